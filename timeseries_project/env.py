@@ -1,0 +1,52 @@
+"""Settings from environment variables. A bad value stops the start with one line that names it.
+
+`SystemExit` with a message does that: Django prints nothing around it, under the autoreloader too.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NoReturn
+
+
+def refuse(name: str, reason: str) -> NoReturn:
+    """Stop the start: print `NAME: reason` on standard error and exit with 1."""
+    raise SystemExit(f"{name}: {reason}")
+
+
+def text(name: str, default: str) -> str:
+    """Return the variable as it is; an unset or empty one is the default."""
+    return os.environ.get(name) or default
+
+
+def boolean(name: str, default: bool) -> bool:
+    """Return true or false; the words true, false, 1, 0, yes, no, on and off are known, in any case."""
+    value = text(name, str(default)).strip().lower()
+    if value in {"true", "1", "yes", "on"}:
+        return True
+    if value in {"false", "0", "no", "off"}:
+        return False
+    refuse(name, f"must be true or false, not {value!r}.")
+
+
+def integer(name: str, default: int, *, least: int, most: int) -> int:
+    """Return a whole number in plain digits, from least to most."""
+    value = text(name, str(default)).strip()
+    if not (value.isascii() and value.isdigit() and len(value) <= 20 and least <= int(value) <= most):
+        refuse(name, f"must be a whole number from {least} to {most}, not {value!r}.")
+    return int(value)
+
+
+def words(name: str, default: str) -> list[str]:
+    """Return the comma-separated words, without blanks around them."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def hosts(name: str, default: str) -> list[str]:
+    """Return host names as ALLOWED_HOSTS takes them; a scheme, path or port in one is refused."""
+    found = words(name, default)
+    for host in found:
+        name_part = host.rpartition("]")[2] if host.startswith("[") else host
+        if "/" in host or ":" in name_part or any(c.isspace() for c in host):
+            refuse(name, f"must hold host names without scheme, path or port, not {host!r}.")
+    return found

@@ -47,7 +47,8 @@ def limbs(values: Floats, bits: int) -> Iterator[tuple[int, Integers]]:
 
     Every |limb| is at most 2**bits, so sums of up to 2**(53 - bits) of them are exact as doubles, and sums
     of integers are exact in any order. Two or three limbs hold ordinary data; the number grows with the
-    spread between the largest value and the last bit of the smallest. O(len(values)) each. Finite values only.
+    spread between the largest value and the last bit of the smallest. O(len(values)) each. Finite values
+    only.
     """
     rest = values
     while True:

@@ -1,0 +1,81 @@
+"""The use cases of bandwidth, on the process-level store that stands where a database would.
+
+Times are whole seconds since the Unix epoch, `now` included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bandwidth import listing
+from bandwidth.windows import BandwidthStore, DeviceSummary, Window
+from timeseries_project import clock
+from timeseries_project.faults import FaultError, UnknownKeyError, refuse_future
+
+store = BandwidthStore()
+
+
+class Windows(NamedTuple):
+    """The question, defaults filled in, and its windows, oldest first."""
+
+    device_uuid: str
+    end_time: int
+    window_time: int
+    num_windows: int
+    data: list[Window]
+
+
+def entry_add(*, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, now: int) -> None:
+    """Store an entry; those of one instant add up. FutureTimestampError beyond the allowed skew."""
+    refuse_future([timestamp], now=now, ticks=1, unit="seconds", batch=False)
+    store.add(device_id, timestamp, bytes_ts, bytes_fs)
+
+
+def entries_add(
+    *,
+    device_id: Sequence[str],
+    timestamp: Sequence[int],
+    bytes_ts: Sequence[int],
+    bytes_fs: Sequence[int],
+    now: int,
+) -> int:
+    """Store a batch, all or nothing; return how many entries it had."""
+    refuse_future(timestamp, now=now, ticks=1, unit="seconds", batch=True)
+    store.add_batch(device_id, timestamp, bytes_ts, bytes_fs)
+    return len(timestamp)
+
+
+def windows(
+    *, device_uuid: str, end_time: int | None, window_time: int, num_windows: int, now: int
+) -> Windows:
+    """Sum a device's bytes in windows (end - window_time, end] of which the last ends at end_time, or now.
+
+    UnknownKeyError for a device never seen. O(num_windows * log n).
+    """
+    end = now if end_time is None else end_time
+    try:
+        data = store.windows(device_uuid, end=end, length=window_time, count=num_windows)
+    except KeyError:
+        raise UnknownKeyError(f"The device {device_uuid!r} was never seen.") from None
+    return Windows(device_uuid, end, window_time, num_windows, data)
+
+
+def devices_list() -> list[DeviceSummary]:
+    """Return every device with its totals, by key."""
+    return store.devices()
+
+
+def device_last(device_uuid: str) -> int:
+    """Return when a device's newest entry was counted. KeyError for a device never seen."""
+    return store.last(device_uuid)
+
+
+def listing_load(path: str) -> int:
+    """Store the entries of a listing, all or nothing; return how many. ListingError names file and reason."""
+    columns = listing.read(Path(path))
+    try:
+        return entries_add(**columns, now=clock.now_s())
+    except FaultError as error:
+        raise listing.ListingError(f"{path}: {error.detail}") from None

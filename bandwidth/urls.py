@@ -1,0 +1,11 @@
+"""The routes of bandwidth: the API and the chart page."""
+
+from django.urls import re_path
+
+from bandwidth import pages, views
+
+urlpatterns = [
+    re_path(r"^api/bandwidth/?\Z", views.BandwidthViewSet.as_view({"get": "list", "post": "create"})),
+    re_path(r"^api/bandwidth/devices/?\Z", views.DeviceViewSet.as_view({"get": "list"})),
+    re_path(r"^charts/bandwidth/?\Z", pages.chart, name="bandwidth-chart"),
+]

@@ -1,0 +1,60 @@
+"""Bandwidth over HTTP: parse, call one service, answer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.status import HTTP_201_CREATED
+
+from bandwidth import schema, services
+from bandwidth.serializers import EntrySerializer, WindowsQuerySerializer
+from timeseries_project import clock
+from timeseries_project.api.serializers import one_or_many
+from timeseries_project.api.views import ApiViewSet
+
+
+@schema.bandwidth
+class BandwidthViewSet(ApiViewSet):
+    """Bytes to and from the server per device, summed in windows that end at a chosen time.
+
+    POST takes one entry or a JSON array of them; entries of one instant add up.
+    """
+
+    query_serializers: ClassVar = {"list": WindowsQuerySerializer}
+    row_columns: ClassVar = {"list": ("timestamp", "bytes_ts", "bytes_fs")}
+    rows_member = "data"
+
+    @staticmethod
+    def example() -> object:
+        """Return an entry that can be sent as it is."""
+        return {**schema.EXAMPLE, "timestamp": clock.now_s()}
+
+    def create(self, request: Request) -> Response:
+        """Store one entry, or a batch all or nothing."""
+        if one_or_many(request.data):
+            columns = EntrySerializer.read_batch(request.data)
+            return Response({"created": services.entries_add(**columns, now=clock.now_s())}, HTTP_201_CREATED)
+        entry = EntrySerializer.read(request.data)
+        services.entry_add(**entry, now=clock.now_s())
+        return Response(entry, HTTP_201_CREATED)
+
+    def list(self, request: Request) -> Response:
+        """Sum a device's bytes in windows, oldest first."""
+        windows = services.windows(**self.query, now=clock.now_s())
+        data = [
+            {"timestamp": w.timestamp, "bytes_ts": w.bytes_ts, "bytes_fs": w.bytes_fs} for w in windows.data
+        ]
+        return Response({**windows._asdict(), "data": data})
+
+
+@schema.devices
+class DeviceViewSet(ApiViewSet):
+    """The devices that were seen, with totals."""
+
+    row_columns: ClassVar = {"list": ("device_id", "count", "first", "last", "bytes_ts", "bytes_fs")}
+
+    def list(self, request: Request) -> Response:
+        """List them by key."""
+        return Response([device._asdict() for device in services.devices_list()])

@@ -1,0 +1,127 @@
+"""How the datapoints endpoints appear in the OpenAPI schema; the views name these and stay short."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_view,
+)
+
+from datapoints import serializers
+from datapoints.statistics import Aggregate
+from timeseries_project.api.schema import problems, rows
+
+EXAMPLE = {"timestamp": "2026-01-31T12:00:00Z", "value": 20.5, "device": "thermometer-1", "user": "ada"}
+
+_CREATED = {"created": 2, "skipped": 1}
+_BUCKETS = [
+    {"timestamp": "2026-01-31T12:00:00Z", "value": 20.5, "count": 3},
+    {"timestamp": "2026-01-31T12:15:00Z", "value": None, "count": 0},
+]
+_AVERAGES = [
+    {"timestamp": "2026-01-31T12:00:00Z", "value": None},
+    {"timestamp": "2026-01-31T12:15:00Z", "value": 20.5},
+]
+_SUMMARY = {"count": 2, "first": "2026-01-31T12:00:00Z", "last": "2026-01-31T12:20:00Z"}
+
+
+def _key(name: str) -> OpenApiParameter:
+    return OpenApiParameter(
+        name, str, OpenApiParameter.PATH, description=f"The {name}, percent-encoded UTF-8."
+    )
+
+
+datapoints = extend_schema_view(
+    create=extend_schema(
+        operation_id="datapoints_create",
+        tags=["datapoints"],
+        request=PolymorphicProxySerializer(
+            component_name="DatapointOrBatch",
+            serializers=[serializers.DatapointSerializer, serializers.DatapointSerializer(many=True)],
+            resource_type_field_name=None,
+        ),
+        examples=[
+            OpenApiExample("One datapoint", value=EXAMPLE, request_only=True),
+            OpenApiExample("A batch", value=[EXAMPLE], request_only=True),
+        ],
+        responses={
+            (201, "application/json"): OpenApiResponse(
+                PolymorphicProxySerializer(
+                    component_name="DatapointOrCreated",
+                    serializers=[serializers.DatapointSerializer, serializers.CreatedSerializer],
+                    resource_type_field_name=None,
+                ),
+                description="The datapoint as stored or, for a batch, how many were.",
+                examples=[
+                    OpenApiExample("The datapoint", value=EXAMPLE),
+                    OpenApiExample("A batch, with on_duplicate=skip", value=_CREATED),
+                ],
+            ),
+            **problems(400, 406, 409, 413, 415, 422),
+        },
+    ),
+    list=extend_schema(
+        operation_id="datapoints_list",
+        tags=["datapoints"],
+        responses={
+            **rows(serializers.PageSerializer, {"results": [EXAMPLE], "next": None}),
+            **problems(400, 406),
+        },
+    ),
+)
+
+
+def _keys(name: str, serializer: Any) -> Any:
+    return extend_schema_view(
+        list=extend_schema(
+            operation_id=f"{name}s_list",
+            tags=["datapoints"],
+            responses={
+                **rows(serializer(many=True), [{name: "thermometer-1", **_SUMMARY}]),
+                **problems(400, 406),
+            },
+        ),
+        destroy=extend_schema(
+            operation_id=f"{name}_datapoints_delete",
+            tags=["datapoints"],
+            parameters=[_key(name)],
+            responses={204: OpenApiResponse(description="There are none any more."), **problems(400, 406)},
+        ),
+    )
+
+
+devices = _keys("device", serializers.DeviceSerializer)
+users = _keys("user", serializers.UserSerializer)
+
+
+def statistics(axis: str) -> Any:
+    """Describe the statistics of devices or of users."""
+    aggregate = OpenApiParameter(
+        "aggregate", str, OpenApiParameter.PATH, enum=list(Aggregate), description="What of the values."
+    )
+    return extend_schema_view(
+        aggregate=extend_schema(
+            operation_id=f"{axis}_statistics",
+            tags=["statistics"],
+            parameters=[_key(axis), aggregate],
+            responses={
+                **rows(serializers.BucketSerializer(many=True), _BUCKETS),
+                **problems(400, 404, 406),
+            },
+        ),
+        moving_average=extend_schema(
+            operation_id=f"{axis}_moving_average",
+            tags=["statistics"],
+            parameters=[_key(axis)],
+            responses={
+                **rows(serializers.MovingAverageSerializer(many=True), _AVERAGES),
+                **problems(400, 404, 406),
+            },
+        ),
+    )

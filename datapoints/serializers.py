@@ -1,0 +1,183 @@
+"""What goes in and out of the datapoints API, field by field."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from rest_framework import serializers
+
+from datapoints.services import MAX_PAGE
+from datapoints.statistics import Fill
+from timeseries_project.api.fields import (
+    BucketField,
+    ChoiceField,
+    IntegerField,
+    KeyField,
+    NumberField,
+    TimestampField,
+    WireField,
+    refuse,
+)
+from timeseries_project.api.parsers import CSVParser
+from timeseries_project.api.serializers import InputSerializer
+from timeseries_project.faults import FieldError
+
+MAX_WINDOW_SIZE = 2**31 - 1
+
+
+class OnDuplicate(StrEnum):
+    """What becomes of a datapoint that exists already."""
+
+    ERROR = "error"
+    SKIP = "skip"
+
+
+class DatapointSerializer(InputSerializer):
+    """One measured value. Timestamp, device and user together are unique."""
+
+    timestamp = TimestampField(help_text="When it was measured, to the microsecond.")
+    value = NumberField(help_text="What was measured.")
+    device = KeyField(help_text="What measured it.")
+    user = KeyField(help_text="For whom.")
+
+
+class DatapointCSVParser(CSVParser):
+    """Datapoints as CSV."""
+
+    columns = tuple(DatapointSerializer.wire_fields())
+
+
+class AddQuerySerializer(InputSerializer):
+    """How datapoints are added."""
+
+    on_duplicate = ChoiceField(
+        OnDuplicate, default=OnDuplicate.ERROR, help_text="`skip` stores what is new and counts the rest."
+    )
+
+
+class CursorField(WireField):
+    """The place in a listing where the next page begins, opaque to clients."""
+
+    def to_internal_value(self, data: Any) -> tuple[int, str, str]:
+        """Decode a cursor that `to_representation` made."""
+        try:
+            text = base64.urlsafe_b64decode(data.encode("ascii") + b"==")
+            return msgspec.json.decode(text, type=tuple[int, str, str])
+        except (binascii.Error, UnicodeError, msgspec.MsgspecError):
+            refuse("must be the `next` of an earlier answer.")
+
+    def to_representation(self, value: tuple[int, str, str]) -> str:
+        """Encode the time, device and user of the last datapoint given."""
+        return base64.urlsafe_b64encode(msgspec.json.encode(value)).rstrip(b"=").decode()
+
+
+def _check_range(values: dict[str, Any]) -> list[FieldError]:
+    start, end = values["start"], values["end"]
+    if start is not None and end is not None and start > end:
+        return [FieldError("start", "must not be after end.")]
+    return []
+
+
+class RangeSerializer(InputSerializer):
+    """A half-open range of time."""
+
+    start = TimestampField(required=False, help_text="From here on, inclusive.")
+    end = TimestampField(required=False, help_text="Up to here, exclusive.")
+
+    @classmethod
+    def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
+        """Refuse a range that ends before it starts."""
+        return _check_range(values)
+
+
+class ListQuerySerializer(RangeSerializer):
+    """Which datapoints are listed."""
+
+    device = KeyField(required=False, help_text="Of this device only.")
+    user = KeyField(required=False, help_text="Of this user only.")
+    limit = IntegerField(least=1, most=MAX_PAGE, default=1_000, help_text="Datapoints in one answer.")
+    cursor = CursorField(required=False, help_text="`next` of the answer before.")
+
+
+class StatisticsQuerySerializer(RangeSerializer):
+    """Which buckets are answered, and what stands in the empty ones."""
+
+    bucket = BucketField(default=15 * 60, help_text="The buckets' width, 15m by default: from 1s to 366d.")
+    fill = ChoiceField(Fill, default=Fill.NULL, help_text="What stands in an empty bucket.")
+
+
+class MovingAverageQuerySerializer(StatisticsQuerySerializer):
+    """The same, and the window that moves."""
+
+    window_size = IntegerField(least=1, most=MAX_WINDOW_SIZE, help_text="How many buckets a window holds.")
+    min_periods = IntegerField(
+        required=False,
+        least=1,
+        most=MAX_WINDOW_SIZE,
+        help_text="How many of them must have a value; all by default.",
+    )
+
+    @classmethod
+    def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
+        """Refuse to wait for more buckets than a window holds."""
+        errors = _check_range(values)
+        if values["min_periods"] is not None and values["min_periods"] > values["window_size"]:
+            errors.append(FieldError("min_periods", "must not be larger than window_size."))
+        return errors
+
+
+class CreatedSerializer(serializers.Serializer[Any]):
+    """What became of a batch."""
+
+    created = serializers.IntegerField(min_value=0, help_text="Datapoints stored.")
+    skipped = serializers.IntegerField(
+        min_value=0, required=False, help_text="Datapoints that existed already; with `on_duplicate=skip`."
+    )
+
+
+class PageSerializer(serializers.Serializer[Any]):
+    """A page of the listing."""
+
+    results = DatapointSerializer(many=True)
+    next = serializers.CharField(allow_null=True, help_text="The next page's `cursor`; null on the last.")
+
+
+class SummarySerializer(serializers.Serializer[Any]):
+    """What is stored of a key."""
+
+    count = serializers.IntegerField(min_value=1, help_text="How many datapoints.")
+    first = TimestampField(help_text="When the oldest was measured.")
+    last = TimestampField(help_text="When the newest was measured.")
+
+
+class DeviceSerializer(SummarySerializer):
+    """What is stored of a device."""
+
+    device = KeyField()
+
+
+class UserSerializer(SummarySerializer):
+    """What is stored of a user."""
+
+    user = KeyField()
+
+
+class BucketSerializer(serializers.Serializer[Any]):
+    """The aggregate of one bucket."""
+
+    timestamp = TimestampField(help_text="The bucket's start.")
+    value = serializers.FloatField(allow_null=True, help_text="null where the bucket is empty.")
+    count = serializers.IntegerField(min_value=0, help_text="How many datapoints it holds.")
+
+
+class MovingAverageSerializer(serializers.Serializer[Any]):
+    """The moving average that ends in one bucket."""
+
+    timestamp = TimestampField(help_text="The bucket's start.")
+    value = serializers.FloatField(allow_null=True, help_text="null where the window lacks buckets.")
+
+

@@ -1,0 +1,271 @@
+"""The use cases of datapoints, on the process-level store that stands where a database would.
+
+Times are microseconds since the Unix epoch, `now` included; widths of buckets are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapoints.series import QUARTER_HOUR, BucketSums, Point
+from datapoints.statistics import FROM_SUMS, Aggregate, Buckets, Fill, Timeline, aggregate_points, aggregate_sums
+from datapoints.store import Axis, DuplicatePointsError, KeySummary, SeriesStore, View
+from timeseries_project.faults import (
+    AlreadyExistsError,
+    FieldError,
+    InvalidInputError,
+    UnknownKeyError,
+    refuse_future,
+)
+from timeseries_project.timestamps import MICROSECONDS
+
+#: Datapoints in one page of the listing at most.
+MAX_PAGE = 10_000
+#: Buckets in one answer at most: 15 minutes since 1970 are two million.
+MAX_BUCKETS = 3_000_000
+
+store = SeriesStore()
+
+
+class Added(NamedTuple):
+    """What became of a batch."""
+
+    created: int
+    skipped: int
+
+
+class Page(NamedTuple):
+    """Some datapoints in order, and the place where the next page begins."""
+
+    points: list[Point]
+    next: tuple[int, str, str] | None
+
+
+def datapoint_add(*, timestamp: int, value: float, device: str, user: str, now: int) -> None:
+    """Store a datapoint. FutureTimestampError beyond the allowed skew; AlreadyExistsError if there is one."""
+    refuse_future([timestamp], now=now, ticks=MICROSECONDS, unit="seconds", batch=False)
+    if not store.add(timestamp, value, device, user):
+        raise AlreadyExistsError("A datapoint of this timestamp, device and user exists already.")
+
+
+def datapoints_add(
+    *,
+    timestamp: Sequence[int],
+    value: Sequence[float],
+    device: Sequence[str],
+    user: Sequence[str],
+    now: int,
+    skip_duplicates: bool = False,
+) -> Added:
+    """Store a batch, all or nothing; where duplicates are skipped, all that is new. Errors as for one."""
+    refuse_future(timestamp, now=now, ticks=MICROSECONDS, unit="seconds", batch=True)
+    try:
+        created = store.add_batch(
+            np.array(timestamp, dtype=np.int64),
+            np.array(value, dtype=np.float64),
+            device,
+            user,
+            skip_duplicates=skip_duplicates,
+        )
+    except DuplicatePointsError as error:
+        raise AlreadyExistsError(
+            f"{len(error.positions)} of these datapoints exist already, or occur twice in the batch.",
+            (FieldError("", "exists already.", position) for position in error.positions),
+        ) from None
+    return Added(created, len(timestamp) - created)
+
+
+def datapoints_page(
+    *,
+    device: str | None,
+    user: str | None,
+    start: int | None,
+    end: int | None,
+    limit: int,
+    cursor: tuple[int, str, str] | None,
+) -> Page:
+    """Return datapoints by time, device and user, and the cursor of the next page, if there is one."""
+    points = store.page(device=device, user=user, start=start or 0, end=end, after=cursor, limit=limit + 1)
+    if len(points) <= limit:
+        return Page(points, None)
+    last = points[limit - 1]
+    return Page(points[:limit], (last.timestamp, last.device, last.user))
+
+
+def datapoints_delete(axis: Axis, key: str) -> None:
+    """Forget all datapoints of a device or of a user."""
+    store.delete(axis, key)
+
+
+def keys_list(axis: Axis) -> list[KeySummary]:
+    """Return every device or user that has datapoints, by key."""
+    return store.keys(axis)
+
+
+class BucketRows:
+    """The buckets of an answer, oldest first, as columns that are worked out a slice at a time."""
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        numbers: range | NDArray[np.int64],
+        width: int,
+        columns: Callable[[int, int], tuple[NDArray[np.generic], ...]],
+        first: int,
+    ) -> None:
+        self.names = names
+        self._numbers = numbers
+        self._width = width
+        self._columns = columns
+        self._first = first
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def columns(self, start: int, stop: int) -> tuple[NDArray[np.generic], ...]:
+        """Return the columns of the rows start to stop: the buckets' starts, then what was asked for."""
+        seconds = np.asarray(self._numbers[start:stop], dtype=np.int64) * self._width
+        values = self._columns(self._first + start, self._first + stop)
+        return (seconds.astype("datetime64[s]"), *values)
+
+
+class _Question(NamedTuple):
+    """What is asked of one device or user: which buckets, how wide, and how empty ones are filled."""
+
+    axis: Axis
+    key: str
+    bucket: int
+    start: int | None
+    end: int | None
+    fill: Fill
+    now: int
+
+
+def statistics(
+    axis: Axis,
+    key: str,
+    *,
+    aggregate: Aggregate,
+    bucket: int,
+    start: int | None,
+    end: int | None,
+    fill: Fill,
+    now: int,
+) -> BucketRows:
+    """Answer an aggregate per bucket, from the first datapoint's to now's: rows (timestamp, value, count).
+
+    A count has no gaps to fill: that of an empty bucket is 0. UnknownKeyError without datapoints;
+    InvalidInputError for more than MAX_BUCKETS. O(buckets) for avg, sum and count of whole quarter-hours,
+    else O(datapoints in the range).
+    """
+    if aggregate is Aggregate.COUNT and fill is not Fill.NONE:
+        fill = Fill.ZERO
+    question = _Question(axis, key, bucket, start, end, fill, now)
+    timeline, numbers = _timeline(question, aggregate, window=1)
+
+    def columns(first: int, last: int) -> tuple[NDArray[np.generic], ...]:
+        values, counts = timeline.values(first, last)
+        return (counts if aggregate is Aggregate.COUNT else values, counts)
+
+    return _rows(("timestamp", "value", "count"), question, timeline, numbers, columns)
+
+
+def moving_average(
+    axis: Axis,
+    key: str,
+    *,
+    window_size: int,
+    min_periods: int | None,
+    bucket: int,
+    start: int | None,
+    end: int | None,
+    fill: Fill,
+    now: int,
+) -> BucketRows:
+    """Answer the moving average of the last `window_size` buckets' averages: rows (timestamp, value).
+
+    Errors as for `statistics`. O(buckets), whatever the window's size.
+    """
+    question = _Question(axis, key, bucket, start, end, fill, now)
+    timeline, numbers = _timeline(question, Aggregate.AVG, window=window_size)
+    averages = timeline.moving_average(window_size, min_periods or window_size)
+    return _rows(
+        ("timestamp", "value"), question, timeline, numbers, lambda first, last: (averages(first, last),)
+    )
+
+
+def _rows(
+    names: tuple[str, ...],
+    question: _Question,
+    timeline: Timeline,
+    numbers: range,
+    columns: Callable[[int, int], tuple[NDArray[np.generic], ...]],
+) -> BucketRows:
+    """Lay out the rows of an answer; where empty buckets are left out, only the others are rows."""
+    if question.fill is not Fill.NONE:
+        return BucketRows(names, numbers, question.bucket, columns, numbers.start)
+    first, last = timeline.rank(numbers.start), timeline.rank(numbers.stop)
+    _refuse_too_many(last - first)
+    return BucketRows(names, timeline.numbers[first:last], question.bucket, columns, first)
+
+
+def _timeline(question: _Question, aggregate: Aggregate, *, window: int) -> tuple[Timeline, range]:
+    """Read what the asked buckets and the windows that end in them depend on; return it and their numbers."""
+    width = question.bucket * MICROSECONDS
+    try:
+        with store.view(question.axis, question.key) as view:
+            first = view.first // width
+            last = max(view.last, question.now) // width
+            asked = _asked(question, first, last, width)
+            if question.fill is not Fill.NONE:
+                _refuse_too_many(len(asked))
+            start, stop = _needed(question, asked, view, window, width)
+            from_sums = aggregate in FROM_SUMS and width % QUARTER_HOUR == 0
+            copied = view.sums(start, stop) if from_sums else view.points(start, stop)
+    except KeyError:
+        raise UnknownKeyError(f"There are no datapoints of the {question.axis} {question.key!r}.") from None
+    if isinstance(copied, BucketSums):
+        buckets = aggregate_sums(copied, width // QUARTER_HOUR, aggregate)
+    else:
+        buckets = aggregate_points(*copied, width, aggregate)
+    return Timeline(buckets, first, question.fill), asked
+
+
+def _asked(question: _Question, first: int, last: int, width: int) -> range:
+    """Return the numbers of the buckets asked for: those of first to last that start and end choose."""
+    start, end = question.start, question.end
+    low = first if start is None else max(first, start // width)
+    high = last + 1 if end is None else min(last + 1, -(-end // width))
+    if low >= high or (start is not None and start == end):
+        return range(first, first)
+    return range(low, high)
+
+
+def _needed(question: _Question, asked: range, view: View, window: int, width: int) -> tuple[int, int]:
+    """Return the range of time that the asked buckets depend on, through windows and through filling."""
+    if not asked:
+        return 0, 0
+    if question.fill is Fill.NONE and window > 1:
+        # Windows then reach back over as many non-empty buckets, wherever these lie.
+        return view.first // width * width, asked.stop * width
+    start, stop = max(asked.start - (window - 1), 0) * width, asked.stop * width
+    if question.fill in (Fill.PREVIOUS, Fill.LINEAR):
+        before = view.before(start)
+        start = start if before is None else before // width * width
+    if question.fill is Fill.LINEAR:
+        after = view.at_or_after(stop)
+        stop = stop if after is None else (after // width + 1) * width
+    return start, stop
+
+
+def _refuse_too_many(buckets: int) -> None:
+    if buckets > MAX_BUCKETS:
+        message = f"would be answered in {buckets:,} buckets; at most {MAX_BUCKETS:,} are."
+        raise InvalidInputError(
+            f"The answer {message} Choose a wider bucket, or a later start.",
+            [FieldError("bucket", f"is too narrow: the range {message}")],
+        )

@@ -1,0 +1,288 @@
+"""Statistics of a series: bucketing, aggregates, gap filling and moving averages, as functions of arrays.
+
+Plain Python and NumPy; knows no framework. A bucket has a number: its start divided by its width, counted
+from the Unix epoch, so that buckets of every series line up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from datapoints.series import BucketSums
+from timeseries_project.summation import MANTISSA_BITS, Floats, Integers, grouped_sums, limbs, two_sum
+
+
+class Aggregate(StrEnum):
+    """What can be asked of the values in a bucket."""
+
+    AVG = "avg"
+    MIN = "min"
+    MAX = "max"
+    SUM = "sum"
+    COUNT = "count"
+    STDDEV = "stddev"
+    FIRST = "first"
+    LAST = "last"
+    MEDIAN = "median"
+    P95 = "p95"
+    P99 = "p99"
+
+
+class Fill(StrEnum):
+    """What stands in an empty bucket."""
+
+    NULL = "null"
+    ZERO = "zero"
+    PREVIOUS = "previous"
+    LINEAR = "linear"
+    NONE = "none"
+
+
+#: Aggregates that need only the sums of quarter-hours, where the bucket is made of whole ones.
+FROM_SUMS = frozenset({Aggregate.AVG, Aggregate.SUM, Aggregate.COUNT})
+
+
+class Buckets(NamedTuple):
+    """The non-empty buckets of a series, ascending: their numbers, how many values each has, the aggregate."""
+
+    numbers: Integers
+    counts: Integers
+    values: Floats
+
+
+def aggregate_sums(sums: BucketSums, quarter_hours: int, aggregate: Aggregate) -> Buckets:
+    """Build buckets of that many quarter-hours each from their sums, of any number of series. O(n log n)."""
+    numbers = sums.numbers // quarter_hours
+    order = np.argsort(numbers, kind="stable")
+    numbers = numbers[order]
+    starts = _starts(numbers)
+    counts, values = sums.counts[order], sums.highs[order]
+    if len(starts) < len(numbers):
+        counts = np.add.reduceat(counts, starts)
+        pairs = np.column_stack((values, sums.lows[order])).ravel()
+        values, _ = grouped_sums(pairs, 2 * starts)
+    if aggregate is Aggregate.COUNT:
+        values = counts.astype(np.float64)
+    elif aggregate is Aggregate.AVG:
+        values = values / counts
+    return Buckets(numbers[starts], counts, values)
+
+
+def aggregate_points(
+    times: list[Integers], values: list[Floats], width: int, aggregate: Aggregate
+) -> Buckets:
+    """Build buckets of `width` (in the unit of the times) from points, given as pieces of two columns.
+
+    Points of one time keep their order. O(n log n); O(n) for all but the percentiles where the times are in
+    order already.
+    """
+    all_times = np.concatenate([np.zeros(0, dtype=np.int64), *times])
+    order = np.argsort(all_times, kind="stable")
+    numbers = all_times[order] // width
+    column = np.concatenate([np.zeros(0), *values])[order]
+    starts = _starts(numbers)
+    counts = np.diff(starts, append=len(numbers))
+    return Buckets(numbers[starts], counts, _REDUCTIONS[aggregate](column, starts, counts))
+
+
+def _starts(numbers: Integers) -> Integers:
+    """Return where each run of equal numbers begins."""
+    return np.flatnonzero(np.diff(numbers, prepend=-1))
+
+
+def _stddev(values: Floats, starts: Integers, counts: Integers) -> Floats:
+    """The population's standard deviation: two passes, scaled so that no square over- or underflows."""
+    means = grouped_sums(values, starts)[0] / counts
+    deviations = values - np.repeat(means, counts)
+    scale = np.maximum.reduceat(np.abs(deviations), starts)
+    scale[scale == 0] = 1
+    deviations /= np.repeat(scale, counts)
+    squares = grouped_sums(deviations * deviations, starts)[0]
+    # The mean was rounded: the second term takes back what that added.
+    shift = grouped_sums(deviations, starts)[0] / counts
+    return scale * np.sqrt(np.maximum(squares / counts - shift * shift, 0))
+
+
+def _percentile(fraction: float) -> Callable[[Floats, Integers, Integers], Floats]:
+    """Linear interpolation between the closest ranks, as `numpy.percentile` does it to the last bit."""
+
+    def reduction(values: Floats, starts: Integers, counts: Integers) -> Floats:
+        ranked = values[np.lexsort((values, np.repeat(np.arange(len(starts)), counts)))]
+        rank = (counts - 1) * fraction
+        below = np.floor(rank).astype(np.int64)
+        a = ranked[starts + below]
+        b = ranked[starts + np.minimum(below + 1, counts - 1)]
+        t = rank - below
+        return np.where(t < 0.5, a + (b - a) * t, b - (b - a) * (1 - t))
+
+    return reduction
+
+
+_REDUCTIONS: dict[Aggregate, Callable[[Floats, Integers, Integers], Floats]] = {
+    Aggregate.AVG: lambda values, starts, counts: grouped_sums(values, starts)[0] / counts,
+    Aggregate.MIN: lambda values, starts, counts: np.minimum.reduceat(values, starts),
+    Aggregate.MAX: lambda values, starts, counts: np.maximum.reduceat(values, starts),
+    Aggregate.SUM: lambda values, starts, counts: grouped_sums(values, starts)[0],
+    Aggregate.COUNT: lambda values, starts, counts: counts.astype(np.float64),
+    Aggregate.STDDEV: _stddev,
+    Aggregate.FIRST: lambda values, starts, counts: values[starts],
+    Aggregate.LAST: lambda values, starts, counts: values[starts + counts - 1],
+    Aggregate.MEDIAN: _percentile(0.5),
+    Aggregate.P95: _percentile(0.95),
+    Aggregate.P99: _percentile(0.99),
+}
+
+
+class Timeline:
+    """Buckets without gaps: the non-empty ones, and a rule for what stands in the empty ones between.
+
+    Nothing is laid out in full: values are worked out for the slice that is asked for, so a timeline of a
+    billion empty buckets costs what its non-empty ones cost. `first` is the number of the first bucket of the
+    series; `buckets` may leave out any that no slice asked for depends on.
+    """
+
+    def __init__(self, buckets: Buckets, first: int, fill: Fill) -> None:
+        self._first = first
+        self._fill = fill
+        self._numbers, self._counts, self._values = buckets
+        # Where empty buckets are left out, the remaining ones are neighbours: their ranks are the numbers.
+        self.numbers = buckets.numbers
+        if fill is Fill.NONE:
+            self._first = 0
+            self._numbers = np.arange(len(buckets.numbers))
+
+    def rank(self, number: int) -> int:
+        """Return how many non-empty buckets lie before `number`. O(log n)."""
+        return int(np.searchsorted(self.numbers, number))
+
+    def values(self, start: int, stop: int) -> tuple[Floats, Integers]:
+        """Return (values, counts) of the buckets start <= number < stop; an unknown value is NaN.
+
+        O(stop - start + log n).
+        """
+        at = self._last_at(start, stop)
+        number = np.arange(start, stop)
+        known = at >= 0
+        offset = np.where(known, number - self._numbers[at], -1) if len(self._numbers) else at
+        here = offset == 0
+        values, counts = np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64)
+        values[here], counts[here] = self._values[at[here]], self._counts[at[here]]
+        if self._fill is Fill.ZERO:
+            values[~here] = 0
+        elif self._fill is Fill.PREVIOUS:
+            gap = known & ~here
+            values[gap] = self._values[at[gap]]
+        elif self._fill is Fill.LINEAR:
+            gap = known & ~here & (at < len(self._numbers) - 1)
+            values[gap] = self._ramp(at[gap], offset[gap], offset[gap])
+        return values, counts
+
+    def moving_average(self, size: int, min_periods: int) -> Callable[[int, int], Floats]:
+        """Return a function (start, stop) -> moving averages of the last `size` buckets, filled ones included.
+
+        Where fewer than `min_periods` of a window's buckets have a value the average is NaN. O(n) here and
+        O(stop - start + log n) in the function, whatever the size.
+
+        Instead of subtracting what leaves a running sum, which keeps its rounding errors, each value is split
+        into integers (`limbs`) with prefix sums: differences of those are exact, modulo 2**64 included, so
+        what has left a window leaves no trace in it.
+        """
+        windows = _Windows(self, size)
+
+        def averages(start: int, stop: int) -> Floats:
+            sums, periods = windows.sums(start, stop)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                return np.where(periods >= min_periods, sums / periods, np.nan)
+
+        return averages
+
+    def _last_at(self, start: int, stop: int) -> Integers:
+        """Return, for start <= number < stop, the index of the last non-empty bucket up to it; -1 before all."""
+        a, b = np.searchsorted(self._numbers, (start, stop))
+        steps = np.zeros(stop - start, dtype=np.int64)
+        steps[self._numbers[a:b] - start] = 1
+        return np.cumsum(steps) + (a - 1)
+
+    def _ramp(self, at: Integers, start: Integers, end: Integers) -> Floats:
+        """Sum the filled values from the start-th to the end-th bucket after the non-empty one, both included."""
+        periods = end - start + 1
+        if self._fill is Fill.PREVIOUS:
+            return self._values[at] * periods
+        after = np.minimum(at + 1, len(self._numbers) - 1)
+        length = np.maximum(self._numbers[after] - self._numbers[at], 1)
+        # The weights of the right neighbour grow by 1/length from bucket to bucket.
+        right = (start + end).astype(np.float64) * periods / 2
+        left = periods.astype(np.float64) * length - right
+        return (self._values[at] * left + self._values[after] * right) / length
+
+
+class _Windows:
+    """Sums over windows of `size` buckets of a timeline: whole stretches by prefix sums, their ends by ramps.
+
+    A stretch is a non-empty bucket with the empty ones after it, up to the next non-empty one.
+    """
+
+    def __init__(self, timeline: Timeline, size: int) -> None:
+        self._timeline = timeline
+        self._size = size
+        self._ramps = timeline._fill in (Fill.PREVIOUS, Fill.LINEAR)
+        numbers = timeline._numbers
+        # How many values a window's sum can hold, and so how many bits of a limb must stay free.
+        reach = len(numbers)
+        if self._ramps and reach:
+            reach = 2 * int(numbers[-1] - numbers[0] + 1)
+        bits = MANTISSA_BITS - min(2 * size if self._ramps else size, max(reach, 1)).bit_length()
+        self._prefixes = [
+            self._prefix(limb, exponent, np.diff(numbers)) for exponent, limb in limbs(timeline._values, bits)
+        ]
+
+    def _prefix(self, limb: Integers, exponent: int, lengths: Integers) -> tuple[int, Integers]:
+        """Return (exponent, prefix sums over the stretches): prefix[j] sums the stretches before the j-th."""
+        if self._timeline._fill is Fill.PREVIOUS:
+            stretches = limb[:-1] * lengths
+        elif self._timeline._fill is Fill.LINEAR:
+            # Twice the sum of a ramp is an integer combination of its ends.
+            stretches = limb[:-1] * (lengths + 1) + limb[1:] * (lengths - 1)
+            exponent -= 1
+        else:
+            stretches = limb
+        return exponent, np.concatenate(([0], np.cumsum(stretches)))
+
+    def sums(self, start: int, stop: int) -> tuple[Floats, Integers]:
+        """Return (sums, how many values each has) of the windows that end in start <= number < stop."""
+        timeline = self._timeline
+        ends = np.arange(start, stop)
+        begins = np.maximum(ends - (self._size - 1), timeline._first)
+        if not len(timeline._numbers):
+            return np.zeros(len(ends)), np.zeros(len(ends), dtype=np.int64)
+        if not self._ramps:
+            before = timeline._last_at(start - self._size, stop - self._size) + 1
+            after = timeline._last_at(start, stop) + 1
+            periods = ends - begins + 1 if timeline._fill is Fill.ZERO else after - before
+            return self._stretches(before, after, []), periods
+        if timeline._fill is Fill.LINEAR:
+            ends = np.minimum(ends, timeline._numbers[-1])
+        periods = np.maximum(ends - begins + 1, 0)
+        begins = np.minimum(begins, ends)
+        first = np.searchsorted(timeline._numbers, begins, side="right") - 1
+        last = np.searchsorted(timeline._numbers, ends, side="right") - 1
+        begin, end = begins - timeline._numbers[first], ends - timeline._numbers[last]
+        one = first == last
+        lengths = np.diff(timeline._numbers, append=timeline._numbers[-1] + 1)
+        head = timeline._ramp(first, begin, np.where(one, end, lengths[first] - 1))
+        tail = np.where(one, 0.0, timeline._ramp(last, np.zeros_like(end), end))
+        return self._stretches(np.minimum(first + 1, last), last, [head, tail]), periods
+
+    def _stretches(self, first: Integers, last: Integers, parts: list[Floats]) -> Floats:
+        """Add the stretches first <= j < last to the parts, with the rounding errors carried along."""
+        high, low = np.zeros(len(first)), np.zeros(len(first))
+        for exponent, prefix in self._prefixes:
+            parts.append(np.ldexp((prefix[last] - prefix[first]).astype(np.float64), exponent))
+        for part in parts:
+            high, error = two_sum(high, part)
+            low = low + error
+        return high + low

@@ -1,0 +1,241 @@
+"""The store against a plain dictionary: any order, duplicates, batches and deletions, by one and by many threads."""
+
+from __future__ import annotations
+
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from datapoints import series as series_module
+from datapoints.series import QUARTER_HOUR
+from datapoints.statistics import Aggregate, aggregate_points, aggregate_sums
+from datapoints.store import Axis, DuplicatePointsError, KeySummary, SeriesStore
+from datapoints.tests import oracle
+
+Key = tuple[int, str, str]
+
+keys = st.sampled_from(["a", "b", "c", "ü", "a "])
+times = st.one_of(
+    st.integers(0, 20),
+    st.integers(0, 40).map(lambda n: n * QUARTER_HOUR // 4),
+    st.integers(0, 2**50),
+)
+values = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([1e16, -1e16, 1e150, 0.1, 5e-324]))
+points = st.tuples(times, values, keys, keys)
+
+
+def add_batch(store: SeriesStore, batch: list[tuple[int, float, str, str]], *, skip: bool) -> int:
+    return store.add_batch(
+        np.array([p[0] for p in batch], dtype=np.int64),
+        np.array([p[1] for p in batch], dtype=np.float64),
+        [p[2] for p in batch],
+        [p[3] for p in batch],
+        skip_duplicates=skip,
+    )
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Drives the store and a dictionary side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = SeriesStore()
+        self.points: dict[Key, float] = {}
+
+    @initialize(chunk=st.sampled_from([2, 3, 2048]))
+    def small_chunks(self, chunk: int) -> None:
+        """Let chunks fill up, and so split, after few points."""
+        series_module.CHUNK = chunk
+
+    def teardown(self) -> None:
+        series_module.CHUNK = 2048
+
+    @rule(point=points)
+    def add(self, point: tuple[int, float, str, str]) -> None:
+        time, value, device, user = point
+        new = (time, device, user) not in self.points
+        assert self.store.add(time, value, device, user) is new
+        self.points.setdefault((time, device, user), value)
+
+    @rule(batch=st.lists(points, max_size=30), skip=st.booleans())
+    def add_many(self, batch: list[tuple[int, float, str, str]], skip: bool) -> None:
+        seen = set(self.points)
+        duplicates = []
+        for i, (time, _, device, user) in enumerate(batch):
+            if (time, device, user) in seen:
+                duplicates.append(i)
+            seen.add((time, device, user))
+        if duplicates and not skip:
+            with pytest.raises(DuplicatePointsError) as error:
+                add_batch(self.store, batch, skip=False)
+            assert error.value.positions == duplicates
+            return
+        assert add_batch(self.store, batch, skip=skip) == len(batch) - len(duplicates)
+        for time, value, device, user in batch:
+            self.points.setdefault((time, device, user), value)
+
+    @rule(axis=st.sampled_from(["device", "user"]), key=keys)
+    def delete(self, axis: Axis, key: str) -> None:
+        place = 1 if axis == "device" else 2
+        gone = [k for k in self.points if k[place] == key]
+        assert self.store.delete(axis, key) == len(gone)
+        for k in gone:
+            del self.points[k]
+
+    @rule()
+    def clear(self) -> None:
+        self.store.clear()
+        self.points.clear()
+
+    @rule(
+        device=st.none() | keys,
+        user=st.none() | keys,
+        start=times,
+        end=st.none() | times,
+        after=st.none() | st.tuples(times, keys, keys),
+        limit=st.integers(1, 20),
+    )
+    def list_a_page(
+        self,
+        device: str | None,
+        user: str | None,
+        start: int,
+        end: int | None,
+        after: Key | None,
+        limit: int,
+    ) -> None:
+        expected = [
+            (*k, v)
+            for k, v in sorted(self.points.items())
+            if device in (None, k[1])
+            and user in (None, k[2])
+            and start <= k[0]
+            and (end is None or k[0] < end)
+            and (after is None or k > after)
+        ][:limit]
+        page = self.store.page(device=device, user=user, start=start, end=end, after=after, limit=limit)
+        assert page == expected
+
+    @rule(axis=st.sampled_from(["device", "user"]), key=keys, cut=st.tuples(times, times))
+    def read_a_range(self, axis: Axis, key: str, cut: tuple[int, int]) -> None:
+        place, other = (1, 2) if axis == "device" else (2, 1)
+        mine = sorted((k[0], k[other], v) for k, v in self.points.items() if k[place] == key)
+        if not mine:
+            with pytest.raises(KeyError), self.store.view(axis, key):
+                pass
+            return
+        start, stop = sorted(cut)
+        with self.store.view(axis, key) as view:
+            first, last = view.first, view.last
+            before, after = view.before(start), view.at_or_after(start)
+            columns = view.points(start, stop)
+            sums = view.sums(0, 2**51)
+        assert (first, last) == (mine[0][0], mine[-1][0])
+        assert before == max((t for t, _, _ in mine if t < start), default=None)
+        assert after == min((t for t, _, _ in mine if t >= start), default=None)
+
+        inside = [(t, v) for t, _, v in mine if start <= t < stop]
+        assert sorted(np.concatenate([[], *columns[0]]).tolist()) == [t for t, _ in inside]
+        ordered = aggregate_points(*columns, 1, Aggregate.FIRST)
+        assert ordered.values.tolist() == [next(g)[1] for _, g in groupby(inside, key=lambda p: p[0])]
+
+        quarters: dict[int, list[float]] = {}
+        for time, _, value in mine:
+            quarters.setdefault(time // QUARTER_HOUR, []).append(value)
+        averages = aggregate_sums(sums, 1, Aggregate.AVG)
+        for number, average, exact in zip(
+            averages.numbers, averages.values, dict(sorted(oracle.averages(quarters).items())).values(), strict=True
+        ):
+            group = quarters[int(number)]
+            assert oracle.is_right(average, exact, max(map(abs, group)))
+
+    @invariant()
+    def keys_are_those_that_have_points(self) -> None:
+        self.store._check()
+        for axis, place in (("device", 1), ("user", 2)):
+            expected = []
+            for key in sorted({k[place] for k in self.points}):
+                mine = [k[0] for k in self.points if k[place] == key]
+                expected.append(KeySummary(key, len(mine), min(mine), max(mine)))
+            assert self.store.keys(axis) == expected  # type: ignore[arg-type]
+
+
+TestStore = StoreMachine.TestCase
+TestStore.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sums_do_not_depend_on_the_order_of_arrival(seed: int) -> None:
+    rng = random.Random(seed)
+    batch = [(i * 10**6, rng.uniform(-50, 50), "d", "u") for i in range(3_000)]
+    answers = []
+    for _ in range(3):
+        store = SeriesStore()
+        rng.shuffle(batch)
+        cut = rng.randrange(len(batch))
+        add_batch(store, batch[:cut], skip=False)
+        for time, value, device, user in batch[cut:]:
+            store.add(time, value, device, user)
+        with store.view("device", "d") as view:
+            sums = view.sums(0, 2**51)
+        answers.append(aggregate_sums(sums, 1, Aggregate.AVG).values.tolist())
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_a_deleted_series_leaves_no_trace_in_what_comes_after() -> None:
+    """A spike added and deleted leaves the sums as if it had never been."""
+    touched, untouched = SeriesStore(), SeriesStore()
+    touched.add(1, 1e16, "spiky", "u")
+    for store in (touched, untouched):
+        store.add(2, 0.1, "calm", "u")
+    touched.delete("device", "spiky")
+    for store in (touched, untouched):
+        store.add(3, 0.2, "spiky", "u")
+    read = []
+    for store in (touched, untouched):
+        with store.view("user", "u") as view:
+            read.append([column.tolist() for column in view.sums(0, 2**40)])
+    assert read[0] == read[1]
+
+
+def test_sixteen_threads_lose_nothing_and_count_nothing_twice() -> None:
+    store = SeriesStore()
+    threads, rounds = 16, 60
+    together = threading.Barrier(threads)
+    torn: list[str] = []
+
+    def work(number: int) -> int:
+        added = 0
+        together.wait()
+        for i in range(rounds):
+            # Every thread offers the same singles, and batches of its own: pairs that must be seen whole.
+            added += store.add(i, 1.0, "shared", "u")
+            added += add_batch(
+                store, [(2 * i, 1.0, f"d{number}", "u"), (2 * i + 1, -1.0, f"d{number}", "u")], skip=False
+            )
+            for other in store.keys("device"):
+                if other.key != "shared" and other.count % 2:
+                    torn.append("half a batch was seen")
+            store.page(device=None, user="u", start=0, end=None, after=None, limit=50)
+        return added
+
+    with ThreadPoolExecutor(threads) as pool:
+        added = sum(pool.map(work, range(threads)))
+    assert added == rounds + threads * rounds * 2
+    assert not torn
+    store._check()
+    assert sum(summary.count for summary in store.keys("user")) == added
+    assert {s.key: s.count for s in store.keys("device")} == {
+        "shared": rounds,
+        **{f"d{n}": 2 * rounds for n in range(threads)},
+    }
+    with store.view("user", "u") as view:
+        totals = aggregate_sums(view.sums(0, 2**40), 1, Aggregate.SUM)
+    assert totals.values.sum() == rounds

@@ -1,0 +1,31 @@
+"""The routes of datapoints. A key may hold anything, slashes too, so its pattern is greedy."""
+
+from __future__ import annotations
+
+from django.urls import re_path
+
+from datapoints import views
+from datapoints.statistics import Aggregate
+
+_AGGREGATE = rf"(?P<aggregate>{'|'.join(Aggregate)})"
+
+
+def _key(name: str) -> str:
+    return rf"(?P<{name}>(?s:.*))"
+
+
+urlpatterns = [
+    re_path(r"^datapoints/?\Z", views.DatapointViewSet.as_view({"get": "list", "post": "create"})),
+    re_path(r"^devices/?\Z", views.DeviceViewSet.as_view({"get": "list"})),
+    re_path(r"^users/?\Z", views.UserViewSet.as_view({"get": "list"})),
+]
+for _name, _keys, _statistics in (
+    ("device", views.DeviceViewSet, views.DeviceStatisticsViewSet),
+    ("user", views.UserViewSet, views.UserStatisticsViewSet),
+):
+    _path = rf"{_name}s/{_key(_name)}"
+    urlpatterns += [
+        re_path(rf"^{_path}/datapoints/?\Z", _keys.as_view({"delete": "destroy"})),
+        re_path(rf"^statistics/{_path}/moving_avg/?\Z", _statistics.as_view({"get": "moving_average"})),
+        re_path(rf"^statistics/{_path}/{_AGGREGATE}/?\Z", _statistics.as_view({"get": "aggregate"})),
+    ]

@@ -1,0 +1,80 @@
+"""Every error as RFC 9457 problem details, whoever raised it and whatever DEBUG is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404
+from rest_framework.exceptions import APIException, NotFound
+from rest_framework.response import Response
+
+from timeseries_project import faults
+from timeseries_project.api.negotiation import prefers_html
+from timeseries_project.api.renderers import BrowsableAPIRenderer, ProblemRenderer
+
+logger = logging.getLogger(__name__)
+
+STATUS_OF_FAULT: dict[type[faults.FaultError], HTTPStatus] = {
+    faults.InvalidInputError: HTTPStatus.BAD_REQUEST,
+    faults.FutureTimestampError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    faults.AlreadyExistsError: HTTPStatus.CONFLICT,
+    faults.UnknownKeyError: HTTPStatus.NOT_FOUND,
+}
+
+
+class BodyTooLarge(APIException):
+    """The decoded body is larger than MAX_BODY_BYTES."""
+
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self) -> None:
+        super().__init__(f"The body is larger than {settings.MAX_BODY_BYTES} bytes; send it in parts.")
+
+
+def problem_details(exc: Exception) -> dict[str, Any]:
+    """Return the members of RFC 9457 for an exception; an unknown one is logged and answered with 500."""
+    errors: list[faults.FieldError] = []
+    if isinstance(exc, faults.FaultError):
+        status, detail, errors = STATUS_OF_FAULT[type(exc)], exc.detail, exc.errors
+    elif isinstance(exc, Http404 | NotFound):
+        status, detail = HTTPStatus.NOT_FOUND, "There is nothing at this path."
+    elif isinstance(exc, PermissionDenied):
+        status, detail = HTTPStatus.FORBIDDEN, "This is not allowed."
+    elif isinstance(exc, APIException):
+        status, detail = HTTPStatus(exc.status_code), str(exc.detail)
+    elif isinstance(exc, RequestDataTooBig):
+        status, detail = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{exc}."
+    elif isinstance(exc, SuspiciousOperation):
+        status, detail = HTTPStatus.BAD_REQUEST, f"{exc}".rstrip(".") + "."
+    else:
+        logger.error("A request failed", exc_info=exc)
+        status, detail = HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed; the reason is in its log."
+    problem: dict[str, Any] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": detail,
+    }
+    if errors:
+        problem["errors"] = [
+            {name: value for name, value in asdict(error).items() if value is not None} for error in errors
+        ]
+    return problem
+
+
+def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
+    """Answer any exception of a view with problem details: on the browsable page or as JSON.
+
+    The renderer is chosen here, because an exception may come before, or from, its negotiation.
+    """
+    request = context["request"]
+    problem = problem_details(exc)
+    renderer = BrowsableAPIRenderer() if prefers_html(request) else ProblemRenderer()
+    request.accepted_renderer, request.accepted_media_type = renderer, renderer.media_type
+    return Response(problem, status=problem["status"])

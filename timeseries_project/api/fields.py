@@ -1,0 +1,201 @@
+"""The fields of requests and answers: what each accepts from JSON, and from the text of CSV and query strings.
+
+A field reads a JSON value in `to_internal_value` and a text in `from_text`; both raise ValidationError with
+one sentence. The text form exists because in CSV and query strings a number is spelt out, and because what
+Python's `int()` and `float()` take beyond that (`1_0`, `nan`, other scripts' digits) is no number here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from enum import StrEnum
+from typing import Any, Generic, NoReturn, TypeVar
+
+from rest_framework.exceptions import ValidationError
+from rest_framework.serializers import Field
+
+from timeseries_project import timestamps
+
+#: Integers that every JSON client reads exactly (RFC 8259 section 6).
+MAX_SAFE_INTEGER = 2**53 - 1
+#: Largest magnitude of a measured value: no sum, mean or deviation of such values overflows a double.
+MAX_MAGNITUDE = 1e150
+MAX_KEY_LENGTH = 255
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_DIGITS = re.compile(r"[0-9]+")
+#: Beyond this many digits a number is out of every range here, and costly to convert.
+_MAX_DIGITS = 1_000
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def refuse(message: str) -> NoReturn:
+    """Raise the error of one field."""
+    raise ValidationError(message)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def number_from_text(text: str) -> int | float | None:
+    """Read a decimal number in ASCII; None if the text is no such number. It may be infinite."""
+    if _INTEGER.fullmatch(text) and len(text) <= _MAX_DIGITS:
+        return int(text)
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+class WireField(Field[Any, Any, Any, Any]):
+    """A field that reads JSON values and, through `from_text`, the text of CSV cells and query strings."""
+
+    def from_text(self, text: str) -> Any:
+        """Read the field from text; ValidationError if it is not valid."""
+        return self.to_internal_value(text)
+
+    def to_representation(self, value: Any) -> Any:
+        """Return the value as it is."""
+        return value
+
+
+class TimestampField(WireField):
+    """An instant as microseconds since 1970: from ISO 8601 or epoch seconds, written in UTC with `Z`.
+
+    A time in the future is valid here; whether it is refused is for the service, which knows the time.
+    """
+
+    def to_internal_value(self, data: Any) -> int:
+        """Read a JSON string or number."""
+        if isinstance(data, str):
+            try:
+                return self._since_1970(timestamps.parse(data))
+            except ValueError as error:
+                refuse(str(error))
+        if not _is_number(data):
+            refuse("must be an ISO 8601 string or a number of epoch seconds.")
+        if not math.isfinite(data) if isinstance(data, float) else False:
+            refuse("must be finite.")
+        return self._since_1970(timestamps.from_seconds(data))
+
+    def from_text(self, text: str) -> int:
+        """Read text: a number is epoch seconds, anything else an ISO 8601 date."""
+        number = number_from_text(text)
+        return self.to_internal_value(text if number is None else number)
+
+    def to_representation(self, value: int) -> str:
+        """Write microseconds since 1970 as ISO 8601."""
+        return timestamps.render(value)
+
+    @staticmethod
+    def _since_1970(timestamp: int) -> int:
+        if timestamp < 0:
+            refuse("lies before 1970.")
+        return timestamp
+
+
+class NumberField(WireField):
+    """A finite double of magnitude 1e150 at most."""
+
+    def to_internal_value(self, data: Any) -> float:
+        """Read a JSON number."""
+        if not _is_number(data):
+            refuse("must be a number.")
+        if not -MAX_MAGNITUDE <= data <= MAX_MAGNITUDE:
+            refuse("must be a finite number of magnitude 1e150 at most.")
+        return float(data)
+
+    def from_text(self, text: str) -> float:
+        """Read a decimal number."""
+        return self.to_internal_value(number_from_text(text))
+
+
+class IntegerField(WireField):
+    """A whole number from `least` to `most`; a number without fraction is one (`1.0` is 1).
+
+    `most=None` leaves the judgement of large ones to the service. In query strings it is digits only; in CSV
+    (`lenient_text`) any spelling of a whole number.
+    """
+
+    def __init__(
+        self, *, least: int = 0, most: int | None = MAX_SAFE_INTEGER, lenient_text: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.least = least
+        self.most = most
+        self.lenient_text = lenient_text
+
+    def to_internal_value(self, data: Any) -> int:
+        """Read a JSON number without fraction."""
+        if not _is_number(data) or (isinstance(data, float) and not data.is_integer()):
+            refuse("must be a whole number.")
+        number = int(data)
+        if number < self.least or (self.most is not None and number > self.most):
+            refuse(f"must be {self._range()}.")
+        return number
+
+    def from_text(self, text: str) -> int:
+        """Read digits or, where `lenient_text`, any decimal spelling of a whole number."""
+        if self.lenient_text:
+            return self.to_internal_value(number_from_text(text))
+        if not _DIGITS.fullmatch(text):
+            refuse(f"must be a whole number in digits, {self._range()}.")
+        return self.to_internal_value(int(text) if len(text) <= _MAX_DIGITS else math.inf)
+
+    def _range(self) -> str:
+        return f"at least {self.least}" if self.most is None else f"from {self.least} to {self.most}"
+
+
+class KeyField(WireField):
+    """A device's or user's name, taken as it is: 1 to 255 code points, not blank, no control characters.
+
+    An integer is taken as its decimal string.
+    """
+
+    def to_internal_value(self, data: Any) -> str:
+        """Read a JSON string or integer."""
+        if isinstance(data, int) and not isinstance(data, bool):
+            data = str(data) if abs(data) < 10**MAX_KEY_LENGTH else "9" * (MAX_KEY_LENGTH + 1)
+        if not isinstance(data, str):
+            refuse("must be a string or an integer.")
+        if len(data) > MAX_KEY_LENGTH:
+            refuse(f"must have at most {MAX_KEY_LENGTH} characters.")
+        if not data.strip():
+            refuse("must not be blank.")
+        # isprintable is fast and false for every control character and surrogate, so most keys stop here.
+        if not data.isprintable() and any(unicodedata.category(c) in {"Cc", "Cs"} for c in data):
+            refuse("must hold no control characters and no surrogates.")
+        return data
+
+
+class ChoiceField(WireField, Generic[Choice]):
+    """One of the words of an enumeration."""
+
+    def __init__(self, choices: type[Choice], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.words = choices
+
+    def to_internal_value(self, data: Any) -> Choice:
+        """Read one of the words."""
+        try:
+            return self.words(data)
+        except ValueError:
+            refuse(f"must be one of {', '.join(self.words)}.")
+
+
+class BucketField(WireField):
+    """A bucket's width in seconds, spelt as an integer and `s`, `m`, `h` or `d`: from 1s to 366d."""
+
+    _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}  # noqa: RUF012 - read only
+    _WIDTH = re.compile(r"([0-9]{1,10})([smhd])")
+    MAX_WIDTH = 366 * 86_400
+
+    def to_internal_value(self, data: Any) -> int:
+        """Read a width such as `15m`."""
+        match = self._WIDTH.fullmatch(data)
+        width = int(match[1]) * self._UNITS[match[2]] if match else 0
+        if not 1 <= width <= self.MAX_WIDTH:
+            refuse("must be a whole number and s, m, h or d, such as 15m: from 1s to 366d.")
+        return width

@@ -1,0 +1,97 @@
+"""Which parser reads a body and which renderer writes the answer (RFC 9110 section 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from django.http import HttpRequest
+from django.utils.http import parse_header_parameters
+from rest_framework.exceptions import NotAcceptable, UnsupportedMediaType
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+#: (type, subtype, quality); a wildcard is "*".
+MediaRange = tuple[str, str, float]
+
+
+@lru_cache(maxsize=256)
+def media_ranges(accept: str) -> tuple[MediaRange, ...]:
+    """Parse an Accept header; ranges that make no sense are passed over, and none at all accepts anything."""
+    ranges: list[MediaRange] = []
+    for part in accept.split(","):
+        name, parameters = parse_header_parameters(part)
+        kind, slash, subtype = name.partition("/")
+        try:
+            quality = float(parameters.get("q", "1"))
+        except ValueError:
+            continue
+        if slash and kind and subtype and 0 <= quality <= 1:
+            ranges.append((kind, subtype, quality))
+    return tuple(ranges) or (("*", "*", 1.0),)
+
+
+def _quality(media_type: str, ranges: Iterable[MediaRange]) -> tuple[float, int]:
+    """Return how much a media type is wanted: the quality of the most specific range that holds it."""
+    kind, _, subtype = media_type.partition(";")[0].strip().partition("/")
+    specificity, quality = max(
+        (
+            ((range_kind != "*") + (range_subtype != "*"), quality)
+            for range_kind, range_subtype, quality in ranges
+            if range_kind in (kind, "*") and range_subtype in (subtype, "*")
+        ),
+        default=(0, 0.0),
+    )
+    return quality, specificity
+
+
+def prefers_html(request: HttpRequest | Request) -> bool:
+    """Whether the client's best accepted type is text/html, as a browser's is, and no other is asked for."""
+    ranges = media_ranges(request.META.get("HTTP_ACCEPT", ""))
+    quality, specificity = _quality("text/html", ranges)
+    best = max(quality for _, _, quality in ranges)
+    return quality == best > 0 and specificity == 2 and _asked_format(request) in (None, "api")
+
+
+def _asked_format(request: HttpRequest | Request) -> str | None:
+    # Read without request.GET where there is no query: it is the common case, and GET may raise.
+    return request.GET.get("format") if request.META.get("QUERY_STRING") else None
+
+
+class ContentNegotiation(BaseContentNegotiation):
+    """`?format=` decides alone; else the Accept header does, with its qualities; ties go to the first renderer."""
+
+    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser:
+        """Return the parser of the body's media type; UnsupportedMediaType names those that are known."""
+        media_type = parse_header_parameters(request.content_type or "")[0]
+        for parser in parsers:
+            if parser.media_type == media_type:
+                return parser
+        known = " or ".join(f"Content-Type: {parser.media_type}" for parser in parsers)
+        raise UnsupportedMediaType(media_type, f"Media type {media_type!r} is not accepted; send {known}.")
+
+    def select_renderer(
+        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Return (renderer, its media type); NotAcceptable names the types that can be produced."""
+        wanted = _asked_format(request)
+        if wanted is not None:
+            for renderer in renderers:
+                if renderer.format == wanted:
+                    return renderer, _media_type(renderer)
+            formats = ", ".join(str(renderer.format) for renderer in renderers)
+            raise NotAcceptable(f"There is no format {wanted!r} here; there are {formats}.")
+        ranges = media_ranges(request.META.get("HTTP_ACCEPT", ""))
+        ranked = [(_quality(_media_type(renderer), ranges), -i) for i, renderer in enumerate(renderers)]
+        (quality, _), place = max(ranked)
+        if quality == 0:
+            types = ", ".join(_media_type(renderer) for renderer in renderers)
+            raise NotAcceptable(f"None of the accepted media types can be produced; there are {types}.")
+        renderer = renderers[-place]
+        return renderer, _media_type(renderer)
+
+
+def _media_type(renderer: BaseRenderer) -> str:
+    return str(renderer.media_type)

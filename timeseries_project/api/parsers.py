@@ -1,0 +1,139 @@
+"""Bodies in: JSON, newline-delimited JSON and CSV, read whole under one limit, always UTF-8."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import IO, Any, ClassVar
+
+import msgspec
+from django.conf import settings
+from django.http.request import HttpHeaders
+from django.utils.http import parse_header_parameters
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+
+from timeseries_project.api.errors import BodyTooLarge
+from timeseries_project.api.serializers import CSVRows
+
+_UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+_decode = msgspec.json.Decoder().decode
+
+
+class BodyParser(BaseParser):
+    """Reads the body under MAX_BODY_BYTES and leaves the rest to `parse_body`."""
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> object:
+        """Return the parsed body. ParseError (400), UnsupportedMediaType or BodyTooLarge otherwise."""
+        assert parser_context is not None
+        request: Request = parser_context["request"]
+        _require_utf8(media_type or "")
+        return self.parse_body(read_body(stream, request.headers))
+
+    def parse_body(self, body: bytes) -> object:
+        """Parse the whole body."""
+        raise NotImplementedError("a parser says how its body is read")
+
+
+def read_body(stream: IO[bytes], headers: HttpHeaders) -> bytes:
+    """Read a request's body; refuses other content encodings, and more than MAX_BODY_BYTES."""
+    encoding = headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise UnsupportedMediaType(encoding, f"Content encoding {encoding!r} is not accepted; send it as it is.")
+    limit = settings.MAX_BODY_BYTES
+    declared = headers.get("Content-Length", "")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
+        raise BodyTooLarge
+    body = stream.read(limit + 1)
+    if len(body) > limit:
+        raise BodyTooLarge
+    return body
+
+
+def _require_utf8(media_type: str) -> None:
+    charset = parse_header_parameters(media_type)[1].get("charset", "utf-8")
+    if charset.lower() not in _UTF8:
+        raise UnsupportedMediaType(media_type, f"Charset {charset!r} is not accepted; bodies are UTF-8.")
+
+
+def decode_json(text: bytes | str) -> object:
+    """Parse one JSON document. Numbers are finite, integers exact, the last of repeated keys counts.
+
+    ParseError for anything malformed, for nesting beyond the interpreter's limit, and for lone surrogates.
+    """
+    try:
+        return _decode(text)
+    except RecursionError:
+        raise ParseError("The JSON is nested too deeply.") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ParseError(f"The body is not valid JSON: {error}.") from None
+
+
+class JSONParser(BodyParser):
+    """`application/json`: one document (RFC 8259)."""
+
+    media_type = "application/json"
+
+    def parse_body(self, body: bytes) -> object:
+        """Parse one document."""
+        if not body.strip():
+            raise ParseError("The body is empty; a JSON document is due.")
+        return decode_json(body)
+
+
+class NDJSONParser(BodyParser):
+    """`application/x-ndjson`: a batch, one JSON document per line; blank lines are passed over."""
+
+    media_type = "application/x-ndjson"
+
+    def parse_body(self, body: bytes) -> list[object]:
+        """Parse the lines."""
+        items: list[object] = []
+        for number, line in enumerate(body.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+            if line.strip():
+                try:
+                    items.append(decode_json(line))
+                except ParseError as error:
+                    raise ParseError(f"Line {number}: {error.detail}") from None
+        return items
+
+
+class CSVParser(BodyParser):
+    """`text/csv`: a batch, with a header that names the columns in any order (RFC 4180)."""
+
+    media_type = "text/csv"
+    #: Columns that must be there; further ones are ignored.
+    columns: ClassVar[tuple[str, ...]] = ()
+
+    def parse_body(self, body: bytes) -> CSVRows:
+        """Parse header and rows."""
+        return parse_csv(body, self.columns)
+
+
+def parse_csv(body: bytes, columns: tuple[str, ...]) -> CSVRows:
+    """Parse a CSV document with a header into rows of text by column. ParseError if it is malformed."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ParseError(f"The CSV is not UTF-8: {error}.") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = next(reader, [])
+        if missing := [name for name in columns if name not in header]:
+            raise ParseError(f"The CSV header lacks {', '.join(missing)}; it must name {', '.join(columns)}.")
+        if len(set(header)) < len(header):
+            raise ParseError("The CSV header names a column twice.")
+        rows = CSVRows()
+        for row in reader:
+            if row:
+                if len(row) != len(header):
+                    line = f"CSV line {reader.line_num}"
+                    raise ParseError(f"{line} has {len(row)} cells, the header {len(header)}.")
+                rows.append(dict(zip(header, row, strict=True)))
+    except csv.Error as error:
+        raise ParseError(f"CSV line {reader.line_num} is malformed: {error}.") from None
+    return rows

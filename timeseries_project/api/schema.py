@@ -1,0 +1,156 @@
+"""How the OpenAPI schema describes the shared parts: fields, problem details, paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema as BaseAutoSchema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from rest_framework import serializers
+
+from timeseries_project.api import fields
+from timeseries_project.api.serializers import InputSerializer
+
+Endpoint = tuple[str, str, str, Any]
+
+
+def without_trailing_slashes(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+    """Write paths as they are documented; the optional slash at their end is not part of them."""
+    kept = ("/api/schema/", "/api/docs/")
+    return [(p if p in kept else p.rstrip("/") or "/", regex, m, view) for p, regex, m, view in endpoints]
+
+
+class AutoSchema(BaseAutoSchema):
+    """Describes query parameters from the view's query serializers."""
+
+    def get_override_parameters(self) -> list[OpenApiParameter]:
+        """Return the query parameters of the operation."""
+        serializers_by_action = getattr(self.view, "query_serializers", {})
+        serializer = serializers_by_action.get(self.view.operation)
+        return query_parameters(serializer) if serializer else []
+
+
+def query_parameters(serializer: type[InputSerializer]) -> list[OpenApiParameter]:
+    """Describe the fields of a query serializer as parameters."""
+    return [
+        OpenApiParameter(
+            name,
+            type=query_schema(field),
+            required=field.required,
+            description=str(field.help_text or ""),
+        )
+        for name, field in serializer.wire_fields().items()
+    ]
+
+
+def query_schema(field: fields.WireField) -> dict[str, Any]:
+    """Return the JSON schema of a field as it is spelt in a query string."""
+    if isinstance(field, fields.TimestampField):
+        return {"type": "string"}
+    return field_schema(field, "request")
+
+
+def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
+    """Return the JSON schema of a field as JSON, in a request or in a response."""
+    match field:
+        case fields.TimestampField():
+            text = {"type": "string", "format": "date-time"}
+            epoch = {"type": "number", "minimum": 0, "description": "Epoch seconds."}
+            # A date alone is accepted too, and is no RFC 3339 date-time, so requests carry no format.
+            return text if direction == "response" else {"oneOf": [{"type": "string"}, epoch]}
+        case fields.NumberField():
+            limit = fields.MAX_MAGNITUDE
+            return {"type": "number", "format": "double", "minimum": -limit, "maximum": limit}
+        case fields.IntegerField():
+            schema: dict[str, Any] = {"type": "integer", "format": "int64", "minimum": field.least}
+            if field.most is not None:
+                schema["maximum"] = field.most
+            return schema
+        case fields.KeyField():
+            key = {"type": "string", "minLength": 1, "maxLength": fields.MAX_KEY_LENGTH}
+            return key if direction == "response" else {**key, "description": "An integer is taken as text."}
+        case fields.ChoiceField():
+            return {"type": "string", "enum": list(field.words)}
+        case fields.BucketField():
+            return {"type": "string", "pattern": "^[0-9]{1,10}[smhd]$"}
+    return {}
+
+
+class WireFieldExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call,misc]
+    """Tells drf-spectacular what our fields are in JSON."""
+
+    target_class = "timeseries_project.api.fields.WireField"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        """Return the JSON schema of the field."""
+        return field_schema(self.target, direction)
+
+
+class HealthSerializer(serializers.Serializer[Any]):
+    """The answer of a living process."""
+
+    status = serializers.CharField()
+
+
+class FieldErrorSerializer(serializers.Serializer[Any]):
+    """One thing wrong with one field."""
+
+    field = serializers.CharField(help_text="The field or parameter; empty for a whole item.")
+    message = serializers.CharField(help_text="What is wrong with it.")
+    index = serializers.IntegerField(required=False, help_text="The item of a batch, from 0.")
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """Problem details (RFC 9457)."""
+
+    type = serializers.CharField(help_text="A URI of the kind of problem, or about:blank.")
+    title = serializers.CharField(help_text="The status in words.")
+    status = serializers.IntegerField(help_text="The HTTP status.")
+    detail = serializers.CharField(help_text="What is wrong, in a sentence.")
+    errors = FieldErrorSerializer(many=True, required=False, help_text="Field by field, 100 at most.")
+
+
+_PROBLEMS = {
+    400: ("Bad Request", "The input is malformed, incomplete or out of range."),
+    404: ("Not Found", "There is no data under this key."),
+    406: ("Not Acceptable", "None of the accepted media types can be produced."),
+    409: ("Conflict", "The datapoint exists already."),
+    413: ("Request Entity Too Large", "The body is larger than the limit."),
+    415: ("Unsupported Media Type", "The media type or content encoding is not accepted."),
+    422: ("Unprocessable Entity", "The timestamp lies in the future."),
+}
+
+
+def problems(*statuses: int) -> dict[Any, OpenApiResponse]:
+    """Describe the errors that an operation answers, each with an example."""
+    return {
+        (status, "application/problem+json"): OpenApiResponse(
+            ProblemSerializer,
+            description=_PROBLEMS[status][1],
+            examples=[
+                OpenApiExample(
+                    _PROBLEMS[status][0],
+                    value={
+                        "type": "about:blank",
+                        "title": _PROBLEMS[status][0],
+                        "status": status,
+                        "detail": _PROBLEMS[status][1],
+                    },
+                )
+            ],
+        )
+        for status in statuses
+    }
+
+
+def rows(serializer: Any, example: object) -> dict[Any, OpenApiResponse]:
+    """Describe an answer that holds rows, and so comes in CSV too."""
+    return {
+        (200, "application/json"): OpenApiResponse(
+            serializer, examples=[OpenApiExample("Example", value=example)]
+        ),
+        (200, "text/csv"): OpenApiResponse({"type": "string"}, description="The rows under a header."),
+    }

@@ -1,0 +1,137 @@
+"""What every endpoint has in common: reading its query, streaming long answers, and the endpoints of no app."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.exceptions import NotFound
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request as BaseRequest
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSetMixin
+
+from timeseries_project.api import renderers
+from timeseries_project.api.schema import HealthSerializer
+from timeseries_project.api.serializers import InputSerializer, NoParameters
+
+
+class Request(BaseRequest):
+    """A request whose body always goes to a parser: an empty one is judged there, by its media type."""
+
+    def _load_stream(self) -> None:
+        self._stream = self._request
+
+
+class ApiView(APIView):
+    """A view that reads its query string before it does anything, and streams long columnar answers."""
+
+    #: The query parameters by action, for viewsets, or by "get" and so on.
+    query_serializers: ClassVar[Mapping[str, type[InputSerializer]]] = {}
+    #: Actions that answer rows, and so in CSV too, with the names of the columns.
+    row_columns: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    #: The member of an answer that holds its rows, where the answer is not the list itself.
+    rows_member: ClassVar[str | None] = None
+    query: dict[str, Any]
+
+    @property
+    def operation(self) -> str:
+        """What is being done: a viewset's action, or the method."""
+        return getattr(self, "action", None) or (self.request.method or "").lower()
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """Wrap Django's request."""
+        return Request(
+            request,
+            parsers=self.get_parsers(),
+            authenticators=self.get_authenticators(),
+            negotiator=self.get_content_negotiator(),
+            parser_context=self.get_parser_context(request),
+        )
+
+    def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
+        """Negotiate, check, and read the query string into `self.query`."""
+        super().initial(request, *args, **kwargs)
+        if self.operation not in ("metadata", "options"):
+            serializer = self.query_serializers.get(self.operation, NoParameters)
+            self.query = serializer.read_query(request.query_params)
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """Add CSV where rows are answered."""
+        found = super().get_renderers()
+        if self.row_fields():
+            found.insert(1, renderers.CSVRenderer())
+        return found
+
+    def row_fields(self) -> tuple[str, ...]:
+        """Return the columns of the rows that this operation answers; none if it answers no rows."""
+        return self.row_columns.get(self.operation, ())
+
+    def finalize_response(
+        self, request: BaseRequest, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Stream a columnar answer of more than a slice, in memory that does not grow with it."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        rows = getattr(response, "data", None)
+        renderer = getattr(response, "accepted_renderer", None)
+        if not isinstance(rows, renderers.ColumnarRows) or len(rows) <= renderers.SLICE:
+            return response
+        if not isinstance(renderer, renderers.JSONRenderer | renderers.CSVRenderer):
+            return response
+        charset = f"; charset={renderer.charset}" if renderer.charset else ""
+        return StreamingHttpResponse(
+            renderer.stream(rows),
+            status=response.status_code,
+            headers={**response.headers, "Content-Type": f"{renderer.media_type}{charset}"},
+        )
+
+
+class ApiViewSet(ViewSetMixin, ApiView):
+    """An `ApiView` whose methods are named actions."""
+
+
+class _AnyRenderer(BaseContentNegotiation):
+    """Lets a fault be answered as what it is, whatever the client accepts."""
+
+    def select_renderer(
+        self, request: BaseRequest, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class FaultView(ApiView):
+    """Answers a fault found outside of any endpoint, as an endpoint would."""
+
+    content_negotiation_class = _AnyRenderer
+    schema = None
+
+    def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
+        """Raise the fault; by default that there is no such route."""
+        raise kwargs.get("fault") or NotFound
+
+
+class HealthView(ApiView):
+    """Whether the process lives. Asks nothing of any store."""
+
+    @extend_schema(operation_id="healthz", responses=HealthSerializer, tags=["operations"])
+    def get(self, request: BaseRequest) -> Response:
+        """Answer while the process lives."""
+        return Response({"status": "ok"})
+
+
+class SchemaView(SpectacularAPIView):
+    """The OpenAPI 3 schema of this API, as YAML or JSON."""
+
+    content_negotiation_class = SpectacularAPIView.content_negotiation_class
+
+
+class DocsView(SpectacularSwaggerSplitView):
+    """Swagger UI, its script apart from the page as the content security policy wants it."""
+
+    url_name = "schema"

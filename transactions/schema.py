@@ -1,0 +1,68 @@
+"""How the transactions endpoints appear in the OpenAPI schema."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_view,
+)
+
+from timeseries_project.api.schema import problems
+from transactions import serializers
+
+EXAMPLE = {"amount": 12.3, "timestamp": 1478192204000}
+
+transactions = extend_schema_view(
+    create=extend_schema(
+        operation_id="transactions_create",
+        tags=["transactions"],
+        request=PolymorphicProxySerializer(
+            component_name="TransactionOrBatch",
+            serializers=[
+                serializers.TransactionSerializer,
+                serializers.TransactionSerializer(many=True),
+            ],
+            resource_type_field_name=None,
+        ),
+        examples=[
+            OpenApiExample("One transaction", value=EXAMPLE, request_only=True),
+            OpenApiExample("A batch", value=[EXAMPLE], request_only=True),
+        ],
+        responses={
+            (201, "application/json"): OpenApiResponse(
+                serializers.AcceptedSerializer,
+                description="Counted. Only a batch is answered with a body.",
+                examples=[OpenApiExample("A batch", value={"accepted": 2, "expired": 1})],
+            ),
+            204: OpenApiResponse(description="Older than 60 s: nothing was counted."),
+            **problems(400, 406, 413, 415, 422),
+        },
+    ),
+    destroy=extend_schema(
+        operation_id="transactions_delete",
+        tags=["transactions"],
+        responses={204: OpenApiResponse(description="All are forgotten."), **problems(400, 406)},
+    ),
+)
+
+statistics = extend_schema_view(
+    list=extend_schema(
+        operation_id="transaction_statistics",
+        tags=["transactions"],
+        responses={
+            (200, "application/json"): OpenApiResponse(
+                serializers.StatisticsSerializer,
+                examples=[
+                    OpenApiExample(
+                        "Two transactions",
+                        value={"sum": 7.5, "avg": 3.75, "max": 12.5, "min": -5.0, "count": 2},
+                    )
+                ],
+            ),
+            **problems(400, 406),
+        },
+    ),
+)

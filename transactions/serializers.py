@@ -1,0 +1,34 @@
+"""What goes in and out of the transactions API, field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from timeseries_project.api.fields import IntegerField, NumberField
+from timeseries_project.api.serializers import InputSerializer
+
+
+class TransactionSerializer(InputSerializer):
+    """One payment, or one refund if the amount is negative."""
+
+    amount = NumberField(help_text="How much.")
+    timestamp = IntegerField(most=None, help_text="When, in epoch milliseconds.")
+
+
+class AcceptedSerializer(serializers.Serializer[Any]):
+    """What became of a batch."""
+
+    accepted = serializers.IntegerField(min_value=0, help_text="Transactions counted.")
+    expired = serializers.IntegerField(min_value=0, help_text="Transactions older than 60 s, not counted.")
+
+
+class StatisticsSerializer(serializers.Serializer[Any]):
+    """The transactions of the last 60 seconds; zeros when there is none."""
+
+    sum = serializers.FloatField()
+    avg = serializers.FloatField()
+    max = serializers.FloatField()
+    min = serializers.FloatField()
+    count = serializers.IntegerField(min_value=0)

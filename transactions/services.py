@@ -1,0 +1,51 @@
+"""The use cases of transactions, on the process-level window that stands where a database would.
+
+Times are milliseconds since the Unix epoch, `now` included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from django.conf import settings
+
+from timeseries_project.faults import refuse_future
+from transactions.sliding_window import SlidingWindow, Summary
+
+MILLISECONDS = 1_000
+
+window = SlidingWindow(length_ms=60_000, ahead_ms=settings.CLOCK_SKEW_SECONDS * MILLISECONDS)
+
+
+class Recorded(NamedTuple):
+    """What became of a batch."""
+
+    accepted: int
+    expired: int
+
+
+def transaction_record(*, amount: float, timestamp: int, now: int) -> bool:
+    """Count a transaction if it is at most 60 s old; return whether it was.
+
+    Raises FutureTimestampError beyond the allowed clock skew. O(1).
+    """
+    refuse_future([timestamp], now=now, ticks=MILLISECONDS, unit="milliseconds", batch=False)
+    return window.add(timestamp, amount, now=now)
+
+
+def transactions_record(*, amount: Sequence[float], timestamp: Sequence[int], now: int) -> Recorded:
+    """Count those of a batch that are at most 60 s old, or none if one lies in the future. O(batch)."""
+    refuse_future(timestamp, now=now, ticks=MILLISECONDS, unit="milliseconds", batch=True)
+    accepted = window.add_batch(timestamp, amount, now=now)
+    return Recorded(accepted, len(timestamp) - accepted)
+
+
+def transactions_forget() -> None:
+    """Forget all transactions."""
+    window.clear()
+
+
+def statistics(*, now: int) -> Summary:
+    """Return sum, avg, max, min and count of the transactions at most 60 s old. O(1)."""
+    return window.summary(now=now)

@@ -1,0 +1,50 @@
+"""Transactions over HTTP: parse, call one service, answer."""
+
+from __future__ import annotations
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
+
+from timeseries_project import clock
+from timeseries_project.api.serializers import one_or_many
+from timeseries_project.api.views import ApiViewSet
+from transactions import schema, services
+from transactions.serializers import TransactionSerializer
+
+
+@schema.transactions
+class TransactionViewSet(ApiViewSet):
+    """Transactions as they are made; the sole input of the statistics.
+
+    POST takes one transaction or a JSON array of them. One older than 60 seconds is not counted.
+    """
+
+    @staticmethod
+    def example() -> object:
+        """Return a transaction that can be sent as it is."""
+        return {**schema.EXAMPLE, "timestamp": clock.now_ms()}
+
+    def create(self, request: Request) -> Response:
+        """Count one transaction, or those of a batch."""
+        if one_or_many(request.data):
+            columns = TransactionSerializer.read_batch(request.data)
+            recorded = services.transactions_record(**columns, now=clock.now_ms())
+            return Response(recorded._asdict(), HTTP_201_CREATED)
+        transaction = TransactionSerializer.read(request.data)
+        counted = services.transaction_record(**transaction, now=clock.now_ms())
+        return Response(status=HTTP_201_CREATED if counted else HTTP_204_NO_CONTENT)
+
+    def destroy(self, request: Request) -> Response:
+        """Forget all transactions."""
+        services.transactions_forget()
+        return Response(status=HTTP_204_NO_CONTENT)
+
+
+@schema.statistics
+class StatisticsViewSet(ApiViewSet):
+    """Sum, average, maximum, minimum and count of the transactions of the last 60 seconds."""
+
+    def list(self, request: Request) -> Response:
+        """Answer in constant time, however many transactions there are."""
+        return Response(services.statistics(now=clock.now_ms())._asdict())

@@ -39,6 +39,7 @@ bandwidth = extend_schema_view(
             component_name="EntryOrBatch",
             serializers=[serializers.EntrySerializer, serializers.EntrySerializer(many=True)],
             resource_type_field_name=None,
+            many=False,
         ),
         examples=[
             OpenApiExample("One entry", value=EXAMPLE, request_only=True),
@@ -48,8 +49,9 @@ bandwidth = extend_schema_view(
             (201, "application/json"): OpenApiResponse(
                 PolymorphicProxySerializer(
                     component_name="EntryOrCreated",
-                    serializers=[serializers.EntrySerializer, serializers.CreatedSerializer],
+                    serializers=[serializers.EntrySerializer, serializers.EntriesCreatedSerializer],
                     resource_type_field_name=None,
+                    many=False,
                 ),
                 description="The entry as stored or, for a batch, how many were.",
                 examples=[
@@ -71,6 +73,6 @@ devices = extend_schema_view(
     list=extend_schema(
         operation_id="bandwidth_devices",
         tags=["bandwidth"],
-        responses={**rows(serializers.DeviceSerializer(many=True), [_DEVICE]), **problems(400, 406)},
+        responses={**rows(serializers.BandwidthDeviceSerializer(many=True), [_DEVICE]), **problems(400, 406)},
     ),
 )

@@ -31,7 +31,13 @@ class WindowsQuerySerializer(InputSerializer):
     num_windows = IntegerField(least=1, most=MAX_WINDOWS, default=10, help_text="How many windows.")
 
 
-class CreatedSerializer(serializers.Serializer[Any]):
+class ChartQuerySerializer(WindowsQuerySerializer):
+    """Which windows the page draws; without a device it lets one choose."""
+
+    device_uuid = KeyField(required=False, help_text="The device.")
+
+
+class EntriesCreatedSerializer(serializers.Serializer[Any]):
     """What became of a batch."""
 
     created = serializers.IntegerField(min_value=0, help_text="Entries stored.")
@@ -52,10 +58,10 @@ class WindowsSerializer(serializers.Serializer[Any]):
     end_time = serializers.IntegerField()
     window_time = serializers.IntegerField()
     num_windows = serializers.IntegerField()
-    data = WindowSerializer(many=True)
+    data = WindowSerializer(many=True)  # type: ignore[assignment]  # hides Serializer.data, unused here
 
 
-class DeviceSerializer(serializers.Serializer[Any]):
+class BandwidthDeviceSerializer(serializers.Serializer[Any]):
     """What is stored of a device."""
 
     device_id = serializers.CharField()

@@ -47,9 +47,7 @@ def entries_add(
     return len(timestamp)
 
 
-def windows(
-    *, device_uuid: str, end_time: int | None, window_time: int, num_windows: int, now: int
-) -> Windows:
+def windows(*, device_uuid: str, end_time: int | None, window_time: int, num_windows: int, now: int) -> Windows:
     """Sum a device's bytes in windows (end - window_time, end] of which the last ends at end_time, or now.
 
     UnknownKeyError for a device never seen. O(num_windows * log n).

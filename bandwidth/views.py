@@ -22,6 +22,7 @@ class BandwidthViewSet(ApiViewSet):
     POST takes one entry or a JSON array of them; entries of one instant add up.
     """
 
+    name = "Bandwidth"
     query_serializers: ClassVar = {"list": WindowsQuerySerializer}
     row_columns: ClassVar = {"list": ("timestamp", "bytes_ts", "bytes_fs")}
     rows_member = "data"
@@ -43,9 +44,7 @@ class BandwidthViewSet(ApiViewSet):
     def list(self, request: Request) -> Response:
         """Sum a device's bytes in windows, oldest first."""
         windows = services.windows(**self.query, now=clock.now_s())
-        data = [
-            {"timestamp": w.timestamp, "bytes_ts": w.bytes_ts, "bytes_fs": w.bytes_fs} for w in windows.data
-        ]
+        data = [{"timestamp": w.timestamp, "bytes_ts": w.bytes_ts, "bytes_fs": w.bytes_fs} for w in windows.data]
         return Response({**windows._asdict(), "data": data})
 
 
@@ -53,6 +52,7 @@ class BandwidthViewSet(ApiViewSet):
 class DeviceViewSet(ApiViewSet):
     """The devices that were seen, with totals."""
 
+    name = "Bandwidth devices"
     row_columns: ClassVar = {"list": ("device_id", "count", "first", "last", "bytes_ts", "bytes_fs")}
 
     def list(self, request: Request) -> Response:

@@ -49,7 +49,7 @@ class BandwidthStore:
 
     Timestamps are whole epoch seconds from 0 to 2**53 - 1, bytes integers from 0 to 2**53 - 1. Entries may
     come in any order; entries of one instant add up. Every sum is exact, however large. One distinct instant
-    of a device takes 32 bytes, and up to a quarter more as room to grow.
+    of a device takes 32 bytes (more where sums pass 64 bits), and up to a quarter more as room to grow.
 
     Safe for threads: writers take turns under one lock and compute there; a second one, which readers wait
     for, is held only to look up sums and to copy finished rows in.
@@ -249,9 +249,7 @@ def _dtype(sums: list[int]) -> np.dtype[Any]:
     return np.dtype(object if max(sums) > INT64_SAFE else np.int64)
 
 
-def _by_device(
-    device_ids: Sequence[str], times: Integers, values: Integers
-) -> Iterator[tuple[str, Integers, Rows]]:
+def _by_device(device_ids: Sequence[str], times: Integers, values: Integers) -> Iterator[tuple[str, Integers, Rows]]:
     """Yield each device's distinct instants, ascending, and cumulative sums of its values. O(b log b)."""
     numbers = {device_id: number for number, device_id in enumerate(dict.fromkeys(device_ids))}
     devices = np.fromiter(map(numbers.__getitem__, device_ids), np.int64, len(device_ids))

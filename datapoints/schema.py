@@ -32,9 +32,7 @@ _SUMMARY = {"count": 2, "first": "2026-01-31T12:00:00Z", "last": "2026-01-31T12:
 
 
 def _key(name: str) -> OpenApiParameter:
-    return OpenApiParameter(
-        name, str, OpenApiParameter.PATH, description=f"The {name}, percent-encoded UTF-8."
-    )
+    return OpenApiParameter(name, str, OpenApiParameter.PATH, description=f"The {name}, percent-encoded UTF-8.")
 
 
 datapoints = extend_schema_view(
@@ -45,6 +43,7 @@ datapoints = extend_schema_view(
             component_name="DatapointOrBatch",
             serializers=[serializers.DatapointSerializer, serializers.DatapointSerializer(many=True)],
             resource_type_field_name=None,
+            many=False,
         ),
         examples=[
             OpenApiExample("One datapoint", value=EXAMPLE, request_only=True),
@@ -54,8 +53,9 @@ datapoints = extend_schema_view(
             (201, "application/json"): OpenApiResponse(
                 PolymorphicProxySerializer(
                     component_name="DatapointOrCreated",
-                    serializers=[serializers.DatapointSerializer, serializers.CreatedSerializer],
+                    serializers=[serializers.DatapointSerializer, serializers.DatapointsCreatedSerializer],
                     resource_type_field_name=None,
+                    many=False,
                 ),
                 description="The datapoint as stored or, for a batch, how many were.",
                 examples=[
@@ -100,22 +100,25 @@ devices = _keys("device", serializers.DeviceSerializer)
 users = _keys("user", serializers.UserSerializer)
 
 
-def statistics(axis: str) -> Any:
-    """Describe the statistics of devices or of users."""
+def aggregates(axis: str) -> Any:
+    """Describe the aggregates of devices or of users."""
     aggregate = OpenApiParameter(
         "aggregate", str, OpenApiParameter.PATH, enum=list(Aggregate), description="What of the values."
     )
     return extend_schema_view(
-        aggregate=extend_schema(
+        list=extend_schema(
             operation_id=f"{axis}_statistics",
             tags=["statistics"],
             parameters=[_key(axis), aggregate],
-            responses={
-                **rows(serializers.BucketSerializer(many=True), _BUCKETS),
-                **problems(400, 404, 406),
-            },
+            responses={**rows(serializers.BucketSerializer(many=True), _BUCKETS), **problems(400, 404, 406)},
         ),
-        moving_average=extend_schema(
+    )
+
+
+def moving_averages(axis: str) -> Any:
+    """Describe the moving averages of devices or of users."""
+    return extend_schema_view(
+        list=extend_schema(
             operation_id=f"{axis}_moving_average",
             tags=["statistics"],
             parameters=[_key(axis)],

@@ -130,7 +130,7 @@ class MovingAverageQuerySerializer(StatisticsQuerySerializer):
         return errors
 
 
-class CreatedSerializer(serializers.Serializer[Any]):
+class DatapointsCreatedSerializer(serializers.Serializer[Any]):
     """What became of a batch."""
 
     created = serializers.IntegerField(min_value=0, help_text="Datapoints stored.")
@@ -179,5 +179,3 @@ class MovingAverageSerializer(serializers.Serializer[Any]):
 
     timestamp = TimestampField(help_text="The bucket's start.")
     value = serializers.FloatField(allow_null=True, help_text="null where the window lacks buckets.")
-
-

@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapoints.series import QUARTER_HOUR, BucketSums, Point
-from datapoints.statistics import FROM_SUMS, Aggregate, Buckets, Fill, Timeline, aggregate_points, aggregate_sums
+from datapoints.statistics import (
+    FROM_SUMS,
+    Aggregate,
+    Fill,
+    Timeline,
+    aggregate_points,
+    aggregate_sums,
+)
 from datapoints.store import Axis, DuplicatePointsError, KeySummary, SeriesStore, View
 from timeseries_project.faults import (
     AlreadyExistsError,
@@ -193,9 +200,7 @@ def moving_average(
     question = _Question(axis, key, bucket, start, end, fill, now)
     timeline, numbers = _timeline(question, Aggregate.AVG, window=window_size)
     averages = timeline.moving_average(window_size, min_periods or window_size)
-    return _rows(
-        ("timestamp", "value"), question, timeline, numbers, lambda first, last: (averages(first, last),)
-    )
+    return _rows(("timestamp", "value"), question, timeline, numbers, lambda first, last: (averages(first, last),))
 
 
 def _rows(

@@ -72,9 +72,7 @@ def aggregate_sums(sums: BucketSums, quarter_hours: int, aggregate: Aggregate) -
     return Buckets(numbers[starts], counts, values)
 
 
-def aggregate_points(
-    times: list[Integers], values: list[Floats], width: int, aggregate: Aggregate
-) -> Buckets:
+def aggregate_points(times: list[Integers], values: list[Floats], width: int, aggregate: Aggregate) -> Buckets:
     """Build buckets of `width` (in the unit of the times) from points, given as pieces of two columns.
 
     Points of one time keep their order. O(n log n); O(n) for all but the percentiles where the times are in
@@ -91,7 +89,8 @@ def aggregate_points(
 
 def _starts(numbers: Integers) -> Integers:
     """Return where each run of equal numbers begins."""
-    return np.flatnonzero(np.diff(numbers, prepend=-1))
+    starts: Integers = np.flatnonzero(np.diff(numbers, prepend=-1))
+    return starts
 
 
 def _stddev(values: Floats, starts: Integers, counts: Integers) -> Floats:
@@ -117,7 +116,8 @@ def _percentile(fraction: float) -> Callable[[Floats, Integers, Integers], Float
         a = ranked[starts + below]
         b = ranked[starts + np.minimum(below + 1, counts - 1)]
         t = rank - below
-        return np.where(t < 0.5, a + (b - a) * t, b - (b - a) * (1 - t))
+        interpolated: Floats = np.where(t < 0.5, a + (b - a) * t, b - (b - a) * (1 - t))
+        return interpolated
 
     return reduction
 
@@ -205,7 +205,8 @@ class Timeline:
         a, b = np.searchsorted(self._numbers, (start, stop))
         steps = np.zeros(stop - start, dtype=np.int64)
         steps[self._numbers[a:b] - start] = 1
-        return np.cumsum(steps) + (a - 1)
+        at: Integers = np.cumsum(steps) + (a - 1)
+        return at
 
     def _ramp(self, at: Integers, start: Integers, end: Integers) -> Floats:
         """Sum the filled values from the start-th to the end-th bucket after the non-empty one, both included."""
@@ -217,7 +218,8 @@ class Timeline:
         # The weights of the right neighbour grow by 1/length from bucket to bucket.
         right = (start + end).astype(np.float64) * periods / 2
         left = periods.astype(np.float64) * length - right
-        return (self._values[at] * left + self._values[after] * right) / length
+        total: Floats = (self._values[at] * left + self._values[after] * right) / length
+        return total
 
 
 class _Windows:
@@ -257,8 +259,6 @@ class _Windows:
         timeline = self._timeline
         ends = np.arange(start, stop)
         begins = np.maximum(ends - (self._size - 1), timeline._first)
-        if not len(timeline._numbers):
-            return np.zeros(len(ends)), np.zeros(len(ends), dtype=np.int64)
         if not self._ramps:
             before = timeline._last_at(start - self._size, stop - self._size) + 1
             after = timeline._last_at(start, stop) + 1

@@ -209,11 +209,7 @@ class SeriesStore:
             start = max(start, after[0])
         with self._lock:
             points = merge(*(s.points_from(start) for s in self._matching(device, user) if s.last >= start))
-            wanted = (
-                point
-                for point in points
-                if after is None or (point.timestamp, point.device, point.user) > after
-            )
+            wanted = (point for point in points if after is None or (point.timestamp, point.device, point.user) > after)
             page = list(islice(wanted, limit))
         return page if end is None else page[: bisect_left(page, end, key=itemgetter(0))]
 
@@ -253,9 +249,7 @@ class _SortedBatch:
         self._sum_starts = np.flatnonzero(new_series | (np.diff(numbers, prepend=-1) != 0))
         counts = np.diff(self._sum_starts, append=len(times))
         highs, lows = grouped_sums(self.values, self._sum_starts)
-        self._sums = list(
-            zip(*(c.tolist() for c in (numbers[self._sum_starts], counts, highs, lows)), strict=True)
-        )
+        self._sums = list(zip(*(c.tolist() for c in (numbers[self._sum_starts], counts, highs, lows)), strict=True))
 
     def spans(self) -> Iterator[tuple[int, int, int, list[tuple[int, int, float, float]]]]:
         """Yield (series id, start, stop, sums) of each series: its points' positions and its `BucketSums`."""

@@ -19,13 +19,13 @@ urlpatterns = [
     re_path(r"^devices/?\Z", views.DeviceViewSet.as_view({"get": "list"})),
     re_path(r"^users/?\Z", views.UserViewSet.as_view({"get": "list"})),
 ]
-for _name, _keys, _statistics in (
-    ("device", views.DeviceViewSet, views.DeviceStatisticsViewSet),
-    ("user", views.UserViewSet, views.UserStatisticsViewSet),
+for _name, _keys, _aggregates, _moving_averages in (
+    ("device", views.DeviceViewSet, views.DeviceAggregateViewSet, views.DeviceMovingAverageViewSet),
+    ("user", views.UserViewSet, views.UserAggregateViewSet, views.UserMovingAverageViewSet),
 ):
     _path = rf"{_name}s/{_key(_name)}"
     urlpatterns += [
         re_path(rf"^{_path}/datapoints/?\Z", _keys.as_view({"delete": "destroy"})),
-        re_path(rf"^statistics/{_path}/moving_avg/?\Z", _statistics.as_view({"get": "moving_average"})),
-        re_path(rf"^statistics/{_path}/{_AGGREGATE}/?\Z", _statistics.as_view({"get": "aggregate"})),
+        re_path(rf"^statistics/{_path}/moving_avg/?\Z", _moving_averages.as_view({"get": "list"})),
+        re_path(rf"^statistics/{_path}/{_AGGREGATE}/?\Z", _aggregates.as_view({"get": "list"})),
     ]

@@ -28,6 +28,7 @@ class DatapointViewSet(ApiViewSet):
     with the columns timestamp, value, device, user. A batch is stored whole or not at all.
     """
 
+    name = "Datapoints"
     parser_classes = (JSONParser, NDJSONParser, serializers.DatapointCSVParser)
     query_serializers: ClassVar = {
         "list": serializers.ListQuerySerializer,
@@ -75,7 +76,6 @@ class KeyViewSet(ApiViewSet):
     """The devices, or users, that have datapoints."""
 
     axis: Axis
-    row_columns: ClassVar = {}
 
     def list(self, request: Request) -> Response:
         """List them by key, with how many datapoints there are and from when to when."""
@@ -96,6 +96,7 @@ class KeyViewSet(ApiViewSet):
 class DeviceViewSet(KeyViewSet):
     """The devices that have datapoints."""
 
+    name = "Devices"
     axis = "device"
     row_columns: ClassVar = {"list": ("device", "count", "first", "last")}
 
@@ -104,47 +105,63 @@ class DeviceViewSet(KeyViewSet):
 class UserViewSet(KeyViewSet):
     """The users that have datapoints."""
 
+    name = "Users"
     axis = "user"
     row_columns: ClassVar = {"list": ("user", "count", "first", "last")}
 
 
-class StatisticsViewSet(ApiViewSet):
-    """Aggregates and moving averages, in buckets from the first datapoint to now."""
+class AggregateViewSet(ApiViewSet):
+    """One aggregate of the values in each bucket, from the first datapoint to now."""
 
+    name = "Statistics"
     axis: Axis
-    query_serializers: ClassVar = {
-        "aggregate": serializers.StatisticsQuerySerializer,
-        "moving_average": serializers.MovingAverageQuerySerializer,
-    }
-    row_columns: ClassVar = {
-        "aggregate": ("timestamp", "value", "count"),
-        "moving_average": ("timestamp", "value"),
-    }
+    query_serializers: ClassVar = {"list": serializers.StatisticsQuerySerializer}
+    row_columns: ClassVar = {"list": ("timestamp", "value", "count")}
 
-    def aggregate(self, request: Request, aggregate: str, **path: str) -> Response:
-        """One aggregate of the values in each bucket, oldest first, no bucket left out."""
-        key = path[self.axis]
-        return Response(
-            services.statistics(
-                self.axis, key, aggregate=Aggregate(aggregate), **self.query, now=clock.now()
-            )
+    def list(self, request: Request, aggregate: str, **path: str) -> Response:
+        """Answer the buckets, oldest first, none left out."""
+        rows = services.statistics(
+            self.axis, path[self.axis], aggregate=Aggregate(aggregate), **self.query, now=clock.now()
         )
-
-    def moving_average(self, request: Request, **path: str) -> Response:
-        """The mean of the last `window_size` buckets' averages, for each bucket."""
-        key = path[self.axis]
-        return Response(services.moving_average(self.axis, key, **self.query, now=clock.now()))
+        return Response(rows)
 
 
-@schema.statistics("device")
-class DeviceStatisticsViewSet(StatisticsViewSet):
-    """Statistics of one device, over all its users."""
+class MovingAverageViewSet(ApiViewSet):
+    """The mean of the last `window_size` buckets' averages, from the first datapoint to now."""
+
+    name = "Moving average"
+    axis: Axis
+    query_serializers: ClassVar = {"list": serializers.MovingAverageQuerySerializer}
+    row_columns: ClassVar = {"list": ("timestamp", "value")}
+
+    def list(self, request: Request, **path: str) -> Response:
+        """Answer the same buckets as `avg`; null where the window lacks one."""
+        return Response(services.moving_average(self.axis, path[self.axis], **self.query, now=clock.now()))
+
+
+@schema.aggregates("device")
+class DeviceAggregateViewSet(AggregateViewSet):
+    """One aggregate of a device's values in each bucket, over all its users."""
 
     axis = "device"
 
 
-@schema.statistics("user")
-class UserStatisticsViewSet(StatisticsViewSet):
-    """Statistics of one user, over all the user's devices."""
+@schema.aggregates("user")
+class UserAggregateViewSet(AggregateViewSet):
+    """One aggregate of a user's values in each bucket, over all the user's devices."""
+
+    axis = "user"
+
+
+@schema.moving_averages("device")
+class DeviceMovingAverageViewSet(MovingAverageViewSet):
+    """The moving average of a device's values, over all its users."""
+
+    axis = "device"
+
+
+@schema.moving_averages("user")
+class UserMovingAverageViewSet(MovingAverageViewSet):
+    """The moving average of a user's values, over all the user's devices."""
 
     axis = "user"

@@ -49,8 +49,7 @@ TEMPLATES = [
 ]
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = BASE_DIR / "build" / "static"
-WHITENOISE_USE_FINDERS = True  # works before, and without, collectstatic
+WHITENOISE_USE_FINDERS = True  # no collectstatic is needed, debug on or off
 
 USE_TZ = True
 TIME_ZONE = "UTC"

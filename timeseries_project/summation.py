@@ -71,8 +71,7 @@ def grouped_sums(values: Floats, starts: Integers) -> tuple[Floats, Floats]:
     longest = int(np.max(np.diff(starts, append=len(values)), initial=1))
     bits = MANTISSA_BITS - longest.bit_length()
     parts = [
-        np.ldexp(np.add.reduceat(limb, starts).astype(np.float64), exponent)
-        for exponent, limb in limbs(values, bits)
+        np.ldexp(np.add.reduceat(limb, starts).astype(np.float64), exponent) for exponent, limb in limbs(values, bits)
     ]
     return sum_parts(parts, len(starts))
 

@@ -26,6 +26,7 @@ transactions = extend_schema_view(
                 serializers.TransactionSerializer(many=True),
             ],
             resource_type_field_name=None,
+            many=False,
         ),
         examples=[
             OpenApiExample("One transaction", value=EXAMPLE, request_only=True),

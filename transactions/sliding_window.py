@@ -4,19 +4,23 @@ Plain Python; knows no framework and reads no clock. Times are integers, millise
 
 The values themselves are not kept. Time is cut into cells of ten seconds, each into twenty of half a second,
 each of these into twenty of 25 ms, and these into milliseconds. A cell holds a compensated sum, a count and
-the extremes of its stretch of time, and every width has its cells in one ring:
+the extremes of its stretch of time, and the cells of one width form a ring. A window is read as whole cells:
+the widest ones, and in place of the one that its start cuts narrower ones, and so on down to milliseconds.
 
-      10 s  |          |          |          |          |     a window that starts at ^ is made of
-    500 ms             |||||||^|||||||||||||||                the whole cells right of ^: a few of
-     25 ms                   |||^||||||||                     the widest, then of each narrower width
-      1 ms                     |^||||                         only those inside the one cell ^ cuts
+     10 s  |          :          |=====================|=====================|  to the latest value
+    500 ms |          :    |==|==|
+     25 ms |          : |==|
+      1 ms |          |=|
+                    start
 
 So adding touches four cells, and a summary reads some forty, however many values they stand for. Nothing is
 ever subtracted: what leaves the window is simply no longer read, and no rounding error outlives the value
-that caused it. For comparison see K. Tangwongsan, M. Hirzel, S. Schneider, "Optimal and General Out-of-Order
-Sliding-Window Aggregation", PVLDB 12 (2019): a finger B-tree that keeps every value, and so takes any order
-and any associative operator in amortised O(log d) time, d the distance from the window's end. Here the whole
-millisecond as unit of time buys O(1) and a fixed size.
+that caused it.
+
+For comparison: K. Tangwongsan, M. Hirzel, S. Schneider, "Optimal and General Out-of-Order Sliding-Window
+Aggregation", PVLDB 12 (2019), keep a finger B-tree over the values, which serves any associative operator in
+amortised O(log d) for a value that comes d places out of order. Time in whole milliseconds, and operators
+that do not mind the order, buy O(1) and a fixed size here.
 """
 
 from __future__ import annotations
@@ -24,18 +28,19 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Sequence
+from itertools import pairwise
 from struct import Struct
 from threading import Lock
 from typing import NamedTuple
 
-# Each width divides the one before it. More levels make adding dearer, fewer make the summary dearer.
+# Each width divides the one before it. A level more makes `add` slower, a level less makes `summary` slower.
 WIDTHS_MS = (10_000, 500, 25, 1)
 
 # How far `now` may step back without a loss.
 STEP_BACK_MS = 5_000
 
-# A cell is a row of five doubles: side by side they are read, written and copied in one call each, and a
-# double counts exactly up to 2**53.
+# A cell is five doubles side by side, read, written and copied in one call each. The sum is HIGH + LOW, kept
+# as `summation.add_to_pair` does; as a double COUNT is exact up to 2**53.
 HIGH, LOW, COUNT, LEAST, MOST = range(5)
 CELL = Struct("5d")
 SIZE = CELL.size
@@ -54,20 +59,21 @@ class Summary(NamedTuple):
     avg: float
     max: float
     min: float
-    count: int  # type: ignore[assignment]  # hides tuple.count, as `index` and `count` fields do
+    count: int  # type: ignore[assignment]  # a field named like a method of tuple
 
 
 class SlidingWindow:
-    """Statistics of the last `length_ms` milliseconds, exact to the millisecond, whatever the order of arrival.
+    """Statistics of the last `length_ms` milliseconds, exact to the millisecond, in any order of arrival.
 
-    Sum and average are within 2**-50 * max(|exact|, largest |amount| in the window) of the exact result for
-    up to 2**27 values, and the count is exact. Memory is fixed at construction: 42 bytes for each millisecond
-    of `length_ms + ahead_ms`, rounded up by some 20 seconds. Safe to share between threads.
+    Sum and average are within 2**-50 * max(|exact|, largest |amount| in the window) of the exact ones for up
+    to 2**27 values at a time; count, maximum and minimum are exact. Memory is fixed at construction, 42 bytes
+    for each millisecond of `length_ms + ahead_ms` and at most 25 seconds more: 3 MB if values may lie five
+    seconds ahead, 16 MB if five minutes. Threads may share a window.
 
-    `now` is the caller's, and normally moves forward. Where it steps back by up to 5 seconds nothing is lost
-    and every answer is as exact as before. Where it steps back further, values from before the step may be
-    gone, ten seconds' worth at a time, for a later `now` had let them go or they lie too far ahead of the new
-    one; whatever remains and all that is added from then on is counted exactly, and once.
+    `now` is the caller's, and normally moves forward. After a step back of up to five seconds nothing is
+    missing and every answer is as exact as before. After a longer one, values from before the step may be
+    missing, because a later `now` had let them go or because an older value needs their place; whatever is
+    still held, and all that is added from then on, counts exactly once.
 
     >>> window = SlidingWindow(length_ms=60_000, ahead_ms=5_000)
     >>> window.add(1_000, 12.5, now=2_000), window.add(3_000, 7.5, now=2_000)
@@ -86,13 +92,13 @@ class SlidingWindow:
         if length_ms <= 0 or ahead_ms < 0:
             raise ValueError("length_ms must be positive and ahead_ms not negative")
         self._length, self._ahead = length_ms, ahead_ms
-        # Neither end of what must fit into the ring need fall on a cell's border: hence two cells more.
         widest = WIDTHS_MS[0]
-        self._span = ((length_ms + ahead_ms + STEP_BACK_MS) // widest + 2) * widest
+        # Rounded up to whole cells, and one more because neither end need fall on a border.
+        self._span = (-(-(length_ms + ahead_ms + STEP_BACK_MS) // widest) + 1) * widest
         self._end = 0  # the rings cover the times from _end - _span to just before _end
         self._levels: list[Level] = [
             (width, bytearray(EMPTY * (self._span // width)), EMPTY * (above // width))
-            for above, width in zip((self._span, *WIDTHS_MS), WIDTHS_MS, strict=False)
+            for above, width in pairwise((self._span, *WIDTHS_MS))
         ]
         self._lock = Lock()
 
@@ -113,15 +119,15 @@ class SlidingWindow:
     def add_batch(self, timestamps: Sequence[int], amounts: Sequence[float], *, now: int) -> int:
         """Count each amount as `add` would; return how many were young enough. O(len(timestamps)).
 
-        A summary sees all of the batch or nothing of it, and all others wait while it is counted. Raises
-        ValueError, and counts nothing, if one timestamp lies too far ahead or the lengths differ; TypeError,
-        and counts nothing, if one amount is no number.
+        A summary sees all of the batch or nothing of it; other threads wait while it is counted. All or
+        nothing too when it is refused: raises ValueError if one timestamp lies more than `ahead_ms` ahead of
+        `now` or the lengths differ, TypeError if an amount is no number.
         """
         latest = max(timestamps, default=now)
         if latest > now + self._ahead:
             raise self._too_far_ahead(latest, now)
         start = now - self._length
-        # Everything that can fail happens here, before the lock.
+        # Whatever can fail fails here, before the lock.
         pairs = zip(timestamps, array("d", amounts), strict=True)
         accepted = [pair for pair in pairs if pair[0] >= start]
         with self._lock:
@@ -130,7 +136,10 @@ class SlidingWindow:
         return len(accepted)
 
     def summary(self, *, now: int) -> Summary:
-        """Summarise the values with timestamp >= now - length_ms; those ahead of `now` count at once. O(1)."""
+        """Summarise all values with timestamp >= now - length_ms, also those ahead of `now`. O(1).
+
+        Changes nothing, whatever `now` is.
+        """
         with self._lock:
             rows = self._copy_cells(now - self._length)
         table = array("d", rows)
@@ -140,7 +149,7 @@ class SlidingWindow:
         total = math.fsum(table[HIGH::5] + table[LOW::5])
         # Adding zero turns a negative zero into zero.
         return Summary(
-            sum=total + 0.0,
+            sum=total,
             avg=total / count + 0.0,
             max=max(table[MOST::5]) + 0.0,
             min=min(table[LEAST::5]) + 0.0,
@@ -153,10 +162,11 @@ class SlidingWindow:
             _, cells, blank = self._levels[0]
             cells[:] = blank  # narrower cells follow when first written to
 
-    # All below run under the lock.
+    def _too_far_ahead(self, timestamp: int, now: int) -> ValueError:
+        return ValueError(f"timestamp {timestamp} lies more than {self._ahead} ms ahead of {now}")
 
     def _count(self, timestamp: int, amount: float) -> None:
-        """Add to the cell of each width that holds the timestamp, the widest first."""
+        """Add to the cell of each width that holds the timestamp, the widest first; the lock is held."""
         if not 0 < self._end - timestamp <= self._span:
             self._turn_to(timestamp)
         place = timestamp % self._span
@@ -164,11 +174,11 @@ class SlidingWindow:
         for width, cells, blank in self._levels:
             at = place // width * SIZE
             if not count:
-                # The wider cell was empty: here it may still show what left the window a turn ago.
+                # The wider cell was empty, so the cells under it may still show an earlier turn of the ring.
                 first = at - at % len(blank)
                 cells[first : first + len(blank)] = blank
             high, low, count, least, most = read_cell(cells, at)
-            # summation.add_to_pair, written out: called four times, it makes `add` slower by an eighth.
+            # `summation.add_to_pair`, written out: four calls of it would make `add` slower by an eighth.
             s = high + amount
             t = s - high
             v = low + ((high - (s - t)) + (amount - t))
@@ -179,9 +189,10 @@ class SlidingWindow:
             write_cell(cells, at, high, low, count + 1.0, least, most)
 
     def _turn_to(self, timestamp: int) -> None:
-        """Move the time the rings cover just so far that it holds the timestamp.
+        """Move the time the rings cover just far enough, forward or back, to include the timestamp; the lock is held.
 
-        Only the widest cells that change their time are emptied; narrower ones follow when first written to.
+        Of the cells that change their time only the widest are emptied; those under them follow when they
+        are first written to. So a long pause costs no more than a short one.
         """
         width, cells, _ = self._levels[0]
         begin = timestamp // width * width
@@ -193,7 +204,7 @@ class SlidingWindow:
         self._end = end
 
     def _copy_cells(self, start: int) -> bytearray:
-        """Return copies of the cells that together hold exactly the values from `start` on."""
+        """Copy the cells that together hold exactly the values from `start` on; the lock is held."""
         rows = bytearray()
         stop = self._end
         start = max(start, stop - self._span)
@@ -207,12 +218,9 @@ class SlidingWindow:
             if last > len(cells):
                 rows += cells[: last - len(cells)]
             if not read_cell(cells, start % self._span // width * SIZE)[COUNT]:
-                break  # nothing in the cell that start cuts: what lies below it is old
+                break  # the cell `start` cuts is empty, so the cells under it mean nothing
             stop = whole
         return rows
-
-    def _too_far_ahead(self, timestamp: int, now: int) -> ValueError:
-        return ValueError(f"timestamp {timestamp} lies more than {self._ahead} ms ahead of {now}")
 
     def _check(self) -> None:
         """Assert the invariants: fixed sizes, and every cell in use is the sum of those below it."""
@@ -223,26 +231,22 @@ class SlidingWindow:
             self._check_below(0, 0, self._span)
 
     def _check_below(self, depth: int, begin: int, end: int) -> None:
-        """Assert the invariants of the cells of one level between two places in its ring, and of those below."""
+        """Assert them for the cells of one level between two places in its ring, and for all under these."""
         width, cells, _ = self._levels[depth]
         for place in range(begin, end, width):
-            cell = read_cell(cells, place // width * SIZE)
-            high, low, count, least, most = cell
+            at = place // width * SIZE
+            high, low, count, least, most = read_cell(cells, at)
             if count == 0:
-                assert cell == CELL.unpack(EMPTY)
+                assert cells[at : at + SIZE] == EMPTY
                 continue
             assert count > 0
             assert least <= most
             assert high + low == high
-            if width == 1:
-                continue
-            self._check_below(depth + 1, place, place + width)
-            below_width, below_cells, _ = self._levels[depth + 1]
-            below = array(
-                "d",
-                below_cells[place // below_width * SIZE : (place + width) // below_width * SIZE],
-            )
-            assert count == sum(below[COUNT::5])
-            assert (least, most) == (min(below[LEAST::5]), max(below[MOST::5]))
-            difference = math.fsum((*below[HIGH::5], *below[LOW::5], -high, -low))
-            assert abs(difference) <= 2**-50 * max(abs(high), abs(least), abs(most))
+            if width > 1:
+                self._check_below(depth + 1, place, place + width)
+                narrower, parts, _ = self._levels[depth + 1]
+                table = array("d", parts[place // narrower * SIZE : (place + width) // narrower * SIZE])
+                assert count == sum(table[COUNT::5])
+                assert (least, most) == (min(table[LEAST::5]), max(table[MOST::5]))
+                error = math.fsum((*table[HIGH::5], *table[LOW::5], -high, -low))
+                assert abs(error) <= 2**-50 * max(abs(high), abs(least), abs(most))

@@ -20,6 +20,8 @@ class TransactionViewSet(ApiViewSet):
     POST takes one transaction or a JSON array of them. One older than 60 seconds is not counted.
     """
 
+    name = "Transactions"
+
     @staticmethod
     def example() -> object:
         """Return a transaction that can be sent as it is."""
@@ -44,6 +46,8 @@ class TransactionViewSet(ApiViewSet):
 @schema.statistics
 class StatisticsViewSet(ApiViewSet):
     """Sum, average, maximum, minimum and count of the transactions of the last 60 seconds."""
+
+    name = "Transaction statistics"
 
     def list(self, request: Request) -> Response:
         """Answer in constant time, however many transactions there are."""

@@ -15,9 +15,7 @@ from datapoints.statistics import Aggregate, Buckets, Fill, Timeline, aggregate_
 from datapoints.tests import oracle
 
 ordinary = st.floats(-1e6, 1e6)
-values = st.one_of(
-    ordinary, st.floats(-1e150, 1e150), st.sampled_from([1.0, 0.1, 1e16, -1e16, 1e150, -1e150, 5e-324])
-)
+values = st.one_of(ordinary, st.floats(-1e150, 1e150), st.sampled_from([1.0, 0.1, 1e16, -1e16, 1e150, -1e150, 5e-324]))
 #: A few buckets near each other, now and then far away from the rest.
 numbers = st.one_of(st.integers(0, 30), st.integers(0, 10**9))
 series = st.dictionaries(st.integers(0, 40), st.lists(values, min_size=1, max_size=4), min_size=1, max_size=20)
@@ -113,9 +111,7 @@ def test_a_billion_empty_buckets_cost_nothing(fill: Fill) -> None:
         Fill.ZERO: (Fraction(10**16) + 8) / (2 * 10**9 + 1),
         Fill.PREVIOUS: (Fraction(10**16) * 10**9 + 3 * 10**9 + 5) / (2 * 10**9 + 1),
         Fill.LINEAR: (
-            (Fraction(10**16) * (10**9 + 1) + 3 * (10**9 - 1)) / 2
-            + Fraction(3 * (10**9 + 1) + 5 * (10**9 - 1), 2)
-            + 5
+            (Fraction(10**16) * (10**9 + 1) + 3 * (10**9 - 1)) / 2 + Fraction(3 * (10**9 + 1) + 5 * (10**9 - 1), 2) + 5
         )
         / (2 * 10**9 + 1),
     }
@@ -160,9 +156,10 @@ def check_aggregate(aggregate: Aggregate, answer: float, group: list[float]) -> 
             variance = sum((Fraction(v) - mean) ** 2 for v in group) / len(group)
             spread = max(abs(Fraction(v) - mean) for v in group)
             assert answer >= 0
-            assert abs(Fraction(answer) ** 2 - variance) <= variance / 10**9 + spread**2 / 10**12 + Fraction(
-                peak
-            ) ** 2 / Fraction(2) ** 98
+            assert (
+                abs(Fraction(answer) ** 2 - variance)
+                <= variance / 10**9 + spread**2 / 10**12 + Fraction(peak) ** 2 / Fraction(2) ** 98
+            )
         case _:
             percentile = {Aggregate.MEDIAN: 50, Aggregate.P95: 95, Aggregate.P99: 99}[aggregate]
             assert answer == np.percentile(group, percentile)
@@ -178,7 +175,9 @@ def test_standard_deviation_neither_overflows_nor_vanishes(group: list[float]) -
 
 @given(
     st.dictionaries(
-        st.integers(0, 100), st.lists(st.lists(values, min_size=1, max_size=5), min_size=1, max_size=3), min_size=1
+        st.integers(0, 100),
+        st.lists(st.lists(values, min_size=1, max_size=5), min_size=1, max_size=3),
+        min_size=1,
     ),
     st.integers(1, 8),
 )

@@ -151,7 +151,10 @@ class StoreMachine(RuleBasedStateMachine):
             quarters.setdefault(time // QUARTER_HOUR, []).append(value)
         averages = aggregate_sums(sums, 1, Aggregate.AVG)
         for number, average, exact in zip(
-            averages.numbers, averages.values, dict(sorted(oracle.averages(quarters).items())).values(), strict=True
+            averages.numbers,
+            averages.values,
+            dict(sorted(oracle.averages(quarters).items())).values(),
+            strict=True,
         ):
             group = quarters[int(number)]
             assert oracle.is_right(average, exact, max(map(abs, group)))
@@ -220,9 +223,7 @@ def test_sixteen_threads_lose_nothing_and_count_nothing_twice() -> None:
             added += add_batch(
                 store, [(2 * i, 1.0, f"d{number}", "u"), (2 * i + 1, -1.0, f"d{number}", "u")], skip=False
             )
-            for other in store.keys("device"):
-                if other.key != "shared" and other.count % 2:
-                    torn.append("half a batch was seen")
+            torn.extend(s.key for s in store.keys("device") if s.key != "shared" and s.count % 2)
             store.page(device=None, user="u", start=0, end=None, after=None, limit=50)
         return added
 

@@ -76,7 +76,7 @@ class TimestampField(WireField):
                 refuse(str(error))
         if not _is_number(data):
             refuse("must be an ISO 8601 string or a number of epoch seconds.")
-        if not math.isfinite(data) if isinstance(data, float) else False:
+        if isinstance(data, float) and not math.isfinite(data):
             refuse("must be finite.")
         return self._since_1970(timestamps.from_seconds(data))
 
@@ -103,9 +103,13 @@ class NumberField(WireField):
         """Read a JSON number."""
         if not _is_number(data):
             refuse("must be a number.")
-        if not -MAX_MAGNITUDE <= data <= MAX_MAGNITUDE:
+        try:
+            number = float(data)
+        except OverflowError:  # an integer beyond all doubles
+            number = math.inf
+        if not -MAX_MAGNITUDE <= number <= MAX_MAGNITUDE:
             refuse("must be a finite number of magnitude 1e150 at most.")
-        return float(data)
+        return number
 
     def from_text(self, text: str) -> float:
         """Read a decimal number."""
@@ -120,7 +124,12 @@ class IntegerField(WireField):
     """
 
     def __init__(
-        self, *, least: int = 0, most: int | None = MAX_SAFE_INTEGER, lenient_text: bool = False, **kwargs: Any
+        self,
+        *,
+        least: int = 0,
+        most: int | None = MAX_SAFE_INTEGER,
+        lenient_text: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.least = least

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 from django.http import HttpRequest
@@ -63,9 +63,10 @@ def _asked_format(request: HttpRequest | Request) -> str | None:
 class ContentNegotiation(BaseContentNegotiation):
     """`?format=` decides alone; else the Accept header does, with its qualities; ties go to the first renderer."""
 
-    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser:
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
         """Return the parser of the body's media type; UnsupportedMediaType names those that are known."""
         media_type = parse_header_parameters(request.content_type or "")[0]
+        parsers = list(parsers)
         for parser in parsers:
             if parser.media_type == media_type:
                 return parser
@@ -73,10 +74,11 @@ class ContentNegotiation(BaseContentNegotiation):
         raise UnsupportedMediaType(media_type, f"Media type {media_type!r} is not accepted; send {known}.")
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         """Return (renderer, its media type); NotAcceptable names the types that can be produced."""
         wanted = _asked_format(request)
+        renderers = list(renderers)
         if wanted is not None:
             for renderer in renderers:
                 if renderer.format == wanted:

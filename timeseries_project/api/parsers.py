@@ -25,7 +25,7 @@ _decode = msgspec.json.Decoder().decode
 class BodyParser(BaseParser):
     """Reads the body under MAX_BODY_BYTES and leaves the rest to `parse_body`."""
 
-    def parse(
+    def parse(  # type: ignore[override]  # a body may be any JSON value, not only an object
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> object:
         """Return the parsed body. ParseError (400), UnsupportedMediaType or BodyTooLarge otherwise."""

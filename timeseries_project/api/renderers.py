@@ -192,15 +192,14 @@ class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
         response = (renderer_context or {})["response"]
         if response.status_code == 204:
             return b""
-        return super().render(data, accepted_media_type, renderer_context)
+        page: str = super().render(data, accepted_media_type, renderer_context)
+        return page
 
     def get_default_renderer(self, view: Any) -> BaseRenderer:
         """Show every answer as JSON, errors included."""
         return JSONRenderer()
 
-    def get_content(
-        self, renderer: Any, data: Any, accepted_media_type: Any, renderer_context: Any
-    ) -> str:
+    def get_content(self, renderer: Any, data: Any, accepted_media_type: Any, renderer_context: Any) -> str:
         """Return the answer as indented JSON, the first thousand items at most."""
         view = renderer_context["view"]
         member = getattr(view, "rows_member", None)

@@ -25,10 +25,10 @@ def without_trailing_slashes(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
 class AutoSchema(BaseAutoSchema):
     """Describes query parameters from the view's query serializers."""
 
-    def get_override_parameters(self) -> list[OpenApiParameter]:
+    def get_override_parameters(self) -> list[Any]:
         """Return the query parameters of the operation."""
-        serializers_by_action = getattr(self.view, "query_serializers", {})
-        serializer = serializers_by_action.get(self.view.operation)
+        view: Any = self.view
+        serializer = view.query_serializers.get(view.operation)
         return query_parameters(serializer) if serializer else []
 
 
@@ -72,19 +72,19 @@ def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
             key = {"type": "string", "minLength": 1, "maxLength": fields.MAX_KEY_LENGTH}
             return key if direction == "response" else {**key, "description": "An integer is taken as text."}
         case fields.ChoiceField():
-            return {"type": "string", "enum": list(field.words)}
+            return {"type": "string", "enum": [str(word) for word in field.words]}
         case fields.BucketField():
             return {"type": "string", "pattern": "^[0-9]{1,10}[smhd]$"}
     return {}
 
 
-class WireFieldExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call,misc]
+class WireFieldExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     """Tells drf-spectacular what our fields are in JSON."""
 
     target_class = "timeseries_project.api.fields.WireField"
     match_subclasses = True
 
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+    def map_serializer_field(self, auto_schema: BaseAutoSchema, direction: str) -> dict[str, Any]:
         """Return the JSON schema of the field."""
         return field_schema(self.target, direction)
 
@@ -110,7 +110,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
     title = serializers.CharField(help_text="The status in words.")
     status = serializers.IntegerField(help_text="The HTTP status.")
     detail = serializers.CharField(help_text="What is wrong, in a sentence.")
-    errors = FieldErrorSerializer(many=True, required=False, help_text="Field by field, 100 at most.")
+    errors = FieldErrorSerializer(  # type: ignore[assignment]  # hides Serializer.errors, unused here
+        many=True, required=False, help_text="Field by field, 100 at most."
+    )
 
 
 _PROBLEMS = {
@@ -149,8 +151,6 @@ def problems(*statuses: int) -> dict[Any, OpenApiResponse]:
 def rows(serializer: Any, example: object) -> dict[Any, OpenApiResponse]:
     """Describe an answer that holds rows, and so comes in CSV too."""
     return {
-        (200, "application/json"): OpenApiResponse(
-            serializer, examples=[OpenApiExample("Example", value=example)]
-        ),
+        (200, "application/json"): OpenApiResponse(serializer, examples=[OpenApiExample("Example", value=example)]),
         (200, "text/csv"): OpenApiResponse({"type": "string"}, description="The rows under a header."),
     }

@@ -65,9 +65,7 @@ class InputSerializer(Serializer[Any]):
         return {name: [row[name] for row in rows] for name in cls.wire_fields()}
 
     @classmethod
-    def _read_item(
-        cls, item: object, index: int | None, errors: list[FieldError], *, text: bool
-    ) -> dict[str, Any]:
+    def _read_item(cls, item: object, index: int | None, errors: list[FieldError], *, text: bool) -> dict[str, Any]:
         values: dict[str, Any] = {}
         if not isinstance(item, dict):
             errors.append(FieldError("", "must be a JSON object.", index))

@@ -26,7 +26,7 @@ class Request(BaseRequest):
     """A request whose body always goes to a parser: an empty one is judged there, by its media type."""
 
     def _load_stream(self) -> None:
-        self._stream = self._request
+        self._stream: Any = self._request
 
 
 class ApiView(APIView):
@@ -42,8 +42,8 @@ class ApiView(APIView):
 
     @property
     def operation(self) -> str:
-        """What is being done: a viewset's action, or the method."""
-        return getattr(self, "action", None) or (self.request.method or "").lower()
+        """What is being done: a viewset's action, or the method. Describing the schema, there is no request."""
+        return getattr(self, "action", None) or (self.request.method if self.request else "GET").lower()
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         """Wrap Django's request."""
@@ -73,11 +73,11 @@ class ApiView(APIView):
         """Return the columns of the rows that this operation answers; none if it answers no rows."""
         return self.row_columns.get(self.operation, ())
 
-    def finalize_response(
-        self, request: BaseRequest, response: HttpResponseBase, *args: Any, **kwargs: Any
+    def finalize_response(  # type: ignore[override]  # a long answer is no Response any more
+        self, request: BaseRequest, answer: Any, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         """Stream a columnar answer of more than a slice, in memory that does not grow with it."""
-        response = super().finalize_response(request, response, *args, **kwargs)
+        response: HttpResponseBase = super().finalize_response(request, answer, *args, **kwargs)
         rows = getattr(response, "data", None)
         renderer = getattr(response, "accepted_renderer", None)
         if not isinstance(rows, renderers.ColumnarRows) or len(rows) <= renderers.SLICE:
@@ -92,7 +92,7 @@ class ApiView(APIView):
         )
 
 
-class ApiViewSet(ViewSetMixin, ApiView):
+class ApiViewSet(ViewSetMixin, ApiView):  # type: ignore[misc]  # as the framework combines them itself
     """An `ApiView` whose methods are named actions."""
 
 
@@ -108,6 +108,7 @@ class _AnyRenderer(BaseContentNegotiation):
 class FaultView(ApiView):
     """Answers a fault found outside of any endpoint, as an endpoint would."""
 
+    name = "Error"
     content_negotiation_class = _AnyRenderer
     schema = None
 
@@ -119,6 +120,8 @@ class FaultView(ApiView):
 class HealthView(ApiView):
     """Whether the process lives. Asks nothing of any store."""
 
+    name = "Health"
+
     @extend_schema(operation_id="healthz", responses=HealthSerializer, tags=["operations"])
     def get(self, request: BaseRequest) -> Response:
         """Answer while the process lives."""
@@ -128,7 +131,8 @@ class HealthView(ApiView):
 class SchemaView(SpectacularAPIView):
     """The OpenAPI 3 schema of this API, as YAML or JSON."""
 
-    content_negotiation_class = SpectacularAPIView.content_negotiation_class
+    name = "OpenAPI schema"
+    renderer_classes = [*SpectacularAPIView.renderer_classes, renderers.BrowsableAPIRenderer]  # noqa: RUF012
 
 
 class DocsView(SpectacularSwaggerSplitView):

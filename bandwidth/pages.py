@@ -1,0 +1,167 @@
+"""The page that draws bandwidth: a form, a chart, and the figures behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+
+from bandwidth import services
+from bandwidth.serializers import ChartQuerySerializer
+from bandwidth.windows import DeviceSummary, Window
+from timeseries_project import clock, timestamps
+from timeseries_project.api.errors import problem_details
+from timeseries_project.api.fields import MAX_SAFE_INTEGER
+from timeseries_project.api.negotiation import prefers_html
+from timeseries_project.faults import FaultError, UnknownKeyError
+from timeseries_project.pages import read_only
+
+#: Devices that are listed, and offered in the form, at most.
+MAX_LISTED = 1_000
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
+
+Context = dict[str, Any]
+
+
+@read_only
+def chart(request: HttpRequest) -> HttpResponse:
+    """Draw the windows that the four parameters choose; without a device, let one choose it.
+
+    The parameters are those of GET /api/bandwidth; an empty one, as a form sends it, counts as left out.
+    """
+    parameters = _given(request.GET)
+    devices = services.devices_list()
+    context: Context = {
+        "controls": _controls(parameters),
+        "devices": [device.device_id for device in devices[:MAX_LISTED]],
+    }
+    status = 200
+    try:
+        query = ChartQuerySerializer.read_query(parameters)
+        if query["device_uuid"] is None:
+            context |= _chooser(devices, query)
+        else:
+            context |= _drawing(services.windows(**query, now=clock.now_s()))
+    except FaultError as fault:
+        if not prefers_html(request):
+            raise
+        context["problem"] = problem_details(fault)
+        status = context["problem"]["status"]
+        if isinstance(fault, UnknownKeyError):
+            context |= _chooser(devices, query)
+    return render(request, "bandwidth/chart.html", context, status=status)
+
+
+def _given(parameters: QueryDict) -> QueryDict:
+    """Return the parameters without the empty ones."""
+    given = QueryDict(mutable=True)
+    for name, texts in parameters.lists():
+        if kept := [text for text in texts if text]:
+            given.setlist(name, kept)
+    return given
+
+
+def _controls(parameters: QueryDict) -> dict[str, str]:
+    """Return what the form's controls show: the parameters as given, else the default; now is left empty."""
+    fields = ChartQuerySerializer.wire_fields()
+    return {
+        "device_uuid": parameters.get("device_uuid", ""),
+        "end_time": parameters.get("end_time", ""),
+        "window_time": parameters.get("window_time", str(fields["window_time"].default)),
+        "num_windows": parameters.get("num_windows", str(fields["num_windows"].default)),
+    }
+
+
+def _chooser(devices: list[DeviceSummary], query: dict[str, Any]) -> Context:
+    """Return the list of devices, each with a link to a chart that shows some of its data if possible."""
+    span = query["window_time"] * query["num_windows"]
+    now = clock.now_s()
+
+    def url(device: DeviceSummary) -> str:
+        end_time = query["end_time"]
+        if end_time is None and not now - span < device.last <= now:
+            end_time = device.last
+        return _url(device.device_id, end_time, query["window_time"], query["num_windows"])
+
+    return {
+        "listed": [
+            {
+                "device_id": device.device_id,
+                "url": url(device),
+                "entries": f"{device.count:,}",
+                "last": utc(device.last),
+                "bytes_ts": human(device.bytes_ts),
+                "bytes_fs": human(device.bytes_fs),
+            }
+            for device in devices[:MAX_LISTED]
+        ],
+        "total_devices": len(devices),
+        "choosing": True,
+    }
+
+
+def _drawing(windows: services.Windows) -> Context:
+    """Return what is drawn: the series, their figures, the table, and where to go from here."""
+    device, end, length, count, data = windows
+    span = length * count
+    query = {"device_uuid": device, "end_time": end, "window_time": length, "num_windows": count}
+    return {
+        "device": device,
+        "chart": {
+            "window_time": length,
+            "labels": [window.timestamp for window in data],
+            "bytes_ts": [window.bytes_ts for window in data],
+            "bytes_fs": [window.bytes_fs for window in data],
+        },
+        "start": utc(end - span),
+        "end": utc(end),
+        "figures": [
+            _figures("to the server", data, [window.bytes_ts for window in data]),
+            _figures("from the server", data, [window.bytes_fs for window in data]),
+        ],
+        "rows": [(utc(window.timestamp), window.bytes_ts, window.bytes_fs) for window in data],
+        "empty": not any(window.entries for window in data),
+        "latest": _url(device, services.device_last(device), length, count),
+        "previous": _url(device, end - span, length, count) if end >= span else None,
+        "next": _url(device, end + span, length, count) if end + span <= MAX_SAFE_INTEGER else None,
+        "now": _url(device, None, length, count),
+        "json": f"/api/bandwidth?{urlencode({**query, 'format': 'json'})}",
+        "csv": f"/api/bandwidth?{urlencode({**query, 'format': 'csv'})}",
+    }
+
+
+def _figures(direction: str, data: list[Window], numbers: list[int]) -> dict[str, str]:
+    total, peak = sum(numbers), max(numbers)
+    return {
+        "direction": direction,
+        "total": human(total),
+        "total_exact": f"{total:,}",
+        "peak": human(peak),
+        "peak_exact": f"{peak:,}",
+        "peak_end": utc(data[numbers.index(peak)].timestamp) if peak else "",
+    }
+
+
+def _url(device: str, end_time: int | None, window_time: int, num_windows: int) -> str:
+    """Return the address of a chart; without an end it goes on ending now."""
+    query = {"device_uuid": device, "end_time": end_time, "window_time": window_time, "num_windows": num_windows}
+    given = {name: value for name, value in query.items() if value is not None}
+    return f"{reverse('bandwidth-chart')}?{urlencode(given)}"
+
+
+def utc(seconds: int) -> str:
+    """Write epoch seconds as a date and time in UTC or, beyond the year 9999, as they are."""
+    try:
+        return timestamps.render(seconds * timestamps.MICROSECONDS).replace("T", " ").removesuffix("Z")
+    except OverflowError:
+        return f"{seconds} s since 1970"
+
+
+def human(number: int) -> str:
+    """Write a number of bytes with a decimal prefix and one digit after the point."""
+    power = min((len(str(number)) - 1) // 3, len(_UNITS) - 1)
+    return f"{number / 1000**power:.1f} {_UNITS[power]}" if power else f"{number} B"

@@ -1,0 +1,538 @@
+"""Adding, listing and deleting datapoints over HTTP."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from timeseries_project.tests.problems import fields, problem
+
+NOON = "2026-01-31T12:00:00Z"
+POINT = {"timestamp": "2026-01-31T11:00:00Z", "value": 20.5, "device": "d", "user": "u"}
+
+pytestmark = pytest.mark.usefixtures("now")
+
+
+def post(api: APIClient, body: object, query: str = "") -> Any:
+    return api.post(f"/datapoints{query}", json.dumps(body), content_type="application/json")
+
+
+def post_raw(api: APIClient, body: bytes | str, media_type: str = "application/json", query: str = "") -> Any:
+    return api.generic("POST", f"/datapoints{query}", body, content_type=media_type)
+
+
+def stored(api: APIClient) -> list[dict[str, Any]]:
+    results: list[dict[str, Any]] = api.get("/datapoints").json()["results"]
+    return results
+
+
+class TestOne:
+    def test_is_stored_and_answered(self, api: APIClient) -> None:
+        response = post(api, POINT)
+        assert response.status_code == 201
+        assert response.json() == POINT
+        assert stored(api) == [POINT]
+
+    def test_again_is_a_conflict_whatever_its_value(self, api: APIClient) -> None:
+        post(api, POINT)
+        body = problem(post(api, POINT | {"value": 99}), 409)
+        assert "exists already" in body["detail"]
+        assert stored(api) == [POINT]
+
+    @pytest.mark.parametrize("other", [{"user": "v"}, {"device": "e"}, {"timestamp": "2026-01-31T11:00:00.000001Z"}])
+    def test_with_another_user_device_or_microsecond_is_another(self, api: APIClient, other: dict[str, str]) -> None:
+        post(api, POINT)
+        assert post(api, POINT | other).status_code == 201
+        assert len(stored(api)) == 2
+
+    @pytest.mark.parametrize(
+        "spelling",
+        [
+            1769857200,
+            1769857200.0,
+            1769857200.0000001,
+            "2026-01-31T11:00:00",
+            "2026-01-31 11:00:00",
+            "2026-01-31t11:00z",
+            "2026-01-31T11",
+            "2026-01-31T16:30:00+05:30",
+            "2026-01-31T16:30:00+0530",
+            "2026-01-31T08:00-03",
+            "2026-01-31T11:00:00.0000009Z",
+            "2026-01-31T11:00:00,0Z",
+        ],
+    )
+    def test_one_instant_spelt_twice_is_one_timestamp(self, api: APIClient, spelling: object) -> None:
+        post(api, POINT)
+        problem(post(api, POINT | {"timestamp": spelling}), 409)
+
+    def test_a_date_alone_is_its_midnight(self, api: APIClient) -> None:
+        assert post(api, POINT | {"timestamp": "2026-01-31"}).json()["timestamp"] == "2026-01-31T00:00:00Z"
+
+    def test_skipping_duplicates_counts(self, api: APIClient) -> None:
+        assert post(api, POINT, "?on_duplicate=skip").json() == {"created": 1, "skipped": 0}
+        response = post(api, POINT | {"value": 1}, "?on_duplicate=skip")
+        assert (response.status_code, response.json()) == (201, {"created": 0, "skipped": 1})
+        assert stored(api) == [POINT]
+
+    def test_extra_fields_are_ignored(self, api: APIClient) -> None:
+        assert post(api, POINT | {"unit": "°C", "Value": 7}).json() == POINT
+
+    def test_of_a_repeated_key_the_last_counts(self, api: APIClient) -> None:
+        body = json.dumps(POINT)[:-1] + ', "value": 7}'
+        assert post_raw(api, body).json()["value"] == 7
+
+
+class TestInvalid:
+    @pytest.mark.parametrize("field", list(POINT))
+    def test_a_missing_field(self, api: APIClient, field: str) -> None:
+        body = problem(post(api, {name: value for name, value in POINT.items() if name != field}), 400)
+        assert fields(body) == [field]
+
+    @pytest.mark.parametrize("field", list(POINT))
+    def test_a_null_field(self, api: APIClient, field: str) -> None:
+        assert fields(problem(post(api, POINT | {field: None}), 400)) == [field]
+
+    def test_a_misspelt_field_is_a_missing_one(self, api: APIClient) -> None:
+        body = {"timestamp": POINT["timestamp"], "Value": 1, "device": "d", "user": "u"}
+        assert fields(problem(post(api, body), 400)) == ["value"]
+
+    def test_all_faults_are_listed(self, api: APIClient) -> None:
+        assert fields(problem(post(api, {"value": "1", "device": " "}), 400)) == list(POINT)
+
+    @pytest.mark.parametrize(
+        "value",
+        ["true", '"12"', "[]", "{}", "1.7e308", "-1.1e150", "1" + "0" * 400, "1" + "0" * 151, '""'],
+    )
+    def test_a_value_that_is_no_number_in_range(self, api: APIClient, value: str) -> None:
+        body = problem(post_raw(api, json.dumps(POINT).replace("20.5", value)), 400)
+        assert fields(body) == ["value"]
+
+    @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", "01", "1_0", "+1", "'1'", "1.", ".5"])
+    def test_a_value_that_is_no_json_number(self, api: APIClient, value: str) -> None:
+        problem(post_raw(api, json.dumps(POINT).replace("20.5", value)), 400)
+        assert stored(api) == []
+
+    @pytest.mark.parametrize("value", [0, -0.0, 1e150, -1e150, 5e-324, 10**150])
+    def test_values_at_the_edges_are_stored(self, api: APIClient, value: float) -> None:
+        assert post(api, POINT | {"value": value}).json()["value"] == value
+
+    @pytest.mark.parametrize("field", ["device", "user"])
+    @pytest.mark.parametrize(
+        "key",
+        [
+            "",
+            " ",
+            "\u2003\t",
+            "x" * 256,
+            "a\x00b",
+            "a\nb",
+            "\x7f",
+            "a\x85",
+            True,
+            1.0,
+            1.5,
+            [],
+            {},
+            10**255,
+            -(10**400),
+        ],
+    )
+    def test_a_key_that_is_none(self, api: APIClient, field: str, key: object) -> None:
+        assert fields(problem(post(api, POINT | {field: key}), 400)) == [field]
+        assert stored(api) == []
+
+    @pytest.mark.parametrize("key", ['"\\ud800"', '"a\\udc00b"', '"\\udc00\\ud800"'])
+    def test_a_lone_surrogate_is_malformed(self, api: APIClient, key: str) -> None:
+        problem(post_raw(api, json.dumps(POINT).replace('"d"', key)), 400)
+
+    @pytest.mark.parametrize(
+        ("key", "text"),
+        [
+            ("a/b", "a/b"),
+            ("100%", "100%"),
+            (" i", " i"),
+            ("i ", "i "),
+            ("I", "I"),
+            ("i\u0301", "i\u0301"),
+            ("🌡️", "🌡️"),
+            ("..", ".."),
+            ("'\"<b>", "'\"<b>"),
+            ("x" * 255, "x" * 255),
+            ("𝟙" * 255, "𝟙" * 255),
+            (7, "7"),
+            (-7, "-7"),
+            (2**64, str(2**64)),
+            (10**254, str(10**254)),
+        ],
+    )
+    def test_a_key_is_taken_as_it_is(self, api: APIClient, key: object, text: str) -> None:
+        assert post(api, POINT | {"device": key}).json()["device"] == text
+        problem(post(api, POINT | {"device": text}), 409)
+        assert [d["device"] for d in api.get("/devices").json()] == [text]
+
+    @pytest.mark.parametrize(
+        "timestamp",
+        [
+            "",
+            "now",
+            "1769857200",
+            "2026-02-30",
+            "2026-13-01",
+            "0000-01-01",
+            "2026-1-1",
+            "20260131",
+            "20260131T110000Z",
+            "2026-W05-6",
+            "2026-031",
+            "2026-01-31T24:00:00",
+            "2026-01-31T11:60",
+            "2026-01-31T11:00:60Z",
+            "2026-01-31x11:00:00",
+            "2026-01-31T11:00:00+24:00",
+            "2026-01-31T11:00:00Z ",
+            "2026-01-31T11:00:00 Z",
+            "２０２６-01-31",
+            "2026-01-31T11:00:00.Z",
+            "1969-12-31T23:59:59.999999Z",
+            "1970-01-01T00:00:00+00:01",
+            "0001-01-01T00:00:00+23:59",
+            -1,
+            -1e-9,
+            -(10**400),
+            -1e300,
+            True,
+            [],
+            {},
+        ],
+    )
+    def test_a_timestamp_that_is_none_or_before_1970(self, api: APIClient, timestamp: object) -> None:
+        assert fields(problem(post(api, POINT | {"timestamp": timestamp}), 400)) == ["timestamp"]
+
+    def test_the_epoch_itself_is_stored(self, api: APIClient) -> None:
+        assert post(api, POINT | {"timestamp": -0.0}).json()["timestamp"] == "1970-01-01T00:00:00Z"
+
+    @pytest.mark.parametrize("body", ["", " \n", "{", "nonsense", '{"timestamp"', "[1,]", "{} {}", "\ufeff{}", "\xff"])
+    def test_a_body_that_is_no_json(self, api: APIClient, body: str) -> None:
+        problem(post_raw(api, body.encode("latin-1" if body == "\xff" else "utf-8")), 400)
+
+    @pytest.mark.parametrize("body", ["1", '"x"', "true", "null"])
+    def test_a_body_that_is_neither_object_nor_array(self, api: APIClient, body: str) -> None:
+        problem(post_raw(api, body), 400)
+
+    @pytest.mark.parametrize("opening", ["[", '{"a":', '[{"timestamp":'])
+    def test_nesting_a_hundred_thousand_deep(self, api: APIClient, opening: str) -> None:
+        problem(post_raw(api, opening * 100_000), 400)
+
+    @pytest.mark.parametrize("query", ["?on_duplicate=", "?on_duplicate=ignore", "?onduplicate=skip", "?a=1"])
+    def test_unknown_and_invalid_parameters(self, api: APIClient, query: str) -> None:
+        problem(post(api, POINT, query), 400)
+        assert stored(api) == []
+
+    def test_a_repeated_parameter(self, api: APIClient) -> None:
+        assert fields(problem(post(api, POINT, "?on_duplicate=skip&on_duplicate=skip"), 400)) == ["on_duplicate"]
+
+
+class TestFuture:
+    @pytest.mark.parametrize("timestamp", [NOON, "2026-01-31T12:00:05Z", 1769860805])
+    def test_up_to_the_allowed_skew_counts_at_once(self, api: APIClient, timestamp: object) -> None:
+        assert post(api, POINT | {"timestamp": timestamp}).status_code == 201
+        assert len(stored(api)) == 1
+
+    @pytest.mark.parametrize(
+        "timestamp", ["2026-01-31T12:00:05.000001Z", 1769860806, "9999-12-31", 1e15, 1e300, 10**25, 10**400]
+    )
+    def test_beyond_it_is_refused_however_large(self, api: APIClient, timestamp: object) -> None:
+        assert fields(problem(post(api, POINT | {"timestamp": timestamp}), 422)) == ["timestamp"]
+        assert stored(api) == []
+
+    @pytest.mark.parametrize(
+        ("number", "unit"),
+        [(1769857200000, "milliseconds"), (1769857200000000, "microseconds"), (1769857200 * 10**9, "nanoseconds")],
+    )
+    def test_a_number_in_the_wrong_unit_is_told_so(self, api: APIClient, number: int, unit: str) -> None:
+        assert f"looks like {unit}" in problem(post(api, POINT | {"timestamp": number}), 422)["detail"]
+
+    def test_the_skew_is_a_setting(self, api: APIClient, settings: Any) -> None:
+        settings.CLOCK_SKEW_SECONDS = 0
+        problem(post(api, POINT | {"timestamp": "2026-01-31T12:00:01Z"}), 422)
+        assert post(api, POINT | {"timestamp": NOON}).status_code == 201
+
+    def test_invalid_comes_before_future_before_conflict(self, api: APIClient) -> None:
+        post(api, POINT)
+        future = POINT | {"timestamp": "2027-01-01"}
+        problem(post(api, [POINT, future, POINT | {"value": None}]), 400)
+        problem(post(api, [POINT, future]), 422)
+        problem(post(api, [POINT]), 409)
+
+
+class TestBatch:
+    BATCH = [POINT | {"timestamp": f"2026-01-31T10:{i:02}:00Z", "value": float(i)} for i in range(60)]
+
+    def test_is_stored_whole(self, api: APIClient) -> None:
+        response = post(api, self.BATCH[::-1])
+        assert (response.status_code, response.json()) == (201, {"created": 60})
+        assert stored(api) == self.BATCH
+
+    @pytest.mark.parametrize("position", [0, 30, 59])
+    def test_with_one_bad_item_stores_nothing(self, api: APIClient, position: int) -> None:
+        batch = [dict(point) for point in self.BATCH]
+        batch[position]["value"] = "1"
+        body = problem(post(api, batch), 400)
+        assert [(e["index"], e["field"]) for e in body["errors"]] == [(position, "value")]
+        assert stored(api) == []
+
+    def test_with_one_future_item_stores_nothing(self, api: APIClient) -> None:
+        body = problem(post(api, [*self.BATCH, POINT | {"timestamp": 1769857200000}]), 422)
+        assert [(e["index"], e["field"]) for e in body["errors"]] == [(60, "timestamp")]
+        assert stored(api) == []
+
+    def test_with_a_stored_item_stores_nothing(self, api: APIClient) -> None:
+        post(api, self.BATCH[7])
+        body = problem(post(api, self.BATCH), 409)
+        assert [e["index"] for e in body["errors"]] == [7]
+        assert stored(api) == [self.BATCH[7]]
+
+    def test_with_an_item_twice_stores_nothing(self, api: APIClient) -> None:
+        body = problem(post(api, [POINT, POINT | {"value": 1}]), 409)
+        assert [e["index"] for e in body["errors"]] == [1]
+        assert stored(api) == []
+
+    def test_skipping_stores_what_is_new_and_the_first_wins(self, api: APIClient) -> None:
+        post(api, self.BATCH[:10])
+        response = post(api, [*self.BATCH[5:20], POINT, POINT | {"value": 1}], "?on_duplicate=skip")
+        assert response.json() == {"created": 11, "skipped": 6}
+        assert stored(api) == [*self.BATCH[:20], POINT]
+
+    def test_repeated_with_skip_changes_nothing(self, api: APIClient) -> None:
+        post(api, self.BATCH)
+        before = api.get("/datapoints").content
+        assert post(api, self.BATCH, "?on_duplicate=skip").json() == {"created": 0, "skipped": 60}
+        assert api.get("/datapoints").content == before
+
+    @pytest.mark.parametrize("items", [[1, 2], [None], [[]], ["x", POINT]])
+    def test_of_things_that_are_no_objects(self, api: APIClient, items: list[object]) -> None:
+        body = problem(post(api, items), 400)
+        assert body["errors"][0]["index"] == 0
+        assert stored(api) == []
+
+    def test_lists_at_most_a_hundred_errors(self, api: APIClient) -> None:
+        body = problem(post(api, [{}] * 500), 400)
+        assert len(body["errors"]) == 100
+
+    def test_may_be_empty(self, api: APIClient) -> None:
+        response = post(api, [])
+        assert (response.status_code, response.json()) == (201, {"created": 0})
+
+
+class TestNDJSON:
+    MEDIA = "application/x-ndjson"
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n", ""])
+    def test_each_line_is_a_datapoint(self, api: APIClient, end: str) -> None:
+        lines = (end or "\n").join(json.dumps(point) for point in TestBatch.BATCH) + end
+        assert post_raw(api, lines, self.MEDIA).json() == {"created": 60}
+        assert stored(api) == TestBatch.BATCH
+
+    def test_one_line_is_a_batch_too(self, api: APIClient) -> None:
+        assert post_raw(api, json.dumps(POINT), self.MEDIA).json() == {"created": 1}
+
+    @pytest.mark.parametrize("body", ["", "\n", "\r\n\n"])
+    def test_no_line_is_an_empty_batch(self, api: APIClient, body: str) -> None:
+        response = post_raw(api, body, self.MEDIA)
+        assert (response.status_code, response.json()) == (201, {"created": 0})
+
+    def test_a_byte_order_mark_is_allowed(self, api: APIClient) -> None:
+        assert post_raw(api, "\ufeff" + json.dumps(POINT), self.MEDIA).json() == {"created": 1}
+
+    def test_a_malformed_line_is_named(self, api: APIClient) -> None:
+        body = problem(post_raw(api, json.dumps(POINT) + "\n{", self.MEDIA), 400)
+        assert "Line 2" in body["detail"]
+        assert stored(api) == []
+
+    def test_a_line_that_is_no_object_is_named(self, api: APIClient) -> None:
+        assert problem(post_raw(api, json.dumps(POINT) + "\n[1]", self.MEDIA), 400)["errors"][0]["index"] == 1
+
+
+class TestCSV:
+    MEDIA = "text/csv"
+    HEADER = "timestamp,value,device,user\n"
+
+    def test_rows_are_datapoints_in_any_order_of_columns(self, api: APIClient) -> None:
+        body = '\ufeffuser,device,comment,value,timestamp\r\nu,d,"a, b",20.5,2026-01-31T11:00:00Z\r\n'
+        assert post_raw(api, body, self.MEDIA).json() == {"created": 1}
+        assert stored(api) == [POINT]
+
+    def test_quoting_and_numbers_as_text(self, api: APIClient) -> None:
+        body = self.HEADER + '1769857200.5,-2.5e-1,"d ""1"", x",007\n\n'
+        assert post_raw(api, body, "text/csv; charset=UTF-8").status_code == 201
+        assert stored(api) == [
+            {"timestamp": "2026-01-31T11:00:00.500000Z", "value": -0.25, "device": 'd "1", x', "user": "007"}
+        ]
+
+    def test_a_header_alone_is_an_empty_batch(self, api: APIClient) -> None:
+        response = post_raw(api, self.HEADER, self.MEDIA)
+        assert (response.status_code, response.json()) == (201, {"created": 0})
+
+    @pytest.mark.parametrize("value", ["1_0", "nan", "inf", "٣", "0x10", "1e999", "", "1,5", " 1", "true", "--1", "1e"])
+    def test_what_python_would_take_for_a_number_is_none(self, api: APIClient, value: str) -> None:
+        body = problem(post_raw(api, f'{self.HEADER}1769857200,"{value}",d,u\n', self.MEDIA), 400)
+        assert fields(body) == ["value"]
+        assert body["errors"][0]["index"] == 0
+
+    @pytest.mark.parametrize("value", ["+1", "1.", ".5", "1E5", "-0", "00"])
+    def test_decimal_spellings_of_numbers(self, api: APIClient, value: str) -> None:
+        assert post_raw(api, f"{self.HEADER}1769857200,{value},d,u\n", self.MEDIA).status_code == 201
+        assert stored(api)[0]["value"] == float(value)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "",
+            "nonsense",
+            "timestamp,value,device\n1,1,d\n",
+            HEADER + "1,1,d\n",
+            HEADER + "1,1,d,u,x\n",
+            HEADER + '1,1,"d,u\n',
+            HEADER + '1,1,"d"x,u\n',
+            "timestamp,value,device,user,user\n1,1,d,u,v\n",
+            HEADER + "1,1," + "d" * 200_000 + ",u\n",
+        ],
+    )
+    def test_malformed(self, api: APIClient, body: str) -> None:
+        problem(post_raw(api, body, self.MEDIA), 400)
+        assert stored(api) == []
+
+    def test_not_utf8(self, api: APIClient) -> None:
+        problem(post_raw(api, self.HEADER.encode() + b"1,1,\xff,u\n", self.MEDIA), 400)
+
+    def test_the_same_rules_as_for_json(self, api: APIClient) -> None:
+        rows = "2026-01-31T11:00:00Z,1,d,u\n" * 2
+        problem(post_raw(api, self.HEADER + rows, self.MEDIA), 409)
+        assert post_raw(api, self.HEADER + rows, self.MEDIA, "?on_duplicate=skip").json() == {
+            "created": 1,
+            "skipped": 1,
+        }
+        problem(post_raw(api, self.HEADER + "2027-01-01,1,d,u\n", self.MEDIA), 422)
+
+
+class TestListing:
+    @pytest.fixture(autouse=True)
+    def points(self, api: APIClient) -> None:
+        for device, user in (("b", "u"), ("a", "v"), ("a", "u")):
+            batch = [
+                {"timestamp": f"2026-01-31T10:0{i}:00Z", "value": i, "device": device, "user": user} for i in range(5)
+            ]
+            assert post(api, batch).status_code == 201
+
+    def places(self, api: APIClient, query: str) -> list[tuple[str, str, str]]:
+        results = api.get(f"/datapoints?{query}").json()["results"]
+        return [(p["timestamp"][14:16], p["device"], p["user"]) for p in results]
+
+    def test_is_ordered_by_timestamp_device_and_user(self, api: APIClient) -> None:
+        expected = [(f"0{i}", d, u) for i in range(5) for d, u in (("a", "u"), ("a", "v"), ("b", "u"))]
+        assert self.places(api, "") == expected
+
+    @pytest.mark.parametrize("limit", [1, 2, 4, 15, 16])
+    def test_pages_give_all_once(self, api: APIClient, limit: int) -> None:
+        seen: list[dict[str, Any]] = []
+        url: str | None = f"/datapoints?limit={limit}"
+        while url:
+            response = api.get(url)
+            seen += response.json()["results"]
+            cursor = response.json()["next"]
+            assert ("Link" in response) == (cursor is not None)
+            url = response["Link"].split(">")[0][1:] if cursor else None
+        assert seen == stored(api)
+
+    def test_filters(self, api: APIClient) -> None:
+        assert self.places(api, "device=a&user=u&limit=1") == [("00", "a", "u")]
+        assert {u for _, _, u in self.places(api, "user=v")} == {"v"}
+        assert {d for _, d, _ in self.places(api, "device=b")} == {"b"}
+        assert self.places(api, "device=b&user=v") == self.places(api, "device=nope") == []
+
+    def test_start_is_inclusive_and_end_exclusive(self, api: APIClient) -> None:
+        query = "device=b&start=2026-01-31T10:01:00Z&end=2026-01-31T10:03:00Z"
+        assert self.places(api, query) == [("01", "b", "u"), ("02", "b", "u")]
+        assert self.places(api, "start=2099-01-01") == []
+
+    def test_as_csv(self, api: APIClient) -> None:
+        response = api.get("/datapoints?device=b&limit=2", headers={"Accept": "text/csv"})
+        assert response["Content-Type"] == "text/csv; charset=utf-8"
+        assert response.content.decode() == (
+            "timestamp,value,device,user\r\n2026-01-31T10:00:00Z,0.0,b,u\r\n2026-01-31T10:01:00Z,1.0,b,u\r\n"
+        )
+        assert 'rel="next"' in response["Link"]
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "limit=0",
+            "limit=10001",
+            "limit=-1",
+            "limit=1.0",
+            "limit=",
+            "limit=1e3",
+            "limit=٣",
+            "limit=" + "9" * 5_000,
+            "cursor=",
+            "cursor=x",
+            "cursor=WzFd",
+            "cursor=%C3%BC",
+            "start=x",
+            "end=",
+            "start=2&end=1",
+            "start=2026-01-31T10:00:00+02:00",
+            "device=",
+            "device=" + "x" * 256,
+            "devise=a",
+            "device=a&device=b",
+        ],
+    )
+    def test_invalid_parameters(self, api: APIClient, query: str) -> None:
+        assert problem(api.get(f"/datapoints?{query}"), 400)["errors"]
+
+    def test_an_unescaped_plus_is_named(self, api: APIClient) -> None:
+        assert "%2B" in problem(api.get("/datapoints?start=2026-01-31T10:00:00+02:00"), 400)["detail"]
+
+
+class TestKeysAndDeleting:
+    @pytest.fixture(autouse=True)
+    def points(self, api: APIClient) -> None:
+        for i, (device, user) in enumerate((("b", "u"), ("a", "u"), ("a", "v"))):
+            post(api, POINT | {"timestamp": f"2026-01-31T10:00:0{i}Z", "device": device, "user": user})
+
+    def test_devices_and_users_are_listed_by_key(self, api: APIClient) -> None:
+        assert api.get("/devices").json() == [
+            {"device": "a", "count": 2, "first": "2026-01-31T10:00:01Z", "last": "2026-01-31T10:00:02Z"},
+            {"device": "b", "count": 1, "first": "2026-01-31T10:00:00Z", "last": "2026-01-31T10:00:00Z"},
+        ]
+        assert [u["user"] for u in api.get("/users").json()] == ["u", "v"]
+        assert api.get("/users?format=csv").content.startswith(b"user,count,first,last\r\nu,2,")
+
+    def test_a_deleted_device_is_gone_from_its_users(self, api: APIClient) -> None:
+        response = api.delete("/devices/a/datapoints")
+        assert (response.status_code, response.content) == (204, b"")
+        assert [(u["user"], u["count"]) for u in api.get("/users").json()] == [("u", 1)]
+        problem(api.get("/statistics/devices/a/avg"), 404)
+        problem(api.get("/statistics/users/v/avg"), 404)
+
+    def test_a_deleted_user_is_gone_from_its_devices(self, api: APIClient) -> None:
+        assert api.delete("/users/u/datapoints").status_code == 204
+        assert [(d["device"], d["count"]) for d in api.get("/devices").json()] == [("a", 1)]
+
+    def test_deleting_nothing_is_no_error(self, api: APIClient) -> None:
+        for key in ("nope", "", "%00", "x" * 300, "%20"):
+            assert api.delete(f"/devices/{key}/datapoints").status_code == 204
+        assert len(stored(api)) == 3
+
+    def test_a_deleted_point_may_come_again(self, api: APIClient) -> None:
+        before = [api.get(url).content for url in ("/datapoints", "/devices", "/users", "/statistics/users/u/avg")]
+        post(api, POINT | {"device": "x"})
+        api.delete("/devices/x/datapoints")
+        after = [api.get(url).content for url in ("/datapoints", "/devices", "/users", "/statistics/users/u/avg")]
+        assert before == after
+        assert post(api, POINT | {"device": "x"}).status_code == 201

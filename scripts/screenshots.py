@@ -1,0 +1,86 @@
+"""Takes the README's screenshots of a server that runs with the sample listing, into docs/images/.
+
+`python scripts/screenshots.py [directory]`
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+PATIENCE = 30.0  # seconds until the server must answer
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Run the development server on a free port; yield its base URL."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if name != "BANDWIDTHS_FILE"}
+    command = [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        base = f"http://127.0.0.1:{port}"
+        await_answer(process, f"{base}/healthz")
+        yield base
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def await_answer(process: subprocess.Popen[bytes], url: str) -> None:
+    """Return when the server answers; exit if it stops or takes too long."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urlopen(url).close()
+        except URLError:
+            time.sleep(0.1)
+        else:
+            return
+    raise SystemExit("The server did not start.")
+
+
+def first_chart(base: str) -> str:
+    """Return the path of the chart of the first device, all of its half hour."""
+    with urlopen(f"{base}/api/bandwidth/devices") as answer:
+        device = json.load(answer)[0]
+    query = {"device_uuid": device["device_id"], "end_time": device["last"], "window_time": 60, "num_windows": 30}
+    return f"/charts/bandwidth?{urlencode(query)}"
+
+
+def main() -> None:
+    """Take the pictures."""
+    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
+    directory.mkdir(parents=True, exist_ok=True)
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with server() as base, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
+        page = browser.new_page(
+            viewport={"width": 1200, "height": 900}, color_scheme="light", locale="en-GB", timezone_id="UTC"
+        )
+        pictures = {"home": "/", "bandwidth-chart": first_chart(base), "api-docs": "/api/docs/"}
+        for name, path in pictures.items():
+            page.goto(f"{base}{path}", wait_until="networkidle")
+            page.screenshot(path=directory / f"{name}.png")
+            print(directory / f"{name}.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""What tests say about errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+
+
+def problem(response: Any, status: int) -> dict[str, Any]:
+    """Assert that an answer is the documented problem with that status; return its members."""
+    assert isinstance(response, HttpResponse)
+    assert response.status_code == status, response.content
+    assert response["Content-Type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert set(body) - {"errors"} == {"type", "title", "status", "detail"}
+    assert body["status"] == status
+    assert all(isinstance(body[member], str) and body[member] for member in ("type", "title", "detail"))
+    for error in body.get("errors", []):
+        assert set(error) - {"index"} == {"field", "message"}
+        assert error["message"]
+    return body
+
+
+def fields(body: dict[str, Any]) -> list[str]:
+    """Return the names of the fields that are wrong."""
+    return [error["field"] for error in body["errors"]]

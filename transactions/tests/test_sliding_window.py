@@ -1,0 +1,501 @@
+"""The sliding window, held against brute force in exact arithmetic."""
+
+import doctest
+import math
+import random
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from transactions import sliding_window
+from transactions.sliding_window import SlidingWindow, Summary
+
+LENGTH = 60_000
+AHEAD = 5_000
+STEP_BACK = 5_000
+NOW = 1_478_192_204_000
+
+SECOND = 1_000
+HOUR = 3_600 * SECOND
+
+EMPTY = Summary(0.0, 0.0, 0.0, 0.0, 0)
+
+PRECISION = Fraction(1, 2**50)
+# Where the exact average lies between two subnormal doubles, no double is nearer than half their distance.
+LAST_PLACE = Fraction(1, 2**1075)
+
+
+class Value(NamedTuple):
+    """What the oracle remembers of one counted amount."""
+
+    timestamp: int
+    amount: float
+
+
+def assert_right(answer: Summary, amounts: list[float]) -> None:
+    """Hold a summary against all amounts it should stand for, summed exactly."""
+    assert answer.count == len(amounts)
+    assert "-0.0" not in map(repr, answer)
+    if not amounts:
+        assert answer == EMPTY
+        return
+    assert answer.max == max(amounts)
+    assert answer.min == min(amounts)
+    exact = sum(map(Fraction, amounts), Fraction(0))
+    largest = Fraction(max(map(abs, amounts)))
+    for given_, right in ((answer.sum, exact), (answer.avg, exact / len(amounts))):
+        allowed = max(PRECISION * max(abs(right), largest), LAST_PLACE)
+        assert abs(Fraction(given_) - right) <= allowed
+
+
+def window_of(amounts: list[float], *, timestamp: int = NOW) -> SlidingWindow:
+    window = SlidingWindow(length_ms=LENGTH, ahead_ms=AHEAD)
+    window.add_batch([timestamp] * len(amounts), amounts, now=NOW)
+    return window
+
+
+@pytest.fixture
+def window() -> SlidingWindow:
+    return SlidingWindow(length_ms=LENGTH, ahead_ms=AHEAD)
+
+
+amounts = st.one_of(
+    st.floats(-1_000, 1_000),
+    st.floats(-1e150, 1e150),
+    st.sampled_from([1e16, -1e16, 1e150, -1e150, 1.0, -1.0, 0.1, 0.0, -0.0, 1e-300, 5e-324, -5e-324]),
+)
+borders = [0, 1, 24, 25, 26, 499, 500, 9_999, 10_000, 59_999, 60_000, 60_001, 70_000, -1, 1 - AHEAD, -AHEAD]
+ages = st.one_of(st.sampled_from(borders), st.integers(-AHEAD, LENGTH + 5_000))
+steps = st.one_of(
+    st.integers(0, 50),
+    st.integers(0, 2 * LENGTH),
+    st.sampled_from([25, 500, 1_000, 10_000, 59_999, 60_000, 60_001, 80_000, 90_000, 90_001, 180_000, HOUR]),
+    st.integers(0, 100 * HOUR),
+)
+
+
+# What a user sees first
+
+
+def test_summarises_what_was_added(window: SlidingWindow) -> None:
+    assert window.add(NOW - 10, 12.3, now=NOW) is True
+    assert window.add(NOW - 2_000, -2.3, now=NOW) is True
+    assert window.summary(now=NOW) == Summary(sum=10.0, avg=5.0, max=12.3, min=-2.3, count=2)
+
+
+def test_is_all_zeros_when_empty(window: SlidingWindow) -> None:
+    assert repr(window.summary(now=NOW)) == "Summary(sum=0.0, avg=0.0, max=0.0, min=0.0, count=0)"
+
+
+def test_is_all_zeros_again_once_everything_has_left(window: SlidingWindow) -> None:
+    window.add(NOW, -7.5, now=NOW)
+    assert repr(window.summary(now=NOW + LENGTH + 1)) == repr(EMPTY)
+
+
+def test_examples_in_the_documentation_are_true() -> None:
+    results = doctest.testmod(sliding_window)
+    assert results.attempted > 0
+    assert results.failed == 0
+
+
+# Borders in time
+
+
+@pytest.mark.parametrize("now", [NOW, NOW + 1, NOW + 24, NOW + 499, NOW + 9_999, 0, 5, 60_000])
+@pytest.mark.parametrize(("age", "counts"), [(59_999, True), (60_000, True), (60_001, False)])
+def test_exactly_sixty_seconds_old_still_counts(now: int, age: int, counts: bool) -> None:
+    window = SlidingWindow(length_ms=LENGTH, ahead_ms=AHEAD)
+    assert window.add(now - age, 5.0, now=now) is counts
+    assert window.add_batch([now - age], [5.0], now=now) == counts
+    assert window.summary(now=now).count == 2 * counts
+    window._check()
+
+
+@given(start=st.integers(0, 4 * 10_000), data=st.data())
+@settings(max_examples=50)
+def test_each_value_leaves_at_its_own_millisecond(start: int, data: st.DataObject) -> None:
+    window = SlidingWindow(length_ms=LENGTH, ahead_ms=AHEAD)
+    times = sorted(data.draw(st.lists(st.integers(start, start + LENGTH), min_size=1, max_size=20)))
+    for time in times:
+        window.add(time, float(time), now=start + LENGTH)
+    for time in times:
+        here = [float(t) for t in times if t >= time]
+        assert_right(window.summary(now=time + LENGTH), here)
+        assert_right(window.summary(now=time + LENGTH + 1), [x for x in here if x > time])
+
+
+def test_a_timestamp_ahead_of_now_counts_at_once_and_until_it_is_too_old(window: SlidingWindow) -> None:
+    window.add(NOW + AHEAD, 3.0, now=NOW)
+    assert window.summary(now=NOW).count == 1
+    assert window.summary(now=NOW + AHEAD + LENGTH).count == 1
+    assert window.summary(now=NOW + AHEAD + LENGTH + 1) == EMPTY
+
+
+def test_a_timestamp_too_far_ahead_is_refused(window: SlidingWindow) -> None:
+    for timestamp in (NOW + AHEAD + 1, NOW + HOUR, 10**30):
+        with pytest.raises(ValueError, match="ahead"):
+            window.add(timestamp, 1.0, now=NOW)
+    assert window.summary(now=NOW) == EMPTY
+
+
+def test_without_allowance_only_the_past_and_the_present_are_taken() -> None:
+    window = SlidingWindow(ahead_ms=0)
+    assert window.add(NOW, 1.0, now=NOW)
+    with pytest.raises(ValueError, match="ahead"):
+        window.add(NOW + 1, 1.0, now=NOW)
+
+
+@pytest.mark.parametrize(("length_ms", "ahead_ms"), [(0, 0), (-1, 0), (60_000, -1)])
+def test_a_senseless_window_is_refused(length_ms: int, ahead_ms: int) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        SlidingWindow(length_ms=length_ms, ahead_ms=ahead_ms)
+
+
+@pytest.mark.parametrize("length_ms", [1, 24, 25, 999, 9_999, 10_000, 61_234])
+@pytest.mark.parametrize("ahead_ms", [0, 1, 4_999, 300_000])
+def test_any_length_and_allowance_hold_all_that_they_promise(length_ms: int, ahead_ms: int) -> None:
+    window = SlidingWindow(length_ms=length_ms, ahead_ms=ahead_ms)
+    for now in range(NOW, NOW + 10_000, 1_237):
+        window.clear()
+        window.add(now - length_ms, 1.0, now=now)
+        window.add(now + ahead_ms, 2.0, now=now)
+        window.add(now, 4.0, now=now)
+        assert window.summary(now=now).sum == 7.0
+        assert window.summary(now=now + 1).sum == 6.0
+        window._check()
+
+
+# Batches
+
+
+def test_a_batch_counts_what_is_young_enough(window: SlidingWindow) -> None:
+    ages = [0, 60_000, 60_001, -AHEAD, HOUR]
+    assert window.add_batch([NOW - age for age in ages], [1.0, 2.0, 4.0, 8.0, 16.0], now=NOW) == 3
+    assert window.summary(now=NOW).sum == 11.0
+
+
+def test_an_empty_batch_changes_nothing(window: SlidingWindow) -> None:
+    assert window.add_batch([], [], now=NOW) == 0
+    assert window.summary(now=NOW) == EMPTY
+
+
+@pytest.mark.parametrize(
+    ("timestamps", "amounts", "error"),
+    [
+        ([NOW, NOW + AHEAD + 1, NOW], [1.0, 2.0, 3.0], ValueError),
+        ([NOW, NOW], [1.0, 2.0, 3.0], ValueError),
+        ([NOW, NOW, NOW], [1.0, 2.0], ValueError),
+        ([NOW, NOW], [1.0, "2"], TypeError),
+        ([NOW, NOW], [1.0, None], TypeError),
+    ],
+)
+def test_a_batch_with_one_fault_counts_nothing(
+    window: SlidingWindow, timestamps: list[int], amounts: list[float], error: type[Exception]
+) -> None:
+    window.add(NOW, 0.5, now=NOW)
+    with pytest.raises(error):
+        window.add_batch(timestamps, amounts, now=NOW)
+    assert window.summary(now=NOW) == Summary(0.5, 0.5, 0.5, 0.5, 1)
+    window._check()
+
+
+# Numbers
+
+
+@pytest.mark.parametrize("spike", [1e16, -1e16, 1e150, -1e150])
+@pytest.mark.parametrize("distance", [1, 24, 25, 499, 500, 9_999, 10_000, 30_000])
+def test_a_spike_that_has_left_leaves_no_trace(window: SlidingWindow, spike: float, distance: int) -> None:
+    window.add(NOW, spike, now=NOW)
+    for amount in (0.1, 0.2, 0.7):
+        window.add(NOW + distance, amount, now=NOW + distance)
+    window.add(NOW, spike / 3, now=NOW + distance)
+    answer = window.summary(now=NOW + LENGTH + 1)
+    assert_right(answer, [0.1, 0.2, 0.7])
+    assert answer.sum == 1.0
+
+
+def test_spikes_that_cancel_inside_the_window_do_not_swallow_the_rest(window: SlidingWindow) -> None:
+    assert window_of([1.0, 1e16, 1.0, -1e16] * 1_000).summary(now=NOW).sum == 2_000.0
+
+
+@pytest.mark.parametrize("distance", [1, 30, 600, 20_000])
+def test_sums_that_cancel_leave_what_is_between_them(window: SlidingWindow, distance: int) -> None:
+    large, small = [1e15] * 3_000, [1.0] * 3
+    window.add_batch([NOW - 2 * distance] * 3_003, large + small, now=NOW)
+    window.add_batch([NOW - distance] * 3, small, now=NOW)
+    window.add_batch([NOW] * 3_000, [-x for x in large], now=NOW)
+    for start in (NOW, NOW - 2 * distance + LENGTH):
+        assert window.summary(now=start).sum == 6.0
+
+
+@given(st.lists(amounts, min_size=1, max_size=60))
+@settings(max_examples=100)
+def test_one_millisecond_may_hold_any_amounts(values: list[float]) -> None:
+    assert_right(window_of(values).summary(now=NOW), values)
+
+
+@pytest.mark.parametrize("spread", [0, 20, 3_000, 60_000])
+def test_many_values_are_summed_as_exactly_as_few(window: SlidingWindow, spread: int) -> None:
+    draw = random.Random(spread)
+    values = [draw.choice((-1, 1)) * draw.random() * 10.0 ** draw.randint(-8, 8) for _ in range(20_000)]
+    window.add_batch([NOW - draw.randint(0, spread) for _ in values], values, now=NOW)
+    assert_right(window.summary(now=NOW), values)
+    window._check()
+
+
+def test_the_largest_amounts_do_not_overflow() -> None:
+    answer = window_of([1e150] * 1_000).summary(now=NOW)
+    assert_right(answer, [1e150] * 1_000)
+    assert math.isfinite(answer.sum)
+
+
+@pytest.mark.parametrize("values", [[-0.0], [-0.0, 0.0], [0.0, -0.0], [1.5, -1.5], [-5e-324, 0.0, 0.0]])
+def test_zero_is_never_negative(values: list[float]) -> None:
+    assert "-0.0" not in map(repr, window_of(values).summary(now=NOW))
+
+
+@given(st.data())
+@settings(max_examples=50)
+def test_the_order_of_arrival_does_not_matter(data: st.DataObject) -> None:
+    values = data.draw(st.lists(st.tuples(st.integers(-AHEAD, LENGTH), amounts), max_size=30))
+    shuffled = data.draw(st.permutations(values))
+    cut = data.draw(st.integers(0, len(values)))
+
+    window = SlidingWindow(length_ms=LENGTH, ahead_ms=AHEAD)
+    window.add_batch([NOW - age for age, _ in shuffled[:cut]], [amount for _, amount in shuffled[:cut]], now=NOW)
+    for age, amount in shuffled[cut:]:
+        window.add(NOW - age, amount, now=NOW)
+
+    window._check()
+    for later in (0, 1, 25, 10_000, LENGTH):
+        here = [amount for age, amount in values if age + later <= LENGTH]
+        assert_right(window.summary(now=NOW + later), here)
+
+
+# Time goes on
+
+
+@pytest.mark.parametrize("pause", [80_000, 90_000, 100_000, 180_000, 900_000, 24 * HOUR])
+def test_after_a_pause_nothing_old_comes_back(window: SlidingWindow, pause: int) -> None:
+    for age in range(0, LENGTH + 1, 7):
+        window.add(NOW - age, 1e16, now=NOW)
+    later = NOW + pause
+    assert window.summary(now=later) == EMPTY
+    for age in (0, 3, 30, 700, 12_000, 60_000):
+        window.add(later - age, 1.0, now=later)
+        window._check()
+    assert window.summary(now=later) == Summary(6.0, 1.0, 1.0, 1.0, 6)
+
+
+def test_clearing_forgets_everything_and_starts_afresh(window: SlidingWindow) -> None:
+    window.add_batch([NOW, NOW - 1, NOW - 30_000], [1e16, 2.0, 3.0], now=NOW)
+    window.clear()
+    assert window.summary(now=NOW) == EMPTY
+    window.add(NOW, 0.5, now=NOW)
+    assert window.summary(now=NOW) == Summary(0.5, 0.5, 0.5, 0.5, 1)
+    window._check()
+
+
+@pytest.mark.parametrize("elsewhen", [-10 * HOUR, -2 * LENGTH, 2 * LENGTH, 10 * HOUR])
+def test_asking_for_another_time_changes_nothing(window: SlidingWindow, elsewhen: int) -> None:
+    window.add(NOW, 1.0, now=NOW)
+    window.summary(now=NOW + elsewhen)
+    assert window.summary(now=NOW).count == 1
+
+
+@pytest.mark.parametrize(("length_ms", "ahead_ms"), [(60_000, 5_000), (60_000, 300_000), (999, 1), (61_234, 0)])
+def test_five_seconds_back_nothing_is_missing(length_ms: int, ahead_ms: int) -> None:
+    for now in range(NOW, NOW + 10_000, 1_237):
+        window = SlidingWindow(length_ms=length_ms, ahead_ms=ahead_ms)
+        back = now - STEP_BACK
+        window.add(back - length_ms, 1.0, now=back)
+        window.add(now + ahead_ms, 2.0, now=now)
+        assert window.summary(now=now).sum == 2.0
+        assert window.summary(now=back).sum == 3.0
+        window.add(back - length_ms, 4.0, now=back)
+        assert window.summary(now=back).sum == 7.0
+        window._check()
+
+
+def test_far_back_an_old_value_costs_no_more_than_the_place_it_needs(window: SlidingWindow) -> None:
+    window.add_batch([NOW - 40_000, NOW], [1.0, 2.0], now=NOW)
+    back = NOW - 30_000
+    assert window.add(back - LENGTH, 4.0, now=back)
+    assert window.summary(now=back).sum == 5.0
+    window._check()
+
+
+@given(st.lists(st.tuples(st.integers(-3 * LENGTH, 3 * LENGTH) | st.just(-HOUR) | st.just(HOUR), ages)))
+@settings(max_examples=150)
+def test_a_clock_that_jumps_about_corrupts_nothing(moves: list[tuple[int, int]]) -> None:
+    """Each amount is a power of two, so that a sum tells which values it is made of."""
+    window = SlidingWindow(length_ms=LENGTH, ahead_ms=AHEAD)
+    now, values, last_step_back = NOW, list[int](), 0
+
+    def counted(later: int) -> set[int]:
+        answer = window.summary(now=now + later)
+        indices = {i for i in range(len(values)) if int(answer.sum) >> i & 1}
+        assert answer.count == len(indices)  # none twice
+        return indices
+
+    def young(indices: Iterable[int], later: int) -> set[int]:
+        return {i for i in indices if values[i] >= now + later - LENGTH}
+
+    for step, age in moves[:50]:
+        now += step
+        if step < 0:
+            last_step_back = len(values)
+        if window.add(now - age, 2.0 ** len(values), now=now):
+            values.append(now - age)
+        window._check()
+        held = counted(0)
+        assert young(range(last_step_back, len(values)), 0) <= held <= young(range(len(values)), 0)
+        for later in (1, 9_999, 30_000, LENGTH):
+            assert counted(later) == young(held, later)  # each leaves at its own time
+
+
+class Life(RuleBasedStateMachine):
+    """A window and an oracle that keeps every value live through the same hours."""
+
+    @initialize(start=st.integers(0, 20_000) | st.integers(NOW, NOW + 20_000))
+    def begin(self, start: int) -> None:
+        self.window = SlidingWindow(length_ms=LENGTH, ahead_ms=AHEAD)
+        self.now = self.latest = start
+        self.values: list[Value] = []
+
+    def counted(self, age: int, amount: float) -> bool:
+        """Let the oracle count an amount; return whether it is young enough."""
+        if age <= LENGTH:
+            self.values.append(Value(self.now - age, amount))
+        return age <= LENGTH
+
+    @rule(step=steps)
+    def time_passes(self, step: int) -> None:
+        self.now += step
+        self.latest = max(self.latest, self.now)
+
+    @rule(step=st.integers(0, STEP_BACK))
+    def the_clock_steps_back_a_little(self, step: int) -> None:
+        self.now = max(self.now - step, self.latest - STEP_BACK)
+
+    @rule(age=ages, amount=amounts)
+    def one_comes(self, age: int, amount: float) -> None:
+        counts = self.counted(age, amount)
+        assert self.window.add(self.now - age, amount, now=self.now) is counts
+
+    @rule(batch=st.lists(st.tuples(ages, amounts), max_size=20))
+    def a_batch_comes(self, batch: list[tuple[int, float]]) -> None:
+        accepted = sum(self.counted(age, amount) for age, amount in batch)
+        timestamps = [self.now - age for age, _ in batch]
+        assert self.window.add_batch(timestamps, [x for _, x in batch], now=self.now) == accepted
+
+    @precondition(lambda self: self.values)
+    @rule(amount=amounts, data=st.data())
+    def another_comes_for_the_same_millisecond(self, amount: float, data: st.DataObject) -> None:
+        timestamp = data.draw(st.sampled_from(self.values)).timestamp
+        if timestamp <= self.now + AHEAD:
+            self.one_comes(self.now - timestamp, amount)
+
+    @precondition(lambda self: self.values)
+    @rule(data=st.data(), past=st.integers(0, 1))
+    def one_is_just_about_to_leave(self, data: st.DataObject, past: int) -> None:
+        then = data.draw(st.sampled_from(self.values)).timestamp + LENGTH + past
+        if then >= self.now:
+            self.time_passes(then - self.now)
+
+    @rule(excess=st.integers(1, HOUR), amount=amounts)
+    def one_from_too_far_ahead_is_refused(self, excess: int, amount: float) -> None:
+        with pytest.raises(ValueError, match="ahead"):
+            self.window.add(self.now + AHEAD + excess, amount, now=self.now)
+
+    @rule(batch=st.lists(st.tuples(ages, amounts), max_size=5), data=st.data())
+    def a_batch_with_one_from_too_far_ahead_is_refused(
+        self, batch: list[tuple[int, float]], data: st.DataObject
+    ) -> None:
+        timestamps = [self.now - age for age, _ in batch]
+        timestamps.insert(data.draw(st.integers(0, len(batch))), self.now + AHEAD + 1)
+        with pytest.raises(ValueError, match="ahead"):
+            self.window.add_batch(timestamps, [1.0] * len(timestamps), now=self.now)
+
+    @rule()
+    def all_is_forgotten(self) -> None:
+        self.window.clear()
+        self.values.clear()
+
+    @invariant()
+    def the_structure_is_sound(self) -> None:
+        self.window._check()
+
+    @invariant()
+    def the_answer_is_right(self) -> None:
+        here = [value.amount for value in self.values if value.timestamp >= self.now - LENGTH]
+        assert_right(self.window.summary(now=self.now), here)
+
+
+Life.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestLife = Life.TestCase
+
+
+# Threads
+
+THREADS = 16
+
+
+@pytest.fixture
+def eager_switching() -> Iterator[None]:
+    """Let the interpreter change threads as often as it can, so that a missing lock shows."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("eager_switching")
+def test_threads_lose_nothing_and_see_nothing_half_done(window: SlidingWindow) -> None:
+    """Each thread adds singles and batches of zero sum, and reads in between."""
+    rounds, batch = 20, 200
+
+    def work(thread: int) -> None:
+        draw = random.Random(thread)
+        counted = 0
+        for i in range(rounds):
+            now = NOW + i  # time moves on, and by a different pace in each thread
+            ages = [draw.randint(-AHEAD, 50_000) for _ in range(batch)]
+            window.add(now - ages[0], 0.0, now=now)
+            window.add_batch([now - age for age in ages], [1.0, -1.0] * (batch // 2), now=now)
+            answer = window.summary(now=now)
+            assert answer.sum == 0.0
+            assert answer.count > counted
+            counted = answer.count
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for done in [pool.submit(work, thread) for thread in range(THREADS)]:
+            done.result()
+
+    window._check()
+    assert window.summary(now=NOW) == Summary(0.0, 0.0, 1.0, -1.0, THREADS * rounds * (batch + 1))
+
+
+@pytest.mark.usefixtures("eager_switching")
+def test_threads_at_one_millisecond_count_every_amount(window: SlidingWindow) -> None:
+    adds = 300
+
+    def work(thread: int) -> None:
+        for i in range(adds):
+            window.add(NOW, float(thread * adds + i), now=NOW)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for done in [pool.submit(work, thread) for thread in range(THREADS)]:
+            done.result()
+
+    total = THREADS * adds
+    right = total * (total - 1) / 2
+    assert window.summary(now=NOW) == Summary(right, right / total, total - 1.0, 0.0, total)
+    window._check()

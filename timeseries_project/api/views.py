@@ -9,7 +9,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import MethodNotAllowed, NotFound
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request as BaseRequest
@@ -57,6 +57,8 @@ class ApiView(APIView):
 
     def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
         """Negotiate, check, and read the query string into `self.query`."""
+        if not hasattr(self, (request.method or "").lower()):
+            raise MethodNotAllowed(str(request.method))  # whatever the client accepts
         super().initial(request, *args, **kwargs)
         if self.operation not in ("metadata", "options"):
             serializer = self.query_serializers.get(self.operation, NoParameters)

@@ -1,0 +1,129 @@
+"""Transactions over HTTP: what counts, for how long, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from timeseries_project.tests.problems import fields, problem
+
+ZEROS = {"sum": 0, "avg": 0, "max": 0, "min": 0, "count": 0}
+
+
+def post(api: APIClient, body: object) -> Any:
+    return api.post("/api/transactions", json.dumps(body), content_type="application/json")
+
+
+def statistics(api: APIClient) -> dict[str, float]:
+    answer: dict[str, float] = api.get("/api/statistics").json()
+    return answer
+
+
+@pytest.fixture
+def ms(now: int) -> int:
+    """The clock's time in milliseconds."""
+    return now * 1_000
+
+
+class TestStatistics:
+    def test_are_zeros_without_transactions(self, api: APIClient) -> None:
+        assert statistics(api) == ZEROS
+        assert list(statistics(api)) == ["sum", "avg", "max", "min", "count"]
+
+    def test_of_amounts_of_either_sign(self, api: APIClient, ms: int) -> None:
+        for amount in (12.5, -5, 0):
+            response = post(api, {"amount": amount, "timestamp": ms})
+            assert (response.status_code, response.content) == (201, b"")
+        assert statistics(api) == {"sum": 7.5, "avg": 2.5, "max": 12.5, "min": -5, "count": 3}
+
+    @pytest.mark.parametrize(("age", "status"), [(0, 201), (59_999, 201), (60_000, 201), (60_001, 204), (10**12, 204)])
+    def test_older_than_sixty_seconds_is_not_counted(self, api: APIClient, ms: int, age: int, status: int) -> None:
+        response = post(api, {"amount": 1, "timestamp": ms - age})
+        assert (response.status_code, response.content) == (status, b"")
+        assert statistics(api)["count"] == (status == 201)
+
+    def test_expire_to_the_millisecond(self, api: APIClient, ms: int, set_clock: Callable[[str], int]) -> None:
+        post(api, {"amount": 1, "timestamp": ms})
+        set_clock("2026-01-31T12:01:00.000Z")
+        assert statistics(api)["count"] == 1
+        set_clock("2026-01-31T12:01:00.001Z")
+        assert statistics(api) == ZEROS
+
+    def test_a_spike_leaves_no_trace(self, api: APIClient, ms: int, set_clock: Callable[[str], int]) -> None:
+        post(api, [{"amount": 1e16, "timestamp": ms}, {"amount": 1, "timestamp": ms + 1}])
+        set_clock("2026-01-31T12:01:00.001Z")
+        assert statistics(api) == {"sum": 1, "avg": 1, "max": 1, "min": 1, "count": 1}
+
+    def test_deleting_forgets_all(self, api: APIClient, ms: int) -> None:
+        post(api, {"amount": 1, "timestamp": ms})
+        assert api.delete("/api/transactions").status_code == 204
+        assert api.delete("/api/transactions").status_code == 204
+        assert statistics(api) == ZEROS
+
+
+class TestBatch:
+    def test_counts_what_is_young_enough(self, api: APIClient, ms: int) -> None:
+        batch = [{"amount": i, "timestamp": ms - age} for i, age in enumerate((0, 70_000, 59_000))]
+        response = post(api, batch)
+        assert (response.status_code, response.json()) == (201, {"accepted": 2, "expired": 1})
+        assert statistics(api)["sum"] == 2
+
+    def test_may_be_empty(self, api: APIClient) -> None:
+        assert post(api, []).json() == {"accepted": 0, "expired": 0}
+
+    @pytest.mark.parametrize("bad", [{"amount": 1}, {"amount": True, "timestamp": 1}, 5, None])
+    def test_with_a_bad_item_counts_nothing(self, api: APIClient, ms: int, bad: object) -> None:
+        body = problem(post(api, [{"amount": 1, "timestamp": ms}, bad]), 400)
+        assert body["errors"][0]["index"] == 1
+        assert statistics(api) == ZEROS
+
+    def test_with_a_future_item_counts_nothing(self, api: APIClient, ms: int) -> None:
+        body = problem(post(api, [{"amount": 1, "timestamp": ms}, {"amount": 1, "timestamp": ms + 5_001}]), 422)
+        assert body["errors"][0]["index"] == 1
+        assert statistics(api) == ZEROS
+
+
+class TestInvalid:
+    @pytest.mark.parametrize("field", ["amount", "timestamp"])
+    @pytest.mark.parametrize("value", ["1", True, None, [], {}, "now"])
+    def test_what_is_no_number(self, api: APIClient, ms: int, field: str, value: object) -> None:
+        body = problem(post(api, {"amount": 1, "timestamp": ms} | {field: value}), 400)
+        assert fields(body) == [field]
+
+    @pytest.mark.parametrize("field", ["amount", "timestamp"])
+    def test_a_missing_field(self, api: APIClient, ms: int, field: str) -> None:
+        transaction = {"amount": 1, "timestamp": ms}
+        del transaction[field]
+        assert fields(problem(post(api, transaction), 400)) == [field]
+
+    @pytest.mark.parametrize("amount", [1.7e308, -1.1e150, 10**400])
+    def test_an_amount_out_of_range(self, api: APIClient, ms: int, amount: float) -> None:
+        assert fields(problem(post(api, {"amount": amount, "timestamp": ms}), 400)) == ["amount"]
+
+    @pytest.mark.parametrize("timestamp", [-1, 0.5, -1e300, -(10**400)])
+    def test_a_timestamp_out_of_range(self, api: APIClient, timestamp: float) -> None:
+        assert fields(problem(post(api, {"amount": 1, "timestamp": timestamp}), 400)) == ["timestamp"]
+
+    @pytest.mark.parametrize("ahead", [5_001, 60_000, 10**13, 10**400])
+    def test_a_timestamp_in_the_future(self, api: APIClient, ms: int, ahead: int) -> None:
+        assert fields(problem(post(api, {"amount": 1, "timestamp": ms + ahead}), 422)) == ["timestamp"]
+
+    def test_microseconds_are_told_so(self, api: APIClient, ms: int) -> None:
+        assert "microseconds" in problem(post(api, {"amount": 1, "timestamp": ms * 1_000}), 422)["detail"]
+
+    def test_the_allowed_skew_counts_at_once(self, api: APIClient, ms: int) -> None:
+        assert post(api, {"amount": 1, "timestamp": ms + 5_000}).status_code == 201
+        assert statistics(api)["count"] == 1
+
+    @pytest.mark.parametrize("body", ["", "{", "5", '"x"', "[1]", "null"])
+    def test_a_body_that_is_none(self, api: APIClient, body: str) -> None:
+        problem(api.generic("POST", "/api/transactions", body, content_type="application/json"), 400)
+        assert statistics(api) == ZEROS
+
+    def test_unknown_parameters(self, api: APIClient, ms: int) -> None:
+        for method, url in (("post", "transactions"), ("delete", "transactions"), ("get", "statistics")):
+            problem(getattr(api, method)(f"/api/{url}?x=1"), 400)

@@ -51,6 +51,7 @@ def home(request: HttpRequest) -> HttpResponse:
     NoParameters.read_query(request.GET)
     base = request.build_absolute_uri("/")
     commands = [
-        (name, f"curl '{base}{path}' -H 'Content-Type: application/json' -d '{body}'") for name, path, body in COMMANDS
+        (name, f"curl '{base}{path}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'")
+        for name, path, body in COMMANDS
     ]
     return render(request, "home.html", {"commands": commands})

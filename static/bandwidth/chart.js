@@ -69,22 +69,19 @@ function axisTitle({ labels }) {
   return `End of window, ${days.join(" – ")}, ${zone}`;
 }
 
-function colours() {
-  const style = getComputedStyle(document.documentElement);
-  return (name) => style.getPropertyValue(`--${name}`).trim();
-}
-
 function options(data) {
   const ticks = tickStyle(data);
   const exact = { dateStyle: "medium", timeStyle: "long" };
   return {
     animation: false,
+    font: { family: getComputedStyle(document.body).fontFamily },
     maintainAspectRatio: false,
     interaction: { mode: "index", intersect: false },
     scales: {
       // Windows are equally long, so places in order are places in time, whatever the date.
       x: {
         offset: data.labels.length === 1,
+        grid: {},
         title: { display: true, text: axisTitle(data) },
         ticks: {
           maxRotation: 0,
@@ -95,12 +92,13 @@ function options(data) {
       y: {
         beginAtZero: true,
         suggestedMax: 10,
+        grid: {},
         title: { display: true, text: "Bytes per window" },
         ticks: { precision: 0, callback: bytesText },
       },
     },
     plugins: {
-      legend: { labels: { usePointStyle: true } },
+      legend: { labels: { usePointStyle: true, boxWidth: 8, boxHeight: 8 } },
       tooltip: {
         usePointStyle: true,
         callbacks: {
@@ -121,21 +119,22 @@ function dataset(label, data, pointStyle) {
 }
 
 // Takes the colours from the style sheet, which knows light and dark.
-function paint(chart) {
-  const colour = colours();
-  chart.data.datasets.forEach((line, i) => {
+function paint({ data, options }) {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+  data.datasets.forEach((line, i) => {
     line.borderColor = line.backgroundColor = colour(`line-${i}`);
+    line.pointBorderColor = line.pointBackgroundColor = colour(`line-${i}`);
   });
-  for (const scale of Object.values(chart.options.scales)) {
-    scale.grid = { color: colour("rule") };
+  for (const scale of Object.values(options.scales)) {
+    scale.grid.color = colour("rule");
     scale.ticks.color = scale.title.color = colour("muted");
   }
-  chart.options.plugins.legend.labels.color = colour("text");
-  chart.update("none");
+  options.plugins.legend.labels.color = colour("text");
 }
 
 function draw(data) {
-  const chart = new Chart(document.getElementById("chart"), {
+  const config = {
     type: "line",
     data: {
       labels: data.labels,
@@ -145,9 +144,13 @@ function draw(data) {
       ],
     },
     options: options(data),
+  };
+  paint(config);
+  const chart = new Chart(document.getElementById("chart"), config);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    paint(chart);
+    chart.update();
   });
-  paint(chart);
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paint(chart));
 }
 
 setUpForm();

@@ -1,0 +1,44 @@
+# Set up, run and test, on a machine with Python 3.11 or newer and make.
+
+HOST ?= 127.0.0.1
+PORT ?= 8000
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint client screenshots clean
+
+run: $(VENV)/runs
+	$(BIN)/python manage.py runserver $(HOST):$(PORT)
+
+test: lint client
+	$(BIN)/python manage.py test
+
+lint: $(VENV)/develops
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# A client generated from our own schema proves that one can be: a warning fails.
+client: $(VENV)/develops
+	mkdir -p build
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file build/schema.yaml
+	$(BIN)/openapi-python-client generate --path build/schema.yaml --output-path build/client \
+		--overwrite --meta none --fail-on-warning
+
+screenshots: $(VENV)/develops
+	$(BIN)/python scripts/screenshots.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runs: requirements.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --requirement requirements.txt
+	touch $@
+
+$(VENV)/develops: requirements-dev.txt requirements.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --requirement requirements-dev.txt
+	touch $@ $(VENV)/runs
+
+clean:
+	rm -rf $(VENV) build

@@ -1,0 +1,100 @@
+"""What the browser tests share: the project behind a real socket, Chromium, and a page that must stay clean."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from timeseries_project.wsgi import application
+
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+_REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (4[0-9]{2}) ")
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Logs no requests."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def live_server_url() -> Iterator[str]:
+    """Serve the project on a free port; the tests' own thread can fill its stores. pytest-django's needs a database."""
+    server = ThreadedWSGIServer(("127.0.0.1", 0), QuietHandler)
+    server.set_app(application)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium; where there is none the tests are skipped, but fail in CI."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        reason = "NO CHROMIUM ON THIS MACHINE: the pages were not tested; install it and run again."
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context_options() -> dict[str, Any]:
+    """How the test's browser differs from the default; tests parametrise it."""
+    return {}
+
+
+@pytest.fixture
+def refusals() -> list[int]:
+    """The 4xx statuses that the test expects to meet, in order; the browser reports each on its console."""
+    return []
+
+
+@pytest.fixture
+def page(
+    browser: Browser, live_server_url: str, context_options: dict[str, Any], refusals: list[int]
+) -> Iterator[Page]:
+    """An empty page; the test fails if it reports any error but the expected refusals, or asks another host."""
+    found: list[str] = []
+    refused: list[int] = []
+
+    def on_console(message: ConsoleMessage) -> None:
+        if match := _REFUSED.match(message.text):
+            refused.append(int(match[1]))
+        elif message.type == "error":
+            found.append(f"console: {message.text}")
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith((f"{live_server_url}/", "data:")):
+            found.append(f"another host: {request.url}")
+
+    with browser.new_context(base_url=live_server_url, **context_options) as context:
+        page = context.new_page()
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: found.append(f"script: {error}"))
+        page.on("request", on_request)
+        yield page
+    assert (found, refused) == ([], refusals)

@@ -23,7 +23,7 @@ lint: $(VENV)/develops
 client: $(VENV)/develops
 	mkdir -p build
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file build/schema.yaml
-	$(BIN)/openapi-python-client generate --path build/schema.yaml --output-path build/client \
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/openapi-python-client generate --path build/schema.yaml --output-path build/client \
 		--overwrite --meta none --fail-on-warning
 
 screenshots: $(VENV)/develops

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from rest_framework.test import APIClient
@@ -14,11 +14,10 @@ from transactions import services as transactions
 
 
 @pytest.fixture(autouse=True)
-def empty_stores() -> Iterator[None]:
+def empty_stores() -> None:
     """Begin each test without data; the sample listing was loaded when Django started."""
     for clear in (datapoints.store.clear, bandwidth.store.clear, transactions.window.clear):
         clear()
-    yield
 
 
 @pytest.fixture

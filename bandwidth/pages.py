@@ -53,7 +53,9 @@ def chart(request: HttpRequest) -> HttpResponse:
         status = context["problem"]["status"]
         if isinstance(fault, UnknownKeyError):
             context |= _chooser(devices, query)
-    return render(request, "bandwidth/chart.html", context, status=status)
+    response = render(request, "bandwidth/chart.html", context, status=status)
+    response.headers["Vary"] = "Accept"  # faults are problem details for clients that do not prefer HTML
+    return response
 
 
 def _given(parameters: QueryDict) -> QueryDict:
@@ -139,9 +141,9 @@ def _figures(direction: str, data: list[Window], numbers: list[int]) -> dict[str
     return {
         "direction": direction,
         "total": human(total),
-        "total_exact": f"{total:,}",
+        "total_exact": exact(total),
         "peak": human(peak),
-        "peak_exact": f"{peak:,}",
+        "peak_exact": exact(peak),
         "peak_end": utc(data[numbers.index(peak)].timestamp) if peak else "",
     }
 
@@ -165,3 +167,8 @@ def human(number: int) -> str:
     """Write a number of bytes with a decimal prefix and one digit after the point."""
     power = min((len(str(number)) - 1) // 3, len(_UNITS) - 1)
     return f"{number / 1000**power:.1f} {_UNITS[power]}" if power else f"{number} B"
+
+
+def exact(number: int) -> str:
+    """Write a number of bytes in full where `human` does not."""
+    return f"{number:,} bytes" if number >= 1000 else ""

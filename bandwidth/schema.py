@@ -11,7 +11,7 @@ from drf_spectacular.utils import (
 )
 
 from bandwidth import serializers
-from timeseries_project.api.schema import problems, rows
+from timeseries_project.api.schema import one_or_batch, problems, rows
 
 EXAMPLE = {"device_id": "router-1", "timestamp": 1524835983, "bytes_ts": 12, "bytes_fs": 30}
 
@@ -35,12 +35,7 @@ bandwidth = extend_schema_view(
     create=extend_schema(
         operation_id="bandwidth_create",
         tags=["bandwidth"],
-        request=PolymorphicProxySerializer(
-            component_name="EntryOrBatch",
-            serializers=[serializers.EntrySerializer, serializers.EntrySerializer(many=True)],
-            resource_type_field_name=None,
-            many=False,
-        ),
+        request=one_or_batch(serializers.EntrySerializer),
         examples=[
             OpenApiExample("One entry", value=EXAMPLE, request_only=True),
             OpenApiExample("A batch", value=[EXAMPLE], request_only=True),

@@ -15,7 +15,7 @@ from drf_spectacular.utils import (
 
 from datapoints import serializers
 from datapoints.statistics import Aggregate
-from timeseries_project.api.schema import problems, rows
+from timeseries_project.api.schema import one_or_batch, problems, rows
 
 EXAMPLE = {"timestamp": "2026-01-31T12:00:00Z", "value": 20.5, "device": "thermometer-1", "user": "ada"}
 
@@ -39,12 +39,7 @@ datapoints = extend_schema_view(
     create=extend_schema(
         operation_id="datapoints_create",
         tags=["datapoints"],
-        request=PolymorphicProxySerializer(
-            component_name="DatapointOrBatch",
-            serializers=[serializers.DatapointSerializer, serializers.DatapointSerializer(many=True)],
-            resource_type_field_name=None,
-            many=False,
-        ),
+        request=one_or_batch(serializers.DatapointSerializer),
         examples=[
             OpenApiExample("One datapoint", value=EXAMPLE, request_only=True),
             OpenApiExample("A batch", value=[EXAMPLE], request_only=True),

@@ -106,7 +106,7 @@ class ListQuerySerializer(RangeSerializer):
 class StatisticsQuerySerializer(RangeSerializer):
     """Which buckets are answered, and what stands in the empty ones."""
 
-    bucket = BucketField(default=15 * 60, help_text="The buckets' width, 15m by default: from 1s to 366d.")
+    bucket = BucketField(default=15 * 60, help_text="The buckets' width, from 1s to 366d.")
     fill = ChoiceField(Fill, default=Fill.NULL, help_text="What stands in an empty bucket.")
 
 

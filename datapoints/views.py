@@ -24,8 +24,7 @@ from timeseries_project.timestamps import render
 class DatapointViewSet(ApiViewSet):
     """What devices measured for users. The sole input of the statistics.
 
-    POST takes one datapoint or a JSON array of them; also a batch as `application/x-ndjson`, or as `text/csv`
-    with the columns timestamp, value, device, user. A batch is stored whole or not at all.
+    POST takes one datapoint, or a batch: a JSON array, NDJSON, or CSV.
     """
 
     name = "Datapoints"
@@ -43,7 +42,11 @@ class DatapointViewSet(ApiViewSet):
         return {**schema.EXAMPLE, "timestamp": render(clock.now())}
 
     def create(self, request: Request) -> Response:
-        """Store one datapoint, or a batch all or nothing."""
+        """Store one datapoint, or a batch all or nothing.
+
+        A batch is a JSON array; a body of `application/x-ndjson`, one datapoint per line; or one of `text/csv`
+        with a header that names the columns timestamp, value, device and user in any order.
+        """
         skip = self.query["on_duplicate"] is serializers.OnDuplicate.SKIP
         if not one_or_many(request.data) and not skip:
             datapoint = serializers.DatapointSerializer.read(request.data)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
+from rest_framework.test import APIClient
 
 from bandwidth import services
 from datapoints import services as datapoints
@@ -19,8 +19,6 @@ pytestmark = pytest.mark.browser
 END = 1_767_227_400  # 2026-01-01T00:30:00Z
 DEVICE = "router-1"
 NASTY = """<script>alert("x")</script>'s & "q" 🛰️ </title>"""
-
-HTML = {"Accept": "text/html"}
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +36,6 @@ def address(**parameters: object) -> str:
 
 def drawn(page: Page) -> dict[str, Any]:
     """Return what Chart.js draws on the page's first canvas."""
-    page.wait_for_function("Chart.getChart(document.querySelector('canvas'))")
     return page.evaluate(
         """() => {
             const chart = Chart.getChart(document.querySelector("canvas"));
@@ -49,6 +46,17 @@ def drawn(page: Page) -> dict[str, Any]:
                 ticks: chart.scales.x.ticks.map((tick) => tick.label),
             };
         }"""
+    )
+
+
+def wait_until(page: Page, condition: str) -> None:
+    """Wait for a condition in JavaScript; Playwright's own waiting evaluates text, which the pages' policy forbids."""
+    page.evaluate(
+        f"""() => new Promise((resolve, reject) => {{
+            setTimeout(() => reject(new Error("waited in vain")), 5000);
+            const check = () => ({condition}) ? resolve() : requestAnimationFrame(check);
+            check();
+        }})"""
     )
 
 
@@ -138,9 +146,19 @@ def test_time_is_shown_and_chosen_in_the_viewers_zone(page: Page) -> None:
 
     assert drawn(page)["ticks"] == ["09:28", "09:29", "09:30"]
     picker = page.get_by_label("End, your time")
-    expect(picker).to_have_value("2026-01-01T09:30:00")
+    expect(picker).to_have_value("2026-01-01T09:30")
     picker.fill("2026-01-01T09:29:00")
     expect(page.get_by_label("End, epoch seconds")).to_have_value(str(END - 60))
+
+
+@pytest.mark.parametrize("context_options", [{"timezone_id": "Asia/Tokyo", "locale": "en-GB"}])
+def test_ticks_stand_at_round_times(page: Page) -> None:
+    page.goto(address(device_uuid=DEVICE, end_time=END + 7 * 10, window_time=10, num_windows=720))
+
+    ticks = drawn(page)["ticks"]
+
+    assert ticks[-1] == "09:30"
+    assert {tick[-1] for tick in ticks} <= {"0", "5"}
 
 
 @pytest.mark.parametrize("context_options", [{"timezone_id": "Asia/Tokyo", "locale": "en-GB"}])
@@ -150,7 +168,7 @@ def test_hover_tells_both_lines_and_the_windows_span(page: Page) -> None:
 
     page.locator("canvas").hover()
 
-    page.wait_for_function("Chart.getChart(document.querySelector('canvas')).tooltip.opacity === 1")
+    wait_until(page, "Chart.getChart(document.querySelector('canvas')).tooltip.opacity === 1")
     tooltip = page.evaluate("Chart.getChart(document.querySelector('canvas')).tooltip")
     assert [line["lines"] for line in tooltip["body"]] == [["to the server: 7 B"], ["from the server: 70 B"]]
     assert "09:28:00" in tooltip["title"][0]
@@ -228,7 +246,7 @@ def test_steps_to_the_previous_and_the_next_view(page: Page) -> None:
     assert drawn(page)["lines"] == [[7, 15], [70, 1500]]
 
 
-def test_offers_what_is_shown_as_json_and_csv(page: Page, live_server_url: str) -> None:
+def test_offers_what_is_shown_as_json_and_csv(page: Page) -> None:
     page.goto(address(device_uuid=DEVICE, end_time=END, window_time=60, num_windows=2))
 
     as_json, as_csv = (
@@ -328,37 +346,36 @@ def test_follows_the_colour_scheme(page: Page) -> None:
 
     page.emulate_media(color_scheme="light")
 
-    page.wait_for_function(f"{colour} !== {dark!r}")
+    wait_until(page, f"{colour} !== {dark!r}")
 
 
 @pytest.mark.parametrize("accept", ["*/*", "text/html", "application/json"])
-def test_good_chart_is_html_whatever_is_accepted(live_server_url: str, accept: str) -> None:
-    answer = httpx.get(live_server_url + address(device_uuid=DEVICE), headers={"Accept": accept})
+def test_good_chart_is_html_whatever_is_accepted(api: APIClient, accept: str) -> None:
+    answer = api.get(address(device_uuid=DEVICE), HTTP_ACCEPT=accept)
 
     assert answer.status_code == 200
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer["Content-Type"] == "text/html; charset=utf-8"
 
 
 @pytest.mark.parametrize(("query", "status"), [({"device_uuid": "nowhere"}, 404), ({"end_time": "x"}, 400)])
 def test_faults_are_problem_details_unless_html_is_preferred(
-    live_server_url: str, query: dict[str, str], status: int
+    api: APIClient, query: dict[str, str], status: int
 ) -> None:
-    url = live_server_url + address(**query)
-
-    problem, page = httpx.get(url), httpx.get(url, headers=HTML)
+    problem = api.get(address(**query), HTTP_ACCEPT="*/*")
+    page = api.get(address(**query), HTTP_ACCEPT="text/html")
 
     assert (problem.status_code, page.status_code) == (status, status)
-    assert problem.headers["content-type"] == "application/problem+json"
-    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert problem["Content-Type"] == "application/problem+json"
+    assert page["Content-Type"] == "text/html; charset=utf-8"
 
 
 @pytest.mark.parametrize("path", ["/", "/charts/bandwidth"])
-def test_pages_are_only_read(live_server_url: str, path: str) -> None:
-    assert httpx.head(live_server_url + path).status_code == 200
-    refused = httpx.post(live_server_url + path, json={})
+def test_pages_are_only_read(api: APIClient, path: str) -> None:
+    assert api.head(path).status_code == 200
+    refused = api.post(path, {}, format="json")
 
     assert refused.status_code == 405
-    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused["Content-Type"] == "application/problem+json"
 
 
 def test_home_links_lead_somewhere(page: Page) -> None:
@@ -387,8 +404,8 @@ def test_home_commands_work_as_pasted(page: Page) -> None:
 def test_api_docs_render_operations(page: Page) -> None:
     page.goto("/api/docs/")
 
-    expect(page.locator(".opblock").first).to_be_visible()
-    expect(page.locator(".opblock")).to_have_count(len(page.locator(".opblock-summary").all()))
+    paths = page.request.get("/api/schema/?format=json").json()["paths"]
+    expect(page.locator(".opblock")).to_have_count(sum(map(len, paths.values())))
 
 
 @pytest.mark.parametrize("path", ["/datapoints", "/devices", "/api/bandwidth/devices", "/api/statistics", "/healthz"])
@@ -415,7 +432,7 @@ def test_browsable_form_adds_what_it_shows(page: Page) -> None:
     page.get_by_role("button", name="POST").click()
 
     expect(page.locator(".response-info")).to_contain_text("HTTP 201 Created")
-    assert [summary.count for summary in datapoints.devices_list()] == [1]
+    assert [summary.count for summary in datapoints.keys_list("device")] == [1]
 
 
 def test_browsable_form_shows_why_it_was_refused(page: Page, refusals: list[int]) -> None:

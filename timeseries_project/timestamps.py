@@ -61,8 +61,11 @@ def from_seconds(number: float) -> int:
     """
     if isinstance(number, int) or abs(number) >= 2**52:
         return int(number) * MICROSECONDS
+    # The largest whole number of microseconds that is no later; the product itself was rounded.
     microseconds = round(number * MICROSECONDS)
-    return microseconds - (microseconds / MICROSECONDS > number)
+    if microseconds / MICROSECONDS > number:
+        return microseconds - 1
+    return microseconds + ((microseconds + 1) / MICROSECONDS <= number)
 
 
 def render(timestamp: int) -> str:

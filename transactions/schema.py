@@ -5,12 +5,11 @@ from __future__ import annotations
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiResponse,
-    PolymorphicProxySerializer,
     extend_schema,
     extend_schema_view,
 )
 
-from timeseries_project.api.schema import problems
+from timeseries_project.api.schema import one_or_batch, problems
 from transactions import serializers
 
 EXAMPLE = {"amount": 12.3, "timestamp": 1478192204000}
@@ -19,15 +18,7 @@ transactions = extend_schema_view(
     create=extend_schema(
         operation_id="transactions_create",
         tags=["transactions"],
-        request=PolymorphicProxySerializer(
-            component_name="TransactionOrBatch",
-            serializers=[
-                serializers.TransactionSerializer,
-                serializers.TransactionSerializer(many=True),
-            ],
-            resource_type_field_name=None,
-            many=False,
-        ),
+        request=one_or_batch(serializers.TransactionSerializer),
         examples=[
             OpenApiExample("One transaction", value=EXAMPLE, request_only=True),
             OpenApiExample("A batch", value=[EXAMPLE], request_only=True),

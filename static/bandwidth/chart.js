@@ -3,6 +3,7 @@
 
 const LAST_DATE = 8.64e12; // epoch seconds of the last, and negated the first, date that JavaScript knows
 const DAY = 86400;
+const ROUND = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, DAY, 7 * DAY];
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
 
 function setUpForm() {
@@ -53,12 +54,22 @@ function timeText(seconds, style) {
   return new Intl.DateTimeFormat(undefined, style).format(seconds * 1000);
 }
 
-function tickStyle({ labels, window_time: length }) {
+// The windows that end at round times of the viewer's day, a dozen at most; all if there are none.
+function roundPlaces({ labels }) {
+  const shift = Math.abs(labels[0]) > LAST_DATE ? 0 : new Date(labels[0] * 1000).getTimezoneOffset() * 60;
+  const every = labels.map((_, place) => place);
+  for (const step of ROUND) {
+    const places = every.filter((place) => (labels[place] - shift) % step === 0);
+    if (places.length <= 12) return places.length > 1 ? places : every;
+  }
+  return every;
+}
+
+function tickStyle({ labels, window_time: length }, places) {
   const span = length * labels.length;
   if (span > 1000 * DAY) return { dateStyle: "medium" };
   if (span > DAY) return { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
-  const whole = length % 60 === 0 && labels[0] % 60 === 0;
-  return { timeStyle: whole ? "short" : "medium" };
+  return { timeStyle: places.every((place) => labels[place] % 60 === 0) ? "short" : "medium" };
 }
 
 function axisTitle({ labels }) {
@@ -70,11 +81,11 @@ function axisTitle({ labels }) {
 }
 
 function options(data) {
-  const ticks = tickStyle(data);
+  const places = roundPlaces(data);
+  const ticks = tickStyle(data, places);
   const exact = { dateStyle: "medium", timeStyle: "long" };
   return {
     animation: false,
-    font: { family: getComputedStyle(document.body).fontFamily },
     maintainAspectRatio: false,
     interaction: { mode: "index", intersect: false },
     scales: {
@@ -83,6 +94,9 @@ function options(data) {
         offset: data.labels.length === 1,
         grid: {},
         title: { display: true, text: axisTitle(data) },
+        afterBuildTicks: (axis) => {
+          axis.ticks = places.map((value) => ({ value }));
+        },
         ticks: {
           maxRotation: 0,
           autoSkipPadding: 16,
@@ -101,6 +115,8 @@ function options(data) {
       legend: { labels: { usePointStyle: true, boxWidth: 8, boxHeight: 8 } },
       tooltip: {
         usePointStyle: true,
+        boxPadding: 4,
+        borderWidth: 1,
         callbacks: {
           title: ([item]) => {
             const end = data.labels[item.dataIndex];
@@ -130,7 +146,10 @@ function paint({ data, options }) {
     scale.grid.color = colour("rule");
     scale.ticks.color = scale.title.color = colour("muted");
   }
-  options.plugins.legend.labels.color = colour("text");
+  const { legend, tooltip } = options.plugins;
+  legend.labels.color = tooltip.titleColor = tooltip.bodyColor = colour("text");
+  tooltip.backgroundColor = colour("panel");
+  tooltip.borderColor = colour("muted");
 }
 
 function draw(data) {
@@ -146,6 +165,7 @@ function draw(data) {
     options: options(data),
   };
   paint(config);
+  Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   const chart = new Chart(document.getElementById("chart"), config);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     paint(chart);

@@ -208,3 +208,8 @@ class BucketField(WireField):
         if not 1 <= width <= self.MAX_WIDTH:
             refuse("must be a whole number and s, m, h or d, such as 15m: from 1s to 366d.")
         return width
+
+    def to_representation(self, value: int) -> str:
+        """Write a width in the largest unit that makes it whole."""
+        unit = max((u for u in self._UNITS if value % self._UNITS[u] == 0), key=self._UNITS.__getitem__)
+        return f"{value // self._UNITS[unit]}{unit}"

@@ -7,8 +7,15 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema as BaseAutoSchema
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import (
+    Direction,
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+)
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from timeseries_project.api import fields
 from timeseries_project.api.serializers import InputSerializer
@@ -31,6 +38,14 @@ class AutoSchema(BaseAutoSchema):
         serializer = view.query_serializers.get(view.operation)
         return query_parameters(serializer) if serializer else []
 
+    def _get_request_body(self, direction: Direction = "request") -> Any:
+        body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        return {**body, "required": True} if body else body  # an empty body is never valid
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        # An answer is a list where its serializer says so, whatever the action is called.
+        return isinstance(serializer, serializers.ListSerializer)
+
 
 def query_parameters(serializer: type[InputSerializer]) -> list[OpenApiParameter]:
     """Describe the fields of a query serializer as parameters."""
@@ -47,9 +62,12 @@ def query_parameters(serializer: type[InputSerializer]) -> list[OpenApiParameter
 
 def query_schema(field: fields.WireField) -> dict[str, Any]:
     """Return the JSON schema of a field as it is spelt in a query string."""
-    if isinstance(field, fields.TimestampField):
-        return {"type": "string"}
-    return field_schema(field, "request")
+    # A time is a date or a number, spelt out; there is no type for that but text.
+    text = isinstance(field, fields.TimestampField)
+    schema = {"type": "string"} if text else field_schema(field, "request")
+    if field.default is not empty:
+        schema["default"] = field.to_representation(field.default)
+    return schema
 
 
 def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
@@ -75,7 +93,7 @@ def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
             return {"type": "string", "enum": [str(word) for word in field.words]}
         case fields.BucketField():
             return {"type": "string", "pattern": "^[0-9]{1,10}[smhd]$"}
-    return {}
+    return {"type": "string"}
 
 
 class WireFieldExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
@@ -145,6 +163,23 @@ def problems(*statuses: int) -> dict[Any, OpenApiResponse]:
             ],
         )
         for status in statuses
+    }
+
+
+def one_or_batch(serializer: type[InputSerializer]) -> dict[str, Any]:
+    """Describe a body that is one item or a JSON array of them.
+
+    The other media types that a parser may take are described in words: generators of clients know JSON only,
+    and warn of anything else.
+    """
+    name = serializer.__name__.removesuffix("Serializer")
+    return {
+        "application/json": PolymorphicProxySerializer(
+            component_name=f"{name}OrBatch",
+            serializers=[serializer, serializer(many=True)],
+            resource_type_field_name=None,
+            many=False,
+        )
     }
 
 

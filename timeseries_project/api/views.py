@@ -43,7 +43,8 @@ class ApiView(APIView):
     @property
     def operation(self) -> str:
         """What is being done: a viewset's action, or the method. Describing the schema, there is no request."""
-        return getattr(self, "action", None) or (self.request.method if self.request else "GET").lower()
+        action: str | None = getattr(self, "action", None)
+        return action or ((self.request and self.request.method) or "GET").lower()
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         """Wrap Django's request."""

@@ -1,0 +1,122 @@
+"""The OpenAPI schema: complete, valid, and true to what the service does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework.test import APIClient
+
+from timeseries_project.api.views import FaultView
+
+OPERATIONS = {
+    ("get", "/healthz"),
+    ("get", "/datapoints"),
+    ("post", "/datapoints"),
+    ("get", "/devices"),
+    ("get", "/users"),
+    ("delete", "/devices/{device}/datapoints"),
+    ("delete", "/users/{user}/datapoints"),
+    ("get", "/statistics/devices/{device}/{aggregate}"),
+    ("get", "/statistics/devices/{device}/moving_avg"),
+    ("get", "/statistics/users/{user}/{aggregate}"),
+    ("get", "/statistics/users/{user}/moving_avg"),
+    ("get", "/api/bandwidth"),
+    ("post", "/api/bandwidth"),
+    ("get", "/api/bandwidth/devices"),
+    ("post", "/api/transactions"),
+    ("delete", "/api/transactions"),
+    ("get", "/api/statistics"),
+}
+
+
+@pytest.fixture
+def schema(api: APIClient) -> dict[str, Any]:
+    """The schema as a client gets it."""
+    response = api.get("/api/schema/?format=json")
+    assert response.status_code == 200
+    document: dict[str, Any] = json.loads(response.content)
+    return document
+
+
+def operations(schema: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(method, path): op for path, item in schema["paths"].items() for method, op in item.items()}
+
+
+def test_every_operation_is_described(schema: dict[str, Any]) -> None:
+    assert set(operations(schema)) == OPERATIONS
+
+
+def test_every_operation_has_its_own_name_a_summary_and_its_errors(schema: dict[str, Any]) -> None:
+    found = operations(schema)
+    assert len({op["operationId"] for op in found.values()}) == len(found)
+    for (method, path), op in found.items():
+        assert op["description"], path
+        if path == "/healthz":
+            continue
+        statuses = set(op["responses"])
+        assert {"400", "406"} <= statuses, path
+        assert ("404" in statuses) == (path.startswith("/statistics") or (method, path) == ("get", "/api/bandwidth"))
+        assert ("requestBody" in op) == (method == "post") == ({"413", "415", "422"} <= statuses)
+        assert ("409" in statuses) == ((method, path) == ("post", "/datapoints"))
+        for status, response in op["responses"].items():
+            if status[0] == "4":
+                assert list(response["content"]) == ["application/problem+json"]
+                assert response["content"]["application/problem+json"]["examples"]
+
+
+def test_rows_come_in_csv_too(schema: dict[str, Any]) -> None:
+    for (method, path), op in operations(schema).items():
+        if method == "get" and path not in ("/healthz", "/api/statistics"):
+            assert set(op["responses"]["200"]["content"]) == {"application/json", "text/csv"}, path
+
+
+def test_examples_are_there_and_can_be_sent(schema: dict[str, Any], api: APIClient) -> None:
+    for (method, path), op in operations(schema).items():
+        if method != "post":
+            continue
+        examples = op["requestBody"]["content"]["application/json"]["examples"]
+        assert len(examples) == 2, path
+        for example in examples.values():
+            body = json.dumps(example["value"])
+            query = "?on_duplicate=skip" if path == "/datapoints" else ""
+            response = api.post(path + query, body, content_type="application/json")
+            assert response.status_code in (201, 204), (path, response.content)
+
+
+def test_parameters_are_those_that_are_read(schema: dict[str, Any]) -> None:
+    found = operations(schema)
+    names = {p["name"]: p for p in found["get", "/statistics/users/{user}/moving_avg"]["parameters"]}
+    assert set(names) == {"user", "bucket", "fill", "start", "end", "window_size", "min_periods", "format"}
+    assert [name for name, p in names.items() if p.get("required")] == ["user", "window_size"]
+    assert names["window_size"]["schema"] == {
+        "type": "integer",
+        "format": "int64",
+        "minimum": 1,
+        "maximum": 2**31 - 1,
+    }
+    assert names["fill"]["schema"]["enum"] == ["null", "zero", "previous", "linear", "none"]
+
+
+def test_timestamps_come_as_text_or_number_and_go_as_text(schema: dict[str, Any]) -> None:
+    parts = schema["components"]["schemas"]
+    assert {s["type"] for s in parts["DatapointRequest"]["properties"]["timestamp"]["oneOf"]} == {"string", "number"}
+    assert parts["Datapoint"]["properties"]["timestamp"]["format"] == "date-time"
+
+
+def test_no_route_is_left_out(schema: dict[str, Any]) -> None:
+    """Every route of an endpoint is in the schema, but for the pages and the schema itself."""
+
+    def count(patterns: list[URLPattern | URLResolver]) -> int:
+        total = 0
+        for pattern in patterns:
+            if isinstance(pattern, URLResolver):
+                total += count(pattern.url_patterns)
+            elif hasattr(pattern.callback, "cls") and pattern.callback.cls is not FaultView:
+                total += 1
+        return total
+
+    excluded = 2  # the schema and its documentation
+    assert count(get_resolver().url_patterns) - excluded == len(schema["paths"])

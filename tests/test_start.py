@@ -1,0 +1,104 @@
+"""Starting the process: settings from the environment, the listing, refusals in one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run manage.py in a process of its own, with none of our settings but those given."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "BANDWIDTHS_"))}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=clean | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def shell(code: str, **environment: str) -> str:
+    """Run code in Django's shell and return what it prints."""
+    done = manage("shell", "--no-imports", "-c", code, **environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_project_checks_clean() -> None:
+    done = manage("check", "--fail-level", "WARNING")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_defaults_are_closed() -> None:
+    code = "from django.conf import settings as s; print(s.DEBUG, s.ALLOWED_HOSTS, len(s.SECRET_KEY), s.DATABASES)"
+    assert shell(code) == "False ['127.0.0.1', 'localhost', '[::1]'] 50 {}"
+
+
+def test_the_secret_key_is_new_at_each_start() -> None:
+    code = "from django.conf import settings; print(settings.SECRET_KEY)"
+    assert shell(code) != shell(code)
+    assert shell(code, DJANGO_SECRET_KEY="kept") == "kept"
+
+
+def test_the_settings_are_read() -> None:
+    code = (
+        "from django.conf import settings as s;print(s.DEBUG, s.ALLOWED_HOSTS, s.CLOCK_SKEW_SECONDS, s.MAX_BODY_BYTES)"
+    )
+    done = shell(
+        code,
+        DJANGO_DEBUG="True",
+        DJANGO_ALLOWED_HOSTS="stats.example.org, .example.com,[fe80::1],*",
+        CLOCK_SKEW_SECONDS="0",
+        MAX_BODY_BYTES="1000",
+    )
+    assert done == "True ['stats.example.org', '.example.com', '[fe80::1]', '*'] 0 1000"
+
+
+def test_the_sample_listing_is_loaded() -> None:
+    assert int(shell("from bandwidth import services; print(len(services.devices_list()))")) >= 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DJANGO_DEBUG", "maybe"),
+        ("DJANGO_ALLOWED_HOSTS", "https://example.org"),
+        ("DJANGO_ALLOWED_HOSTS", "example.org:8000"),
+        ("CLOCK_SKEW_SECONDS", "-1"),
+        ("CLOCK_SKEW_SECONDS", "301"),
+        ("CLOCK_SKEW_SECONDS", "1.5"),
+        ("CLOCK_SKEW_SECONDS", "٣"),
+        ("MAX_BODY_BYTES", "0"),
+        ("MAX_BODY_BYTES", "1e6"),
+        ("MAX_BODY_BYTES", "9" * 5_000),
+        ("BANDWIDTHS_FILE", "absent.py"),
+        ("BANDWIDTHS_FILE", "README.md"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [("check",), ("runserver", "0"), ("runserver", "--noreload", "0")])
+def test_a_bad_setting_stops_the_start_with_one_line(arguments: tuple[str, ...], name: str, value: str) -> None:
+    done = manage(*arguments, **{name: value})
+    assert done.returncode == 1
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith(f"{name}: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_suite_runs_as_djangos_own_test_command(tmp_path: Path) -> None:
+    (tmp_path / "test_passes.py").write_text("def test_passes():\n    assert True\n")
+    (tmp_path / "test_fails.py").write_text("def test_fails():\n    assert False\n")
+    passing = manage("test", str(tmp_path / "test_passes.py"))
+    assert passing.returncode == 0, passing.stdout
+    assert "1 passed" in passing.stdout
+    assert manage("test", str(tmp_path)).returncode == 1

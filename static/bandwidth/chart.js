@@ -3,7 +3,8 @@
 
 const LAST_DATE = 8.64e12; // epoch seconds of the last, and negated the first, date that JavaScript knows
 const DAY = 86400;
-const ROUND = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, DAY, 7 * DAY];
+const MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 7 * 1440];
+const ROUND = [1, 2, 5, 10, 15, 30, ...MINUTES.map((minutes) => minutes * 60)]; // seconds
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
 
 function setUpForm() {
@@ -74,10 +75,10 @@ function tickStyle({ labels, window_time: length }, places) {
 
 function axisTitle({ labels }) {
   const [first, last] = [labels[0], labels[labels.length - 1]];
-  if (Math.max(Math.abs(first), Math.abs(last)) > LAST_DATE) return "End of window, seconds since 1970";
+  if (Math.max(Math.abs(first), Math.abs(last)) > LAST_DATE) return ["End of window", "seconds since 1970"];
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const days = [...new Set([first, last].map((time) => timeText(time, { dateStyle: "medium" })))];
-  return `End of window, ${days.join(" – ")}, ${zone}`;
+  return ["End of window", `${days.join(" – ")}, ${zone}`];
 }
 
 function options(data) {

@@ -442,3 +442,15 @@ def test_browsable_form_shows_why_it_was_refused(page: Page, refusals: list[int]
     page.get_by_role("button", name="POST").click()
 
     expect(page.locator(".response-info")).to_contain_text("must be a number.")
+
+
+def test_browsable_button_deletes(page: Page, refusals: list[int]) -> None:
+    refusals.append(405)  # the endpoint answers DELETE only
+    datapoints.store.add(0, 1.0, "thermometer-1", "ada")
+    page.goto("/devices/thermometer-1/datapoints")
+
+    page.get_by_role("button", name="DELETE").click()
+    page.locator("#deleteModal").get_by_text("Delete", exact=True).click()
+
+    expect(page.locator(".response-info")).to_have_text("HTTP 204 No Content")
+    assert datapoints.keys_list("device") == []

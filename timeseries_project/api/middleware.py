@@ -48,7 +48,10 @@ class RequestGuardMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase:
         """Answer what a page raised; endpoints answer for themselves."""
-        return self._answer(request, exception)
+        response = self._answer(request, exception)
+        if response.status_code == 405:
+            response.headers["Allow"] = "GET, HEAD"
+        return response
 
     def _answer(self, request: HttpRequest, fault: Exception) -> HttpResponseBase:
         response = self._fault_view(request, fault=fault)

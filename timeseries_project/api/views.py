@@ -124,6 +124,8 @@ class FaultView(ApiView):
     name = "Error"
     content_negotiation_class = _AnyRenderer
     schema = None
+    #: Not those of the framework: no method is allowed where nothing is.
+    default_response_headers = {"Vary": "Accept"}  # noqa: RUF012 - read only
 
     def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
         """Raise the fault; by default that there is no such route."""

@@ -1,0 +1,18 @@
+// The framework's form script takes an answer without content for a failure, and stops on it: shown here instead.
+"use strict";
+
+$.ajaxPrefilter((options, _, answer) => {
+  const always = answer.always;
+  answer.always = (callback) =>
+    always((...results) => {
+      if (answer.status === 204) showNoContent(options.type);
+      else callback?.(...results); // jQuery itself registers undefined too
+    });
+});
+
+function showNoContent(method) {
+  $(".modal").modal("hide");
+  $(".request-info pre").text(`${method} ${location.pathname}${location.search}`);
+  $(".response-info pre").text("HTTP 204 No Content");
+  scroll(0, 0);
+}

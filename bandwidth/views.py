@@ -11,7 +11,7 @@ from rest_framework.status import HTTP_201_CREATED
 from bandwidth import schema, services
 from bandwidth.serializers import EntrySerializer, WindowsQuerySerializer
 from timeseries_project import clock
-from timeseries_project.api.serializers import one_or_many
+from timeseries_project.api.serializers import is_batch
 from timeseries_project.api.views import ApiViewSet
 
 
@@ -34,7 +34,7 @@ class BandwidthViewSet(ApiViewSet):
 
     def create(self, request: Request) -> Response:
         """Store one entry, or a batch all or nothing."""
-        if one_or_many(request.data):
+        if is_batch(request.data):
             columns = EntrySerializer.read_batch(request.data)
             return Response({"created": services.entries_add(**columns, now=clock.now_s())}, HTTP_201_CREATED)
         entry = EntrySerializer.read(request.data)

@@ -15,7 +15,7 @@ from datapoints.statistics import Aggregate
 from datapoints.store import Axis
 from timeseries_project import clock
 from timeseries_project.api.parsers import JSONParser, NDJSONParser
-from timeseries_project.api.serializers import one_or_many
+from timeseries_project.api.serializers import is_batch
 from timeseries_project.api.views import ApiViewSet
 from timeseries_project.timestamps import render
 
@@ -48,14 +48,13 @@ class DatapointViewSet(ApiViewSet):
         with a header that names the columns timestamp, value, device and user in any order.
         """
         skip = self.query["on_duplicate"] is serializers.OnDuplicate.SKIP
-        if not one_or_many(request.data) and not skip:
-            datapoint = serializers.DatapointSerializer.read(request.data)
-            services.datapoint_add(**datapoint, now=clock.now())
-            return Response({**datapoint, "timestamp": render(datapoint["timestamp"])}, HTTP_201_CREATED)
-        if one_or_many(request.data):
+        if is_batch(request.data):
             columns = serializers.DatapointSerializer.read_batch(request.data)
         else:
             datapoint = serializers.DatapointSerializer.read(request.data)
+            if not skip:
+                services.datapoint_add(**datapoint, now=clock.now())
+                return Response({**datapoint, "timestamp": render(datapoint["timestamp"])}, HTTP_201_CREATED)
             columns = {name: [value] for name, value in datapoint.items()}
         added = services.datapoints_add(**columns, now=clock.now(), skip_duplicates=skip)
         return Response(added._asdict() if skip else {"created": added.created}, HTTP_201_CREATED)

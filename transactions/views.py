@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from timeseries_project import clock
-from timeseries_project.api.serializers import one_or_many
+from timeseries_project.api.serializers import is_batch
 from timeseries_project.api.views import ApiViewSet
 from transactions import schema, services
 from transactions.serializers import TransactionSerializer
@@ -29,7 +29,7 @@ class TransactionViewSet(ApiViewSet):
 
     def create(self, request: Request) -> Response:
         """Count one transaction, or those of a batch."""
-        if one_or_many(request.data):
+        if is_batch(request.data):
             columns = TransactionSerializer.read_batch(request.data)
             recorded = services.transactions_record(**columns, now=clock.now_ms())
             return Response(recorded._asdict(), HTTP_201_CREATED)

@@ -129,7 +129,7 @@ class NoParameters(InputSerializer):
     """The query string of an endpoint that takes no parameters of its own."""
 
 
-def one_or_many(data: object) -> bool:
+def is_batch(data: object) -> bool:
     """Return whether a body is a batch: a JSON array, NDJSON or CSV. InvalidInputError if it is no object either."""
     if isinstance(data, list):
         return True
@@ -140,4 +140,4 @@ def one_or_many(data: object) -> bool:
 
 
 def _sentence(error: ValidationError) -> str:
-    return str(error.args[0] if error.args else error.detail[0])  # type: ignore[index]
+    return str(error.args[0])

@@ -129,7 +129,7 @@ class AggregateViewSet(ApiViewSet):
 
 
 class MovingAverageViewSet(ApiViewSet):
-    """The mean of the last `window_size` buckets' averages, from the first datapoint to now."""
+    """The mean of the last buckets' averages, for each bucket from the first datapoint's to now's."""
 
     name = "Moving average"
     axis: Axis

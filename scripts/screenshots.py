@@ -74,9 +74,14 @@ def main() -> None:
         page = browser.new_page(
             viewport={"width": 1200, "height": 900}, color_scheme="light", locale="en-GB", timezone_id="UTC"
         )
-        pictures = {"home": "/", "bandwidth-chart": first_chart(base), "api-docs": "/api/docs/"}
-        for name, path in pictures.items():
-            page.goto(f"{base}{path}", wait_until="networkidle")
+        pictures = {  # each with what is there when the page is complete
+            "home": ("/", "main"),
+            "bandwidth-chart": (first_chart(base), "canvas"),
+            "api-docs": ("/api/docs/", ".opblock"),
+        }
+        for name, (path, sign) in pictures.items():
+            page.goto(f"{base}{path}")
+            page.wait_for_selector(sign)
             page.screenshot(path=directory / f"{name}.png")
             print(directory / f"{name}.png")
         browser.close()

@@ -102,3 +102,16 @@ def test_the_suite_runs_as_djangos_own_test_command(tmp_path: Path) -> None:
     assert passing.returncode == 0, passing.stdout
     assert "1 passed" in passing.stdout
     assert manage("test", str(tmp_path)).returncode == 1
+
+
+def test_the_first_requests_may_come_all_at_once() -> None:
+    """Whatever is loaded when first needed, the schema's extensions above all, is loaded once."""
+    done = shell(
+        "from concurrent.futures import ThreadPoolExecutor as Pool;"
+        "from rest_framework.test import APIClient;"
+        "paths = ['/api/schema/', '/api/schema/?format=json', '/devices', '/api/statistics'] * 4;"
+        "import sys; sys.setswitchinterval(1e-5);"
+        "get = lambda path: APIClient().get(path, headers={'host': '127.0.0.1'}).status_code;"
+        "print(set(Pool(16).map(get, paths)))"
+    )
+    assert done == "{200}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, StreamingHttpResponse
@@ -122,6 +123,7 @@ class FaultView(ApiView):
     """Answers a fault found outside of any endpoint, as an endpoint would."""
 
     name = "Error"
+    description = ""  # the problem says it
     content_negotiation_class = _AnyRenderer
     schema = None
     #: Not those of the framework: no method is allowed where nothing is.
@@ -147,6 +149,14 @@ class SchemaView(SpectacularAPIView):
     """The OpenAPI 3 schema of this API, as YAML or JSON."""
 
     name = "OpenAPI schema"
+    #: drf-spectacular loads its extensions when it first needs them, and not for several threads at once.
+    _generating = Lock()
+
+    def _get_schema_response(self, request: BaseRequest) -> Response:
+        with self._generating:
+            response: Response = super()._get_schema_response(request)  # type: ignore[no-untyped-call]
+        return response
+
     renderer_classes = [*SpectacularAPIView.renderer_classes, renderers.BrowsableAPIRenderer]  # noqa: RUF012
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from drf_spectacular.utils import (
-    OpenApiExample,
-    OpenApiResponse,
-    PolymorphicProxySerializer,
     extend_schema,
     extend_schema_view,
 )
 
 from bandwidth import serializers
-from timeseries_project.api.schema import one_or_batch, problems, rows
+from timeseries_project.api.schema import created, one_or_batch, one_or_batch_examples, problems, rows
 
 EXAMPLE = {"device_id": "router-1", "timestamp": 1524835983, "bytes_ts": 12, "bytes_fs": 30}
 
@@ -36,24 +33,9 @@ bandwidth = extend_schema_view(
         operation_id="bandwidth_create",
         tags=["bandwidth"],
         request=one_or_batch(serializers.EntrySerializer),
-        examples=[
-            OpenApiExample("One entry", value=EXAMPLE, request_only=True),
-            OpenApiExample("A batch", value=[EXAMPLE], request_only=True),
-        ],
+        examples=one_or_batch_examples("entry", EXAMPLE),
         responses={
-            (201, "application/json"): OpenApiResponse(
-                PolymorphicProxySerializer(
-                    component_name="EntryOrCreated",
-                    serializers=[serializers.EntrySerializer, serializers.EntriesCreatedSerializer],
-                    resource_type_field_name=None,
-                    many=False,
-                ),
-                description="The entry as stored or, for a batch, how many were.",
-                examples=[
-                    OpenApiExample("The entry", value=EXAMPLE),
-                    OpenApiExample("A batch", value={"created": 2}),
-                ],
-            ),
+            **created(serializers.EntrySerializer, EXAMPLE, serializers.EntriesCreatedSerializer, {"created": 2}),
             **problems(400, 406, 413, 415, 422),
         },
     ),

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.utils import (
-    OpenApiExample,
     OpenApiParameter,
     OpenApiResponse,
-    PolymorphicProxySerializer,
     extend_schema,
     extend_schema_view,
 )
 
 from datapoints import serializers
 from datapoints.statistics import Aggregate
-from timeseries_project.api.schema import one_or_batch, problems, rows
+from timeseries_project.api.schema import created, one_or_batch, one_or_batch_examples, problems, rows
 
 EXAMPLE = {"timestamp": "2026-01-31T12:00:00Z", "value": 20.5, "device": "thermometer-1", "user": "ada"}
 
@@ -40,24 +38,9 @@ datapoints = extend_schema_view(
         operation_id="datapoints_create",
         tags=["datapoints"],
         request=one_or_batch(serializers.DatapointSerializer),
-        examples=[
-            OpenApiExample("One datapoint", value=EXAMPLE, request_only=True),
-            OpenApiExample("A batch", value=[EXAMPLE], request_only=True),
-        ],
+        examples=one_or_batch_examples("datapoint", EXAMPLE),
         responses={
-            (201, "application/json"): OpenApiResponse(
-                PolymorphicProxySerializer(
-                    component_name="DatapointOrCreated",
-                    serializers=[serializers.DatapointSerializer, serializers.DatapointsCreatedSerializer],
-                    resource_type_field_name=None,
-                    many=False,
-                ),
-                description="The datapoint as stored or, for a batch, how many were.",
-                examples=[
-                    OpenApiExample("The datapoint", value=EXAMPLE),
-                    OpenApiExample("A batch, with on_duplicate=skip", value=_CREATED),
-                ],
-            ),
+            **created(serializers.DatapointSerializer, EXAMPLE, serializers.DatapointsCreatedSerializer, _CREATED),
             **problems(400, 406, 409, 413, 415, 422),
         },
     ),

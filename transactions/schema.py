@@ -9,7 +9,7 @@ from drf_spectacular.utils import (
     extend_schema_view,
 )
 
-from timeseries_project.api.schema import one_or_batch, problems
+from timeseries_project.api.schema import one_or_batch, one_or_batch_examples, problems
 from transactions import serializers
 
 EXAMPLE = {"amount": 12.3, "timestamp": 1478192204000}
@@ -19,10 +19,7 @@ transactions = extend_schema_view(
         operation_id="transactions_create",
         tags=["transactions"],
         request=one_or_batch(serializers.TransactionSerializer),
-        examples=[
-            OpenApiExample("One transaction", value=EXAMPLE, request_only=True),
-            OpenApiExample("A batch", value=[EXAMPLE], request_only=True),
-        ],
+        examples=one_or_batch_examples("transaction", EXAMPLE),
         responses={
             (201, "application/json"): OpenApiResponse(
                 serializers.AcceptedSerializer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import IO, Any, ClassVar
 
@@ -22,7 +23,7 @@ _UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _decode = msgspec.json.Decoder().decode
 
 
-class BodyParser(BaseParser):
+class BodyParser(BaseParser, ABC):
     """Reads the body under MAX_BODY_BYTES and leaves the rest to `parse_body`."""
 
     def parse(  # type: ignore[override]  # a body may be any JSON value, not only an object
@@ -34,9 +35,9 @@ class BodyParser(BaseParser):
         _require_utf8(media_type or "")
         return self.parse_body(read_body(stream, request.headers))
 
+    @abstractmethod
     def parse_body(self, body: bytes) -> object:
         """Parse the whole body."""
-        raise NotImplementedError("a parser says how its body is read")
 
 
 def read_body(stream: IO[bytes], headers: HttpHeaders) -> bytes:

@@ -183,6 +183,31 @@ def one_or_batch(serializer: type[InputSerializer]) -> dict[str, Any]:
     }
 
 
+def one_or_batch_examples(noun: str, item: object) -> list[OpenApiExample]:
+    """Return the examples of such a body."""
+    return [
+        OpenApiExample(f"One {noun}", value=item, request_only=True),
+        OpenApiExample("A batch", value=[item], request_only=True),
+    ]
+
+
+def created(one: type[InputSerializer], item: object, many: Any, counts: object) -> dict[Any, OpenApiResponse]:
+    """Describe the answer to such a body: the item as stored or, for a batch, what became of it."""
+    name = one.__name__.removesuffix("Serializer")
+    return {
+        (201, "application/json"): OpenApiResponse(
+            PolymorphicProxySerializer(
+                component_name=f"{name}OrCreated",
+                serializers=[one, many],
+                resource_type_field_name=None,
+                many=False,
+            ),
+            description="The item as stored or, for a batch, how many were.",
+            examples=[OpenApiExample("One", value=item), OpenApiExample("A batch", value=counts)],
+        )
+    }
+
+
 def rows(serializer: Any, example: object) -> dict[Any, OpenApiResponse]:
     """Describe an answer that holds rows, and so comes in CSV too."""
     return {

@@ -3,57 +3,26 @@
 import doctest
 import math
 import random
-import sys
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from fractions import Fraction
-from typing import NamedTuple
+from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from transactions import sliding_window
 from transactions.sliding_window import SlidingWindow, Summary
-
-LENGTH = 60_000
-AHEAD = 5_000
-STEP_BACK = 5_000
-NOW = 1_478_192_204_000
-
-HOUR = 3_600_000
-
-EMPTY = Summary(0.0, 0.0, 0.0, 0.0, 0)
-
-often = settings(max_examples=100, deadline=None)
-
-PRECISION = Fraction(1, 2**50)
-# Where the exact average lies between two subnormal doubles, no double is nearer than half their distance.
-LAST_PLACE = Fraction(1, 2**1075)
-
-
-class Value(NamedTuple):
-    """What the oracle remembers of one counted amount."""
-
-    timestamp: int
-    amount: float
-
-
-def assert_right(answer: Summary, amounts: list[float]) -> None:
-    """Hold a summary against all amounts it should stand for, summed exactly."""
-    assert answer.count == len(amounts)
-    assert "-0.0" not in map(repr, answer)
-    if not amounts:
-        assert answer == EMPTY
-        return
-    assert answer.max == max(amounts)
-    assert answer.min == min(amounts)
-    exact = sum(map(Fraction, amounts), Fraction(0))
-    largest = Fraction(max(map(abs, amounts)))
-    for given_, right in ((answer.sum, exact), (answer.avg, exact / len(amounts))):
-        allowed = max(PRECISION * max(abs(right), largest), LAST_PLACE)
-        assert abs(Fraction(given_) - right) <= allowed
+from transactions.tests.oracle import (
+    AHEAD,
+    EMPTY,
+    HOUR,
+    LENGTH,
+    NOW,
+    STEP_BACK,
+    ages,
+    amounts,
+    assert_right,
+    often,
+)
 
 
 def window_of(amounts: list[float]) -> SlidingWindow:
@@ -65,21 +34,6 @@ def window_of(amounts: list[float]) -> SlidingWindow:
 @pytest.fixture
 def window() -> SlidingWindow:
     return SlidingWindow(length_ms=LENGTH, ahead_ms=AHEAD)
-
-
-amounts = st.one_of(
-    st.floats(-1_000, 1_000),
-    st.floats(-1e150, 1e150),
-    st.sampled_from([1e16, -1e16, 1e150, -1e150, 1.0, -1.0, 0.1, 0.0, -0.0, 1e-300, 5e-324, -5e-324]),
-)
-borders = [0, 1, 24, 25, 26, 499, 500, 9_999, 10_000, 59_999, 60_000, 60_001, 70_000, -1, 1 - AHEAD, -AHEAD]
-ages = st.one_of(st.sampled_from(borders), st.integers(-AHEAD, LENGTH + 5_000))
-steps = st.one_of(
-    st.integers(0, 50),
-    st.integers(0, 2 * LENGTH),
-    st.sampled_from([25, 500, 1_000, 10_000, 59_999, 60_000, 60_001, 80_000, 90_000, 90_001, 180_000, HOUR]),
-    st.integers(0, 100 * HOUR),
-)
 
 
 # What a user sees first
@@ -360,145 +314,3 @@ def test_a_clock_that_jumps_about_corrupts_nothing(moves: list[tuple[int, int]])
         assert young(range(last_step_back, len(values)), 0) <= held <= young(range(len(values)), 0)
         for later in (1, 9_999, 30_000, LENGTH):
             assert counted(later) == young(held, later)  # each leaves at its own time
-
-
-class Life(RuleBasedStateMachine):
-    """A window and an oracle that keeps every value live through the same hours."""
-
-    @initialize(start=st.integers(0, 20_000) | st.integers(NOW, NOW + 20_000))
-    def begin(self, start: int) -> None:
-        self.window = SlidingWindow(length_ms=LENGTH, ahead_ms=AHEAD)
-        self.now = self.latest = start
-        self.values: list[Value] = []
-
-    def counted(self, age: int, amount: float) -> bool:
-        """Let the oracle count an amount; return whether it is young enough."""
-        if age <= LENGTH:
-            self.values.append(Value(self.now - age, amount))
-        return age <= LENGTH
-
-    @rule(step=steps)
-    def time_passes(self, step: int) -> None:
-        self.now += step
-        self.latest = max(self.latest, self.now)
-
-    @rule(step=st.integers(0, STEP_BACK))
-    def the_clock_steps_back_a_little(self, step: int) -> None:
-        self.now = max(self.now - step, self.latest - STEP_BACK)
-
-    @rule(age=ages, amount=amounts)
-    def one_comes(self, age: int, amount: float) -> None:
-        counts = self.counted(age, amount)
-        assert self.window.add(self.now - age, amount, now=self.now) is counts
-
-    @rule(batch=st.lists(st.tuples(ages, amounts), max_size=20))
-    def a_batch_comes(self, batch: list[tuple[int, float]]) -> None:
-        accepted = sum(self.counted(age, amount) for age, amount in batch)
-        timestamps = [self.now - age for age, _ in batch]
-        assert self.window.add_batch(timestamps, [x for _, x in batch], now=self.now) == accepted
-
-    @precondition(lambda self: self.values)
-    @rule(amount=amounts, data=st.data())
-    def another_comes_for_the_same_millisecond(self, amount: float, data: st.DataObject) -> None:
-        timestamp = data.draw(st.sampled_from(self.values)).timestamp
-        if timestamp <= self.now + AHEAD:
-            self.one_comes(self.now - timestamp, amount)
-
-    @precondition(lambda self: self.values)
-    @rule(data=st.data(), past=st.integers(0, 1))
-    def one_is_just_about_to_leave(self, data: st.DataObject, past: int) -> None:
-        then = data.draw(st.sampled_from(self.values)).timestamp + LENGTH + past
-        if then >= self.now:
-            self.time_passes(then - self.now)
-
-    @rule(excess=st.integers(1, HOUR), amount=amounts)
-    def one_from_too_far_ahead_is_refused(self, excess: int, amount: float) -> None:
-        with pytest.raises(ValueError, match="ahead"):
-            self.window.add(self.now + AHEAD + excess, amount, now=self.now)
-
-    @rule(batch=st.lists(st.tuples(ages, amounts), max_size=5), data=st.data())
-    def a_batch_with_one_from_too_far_ahead_is_refused(
-        self, batch: list[tuple[int, float]], data: st.DataObject
-    ) -> None:
-        timestamps = [self.now - age for age, _ in batch]
-        timestamps.insert(data.draw(st.integers(0, len(batch))), self.now + AHEAD + 1)
-        with pytest.raises(ValueError, match="ahead"):
-            self.window.add_batch(timestamps, [1.0] * len(timestamps), now=self.now)
-
-    @rule()
-    def all_is_forgotten(self) -> None:
-        self.window.clear()
-        self.values.clear()
-
-    @invariant()
-    def the_structure_is_sound(self) -> None:
-        self.window._check()
-
-    @invariant()
-    def the_answer_is_right(self) -> None:
-        here = [value.amount for value in self.values if value.timestamp >= self.now - LENGTH]
-        assert_right(self.window.summary(now=self.now), here)
-
-
-Life.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
-TestLife = Life.TestCase
-
-
-# Threads
-
-THREADS = 16
-
-
-@pytest.fixture
-def eager_switching() -> Iterator[None]:
-    """Let the interpreter change threads as often as it can, so that a missing lock shows."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
-
-
-@pytest.mark.usefixtures("eager_switching")
-def test_threads_lose_nothing_and_see_nothing_half_done(window: SlidingWindow) -> None:
-    """Half of them add singles and batches of zero sum, half read, each by a clock of its own pace."""
-    rounds, reads, batch = 20, 300, 200
-
-    def write(thread: int) -> None:
-        draw = random.Random(thread)
-        for now in range(NOW, NOW + rounds):
-            timestamps = [now - draw.randint(-AHEAD, 50_000) for _ in range(batch)]
-            window.add(timestamps[0], 0.0, now=now)
-            assert window.add_batch(timestamps, [1.0, -1.0] * (batch // 2), now=now) == batch
-
-    def read(thread: int) -> None:
-        seen = 0
-        for now in range(NOW, NOW + reads):
-            answer = window.summary(now=now)
-            assert answer.sum == 0.0
-            assert answer.count >= seen
-            seen = answer.count
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        for done in [pool.submit((write, read)[thread % 2], thread) for thread in range(THREADS)]:
-            done.result()
-
-    window._check()
-    assert window.summary(now=NOW) == Summary(0.0, 0.0, 1.0, -1.0, THREADS // 2 * rounds * (batch + 1))
-
-
-@pytest.mark.usefixtures("eager_switching")
-def test_threads_at_one_millisecond_count_every_amount(window: SlidingWindow) -> None:
-    adds = 300
-
-    def work(thread: int) -> None:
-        for i in range(adds):
-            window.add(NOW, float(thread * adds + i), now=NOW)
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        for done in [pool.submit(work, thread) for thread in range(THREADS)]:
-            done.result()
-
-    total = THREADS * adds
-    right = total * (total - 1) / 2
-    assert window.summary(now=NOW) == Summary(right, right / total, total - 1.0, 0.0, total)
-    window._check()

@@ -1,4 +1,4 @@
-"""Adding, listing and deleting datapoints over HTTP."""
+"""Adding datapoints over HTTP, one by one and in JSON arrays."""
 
 from __future__ import annotations
 
@@ -8,25 +8,10 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from datapoints.tests.requests import BATCH, NOON, POINT, post, post_raw, stored
 from timeseries_project.tests.problems import fields, problem
 
-NOON = "2026-01-31T12:00:00Z"
-POINT = {"timestamp": "2026-01-31T11:00:00Z", "value": 20.5, "device": "d", "user": "u"}
-
 pytestmark = pytest.mark.usefixtures("now")
-
-
-def post(api: APIClient, body: object, query: str = "") -> Any:
-    return api.post(f"/datapoints{query}", json.dumps(body), content_type="application/json")
-
-
-def post_raw(api: APIClient, body: bytes | str, media_type: str = "application/json", query: str = "") -> Any:
-    return api.generic("POST", f"/datapoints{query}", body, content_type=media_type)
-
-
-def stored(api: APIClient) -> list[dict[str, Any]]:
-    results: list[dict[str, Any]] = api.get("/datapoints").json()["results"]
-    return results
 
 
 class TestOne:
@@ -269,31 +254,29 @@ class TestFuture:
 
 
 class TestBatch:
-    BATCH = [POINT | {"timestamp": f"2026-01-31T10:{i:02}:00Z", "value": float(i)} for i in range(60)]
-
     def test_is_stored_whole(self, api: APIClient) -> None:
-        response = post(api, self.BATCH[::-1])
+        response = post(api, BATCH[::-1])
         assert (response.status_code, response.json()) == (201, {"created": 60})
-        assert stored(api) == self.BATCH
+        assert stored(api) == BATCH
 
     @pytest.mark.parametrize("position", [0, 30, 59])
     def test_with_one_bad_item_stores_nothing(self, api: APIClient, position: int) -> None:
-        batch = [dict(point) for point in self.BATCH]
+        batch = [dict(point) for point in BATCH]
         batch[position]["value"] = "1"
         body = problem(post(api, batch), 400)
         assert [(e["index"], e["field"]) for e in body["errors"]] == [(position, "value")]
         assert stored(api) == []
 
     def test_with_one_future_item_stores_nothing(self, api: APIClient) -> None:
-        body = problem(post(api, [*self.BATCH, POINT | {"timestamp": 1769857200000}]), 422)
+        body = problem(post(api, [*BATCH, POINT | {"timestamp": 1769857200000}]), 422)
         assert [(e["index"], e["field"]) for e in body["errors"]] == [(60, "timestamp")]
         assert stored(api) == []
 
     def test_with_a_stored_item_stores_nothing(self, api: APIClient) -> None:
-        post(api, self.BATCH[7])
-        body = problem(post(api, self.BATCH), 409)
+        post(api, BATCH[7])
+        body = problem(post(api, BATCH), 409)
         assert [e["index"] for e in body["errors"]] == [7]
-        assert stored(api) == [self.BATCH[7]]
+        assert stored(api) == [BATCH[7]]
 
     def test_with_an_item_twice_stores_nothing(self, api: APIClient) -> None:
         body = problem(post(api, [POINT, POINT | {"value": 1}]), 409)
@@ -301,15 +284,15 @@ class TestBatch:
         assert stored(api) == []
 
     def test_skipping_stores_what_is_new_and_the_first_wins(self, api: APIClient) -> None:
-        post(api, self.BATCH[:10])
-        response = post(api, [*self.BATCH[5:20], POINT, POINT | {"value": 1}], "?on_duplicate=skip")
+        post(api, BATCH[:10])
+        response = post(api, [*BATCH[5:20], POINT, POINT | {"value": 1}], "?on_duplicate=skip")
         assert response.json() == {"created": 11, "skipped": 6}
-        assert stored(api) == [*self.BATCH[:20], POINT]
+        assert stored(api) == [*BATCH[:20], POINT]
 
     def test_repeated_with_skip_changes_nothing(self, api: APIClient) -> None:
-        post(api, self.BATCH)
+        post(api, BATCH)
         before = api.get("/datapoints").content
-        assert post(api, self.BATCH, "?on_duplicate=skip").json() == {"created": 0, "skipped": 60}
+        assert post(api, BATCH, "?on_duplicate=skip").json() == {"created": 0, "skipped": 60}
         assert api.get("/datapoints").content == before
 
     @pytest.mark.parametrize("items", [[1, 2], [None], [[]], ["x", POINT]])
@@ -325,213 +308,3 @@ class TestBatch:
     def test_may_be_empty(self, api: APIClient) -> None:
         response = post(api, [])
         assert (response.status_code, response.json()) == (201, {"created": 0})
-
-
-class TestNDJSON:
-    MEDIA = "application/x-ndjson"
-
-    @pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n", ""])
-    def test_each_line_is_a_datapoint(self, api: APIClient, end: str) -> None:
-        lines = (end or "\n").join(json.dumps(point) for point in TestBatch.BATCH) + end
-        assert post_raw(api, lines, self.MEDIA).json() == {"created": 60}
-        assert stored(api) == TestBatch.BATCH
-
-    def test_one_line_is_a_batch_too(self, api: APIClient) -> None:
-        assert post_raw(api, json.dumps(POINT), self.MEDIA).json() == {"created": 1}
-
-    @pytest.mark.parametrize("body", ["", "\n", "\r\n\n"])
-    def test_no_line_is_an_empty_batch(self, api: APIClient, body: str) -> None:
-        response = post_raw(api, body, self.MEDIA)
-        assert (response.status_code, response.json()) == (201, {"created": 0})
-
-    def test_a_byte_order_mark_is_allowed(self, api: APIClient) -> None:
-        assert post_raw(api, "\ufeff" + json.dumps(POINT), self.MEDIA).json() == {"created": 1}
-
-    def test_a_malformed_line_is_named(self, api: APIClient) -> None:
-        body = problem(post_raw(api, json.dumps(POINT) + "\n{", self.MEDIA), 400)
-        assert "Line 2" in body["detail"]
-        assert stored(api) == []
-
-    def test_a_line_that_is_no_object_is_named(self, api: APIClient) -> None:
-        assert problem(post_raw(api, json.dumps(POINT) + "\n[1]", self.MEDIA), 400)["errors"][0]["index"] == 1
-
-
-class TestCSV:
-    MEDIA = "text/csv"
-    HEADER = "timestamp,value,device,user\n"
-
-    def test_rows_are_datapoints_in_any_order_of_columns(self, api: APIClient) -> None:
-        body = '\ufeffuser,device,comment,value,timestamp\r\nu,d,"a, b",20.5,2026-01-31T11:00:00Z\r\n'
-        assert post_raw(api, body, self.MEDIA).json() == {"created": 1}
-        assert stored(api) == [POINT]
-
-    def test_quoting_and_numbers_as_text(self, api: APIClient) -> None:
-        body = self.HEADER + '1769857200.5,-2.5e-1,"d ""1"", x",007\n\n'
-        assert post_raw(api, body, "text/csv; charset=UTF-8").status_code == 201
-        assert stored(api) == [
-            {"timestamp": "2026-01-31T11:00:00.500000Z", "value": -0.25, "device": 'd "1", x', "user": "007"}
-        ]
-
-    def test_a_header_alone_is_an_empty_batch(self, api: APIClient) -> None:
-        response = post_raw(api, self.HEADER, self.MEDIA)
-        assert (response.status_code, response.json()) == (201, {"created": 0})
-
-    @pytest.mark.parametrize("value", ["1_0", "nan", "inf", "٣", "0x10", "1e999", "", "1,5", " 1", "true", "--1", "1e"])
-    def test_what_python_would_take_for_a_number_is_none(self, api: APIClient, value: str) -> None:
-        body = problem(post_raw(api, f'{self.HEADER}1769857200,"{value}",d,u\n', self.MEDIA), 400)
-        assert fields(body) == ["value"]
-        assert body["errors"][0]["index"] == 0
-
-    @pytest.mark.parametrize("value", ["+1", "1.", ".5", "1E5", "-0", "00"])
-    def test_decimal_spellings_of_numbers(self, api: APIClient, value: str) -> None:
-        assert post_raw(api, f"{self.HEADER}1769857200,{value},d,u\n", self.MEDIA).status_code == 201
-        assert stored(api)[0]["value"] == float(value)
-
-    @pytest.mark.parametrize(
-        "body",
-        [
-            "",
-            "nonsense",
-            "timestamp,value,device\n1,1,d\n",
-            HEADER + "1,1,d\n",
-            HEADER + "1,1,d,u,x\n",
-            HEADER + '1,1,"d,u\n',
-            HEADER + '1,1,"d"x,u\n',
-            "timestamp,value,device,user,user\n1,1,d,u,v\n",
-            HEADER + "1,1," + "d" * 200_000 + ",u\n",
-        ],
-    )
-    def test_malformed(self, api: APIClient, body: str) -> None:
-        problem(post_raw(api, body, self.MEDIA), 400)
-        assert stored(api) == []
-
-    def test_not_utf8(self, api: APIClient) -> None:
-        problem(post_raw(api, self.HEADER.encode() + b"1,1,\xff,u\n", self.MEDIA), 400)
-
-    def test_the_same_rules_as_for_json(self, api: APIClient) -> None:
-        rows = "2026-01-31T11:00:00Z,1,d,u\n" * 2
-        problem(post_raw(api, self.HEADER + rows, self.MEDIA), 409)
-        assert post_raw(api, self.HEADER + rows, self.MEDIA, "?on_duplicate=skip").json() == {
-            "created": 1,
-            "skipped": 1,
-        }
-        problem(post_raw(api, self.HEADER + "2027-01-01,1,d,u\n", self.MEDIA), 422)
-
-
-class TestListing:
-    @pytest.fixture(autouse=True)
-    def points(self, api: APIClient) -> None:
-        for device, user in (("b", "u"), ("a", "v"), ("a", "u")):
-            batch = [
-                {"timestamp": f"2026-01-31T10:0{i}:00Z", "value": i, "device": device, "user": user} for i in range(5)
-            ]
-            assert post(api, batch).status_code == 201
-
-    def places(self, api: APIClient, query: str) -> list[tuple[str, str, str]]:
-        results = api.get(f"/datapoints?{query}").json()["results"]
-        return [(p["timestamp"][14:16], p["device"], p["user"]) for p in results]
-
-    def test_is_ordered_by_timestamp_device_and_user(self, api: APIClient) -> None:
-        expected = [(f"0{i}", d, u) for i in range(5) for d, u in (("a", "u"), ("a", "v"), ("b", "u"))]
-        assert self.places(api, "") == expected
-
-    @pytest.mark.parametrize("limit", [1, 2, 4, 15, 16])
-    def test_pages_give_all_once(self, api: APIClient, limit: int) -> None:
-        seen: list[dict[str, Any]] = []
-        url: str | None = f"/datapoints?limit={limit}"
-        while url:
-            response = api.get(url)
-            seen += response.json()["results"]
-            cursor = response.json()["next"]
-            assert ("Link" in response) == (cursor is not None)
-            url = response["Link"].split(">")[0][1:] if cursor else None
-        assert seen == stored(api)
-
-    def test_filters(self, api: APIClient) -> None:
-        assert self.places(api, "device=a&user=u&limit=1") == [("00", "a", "u")]
-        assert {u for _, _, u in self.places(api, "user=v")} == {"v"}
-        assert {d for _, d, _ in self.places(api, "device=b")} == {"b"}
-        assert self.places(api, "device=b&user=v") == self.places(api, "device=nope") == []
-
-    def test_start_is_inclusive_and_end_exclusive(self, api: APIClient) -> None:
-        query = "device=b&start=2026-01-31T10:01:00Z&end=2026-01-31T10:03:00Z"
-        assert self.places(api, query) == [("01", "b", "u"), ("02", "b", "u")]
-        assert self.places(api, "start=2099-01-01") == []
-
-    def test_as_csv(self, api: APIClient) -> None:
-        response = api.get("/datapoints?device=b&limit=2", headers={"Accept": "text/csv"})
-        assert response["Content-Type"] == "text/csv; charset=utf-8"
-        assert response.content.decode() == (
-            "timestamp,value,device,user\r\n2026-01-31T10:00:00Z,0.0,b,u\r\n2026-01-31T10:01:00Z,1.0,b,u\r\n"
-        )
-        assert 'rel="next"' in response["Link"]
-
-    @pytest.mark.parametrize(
-        "query",
-        [
-            "limit=0",
-            "limit=10001",
-            "limit=-1",
-            "limit=1.0",
-            "limit=",
-            "limit=1e3",
-            "limit=٣",
-            "limit=" + "9" * 5_000,
-            "cursor=",
-            "cursor=x",
-            "cursor=WzFd",
-            "cursor=%C3%BC",
-            "start=x",
-            "end=",
-            "start=2&end=1",
-            "start=2026-01-31T10:00:00+02:00",
-            "device=",
-            "device=" + "x" * 256,
-            "devise=a",
-            "device=a&device=b",
-        ],
-    )
-    def test_invalid_parameters(self, api: APIClient, query: str) -> None:
-        assert problem(api.get(f"/datapoints?{query}"), 400)["errors"]
-
-    def test_an_unescaped_plus_is_named(self, api: APIClient) -> None:
-        assert "%2B" in problem(api.get("/datapoints?start=2026-01-31T10:00:00+02:00"), 400)["detail"]
-
-
-class TestKeysAndDeleting:
-    @pytest.fixture(autouse=True)
-    def points(self, api: APIClient) -> None:
-        for i, (device, user) in enumerate((("b", "u"), ("a", "u"), ("a", "v"))):
-            post(api, POINT | {"timestamp": f"2026-01-31T10:00:0{i}Z", "device": device, "user": user})
-
-    def test_devices_and_users_are_listed_by_key(self, api: APIClient) -> None:
-        assert api.get("/devices").json() == [
-            {"device": "a", "count": 2, "first": "2026-01-31T10:00:01Z", "last": "2026-01-31T10:00:02Z"},
-            {"device": "b", "count": 1, "first": "2026-01-31T10:00:00Z", "last": "2026-01-31T10:00:00Z"},
-        ]
-        assert [u["user"] for u in api.get("/users").json()] == ["u", "v"]
-        assert api.get("/users?format=csv").content.startswith(b"user,count,first,last\r\nu,2,")
-
-    def test_a_deleted_device_is_gone_from_its_users(self, api: APIClient) -> None:
-        response = api.delete("/devices/a/datapoints")
-        assert (response.status_code, response.content) == (204, b"")
-        assert [(u["user"], u["count"]) for u in api.get("/users").json()] == [("u", 1)]
-        problem(api.get("/statistics/devices/a/avg"), 404)
-        problem(api.get("/statistics/users/v/avg"), 404)
-
-    def test_a_deleted_user_is_gone_from_its_devices(self, api: APIClient) -> None:
-        assert api.delete("/users/u/datapoints").status_code == 204
-        assert [(d["device"], d["count"]) for d in api.get("/devices").json()] == [("a", 1)]
-
-    def test_deleting_nothing_is_no_error(self, api: APIClient) -> None:
-        for key in ("nope", "", "%00", "x" * 300, "%20"):
-            assert api.delete(f"/devices/{key}/datapoints").status_code == 204
-        assert len(stored(api)) == 3
-
-    def test_a_deleted_point_may_come_again(self, api: APIClient) -> None:
-        before = [api.get(url).content for url in ("/datapoints", "/devices", "/users", "/statistics/users/u/avg")]
-        post(api, POINT | {"device": "x"})
-        api.delete("/devices/x/datapoints")
-        after = [api.get(url).content for url in ("/datapoints", "/devices", "/users", "/statistics/users/u/avg")]
-        assert before == after
-        assert post(api, POINT | {"device": "x"}).status_code == 201

@@ -1,0 +1,62 @@
+"""What the tests of the sliding window are held against, and what they draw."""
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from transactions.sliding_window import Summary
+
+LENGTH = 60_000
+AHEAD = 5_000
+STEP_BACK = 5_000
+NOW = 1_478_192_204_000
+
+HOUR = 3_600_000
+
+EMPTY = Summary(0.0, 0.0, 0.0, 0.0, 0)
+
+often = settings(max_examples=100, deadline=None)
+
+PRECISION = Fraction(1, 2**50)
+# Where the exact average lies between two subnormal doubles, no double is nearer than half their distance.
+LAST_PLACE = Fraction(1, 2**1075)
+
+
+class Value(NamedTuple):
+    """What the oracle remembers of one counted amount."""
+
+    timestamp: int
+    amount: float
+
+
+def assert_right(answer: Summary, amounts: list[float]) -> None:
+    """Hold a summary against all amounts it should stand for, summed exactly."""
+    assert answer.count == len(amounts)
+    assert "-0.0" not in map(repr, answer)
+    if not amounts:
+        assert answer == EMPTY
+        return
+    assert answer.max == max(amounts)
+    assert answer.min == min(amounts)
+    exact = sum(map(Fraction, amounts), Fraction(0))
+    largest = Fraction(max(map(abs, amounts)))
+    for given_, right in ((answer.sum, exact), (answer.avg, exact / len(amounts))):
+        allowed = max(PRECISION * max(abs(right), largest), LAST_PLACE)
+        assert abs(Fraction(given_) - right) <= allowed
+
+
+amounts = st.one_of(
+    st.floats(-1_000, 1_000),
+    st.floats(-1e150, 1e150),
+    st.sampled_from([1e16, -1e16, 1e150, -1e150, 1.0, -1.0, 0.1, 0.0, -0.0, 1e-300, 5e-324, -5e-324]),
+)
+borders = [0, 1, 24, 25, 26, 499, 500, 9_999, 10_000, 59_999, 60_000, 60_001, 70_000, -1, 1 - AHEAD, -AHEAD]
+ages = st.one_of(st.sampled_from(borders), st.integers(-AHEAD, LENGTH + 5_000))
+steps = st.one_of(
+    st.integers(0, 50),
+    st.integers(0, 2 * LENGTH),
+    st.sampled_from([25, 500, 1_000, 10_000, 59_999, 60_000, 60_001, 80_000, 90_000, 90_001, 180_000, HOUR]),
+    st.integers(0, 100 * HOUR),
+)

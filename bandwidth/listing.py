@@ -6,6 +6,7 @@ A listing is data: a Python one is parsed, and its value taken as a literal; not
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -23,28 +24,30 @@ VARIABLE = "BANDWIDTHS"
 class ListingError(Exception):
     """A listing cannot be read; the message is one line that names the file, the entry and the reason."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
 
 def read(path: Path) -> dict[str, list[Any]]:
     """Read a listing into columns by field, valid as entries sent to the API are. O(entries).
 
     Raises ListingError for a file that is not there, of another kind, malformed, or with an invalid entry.
     """
-    parse = _PARSERS.get(path.suffix.lower())
-    if parse is None:
-        raise ListingError(f"{path}: its name must end in {', '.join(_PARSERS)}.")
     try:
+        parse = _PARSERS.get(path.suffix.lower())
+        if parse is None:
+            raise ValueError(f"its name must end in {', '.join(_PARSERS)}.")
         items = parse(path.read_bytes())
         if not isinstance(items, list):
             raise ValueError("it must hold a list of entries.")
         return EntrySerializer.read_batch(items)
     except OSError as error:
-        raise ListingError(f"{path}: {error.strerror}.") from None
-    except FaultError as error:
-        raise ListingError(f"{path}: {_one_line(error.detail)}") from None
-    except ParseError as error:
-        raise ListingError(f"{path}: {_one_line(str(error.detail))}") from None
+        reason = f"{error.strerror}."
+    except (FaultError, ParseError) as error:
+        reason = str(error.detail)
     except ValueError as error:
-        raise ListingError(f"{path}: {_one_line(str(error))}") from None
+        reason = str(error)
+    raise ListingError(f"{path}: {reason}")
 
 
 def _parse_python(body: bytes) -> object:
@@ -57,12 +60,21 @@ def _parse_python(body: bytes) -> object:
                 del statements[0]
             if len(statements) != 1 or not _assigns(statements[0]):
                 raise ValueError(f"its one statement must be {VARIABLE} = [...].")
-            return ast.literal_eval(statements[0].value)  # type: ignore[attr-defined]
+            return _literal(statements[0].value)  # type: ignore[attr-defined]
     except (SyntaxError, MemoryError, RecursionError) as error:
         # The parser reports nesting beyond its stack as any of the three.
         reason = getattr(error, "msg", None) or "it is nested too deeply"
         line = getattr(error, "lineno", None)
         raise ValueError(f"it is no Python literal: {reason}{f' (line {line})' if line else ''}.") from None
+
+
+def _literal(node: ast.expr) -> object:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError) as error:  # a call, a name, an operator; a list as a key
+        line = re.search(r"on line [0-9]+", str(error))
+        where = f" ({line[0]})" if line else ""
+        raise ValueError(f"it holds something else than literals{where}.") from None
 
 
 def _is_text(node: ast.expr) -> bool:
@@ -85,7 +97,3 @@ _PARSERS: dict[str, Callable[[bytes], object]] = {
     ".json": decode_json,
     ".csv": _parse_csv,
 }
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -191,21 +191,35 @@ class Timeline:
     def moving_average(self, size: int, min_periods: int) -> Callable[[int, int], Floats]:
         """Return a function (start, stop) -> moving averages of the last `size` buckets, filled ones included.
 
-        Where fewer than `min_periods` of a window's buckets have a value the average is NaN. O(n) here and
-        O(stop - start + log n) in the function, whatever the size.
+        Where fewer than `min_periods` of a window's buckets have a value the average is NaN. Called for one
+        slice after the other: O(n) for all of them together, whatever the size.
 
         Instead of subtracting what leaves a running sum, which keeps its rounding errors, each value is split
         into integers (`limbs`) with prefix sums: differences of those are exact, modulo 2**64 included, so
         what has left a window leaves no trace in it.
         """
-        windows = _Windows(self, size)
+        windows: _Windows | None = None
+        covered = range(0)
 
         def averages(start: int, stop: int) -> Floats:
+            nonlocal windows, covered
+            if windows is None or start < covered.start or stop > covered.stop:
+                # As many at once as a window reaches back: twice the work at most, and memory for no more.
+                covered = range(start, max(stop, start + size))
+                windows = _Windows(self._around(start - size, covered.stop), size)
             sums, periods = windows.sums(start, stop)
             with np.errstate(invalid="ignore", divide="ignore"):
                 return np.where(periods >= min_periods, sums / periods, np.nan)
 
         return averages
+
+    def _around(self, start: int, stop: int) -> Timeline:
+        """Return a timeline of the non-empty buckets from start to stop, and the next one on either side."""
+        a, b = np.searchsorted(self._numbers, (max(start, self._first), min(stop, 2**62)))
+        part = slice(max(int(a) - 1, 0), int(b) + 1)
+        buckets = Buckets(self._numbers[part], self._counts[part], self._values[part])
+        # Ranks stay what they are where empty buckets are left out: there is nothing more to leave out.
+        return Timeline(buckets, self._first, Fill.NULL if self._fill is Fill.NONE else self._fill)
 
     def _last_at(self, start: int, stop: int) -> Integers:
         """Return, for start <= number < stop, the index of the last non-empty bucket up to it; -1 before all."""

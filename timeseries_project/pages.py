@@ -7,8 +7,9 @@ from functools import wraps
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.exceptions import MethodNotAllowed, NotAcceptable
 
+from timeseries_project.api.negotiation import asked_format
 from timeseries_project.api.serializers import NoParameters
 
 Page = Callable[[HttpRequest], HttpResponse]
@@ -34,12 +35,17 @@ COMMANDS = (
 
 
 def read_only(page: Page) -> Page:
-    """Refuse every method but GET and HEAD; the middleware answers the refusal as problem details."""
+    """Refuse every method but GET and HEAD and every format but HTML, which is answered whatever is accepted.
+
+    The middleware answers the refusal as problem details.
+    """
 
     @wraps(page)
     def checked(request: HttpRequest) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):
             raise MethodNotAllowed(request.method or "")
+        if (wanted := asked_format(request)) not in (None, "html"):
+            raise NotAcceptable(f"There is no format {wanted!r} here; there is html.")
         return page(request)
 
     return checked

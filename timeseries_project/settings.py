@@ -30,7 +30,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "timeseries_project.api.middleware.ContentSecurityPolicyMiddleware",
+    "timeseries_project.api.middleware.HeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "timeseries_project.api.middleware.RequestGuardMiddleware",
 ]

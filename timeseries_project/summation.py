@@ -29,7 +29,7 @@ def two_sum(a: Number, b: Number) -> tuple[Number, Number]:
     return s, (a - (s - t)) + (b - t)
 
 
-def add_to_pair(high: float, low: float, x: float) -> tuple[float, float]:
+def add_to_pair(high: Number, low: Number, x: Number) -> tuple[Number, Number]:
     """Add a double to a sum kept as an unevaluated pair (high + low); return the new pair. O(1).
 
     The relative error of one addition is at most 2**-105, so n of them stray at most n**2 * 2**-105 times

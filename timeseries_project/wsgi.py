@@ -1,13 +1,19 @@
 """The WSGI application, for runserver and any WSGI server."""
 
 import os
+import re
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
-from django.utils.http import parse_header_parameters
+
+from timeseries_project.api.headers import header_parameters
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "timeseries_project.settings")
+
+
+_ABSOLUTE_FORM = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 
 
 class Utf8Request(WSGIRequest):
@@ -15,20 +21,26 @@ class Utf8Request(WSGIRequest):
 
     Django decodes the query in that charset: one that is a codec but no text encoding, such as hex, then fails
     before any view. And it re-escapes bytes of a path that are not UTF-8, so that /devices/%FF/datapoints would
-    name the device "%FF": `path_is_utf8` tells, before the bytes are lost, and the middleware refuses.
+    name the device "%FF", and replaces those of a query: `is_utf8` tells, before the bytes are lost, and the
+    middleware refuses.
+
+    A request target in absolute form (RFC 9112 section 3.2.2) means its path.
     """
 
     def __init__(self, environ: dict[str, Any]) -> None:
+        path = environ.get("PATH_INFO", "")
+        if not path.startswith("/"):
+            environ["PATH_INFO"] = path = _ABSOLUTE_FORM.sub("", path, count=1)
         try:
-            environ.get("PATH_INFO", "").encode("latin-1").decode()
+            path.encode("latin-1").decode()
+            unquote_to_bytes(environ.get("QUERY_STRING", "")).decode()
+            self.is_utf8 = True
         except UnicodeError:
-            self.path_is_utf8 = False
+            self.is_utf8 = False
         super().__init__(environ)
 
-    path_is_utf8 = True
-
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
-        self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
+        self.content_type, self.content_params = header_parameters(meta.get("CONTENT_TYPE", ""))
 
 
 class Handler(WSGIHandler):

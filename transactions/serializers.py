@@ -17,13 +17,6 @@ class TransactionSerializer(InputSerializer):
     timestamp = IntegerField(most=None, help_text="When, in epoch milliseconds.")
 
 
-class AcceptedSerializer(serializers.Serializer[Any]):
-    """What became of a batch."""
-
-    accepted = serializers.IntegerField(min_value=0, help_text="Transactions counted.")
-    expired = serializers.IntegerField(min_value=0, help_text="Transactions older than 60 s, not counted.")
-
-
 class StatisticsSerializer(serializers.Serializer[Any]):
     """The transactions of the last 60 seconds; zeros when there is none."""
 

@@ -51,6 +51,9 @@ class TestCSV:
         assert post_raw(api, body, self.MEDIA).json() == {"created": 1}
         assert stored(api) == [POINT]
 
+    def test_further_columns_may_be_called_anything(self, api: APIClient) -> None:
+        assert post_raw(api, "x,timestamp,value,x,device,user,\n1,2,3,4,d,u,5\n", self.MEDIA).status_code == 201
+
     def test_quoting_and_numbers_as_text(self, api: APIClient) -> None:
         body = self.HEADER + '1769857200.5,-2.5e-1,"d ""1"", x",007\n\n'
         assert post_raw(api, body, "text/csv; charset=UTF-8").status_code == 201
@@ -84,6 +87,7 @@ class TestCSV:
             HEADER + '1,1,"d,u\n',
             HEADER + '1,1,"d"x,u\n',
             "timestamp,value,device,user,user\n1,1,d,u,v\n",
+            HEADER.replace("user", "x,x"),
             HEADER + "1,1," + "d" * 200_000 + ",u\n",
         ],
     )
@@ -102,3 +106,4 @@ class TestCSV:
             "skipped": 1,
         }
         problem(post_raw(api, self.HEADER + "2027-01-01,1,d,u\n", self.MEDIA), 422)
+        problem(post_raw(api, self.HEADER + "9" * 4_000 + ",1,d,u\n", self.MEDIA), 422)

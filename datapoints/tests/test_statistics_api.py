@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
-import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,7 +35,7 @@ def add(*points: tuple[str, float], device: str = "d", user: str = "u") -> None:
 def get(api: APIClient, query: str) -> Any:
     response = api.get(f"/statistics/{query}")
     assert response.status_code == 200, response.content
-    return orjson.loads(b"".join(response.streaming_content) if response.streaming else response.content)
+    return msgspec.json.decode(b"".join(response.streaming_content) if response.streaming else response.content)
 
 
 def values(api: APIClient, query: str) -> list[float | None]:
@@ -394,3 +394,13 @@ def test_averages_are_exact_however_they_came_and_after_deletes(
         number = timestamps.parse(row["timestamp"]) // QUARTER_HOUR
         assert oracle.is_right(row["value"], exact[number], max(map(abs, buckets[number])))
         assert row["count"] == len(buckets[number])
+
+
+@pytest.mark.parametrize("value", [-1.2345678901234568e-300, -2.2250738585072014e-308, -1.2345678901234567e149])
+def test_values_that_take_the_most_room_are_written_whole(api: APIClient, value: float) -> None:
+    start = clock.now() - 10_000 * QUARTER_HOUR
+    for i in range(0, 10_000, 3):
+        services.store.add(start + i * QUARTER_HOUR, value, "d", "u")
+    for query in ("avg", "avg?fill=previous", "moving_avg?window_size=1", "min"):
+        answer = values(api, f"devices/d/{query}")
+        assert answer[:9_999:3] == [value] * 3_333

@@ -49,13 +49,13 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = SeriesStore()
         self.points: dict[Key, float] = {}
 
-    @initialize(chunk=st.sampled_from([2, 3, 2048]))
-    def small_chunks(self, chunk: int) -> None:
-        """Let chunks fill up, and so split, after few points."""
-        series_module.CHUNK = chunk
+    @initialize(chunk=st.sampled_from([2, 3, 2048]), few=st.sampled_from([1, 3, 32]))
+    def small_chunks(self, chunk: int, few: int) -> None:
+        """Let chunks fill up, and so split, after few points, and let few points be merged as many are."""
+        series_module.CHUNK, series_module.FEW = chunk, few
 
     def teardown(self) -> None:
-        series_module.CHUNK = 2048
+        series_module.CHUNK, series_module.FEW = 2048, 32
 
     @rule(point=points)
     def add(self, point: tuple[int, float, str, str]) -> None:
@@ -172,6 +172,19 @@ class StoreMachine(RuleBasedStateMachine):
 
 TestStore = StoreMachine.TestCase
 TestStore.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.parametrize("step", [QUARTER_HOUR, QUARTER_HOUR // 3, 1])
+def test_history_that_is_filled_in_backwards_is_merged(step: int) -> None:
+    """Blocks of thousands, each older than all before: merged, not inserted one by one."""
+    store, size = SeriesStore(), 20_000
+    for block in (2, 0, 1):
+        batch = [((block * size + i) * step, float(i % 7), "d", "u") for i in range(size)]
+        assert add_batch(store, batch, skip=False) == size
+        store._check()
+    overlap = [(i * step, 1.0, "d", "u") for i in range(size - 10, size + 10)]
+    assert add_batch(store, [*overlap, (3 * size * step, 1.0, "d", "u")], skip=True) == 1
+    assert store.keys("device") == [KeySummary("d", 3 * size + 1, 0, 3 * size * step)]
 
 
 @pytest.mark.parametrize("seed", range(3))

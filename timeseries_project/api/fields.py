@@ -27,8 +27,8 @@ MAX_KEY_LENGTH = 255
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DIGITS = re.compile(r"[0-9]+")
-#: Beyond this many digits a number is out of every range here, and costly to convert.
-_MAX_DIGITS = 1_000
+#: Python converts no integer of more digits, and nor does the JSON decoder.
+_MAX_DIGITS = 4_300
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -55,6 +55,10 @@ class WireField(Field[Any, Any, Any, Any]):
     def from_text(self, text: str) -> Any:
         """Read the field from text; ValidationError if it is not valid."""
         return self.to_internal_value(text)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Read the field from a JSON value: by default any."""
+        return data
 
     def to_representation(self, value: Any) -> Any:
         """Return the value as it is."""

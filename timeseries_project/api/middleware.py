@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from rest_framework.exceptions import NotFound
 
 from timeseries_project.api.views import FaultView
 from timeseries_project.faults import InvalidInputError
@@ -14,8 +15,8 @@ from timeseries_project.faults import InvalidInputError
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
-class ContentSecurityPolicyMiddleware:
-    """Sets the one strict policy on every answer: all from here, nothing inline."""
+class HeadersMiddleware:
+    """Sets what every answer has: the one strict policy, all from here and nothing inline; and its length."""
 
     POLICY = "default-src 'self'; img-src 'self' data:"
 
@@ -23,9 +24,12 @@ class ContentSecurityPolicyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer with the header added."""
+        """Answer with the headers added."""
         response = self.get_response(request)
         response.headers["Content-Security-Policy"] = self.POLICY
+        # A length lets a connection be kept, and a client see that an answer was cut.
+        if isinstance(response, HttpResponse) and response.status_code != 204:
+            response.headers.setdefault("Content-Length", str(len(response.content)))
         return response
 
 
@@ -42,8 +46,11 @@ class RequestGuardMiddleware:
             request.get_host()
         except DisallowedHost:
             return self._answer(request, InvalidInputError("The Host header names a host not served here."))
-        if not getattr(request, "path_is_utf8", True):
-            return self._answer(request, InvalidInputError("The path is not UTF-8."))
+        if not getattr(request, "is_utf8", True):
+            return self._answer(request, InvalidInputError("The path or the query is not UTF-8."))
+        if not request.path_info.startswith("/"):
+            # Django would answer this one before it asks any route.
+            return self._answer(request, NotFound())
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
-from django.utils.http import parse_header_parameters
 from rest_framework.exceptions import NotAcceptable, UnsupportedMediaType
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+
+from timeseries_project.api.headers import header_parameters
 
 #: (type, subtype, quality); a wildcard is "*".
 MediaRange = tuple[str, str, float]
@@ -22,7 +24,7 @@ def media_ranges(accept: str) -> tuple[MediaRange, ...]:
     """Parse an Accept header; ranges that make no sense are passed over, and none at all accepts anything."""
     ranges: list[MediaRange] = []
     for part in accept.split(","):
-        name, parameters = parse_header_parameters(part)
+        name, parameters = header_parameters(part)
         kind, slash, subtype = name.partition("/")
         try:
             quality = float(parameters.get("q", "1"))
@@ -48,15 +50,19 @@ def _quality(media_type: str, ranges: Iterable[MediaRange]) -> tuple[float, int]
 
 
 def prefers_html(request: HttpRequest | Request) -> bool:
-    """Whether the client's best accepted type is text/html, as a browser's is, and no other is asked for."""
+    """Whether a client would rather have HTML than JSON, as a browser would, and asks for no other format."""
     ranges = media_ranges(request.META.get("HTTP_ACCEPT", ""))
-    quality, specificity = _quality("text/html", ranges)
-    best = max(quality for _, _, quality in ranges)
-    return quality == best > 0 and specificity == 2 and _asked_format(request) in (None, "api")
+    html = _quality("text/html", ranges)
+    if html[0] == 0 or html <= _quality("application/json", ranges):
+        return False
+    try:
+        return asked_format(request) in (None, "api")
+    except SuspiciousOperation:  # a query that cannot be read asks for nothing
+        return True
 
 
-def _asked_format(request: HttpRequest | Request) -> str | None:
-    # Read without request.GET where there is no query: it is the common case, and GET may raise.
+def asked_format(request: HttpRequest | Request) -> str | None:
+    """Return the value of `?format=`, if it is there. SuspiciousOperation for a query that cannot be read."""
     return request.GET.get("format") if request.META.get("QUERY_STRING") else None
 
 
@@ -65,7 +71,7 @@ class ContentNegotiation(BaseContentNegotiation):
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
         """Return the parser of the body's media type; UnsupportedMediaType names those that are known."""
-        media_type = parse_header_parameters(request.content_type or "")[0]
+        media_type = header_parameters(request.content_type or "")[0]
         parsers = list(parsers)
         for parser in parsers:
             if parser.media_type == media_type:
@@ -77,7 +83,7 @@ class ContentNegotiation(BaseContentNegotiation):
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         """Return (renderer, its media type); NotAcceptable names the types that can be produced."""
-        wanted = _asked_format(request)
+        wanted = asked_format(request)
         renderers = list(renderers)
         if wanted is not None:
             for renderer in renderers:

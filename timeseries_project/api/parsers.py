@@ -11,12 +11,12 @@ from typing import IO, Any, ClassVar
 import msgspec
 from django.conf import settings
 from django.http.request import HttpHeaders
-from django.utils.http import parse_header_parameters
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from timeseries_project.api.errors import BodyTooLarge
+from timeseries_project.api.headers import header_parameters
 from timeseries_project.api.serializers import CSVRows
 
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
@@ -42,21 +42,28 @@ class BodyParser(BaseParser, ABC):
 
 def read_body(stream: IO[bytes], headers: HttpHeaders) -> bytes:
     """Read a request's body; refuses other content encodings, and more than MAX_BODY_BYTES."""
-    encoding = headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding != "identity":
+    encoding = headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
         raise UnsupportedMediaType(encoding, f"Content encoding {encoding!r} is not accepted; send it as it is.")
     limit = settings.MAX_BODY_BYTES
-    declared = headers.get("Content-Length", "")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
+    declared = headers.get("Content-Length") or "0"
+    if "Transfer-Encoding" in headers and not headers.get("Content-Length"):
+        raise ParseError("A body without a Content-Length cannot be read here.")
+    if not (declared.isascii() and declared.isdigit()):
+        raise ParseError(f"The Content-Length {declared!r} is no number of bytes.")
+    if len(declared) > 20 or int(declared) > limit:
         raise BodyTooLarge
-    body = stream.read(limit + 1)
+    body: bytes = stream.read(limit + 1)
     if len(body) > limit:
         raise BodyTooLarge
+    if len(body) < int(declared):
+        # What was cut off may still be well-formed, as NDJSON and CSV are line by line: half a batch.
+        raise ParseError(f"The body ends after {len(body)} of {declared} bytes.")
     return body
 
 
 def _require_utf8(media_type: str) -> None:
-    charset = parse_header_parameters(media_type)[1].get("charset", "utf-8")
+    charset = header_parameters(media_type)[1].get("charset", "utf-8")
     if charset.lower() not in _UTF8:
         raise UnsupportedMediaType(media_type, f"Charset {charset!r} is not accepted; bodies are UTF-8.")
 
@@ -71,7 +78,7 @@ def decode_json(text: bytes | str) -> object:
     except RecursionError:
         raise ParseError("The JSON is nested too deeply.") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ParseError(f"The body is not valid JSON: {error}.") from None
+        raise ParseError(f"This is not valid JSON: {error}.") from None
 
 
 class JSONParser(BodyParser):
@@ -126,8 +133,8 @@ def parse_csv(body: bytes, columns: tuple[str, ...]) -> CSVRows:
         header = next(reader, [])
         if missing := [name for name in columns if name not in header]:
             raise ParseError(f"The CSV header lacks {', '.join(missing)}; it must name {', '.join(columns)}.")
-        if len(set(header)) < len(header):
-            raise ParseError("The CSV header names a column twice.")
+        if twice := [name for name in columns if header.count(name) > 1]:
+            raise ParseError(f"The CSV header names {', '.join(twice)} twice.")
         rows = CSVRows()
         for row in reader:
             if row:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import msgspec
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 from rest_framework.renderers import BaseRenderer
 from rest_framework.renderers import BrowsableAPIRenderer as BaseBrowsableAPIRenderer
@@ -22,6 +21,8 @@ SLICE = 8192
 BROWSABLE_ITEMS = 1_000
 
 Column = NDArray[Any]
+
+_encode = msgspec.json.Encoder().encode
 
 
 @runtime_checkable
@@ -51,8 +52,7 @@ def _tokens(column: Column) -> list[bytes]:
     """Write each value of a column as JSON does; timestamps without quotes."""
     if column.dtype.kind == "M":
         return _timestamps(column.astype(np.int64))
-    text = orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY)
-    return text[1:-1].split(b",")
+    return _encode(column.tolist())[1:-1].split(b",")
 
 
 def _timestamps(seconds: Integers) -> list[bytes]:
@@ -95,12 +95,9 @@ def _json_rows(rows: ColumnarRows, start: int, stop: int) -> bytes:
 
 
 def json_bytes(data: object, *, indent: bool = False) -> bytes:
-    """Encode as JSON. Integers beyond 64 bits, which a sum of bytes can reach, are written exactly too."""
-    try:
-        return orjson.dumps(data, option=orjson.OPT_INDENT_2 if indent else None)
-    except orjson.JSONEncodeError:
-        text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2 if indent else None)
-        return text.encode()
+    """Encode as JSON; NaN becomes null, and integers of any size, as sums of bytes can be, are exact."""
+    text = _encode(data)
+    return msgspec.json.format(text, indent=2) if indent else text
 
 
 class JSONRenderer(BaseRenderer):
@@ -246,5 +243,5 @@ def _first(items: ColumnarRows | list[Any], count: int) -> list[Any]:
     if isinstance(items, list):
         return items[:count]
     shown = min(count, len(items))
-    rows: list[Any] = orjson.loads(b"[" + (_json_rows(items, 0, shown) if shown else b"") + b"]")
+    rows: list[Any] = msgspec.json.decode(b"[" + (_json_rows(items, 0, shown) if shown else b"") + b"]")
     return rows

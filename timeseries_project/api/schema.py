@@ -18,7 +18,7 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from timeseries_project.api import fields
-from timeseries_project.api.serializers import InputSerializer
+from timeseries_project.api.serializers import InputSerializer, NoParameters
 
 Endpoint = tuple[str, str, str, Any]
 
@@ -35,8 +35,9 @@ class AutoSchema(BaseAutoSchema):
     def get_override_parameters(self) -> list[Any]:
         """Return the query parameters of the operation."""
         view: Any = self.view
-        serializer = view.query_serializers.get(view.operation)
-        return query_parameters(serializer) if serializer else []
+        formats = [str(renderer.format) for renderer in view.get_renderers()]
+        known = OpenApiParameter("format", {"type": "string", "enum": formats}, description="Instead of Accept.")
+        return [*query_parameters(view.query_serializers.get(view.operation, NoParameters)), known]
 
     def _get_request_body(self, direction: Direction = "request") -> Any:
         body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
@@ -62,9 +63,9 @@ def query_parameters(serializer: type[InputSerializer]) -> list[OpenApiParameter
 
 def query_schema(field: fields.WireField) -> dict[str, Any]:
     """Return the JSON schema of a field as it is spelt in a query string."""
-    # A time is a date or a number, spelt out; there is no type for that but text.
-    text = isinstance(field, fields.TimestampField)
-    schema = {"type": "string"} if text else field_schema(field, "request")
+    # Spelt out, a time that may be a date or a number is text.
+    times = isinstance(field, fields.TimestampField)
+    schema = {"type": "string"} if times else field_schema(field, "response")
     if field.default is not empty:
         schema["default"] = field.to_representation(field.default)
     return schema
@@ -88,7 +89,7 @@ def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
             return schema
         case fields.KeyField():
             key = {"type": "string", "minLength": 1, "maxLength": fields.MAX_KEY_LENGTH}
-            return key if direction == "response" else {**key, "description": "An integer is taken as text."}
+            return key if direction == "response" else {"oneOf": [key, {"type": "integer"}]}
         case fields.ChoiceField():
             return {"type": "string", "enum": [str(word) for word in field.words]}
         case fields.BucketField():

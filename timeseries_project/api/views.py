@@ -19,7 +19,8 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
 from timeseries_project.api import renderers
-from timeseries_project.api.schema import HealthSerializer
+from timeseries_project.api.fields import WireField
+from timeseries_project.api.schema import HealthSerializer, problems
 from timeseries_project.api.serializers import InputSerializer, NoParameters
 
 
@@ -67,7 +68,8 @@ class ApiView(APIView):
 
     def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
         """Negotiate, check, and read the query string into `self.query`."""
-        if not hasattr(self, (request.method or "").lower()):
+        method = (request.method or "").lower()
+        if method not in self.http_method_names or not hasattr(self, method):
             raise MethodNotAllowed(str(request.method))  # whatever the client accepts
         super().initial(request, *args, **kwargs)
         if self.operation not in ("metadata", "options"):
@@ -139,7 +141,7 @@ class HealthView(ApiView):
 
     name = "Health"
 
-    @extend_schema(operation_id="healthz", responses=HealthSerializer, tags=["operations"])
+    @extend_schema(operation_id="healthz", responses={200: HealthSerializer, **problems(400, 406)}, tags=["operations"])
     def get(self, request: BaseRequest) -> Response:
         """Answer while the process lives."""
         return Response({"status": "ok"})
@@ -152,6 +154,11 @@ class SchemaView(SpectacularAPIView):
     #: drf-spectacular loads its extensions when it first needs them, and not for several threads at once.
     _generating = Lock()
 
+    def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
+        """Refuse unknown parameters, as everywhere."""
+        super().initial(request, *args, **kwargs)
+        NoParameters.read_query(request.query_params)
+
     def _get_schema_response(self, request: BaseRequest) -> Response:
         with self._generating:
             response: Response = super()._get_schema_response(request)  # type: ignore[no-untyped-call]
@@ -160,7 +167,18 @@ class SchemaView(SpectacularAPIView):
     renderer_classes = [*SpectacularAPIView.renderer_classes, renderers.BrowsableAPIRenderer]  # noqa: RUF012
 
 
+class DocsQuery(InputSerializer):
+    """How Swagger UI asks for its own script."""
+
+    script = WireField(required=False)
+
+
 class DocsView(SpectacularSwaggerSplitView):
     """Swagger UI, its script apart from the page as the content security policy wants it."""
 
     url_name = "schema"
+
+    def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
+        """Refuse unknown parameters, as everywhere."""
+        super().initial(request, *args, **kwargs)
+        DocsQuery.read_query(request.query_params)

@@ -94,8 +94,10 @@ class TestMethods:
         problem(response, 405)
         assert set(response["Allow"].split(", ")) == allowed
 
-    def test_an_unheard_of_method(self, api: APIClient) -> None:
-        problem(api.generic("FOO", "/devices"), 405)
+    @pytest.mark.parametrize("method", ["FOO", "DISPATCH", "QUERY", "TRACE", "__CLASS__"])
+    @pytest.mark.parametrize("query", ["", "?bogus=1"])
+    def test_an_unheard_of_method(self, api: APIClient, method: str, query: str) -> None:
+        problem(api.generic(method, f"/devices{query}"), 405)
 
     def test_the_method_cannot_be_overridden(self, api: APIClient) -> None:
         datapoints.store.add(1, 1.0, "d", "u")
@@ -132,6 +134,8 @@ class TestNegotiation:
             ("text/csv;q=0.2, application/json;q=0.1", "text/csv; charset=utf-8"),
             ("application/json;q=0, */*", "text/csv; charset=utf-8"),
             ("image/png, */*;q=0.1", "application/json"),
+            ("text/html, application/json", "application/json"),
+            ("text/html; q=1.0, */*", "text/html; charset=utf-8"),
             ("nonsense", "application/json"),
             (",,;q=1,", "application/json"),
             ("text/csv;q=x, application/json;q=0.1", "application/json"),
@@ -159,6 +163,11 @@ class TestNegotiation:
     @pytest.mark.parametrize("name", ["xml", "", "JSON", "problem"])
     def test_an_unknown_format(self, api: APIClient, path: str, name: str) -> None:
         problem(api.get(f"{path}?format={name}"), 406)
+
+    def test_a_page_is_html_only(self, api: APIClient) -> None:
+        for path in ("/", "/charts/bandwidth"):
+            assert api.get(f"{path}?format=html").status_code == 200
+            problem(api.get(f"{path}?format=xyz"), 406)
 
     def test_format_is_known_everywhere(self, api: APIClient) -> None:
         for path in GETS:
@@ -229,8 +238,22 @@ class TestErrors:
         if accept == "*/*":
             problem(response, 500)
 
-    def test_too_many_parameters(self, api: APIClient) -> None:
-        problem(api.get("/devices?" + "&".join(f"a{i}=1" for i in range(1_001))), 400)
+    @pytest.mark.parametrize("path", ["/devices", "/nope", "/", "/charts/bandwidth", "/api/docs/"])
+    @pytest.mark.parametrize("accept", ["*/*", BROWSER])
+    @pytest.mark.parametrize("debug", [True, False])
+    def test_too_many_parameters(self, api: APIClient, path: str, accept: str, debug: bool) -> None:
+        query = "&".join(f"a{i}=1" for i in range(1_001))
+        with override_settings(DEBUG=debug):
+            response = api.get(f"{path}?{query}", headers={"Accept": accept})
+        assert response.status_code == (404 if path == "/nope" else 400)
+        if accept == "*/*":
+            problem(response, response.status_code)
+        else:
+            assert "&quot;detail&quot;" in response.content.decode()
+
+    @pytest.mark.parametrize("path", ["/", "/api/schema/", "/api/docs/", *GETS])
+    def test_unknown_parameters_are_refused_everywhere(self, api: APIClient, path: str) -> None:
+        problem(api.get(f"{path}?bogus=1"), 400)
 
     def test_a_query_that_is_not_utf8_is_an_invalid_parameter(self, api: APIClient) -> None:
         problem(api.get("/datapoints?limit=%FF"), 400)

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import pytest
+from django.test import override_settings
 
 from datapoints import services
 from timeseries_project.wsgi import application
@@ -62,10 +63,66 @@ def test_the_charset_of_a_body_is_not_that_of_the_query(charset: str) -> None:
     assert call("POST", "/datapoints?on_duplicate=sk%69p", b"{}", CONTENT_TYPE=media_type)[0] == 415
 
 
-def test_a_body_shorter_than_declared_is_read_as_it_is() -> None:
-    assert call("POST", "/datapoints", b"[]", CONTENT_TYPE="application/json", CONTENT_LENGTH="10")[0] == 201
+LINE = b'{"timestamp":7,"value":1,"device":"t","user":"u"}\n'
 
 
-@pytest.mark.parametrize("length", ["", "x", "-1", "1e3"])
-def test_a_length_that_is_none_is_an_empty_body(length: str) -> None:
-    assert call("POST", "/datapoints", b"[]", CONTENT_TYPE="application/json", CONTENT_LENGTH=length)[0] == 400
+@pytest.mark.parametrize(
+    ("media_type", "body"),
+    [
+        ("application/json", b"[]"),
+        ("application/x-ndjson", LINE),
+        ("text/csv", b"timestamp,value,device,user\n7,1,t,u\n"),
+    ],
+)
+def test_a_body_that_was_cut_off_is_no_smaller_batch(media_type: str, body: bytes) -> None:
+    status, _, problem = call("POST", "/datapoints", body, CONTENT_TYPE=media_type, CONTENT_LENGTH=str(len(body) + 1))
+    assert (status, problem["detail"]) == (400, f"The body ends after {len(body)} of {len(body) + 1} bytes.")
+    assert services.keys_list("device") == []
+
+
+@pytest.mark.parametrize("length", ["x", "-1", "1e3", "+10", "1_0", "10, 10", "٣"])
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson"])
+def test_a_length_that_is_none(length: str, media_type: str) -> None:
+    status, _, problem = call("POST", "/datapoints", LINE, CONTENT_TYPE=media_type, CONTENT_LENGTH=length)
+    assert (status, "Content-Length" in problem["detail"]) == (400, True)
+    assert services.keys_list("device") == []
+
+
+def test_a_length_beyond_all_limits() -> None:
+    assert call("POST", "/datapoints", LINE, CONTENT_TYPE="application/json", CONTENT_LENGTH="9" * 50)[0] == 413
+
+
+def test_a_chunked_body_that_the_server_does_not_hand_over_is_no_empty_batch() -> None:
+    environ = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_TYPE": "application/x-ndjson"}
+    assert call("POST", "/datapoints", b"", **environ)[0] == 400
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1/healthz", "HTTPS://x:1/healthz", "http://[::1]/healthz"])
+def test_a_target_in_absolute_form_means_its_path(target: str) -> None:
+    assert call("GET", target)[0] == 200
+
+
+@pytest.mark.parametrize("target", ["healthz", "*", "127.0.0.1:80", "//", "ftp://x/healthz"])
+@pytest.mark.parametrize("debug", [True, False])
+def test_other_targets_are_unknown_routes(target: str, debug: bool) -> None:
+    with override_settings(DEBUG=debug):
+        status, headers, _ = call("OPTIONS", target)
+    assert (status, headers["Content-Type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("query", ["device=%FF", "%80=1", "device=a%C3"])
+def test_a_query_that_is_not_utf8_is_refused(query: str) -> None:
+    assert call("GET", f"/datapoints?{query}")[0] == 400
+
+
+@pytest.mark.parametrize("value", ["text/html; a*=bogus''x", "application/json; a*=bogus''%FF", "a*=hex''%FF; b"])
+def test_a_header_with_an_unknown_charset_in_it(value: str) -> None:
+    assert call("GET", "/devices", HTTP_ACCEPT=f"{value}, application/json")[0] == 200
+    assert call("GET", "/nope", HTTP_ACCEPT=value)[0] == 404
+    assert call("POST", "/datapoints", LINE, CONTENT_TYPE=value)[0] == 415
+
+
+def test_answers_tell_their_length() -> None:
+    _, headers, body = call("GET", "/healthz")
+    assert headers["Content-Length"] == str(len(json.dumps(body, separators=(",", ":"))))
+    assert "Content-Length" not in call("DELETE", "/api/transactions")[1]

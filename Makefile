@@ -6,10 +6,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint client screenshots clean
+.PHONY: run serve bench test lint client screenshots clean
 
 run: $(VENV)/runs
 	$(BIN)/python manage.py runserver $(HOST):$(PORT)
+
+serve: $(VENV)/runs
+	HOST=$(HOST) PORT=$(PORT) exec $(BIN)/python -m timeseries_project.serve
 
 test: lint client
 	$(BIN)/python manage.py test

@@ -15,7 +15,7 @@ from typing import Any
 from rest_framework.exceptions import ParseError
 
 from bandwidth.serializers import EntrySerializer
-from timeseries_project.api.parsers import decode_json, parse_csv
+from timeseries_project.api.parsers import csv_rows, decode_json, parse_csv
 from timeseries_project.faults import FaultError
 
 VARIABLE = "BANDWIDTHS"
@@ -89,7 +89,7 @@ def _assigns(statement: ast.stmt) -> bool:
 
 
 def _parse_csv(body: bytes) -> object:
-    return parse_csv(body, tuple(EntrySerializer.wire_fields()))
+    return csv_rows(*parse_csv(body, tuple(EntrySerializer.wire_fields())))
 
 
 _PARSERS: dict[str, Callable[[bytes], object]] = {

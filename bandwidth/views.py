@@ -23,6 +23,7 @@ class BandwidthViewSet(ApiViewSet):
     """
 
     name = "Bandwidth"
+    item_serializer = EntrySerializer
     query_serializers: ClassVar = {"list": WindowsQuerySerializer}
     row_columns: ClassVar = {"list": ("timestamp", "bytes_ts", "bytes_fs")}
     rows_member = "data"

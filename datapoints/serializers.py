@@ -22,7 +22,6 @@ from timeseries_project.api.fields import (
     WireField,
     refuse,
 )
-from timeseries_project.api.parsers import CSVParser
 from timeseries_project.api.serializers import InputSerializer
 from timeseries_project.faults import FieldError
 
@@ -43,12 +42,6 @@ class DatapointSerializer(InputSerializer):
     value = NumberField(help_text="What was measured.")
     device = KeyField(help_text="What measured it.")
     user = KeyField(help_text="For whom.")
-
-
-class DatapointCSVParser(CSVParser):
-    """Datapoints as CSV."""
-
-    columns = tuple(DatapointSerializer.wire_fields())
 
 
 class AddQuerySerializer(InputSerializer):

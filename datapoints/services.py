@@ -21,6 +21,7 @@ from datapoints.statistics import (
     aggregate_sums,
 )
 from datapoints.store import Axis, DuplicatePointsError, KeySummary, SeriesStore, View
+from timeseries_project.columns import Column, ColumnarRows
 from timeseries_project.faults import (
     AlreadyExistsError,
     FieldError,
@@ -113,7 +114,7 @@ def keys_list(axis: Axis) -> list[KeySummary]:
     return store.keys(axis)
 
 
-class BucketRows:
+class BucketRows(ColumnarRows):
     """The buckets of an answer, oldest first, as columns that are worked out a slice at a time."""
 
     def __init__(
@@ -121,7 +122,7 @@ class BucketRows:
         names: tuple[str, ...],
         numbers: range | NDArray[np.int64],
         width: int,
-        columns: Callable[[int, int], tuple[NDArray[np.generic], ...]],
+        columns: Callable[[int, int], tuple[Column, ...]],
         first: int,
     ) -> None:
         self.names = names
@@ -133,7 +134,7 @@ class BucketRows:
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def columns(self, start: int, stop: int) -> tuple[NDArray[np.generic], ...]:
+    def columns(self, start: int, stop: int) -> tuple[Column, ...]:
         """Return the columns of the rows start to stop: the buckets' starts, then what was asked for."""
         seconds = np.asarray(self._numbers[start:stop], dtype=np.int64) * self._width
         values = self._columns(self._first + start, self._first + stop)
@@ -174,7 +175,7 @@ def statistics(
     question = _Question(axis, key, bucket, start, end, fill, now)
     timeline, numbers = _timeline(question, aggregate, window=1)
 
-    def columns(first: int, last: int) -> tuple[NDArray[np.generic], ...]:
+    def columns(first: int, last: int) -> tuple[Column, ...]:
         values, counts = timeline.values(first, last)
         return (counts if aggregate is Aggregate.COUNT else values, counts)
 
@@ -208,7 +209,7 @@ def _rows(
     question: _Question,
     timeline: Timeline,
     numbers: range,
-    columns: Callable[[int, int], tuple[NDArray[np.generic], ...]],
+    columns: Callable[[int, int], tuple[Column, ...]],
 ) -> BucketRows:
     """Lay out the rows of an answer; where empty buckets are left out, only the others are rows."""
     if question.fill is not Fill.NONE:

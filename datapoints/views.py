@@ -14,7 +14,7 @@ from datapoints import schema, serializers, services
 from datapoints.statistics import Aggregate
 from datapoints.store import Axis
 from timeseries_project import clock
-from timeseries_project.api.parsers import JSONParser, NDJSONParser
+from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import is_batch
 from timeseries_project.api.views import ApiViewSet
 from timeseries_project.timestamps import render
@@ -28,7 +28,8 @@ class DatapointViewSet(ApiViewSet):
     """
 
     name = "Datapoints"
-    parser_classes = (JSONParser, NDJSONParser, serializers.DatapointCSVParser)
+    item_serializer = serializers.DatapointSerializer
+    parser_classes = (JSONParser, NDJSONParser, CSVParser)
     query_serializers: ClassVar = {
         "list": serializers.ListQuerySerializer,
         "create": serializers.AddQuerySerializer,

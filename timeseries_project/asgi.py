@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
 import django
@@ -132,7 +132,7 @@ async def _answer(response: HttpResponseBase, method: str, send: Send) -> None:
         return
     assert isinstance(response, StreamingHttpResponse)
     if method != "HEAD":
-        for part in response.streaming_content:
+        for part in cast(Iterator[bytes], response.streaming_content):
             await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 

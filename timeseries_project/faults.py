@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from django.conf import settings
+
+from timeseries_project.summation import Integers
 
 #: Errors listed in one answer at most.
 MAX_ERRORS = 100
@@ -56,7 +59,7 @@ class UnknownKeyError(FaultError):
 
 
 def refuse_future(
-    timestamps: Sequence[int], *, now: int, ticks: int, unit: str, batch: bool, field: str = "timestamp"
+    timestamps: Sequence[int] | Integers, *, now: int, ticks: int, unit: str, batch: bool, field: str = "timestamp"
 ) -> None:
     """Raise FutureTimestampError if any lies more than CLOCK_SKEW_SECONDS ahead of now.
 
@@ -64,11 +67,11 @@ def refuse_future(
     message where a number looks like another. O(n).
     """
     latest = now + settings.CLOCK_SKEW_SECONDS * ticks
-    if not timestamps or max(timestamps) <= latest:
+    if not len(timestamps) or (timestamps.max() if isinstance(timestamps, np.ndarray) else max(timestamps)) <= latest:
         return
     errors = [
         FieldError(field, _future_message(t, now, ticks, unit), i if batch else None)
-        for i, t in enumerate(timestamps)
+        for i, t in enumerate(map(int, timestamps))
         if t > latest
     ]
     raise FutureTimestampError(_summary(errors), errors)

@@ -1,6 +1,6 @@
 """`make serve`: the production server, one process that answers and one that watches over it.
 
-    HOST=127.0.0.1 PORT=8000 python -m timeseries_project.serve
+HOST=127.0.0.1 PORT=8000 python -m timeseries_project.serve
 """
 
 from __future__ import annotations

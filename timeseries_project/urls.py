@@ -1,18 +1,22 @@
 """All routes: the apps', the shared ones, and last the one that answers what is not there."""
 
-from django.urls import include, re_path
+from django.urls import re_path
 
+import bandwidth.urls
+import datapoints.urls
+import transactions.urls
 from timeseries_project import pages
 from timeseries_project.api.views import DocsView, FaultView, HealthView, SchemaView
 
 urlpatterns = [
+    # Not include(): one flat list is searched faster.
+    *transactions.urls.urlpatterns,
+    *datapoints.urls.urlpatterns,
+    *bandwidth.urls.urlpatterns,
     re_path(r"^\Z", pages.home, name="home"),
     re_path(r"^healthz/?\Z", HealthView.as_view()),
     re_path(r"^api/schema/?\Z", SchemaView.as_view(), name="schema"),
     re_path(r"^api/docs/?\Z", DocsView.as_view(), name="docs"),
-    re_path(r"", include("datapoints.urls")),
-    re_path(r"", include("bandwidth.urls")),
-    re_path(r"", include("transactions.urls")),
     # Not handler404: with DEBUG on, Django would show its own page instead.
     re_path(r"", FaultView.as_view()),
 ]

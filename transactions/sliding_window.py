@@ -1,6 +1,6 @@
 """Sum, average, maximum, minimum and count of the last minute, in constant time and memory.
 
-Plain Python; knows no framework and reads no clock. Times are integers, milliseconds since the Unix epoch.
+Plain Python and NumPy; knows no framework and reads no clock. Times are integers, milliseconds since the Unix epoch.
 
 The values themselves are not kept. Time is cut into cells of ten seconds, each into twenty of half a second,
 each of these into twenty of 25 ms, and these into milliseconds. A cell holds a compensated sum, a count and
@@ -13,9 +13,10 @@ the widest ones, and in place of the one that its start cuts narrower ones, and 
       1 ms |          |=|
                     start
 
-So adding touches four cells, and a summary reads some forty, however many values they stand for. Nothing is
-ever subtracted: what leaves the window is simply no longer read, and no rounding error outlives the value
-that caused it.
+So adding touches four cells, and a summary reads some forty, however many values they stand for. A batch is
+condensed first, to one row for each cell it touches, and only these rows meet the rings. Nothing is ever
+subtracted: what leaves the window is simply no longer read, and no rounding error outlives the value that
+caused it.
 
 For comparison: K. Tangwongsan, M. Hirzel, S. Schneider, "Optimal and General Out-of-Order Sliding-Window
 Aggregation", PVLDB 12 (2019), keep a finger B-tree over the values, which serves any associative operator in
@@ -31,13 +32,21 @@ from collections.abc import Sequence
 from itertools import pairwise
 from struct import Struct
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timeseries_project.summation import MANTISSA_BITS, Floats, Integers, add_to_pair, limbs, sum_parts
 
 # Each width divides the one before it. A level more makes `add` slower, a level less makes `summary` slower.
 WIDTHS_MS = (10_000, 500, 25, 1)
 
 # How far `now` may step back without a loss.
 STEP_BACK_MS = 5_000
+
+# Counting a batch of fewer values one by one is quicker than condensing it.
+FEW = 100
 
 # A cell is five doubles side by side, read, written and copied in one call each. The sum is HIGH + LOW, kept
 # as `summation.add_to_pair` does; as a double COUNT is exact up to 2**53.
@@ -46,10 +55,22 @@ CELL = Struct("5d")
 SIZE = CELL.size
 EMPTY = CELL.pack(0.0, 0.0, 0.0, math.inf, -math.inf)
 read_cell, write_cell = CELL.unpack_from, CELL.pack_into
+WHOLE = np.dtype((np.void, SIZE))  # a cell as one item, which NumPy copies thrice as fast as five doubles
 
 # The ring of all cells of one width: the width, the cells, and as many empty cells as one of the next wider
 # level covers. A plain tuple, for the interpreter unpacks nothing faster.
 Level = tuple[int, bytearray, bytes]
+
+
+class Rows(NamedTuple):
+    """What a batch adds to the cells of one width, by column; each cell it touches is one row, at its place."""
+
+    at: Integers
+    high: Floats
+    low: Floats
+    counts: Integers
+    least: Floats
+    most: Floats
 
 
 class Summary(NamedTuple):
@@ -116,24 +137,35 @@ class SlidingWindow:
             self._count(timestamp, amount)
         return True
 
-    def add_batch(self, timestamps: Sequence[int], amounts: Sequence[float], *, now: int) -> int:
-        """Count each amount as `add` would; return how many were young enough. O(len(timestamps)).
+    def add_batch(self, timestamps: Sequence[int] | Integers, amounts: Sequence[float] | Floats, *, now: int) -> int:
+        """Count each amount as `add` would; return how many were young enough. O(n log n), O(n) if in order of time.
 
-        A summary sees all of the batch or nothing of it; other threads wait while it is counted. All or
-        nothing too when it is refused: raises ValueError if one timestamp lies more than `ahead_ms` ahead of
-        `now` or the lengths differ, TypeError if an amount is no number.
+        Takes sequences or arrays. A summary sees all of the batch or nothing of it; other threads wait only
+        while its rows, one for each cell, are added. All or nothing too when it is refused: raises ValueError
+        if one timestamp lies more than `ahead_ms` ahead of `now`, an amount is not finite or the lengths
+        differ, TypeError if a timestamp is no integer or an amount no number, OverflowError if a timestamp
+        exceeds 64 bits.
         """
-        latest = max(timestamps, default=now)
+        # Whatever can fail fails here, before the lock.
+        times, values = _column("q", timestamps), _column("d", amounts)
+        if len(times) != len(values) or not np.isfinite(values).all():
+            raise ValueError("there must be one finite amount for each timestamp")
+        latest = int(times.max(initial=now))
         if latest > now + self._ahead:
             raise self._too_far_ahead(latest, now)
-        start = now - self._length
-        # Whatever can fail fails here, before the lock.
-        pairs = zip(timestamps, array("d", amounts), strict=True)
-        accepted = [pair for pair in pairs if pair[0] >= start]
-        with self._lock:
-            for timestamp, amount in accepted:
-                self._count(timestamp, amount)
-        return len(accepted)
+        young = times >= now - self._length
+        times, values = times[young], values[young]
+        if len(times) < FEW:
+            pairs = list(zip(times.tolist(), values.tolist(), strict=True))
+            with self._lock:
+                for timestamp, amount in pairs:
+                    self._count(timestamp, amount)
+        else:
+            borders = int(times.min()), int(times.max())
+            batch = self._condense(times, values)
+            with self._lock:
+                self._merge(batch, *borders)
+        return len(times)
 
     def summary(self, *, now: int) -> Summary:
         """Summarise all values with timestamp >= now - length_ms, also those ahead of `now`. O(1).
@@ -187,6 +219,42 @@ class SlidingWindow:
             least = amount if amount < least else least
             most = amount if amount > most else most
             write_cell(cells, at, high, low, count + 1.0, least, most)
+
+    def _condense(self, times: Integers, values: Floats) -> list[Rows]:
+        """Return what the values, at least one, add to each level, the widest first. Reads nothing that changes."""
+        order = np.argsort(times, kind="stable")  # in linear time if they are in order already
+        places, least = times[order] % self._span, values[order]
+        most, counts = least, np.ones(len(least), dtype=np.int64)
+        # As integers, so small that no sum of them is rounded, and wider cells follow from narrower ones.
+        parts = list(limbs(least, MANTISSA_BITS - len(least).bit_length()))
+        batch = []
+        for width in reversed(WIDTHS_MS):
+            cells = places // width
+            starts = np.flatnonzero(np.diff(cells, prepend=-1))
+            places = places[starts]
+            parts = [(exponent, np.add.reduceat(limb, starts)) for exponent, limb in parts]
+            counts = np.add.reduceat(counts, starts)
+            least, most = np.minimum.reduceat(least, starts), np.maximum.reduceat(most, starts)
+            sums = [np.ldexp(limb.astype(np.float64), exponent) for exponent, limb in parts]
+            batch.append(Rows(cells[starts], *sum_parts(sums, len(starts)), counts, least, most))
+        return batch[::-1]
+
+    def _merge(self, batch: list[Rows], earliest: int, latest: int) -> None:
+        """Add the rows of a batch, made of values between these two times, to the cells; the lock is held."""
+        for timestamp in (earliest, latest):
+            if not 0 < self._end - timestamp <= self._span:
+                self._turn_to(timestamp)
+        unused = np.empty(0, dtype=np.int64)  # the wider cells that were empty, as in _count
+        for (_, cells, blank), rows in zip(self._levels, batch, strict=True):
+            table = np.frombuffer(cells, dtype=WHOLE)
+            table.reshape(-1, len(blank) // SIZE)[unused] = np.frombuffer(EMPTY, dtype=WHOLE)
+            high, low, count, least, most = table[rows.at].view(np.float64).reshape(-1, 5).T
+            unused = rows.at[count == 0]
+            # No more roundings than values: the row of a single value has no low part, and to add 0 rounds nothing.
+            high, low = add_to_pair(*add_to_pair(high, low, rows.high), rows.low)
+            least, most = np.minimum(least, rows.least), np.maximum(most, rows.most)
+            sums = np.stack((high, low, count + rows.counts, least, most), axis=1)
+            table[rows.at] = sums.view(WHOLE).ravel()
 
     def _turn_to(self, timestamp: int) -> None:
         """Move the time the rings cover just far enough, forward or back, to include the timestamp; the lock is held.
@@ -250,3 +318,10 @@ class SlidingWindow:
                 assert (least, most) == (min(table[LEAST::5]), max(table[MOST::5]))
                 error = math.fsum((*table[HIGH::5], *table[LOW::5], -high, -low))
                 assert abs(error) <= 2**-50 * max(abs(high), abs(least), abs(most))
+
+
+def _column(typecode: str, values: Sequence[float] | Integers | Floats) -> NDArray[Any]:
+    """Return the values as an array of this type, no number taken for another; the same array if it is one."""
+    if isinstance(values, np.ndarray):
+        return values.astype(typecode, casting="safe", copy=False)
+    return np.asarray(array(typecode, values))

@@ -21,6 +21,7 @@ class TransactionViewSet(ApiViewSet):
     """
 
     name = "Transactions"
+    item_serializer = TransactionSerializer
 
     @staticmethod
     def example() -> object:

@@ -91,14 +91,20 @@ class ContentNegotiation(BaseContentNegotiation):
                     return renderer, _media_type(renderer)
             formats = ", ".join(str(renderer.format) for renderer in renderers)
             raise NotAcceptable(f"There is no format {wanted!r} here; there are {formats}.")
-        ranges = media_ranges(request.META.get("HTTP_ACCEPT", ""))
-        ranked = [(_quality(_media_type(renderer), ranges), -i) for i, renderer in enumerate(renderers)]
-        (quality, _), place = max(ranked)
-        if quality == 0:
-            types = ", ".join(_media_type(renderer) for renderer in renderers)
-            raise NotAcceptable(f"None of the accepted media types can be produced; there are {types}.")
-        renderer = renderers[-place]
-        return renderer, _media_type(renderer)
+        types = tuple(map(_media_type, renderers))
+        place = _choice(request.META.get("HTTP_ACCEPT", ""), types)
+        if place is None:
+            known = ", ".join(types)
+            raise NotAcceptable(f"None of the accepted media types can be produced; there are {known}.")
+        return renderers[place], types[place]
+
+
+@lru_cache(maxsize=1024)
+def _choice(accept: str, types: tuple[str, ...]) -> int | None:
+    """Return the place of the media type that an Accept header likes best, the first of equals; None if none."""
+    ranges = media_ranges(accept)
+    (quality, _), place = max((_quality(media_type, ranges), -i) for i, media_type in enumerate(types))
+    return -place if quality else None
 
 
 def _media_type(renderer: BaseRenderer) -> str:

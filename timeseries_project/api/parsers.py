@@ -6,7 +6,7 @@ import csv
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import IO, Any, ClassVar
+from typing import IO, Any
 
 import msgspec
 from django.conf import settings
@@ -15,9 +15,10 @@ from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
+from timeseries_project.api.batches import read_cells, read_json, read_lines
 from timeseries_project.api.errors import BodyTooLarge
 from timeseries_project.api.headers import header_parameters
-from timeseries_project.api.serializers import CSVRows
+from timeseries_project.api.serializers import CSVRows, InputSerializer
 
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _decode = msgspec.json.Decoder().decode
@@ -33,11 +34,12 @@ class BodyParser(BaseParser, ABC):
         assert parser_context is not None
         request: Request = parser_context["request"]
         _require_utf8(media_type or "")
-        return self.parse_body(read_body(stream, request.headers))
+        body = read_body(stream, request.headers)
+        return self.parse_body(body, getattr(parser_context["view"], "item_serializer", None))
 
     @abstractmethod
-    def parse_body(self, body: bytes) -> object:
-        """Parse the whole body."""
+    def parse_body(self, body: bytes, item: type[InputSerializer] | None) -> object:
+        """Parse the whole body, whose items the serializer will read."""
 
 
 def read_body(stream: IO[bytes], headers: HttpHeaders) -> bytes:
@@ -86,11 +88,12 @@ class JSONParser(BodyParser):
 
     media_type = "application/json"
 
-    def parse_body(self, body: bytes) -> object:
-        """Parse one document."""
+    def parse_body(self, body: bytes, item: type[InputSerializer] | None) -> object:
+        """Parse one document; an array of ordinary items into columns at once."""
         if not body.strip():
             raise ParseError("The body is empty; a JSON document is due.")
-        return decode_json(body)
+        columns = read_json(item, body) if item and body[:1] == b"[" else None
+        return decode_json(body) if columns is None else columns
 
 
 class NDJSONParser(BodyParser):
@@ -98,10 +101,14 @@ class NDJSONParser(BodyParser):
 
     media_type = "application/x-ndjson"
 
-    def parse_body(self, body: bytes) -> list[object]:
-        """Parse the lines."""
+    def parse_body(self, body: bytes, item: type[InputSerializer] | None) -> object:
+        """Parse the lines; ordinary items into columns at once."""
+        lines = body.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        columns = read_lines(item, (line for line in lines if line and not line.isspace())) if item else None
+        if columns is not None:
+            return columns
         items: list[object] = []
-        for number, line in enumerate(body.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        for number, line in enumerate(lines, 1):
             if line.strip():
                 try:
                     items.append(decode_json(line))
@@ -114,16 +121,22 @@ class CSVParser(BodyParser):
     """`text/csv`: a batch, with a header that names the columns in any order (RFC 4180)."""
 
     media_type = "text/csv"
-    #: Columns that must be there; further ones are ignored.
-    columns: ClassVar[tuple[str, ...]] = ()
 
-    def parse_body(self, body: bytes) -> CSVRows:
-        """Parse header and rows."""
-        return parse_csv(body, self.columns)
+    def parse_body(self, body: bytes, item: type[InputSerializer] | None) -> object:
+        """Parse header and rows; ordinary ones into columns at once."""
+        assert item is not None, "a view that takes CSV names the serializer of its items"
+        header, rows = parse_csv(body, tuple(item.wire_fields()))
+        columns = read_cells(item, dict(zip(header, zip(*rows, strict=True), strict=True))) if rows else None
+        return csv_rows(header, rows) if columns is None else columns
 
 
-def parse_csv(body: bytes, columns: tuple[str, ...]) -> CSVRows:
-    """Parse a CSV document with a header into rows of text by column. ParseError if it is malformed."""
+def csv_rows(header: list[str], rows: list[list[str]]) -> CSVRows:
+    """Return rows as items."""
+    return CSVRows(dict(zip(header, row, strict=True)) for row in rows)
+
+
+def parse_csv(body: bytes, columns: tuple[str, ...]) -> tuple[list[str], list[list[str]]]:
+    """Parse a CSV document into its header, which must name the columns, and rows as long as it. ParseError if not."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -135,13 +148,13 @@ def parse_csv(body: bytes, columns: tuple[str, ...]) -> CSVRows:
             raise ParseError(f"The CSV header lacks {', '.join(missing)}; it must name {', '.join(columns)}.")
         if twice := [name for name in columns if header.count(name) > 1]:
             raise ParseError(f"The CSV header names {', '.join(twice)} twice.")
-        rows = CSVRows()
+        rows = []
         for row in reader:
             if row:
                 if len(row) != len(header):
                     line = f"CSV line {reader.line_num}"
                     raise ParseError(f"{line} has {len(row)} cells, the header {len(header)}.")
-                rows.append(dict(zip(header, row, strict=True)))
+                rows.append(row)
     except csv.Error as error:
         raise ParseError(f"CSV line {reader.line_num} is malformed: {error}.") from None
-    return rows
+    return header, rows

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from rest_framework.renderers import BaseRenderer
 from rest_framework.renderers import BrowsableAPIRenderer as BaseBrowsableAPIRenderer
 
+from timeseries_project.columns import Column, ColumnarRows
 from timeseries_project.summation import Integers
 
 #: Rows written at once: enough to make NumPy pay, few enough to bound memory and waiting.
@@ -20,27 +20,7 @@ SLICE = 8192
 #: Items of a long answer that the browsable page shows.
 BROWSABLE_ITEMS = 1_000
 
-Column = NDArray[Any]
-
 _encode = msgspec.json.Encoder().encode
-
-
-@runtime_checkable
-class ColumnarRows(Protocol):
-    """A list of rows that is worked out column-wise, a slice at a time.
-
-    A column of datetime64[s] is written as timestamps, one of floats with null for NaN.
-    """
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns' names, in order."""
-
-    def __len__(self) -> int:
-        """The number of rows."""
-
-    def columns(self, start: int, stop: int) -> tuple[Column, ...]:
-        """Work out the columns of the rows start to stop."""
 
 
 def _bounds(rows: ColumnarRows) -> Iterator[tuple[int, int]]:

@@ -22,6 +22,10 @@ class CSVRows(list[dict[str, str]]):
     """Rows of a CSV document: the cells are text, to be read as the fields say."""
 
 
+class Columns(dict[str, Any]):
+    """A batch that was read into columns already."""
+
+
 class InputSerializer(Serializer[Any]):
     """Fields declared once; read from one item, from a batch of them, or from a query string.
 
@@ -48,11 +52,13 @@ class InputSerializer(Serializer[Any]):
         return values
 
     @classmethod
-    def read_batch(cls, items: Iterable[object]) -> dict[str, list[Any]]:
-        """Read a batch as columns: a list of values by field. O(items).
+    def read_batch(cls, items: Iterable[object]) -> dict[str, Any]:
+        """Read a batch as columns: a list or an array of values by field. O(items).
 
         Raises InvalidInputError that lists the first hundred faults with the index of their item.
         """
+        if isinstance(items, Columns):
+            return items
         text = isinstance(items, CSVRows)
         errors: list[FieldError] = []
         rows: list[dict[str, Any]] = []
@@ -131,7 +137,7 @@ class NoParameters(InputSerializer):
 
 def is_batch(data: object) -> bool:
     """Return whether a body is a batch: a JSON array, NDJSON or CSV. InvalidInputError if it is no object either."""
-    if isinstance(data, list):
+    if isinstance(data, list | Columns):
         return True
     if not isinstance(data, dict):
         kind = {str: "a string", bool: "a boolean", type(None): "null"}.get(type(data), "a number")

@@ -22,6 +22,7 @@ from timeseries_project.api import renderers
 from timeseries_project.api.fields import WireField
 from timeseries_project.api.schema import HealthSerializer, problems
 from timeseries_project.api.serializers import InputSerializer, NoParameters
+from timeseries_project.columns import ColumnarRows
 
 
 class Request(BaseRequest):
@@ -39,6 +40,9 @@ class Request(BaseRequest):
         self._data = self._full_data = None
 
 
+_METHODS: dict[tuple[object, ...], list[str]] = {}
+
+
 class ApiView(APIView):
     """A view that reads its query string before it does anything, and streams long columnar answers."""
 
@@ -48,6 +52,8 @@ class ApiView(APIView):
     row_columns: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     #: The member of an answer that holds its rows, where the answer is not the list itself.
     rows_member: ClassVar[str | None] = None
+    #: What the items of a body are, where the view takes one.
+    item_serializer: ClassVar[type[InputSerializer] | None] = None
     query: dict[str, Any]
 
     @property
@@ -68,13 +74,20 @@ class ApiView(APIView):
 
     def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
         """Negotiate, check, and read the query string into `self.query`."""
-        method = (request.method or "").lower()
-        if method not in self.http_method_names or not hasattr(self, method):
+        if request.method not in self.allowed_methods:
             raise MethodNotAllowed(str(request.method))  # whatever the client accepts
         super().initial(request, *args, **kwargs)
         if self.operation not in ("metadata", "options"):
             serializer = self.query_serializers.get(self.operation, NoParameters)
             self.query = serializer.read_query(request.query_params)
+
+    def _allowed_methods(self) -> list[str]:
+        # The framework looks for every method's handler again with each request.
+        key = (type(self), *(getattr(self, "action_map", None) or ()))
+        methods = _METHODS.get(key)
+        if methods is None:
+            methods = _METHODS[key] = super()._allowed_methods()  # type: ignore[misc]  # the stubs lack it
+        return methods
 
     def get_renderers(self) -> list[BaseRenderer]:
         """Add CSV where rows are answered."""
@@ -96,7 +109,7 @@ class ApiView(APIView):
         response: HttpResponseBase = super().finalize_response(request, answer, *args, **kwargs)
         rows = getattr(response, "data", None)
         renderer = getattr(response, "accepted_renderer", None)
-        if not isinstance(rows, renderers.ColumnarRows) or len(rows) <= renderers.SLICE:
+        if not isinstance(rows, ColumnarRows) or len(rows) <= renderers.SLICE:
             return response
         if not isinstance(renderer, renderers.JSONRenderer | renderers.CSVRenderer):
             return response

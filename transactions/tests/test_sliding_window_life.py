@@ -4,12 +4,14 @@ import random
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from transactions import sliding_window
 from transactions.sliding_window import SlidingWindow, Summary
 from transactions.tests.oracle import AHEAD, HOUR, LENGTH, NOW, STEP_BACK, Value, ages, amounts, assert_right, steps
 
@@ -48,11 +50,12 @@ class Life(RuleBasedStateMachine):
         counts = self.counted(age, amount)
         assert self.window.add(self.now - age, amount, now=self.now) is counts
 
-    @rule(batch=st.lists(st.tuples(ages, amounts), max_size=20))
-    def a_batch_comes(self, batch: list[tuple[int, float]]) -> None:
+    @rule(batch=st.lists(st.tuples(ages, amounts), max_size=20), few=st.sampled_from([1, sliding_window.FEW]))
+    def a_batch_comes(self, batch: list[tuple[int, float]], few: int) -> None:
         accepted = sum(self.counted(age, amount) for age, amount in batch)
         timestamps = [self.now - age for age, _ in batch]
-        assert self.window.add_batch(timestamps, [x for _, x in batch], now=self.now) == accepted
+        with patch.object(sliding_window, "FEW", few):
+            assert self.window.add_batch(timestamps, [x for _, x in batch], now=self.now) == accepted
 
     @precondition(lambda self: self.values)
     @rule(amount=amounts, data=st.data())
@@ -118,7 +121,7 @@ def eager_switching() -> Iterator[None]:
 @pytest.mark.usefixtures("eager_switching")
 def test_threads_lose_nothing_and_see_nothing_half_done(window: SlidingWindow) -> None:
     """Half of them add singles and batches of zero sum, half read, each by a clock of its own pace."""
-    rounds, reads, batch = 20, 300, 200
+    rounds, reads, batch = 20, 300, 2 * sliding_window.FEW
 
     def write(thread: int) -> None:
         draw = random.Random(thread)

@@ -1,0 +1,151 @@
+"""The fast way for JSON batches: typed decoding, then columns checked as a whole.
+
+It never decides that a batch is wrong: where anything is out of the ordinary it gives up, and the batch is read
+item by item, which says what is wrong or accepts it. So what is valid has one definition, that of the fields, and
+this is only a shorter way for batches that are valid beyond doubt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import numpy as np
+from rest_framework.exceptions import ValidationError
+
+from timeseries_project import timestamps
+from timeseries_project.api import fields
+from timeseries_project.api.serializers import Columns, InputSerializer
+from timeseries_project.columns import Column
+
+#: Epoch seconds that are surely no date beyond the year 9999, and exact in a double to the microsecond.
+_LAST_SECOND = 2**33
+#: Decimal numbers, or what `int` and `float` refuse: none of these characters spells anything else.
+_DECIMALS = re.compile(r"[0-9+\-.eE|]*")
+
+
+class _NotOrdinaryError(Exception):
+    """The batch needs to be read item by item."""
+
+
+def read_json(serializer: type[InputSerializer], body: bytes) -> Columns | None:
+    """Read a JSON array of items into columns, or return None where it must be read item by item. O(body)."""
+    return _read(serializer, lambda item: msgspec.json.decode(body, type=list[item]))  # type: ignore[valid-type]
+
+
+def read_lines(serializer: type[InputSerializer], lines: Iterable[bytes]) -> Columns | None:
+    """Read JSON documents, one per line, in the same way."""
+
+    def decoded(item: type[msgspec.Struct]) -> list[Any]:
+        decode = msgspec.json.Decoder(item).decode
+        return [decode(line) for line in lines]
+
+    return _read(serializer, decoded)
+
+
+def read_cells(serializer: type[InputSerializer], cells: Mapping[str, Sequence[str]]) -> Columns | None:
+    """Read columns of CSV cells in the same way."""
+    try:
+        return Columns(
+            {name: _column(field)(_from_text(field, cells[name])) for name, field in serializer.wire_fields().items()}
+        )
+    except _NotOrdinaryError:
+        return None
+
+
+def _read(serializer: type[InputSerializer], decode: Callable[[Any], Sequence[Any]]) -> Columns | None:
+    try:
+        items = decode(_item_type(serializer))
+        return Columns(
+            {name: _column(field)([*map(attrgetter(name), items)]) for name, field in serializer.wire_fields().items()}
+        )
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _NotOrdinaryError):
+        return None
+
+
+@cache
+def _item_type(serializer: type[InputSerializer]) -> type[msgspec.Struct]:
+    """Return the struct that an ordinary item decodes to. Without cycles it needs no garbage collector."""
+    types: dict[type, Any] = {
+        fields.TimestampField: int | float | str,
+        fields.NumberField: float,
+        fields.IntegerField: int,
+        fields.KeyField: str,
+    }
+    members = [(name, types[type(field)]) for name, field in serializer.wire_fields().items()]
+    return msgspec.defstruct("Item", members, gc=False)
+
+
+def _from_text(field: fields.WireField, texts: Sequence[str]) -> list[Any]:
+    """Return cells as the JSON values that they spell."""
+    if isinstance(field, fields.KeyField):
+        return [*texts]
+    if not _DECIMALS.fullmatch("|".join(texts)):
+        if isinstance(field, fields.TimestampField):
+            return [*texts]
+        raise _NotOrdinaryError
+    try:
+        return [*map(int if isinstance(field, fields.IntegerField) else float, texts)]
+    except ValueError:
+        raise _NotOrdinaryError from None
+
+
+def _column(field: fields.WireField) -> Callable[[list[Any]], Any]:
+    match field:
+        case fields.TimestampField():
+            return _timestamps
+        case fields.NumberField():
+            return _numbers
+        case fields.IntegerField():
+            return lambda values: _integers(values, field.least, field.most)
+    return lambda values: _keys(values, field)
+
+
+def _timestamps(values: list[Any]) -> Column:
+    kinds = set(map(type, values)) or {int}
+    if kinds == {str}:
+        return _ordinary(timestamps.parse_column(values))
+    if str in kinds:
+        raise _NotOrdinaryError
+    seconds = np.array(values, dtype=np.float64) if float in kinds else _integers(values, 0, _LAST_SECOND)
+    if not ((seconds >= 0) & (seconds < _LAST_SECOND)).all():
+        raise _NotOrdinaryError
+    if seconds.dtype == np.int64:
+        return seconds * timestamps.MICROSECONDS
+    return timestamps.column_from_seconds(seconds)
+
+
+def _numbers(values: list[Any]) -> Column:
+    column = np.array(values, dtype=np.float64)
+    if not (np.abs(column) <= fields.MAX_MAGNITUDE).all():
+        raise _NotOrdinaryError
+    return column
+
+
+def _integers(values: list[Any], least: int, most: int | None) -> Column:
+    try:
+        column = np.array(values, dtype=np.int64)
+    except OverflowError:
+        raise _NotOrdinaryError from None
+    if len(column) and (column.min() < least or (most is not None and column.max() > most)):
+        raise _NotOrdinaryError
+    return column
+
+
+def _keys(values: list[Any], field: fields.WireField) -> list[str]:
+    try:
+        for key in set(values):
+            field.to_internal_value(key)
+    except ValidationError:
+        raise _NotOrdinaryError from None
+    return values
+
+
+def _ordinary(column: Column | None) -> Column:
+    if column is None:
+        raise _NotOrdinaryError
+    return column

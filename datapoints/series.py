@@ -76,9 +76,9 @@ class Series:
 
     def _place(self, time: int) -> tuple[int, int]:
         """Return (chunk, position) of the first point not before `time`, or else of the end."""
-        chunk = bisect_left(self._chunks, time, key=_last_time)
-        chunk = min(chunk, len(self._chunks) - 1)
-        return chunk, bisect_left(self._chunks[chunk][0], time)
+        chunks = self._chunks
+        chunk = bisect_left(chunks, time, hi=len(chunks) - 1, key=_last_time) if len(chunks) > 1 else 0
+        return chunk, bisect_left(chunks[chunk][0], time)
 
     def __contains__(self, time: int) -> bool:
         """Whether there is a point at exactly this time. O(log n), O(1) for one newer than all."""
@@ -95,39 +95,55 @@ class Series:
         self._count_in(time // QUARTER_HOUR, 1, value, 0.0)
         return True
 
-    def extend(self, times: Integers, values: Floats, sums: Sequence[tuple[int, int, float, float]]) -> None:
+    def extend(self, times: array[int], values: array[float], sums: Sequence[tuple[int, int, float, float]]) -> None:
         """Add points sorted by time, none of whose times exists, with the rows of their `BucketSums`.
 
         O(len(times)) for points newer than the series. Late ones cost an insertion each or, where many fall
         between two points of the series, a merge of O(CHUNK + their number).
         """
         if times[0] < self.last:
-            late = int(np.searchsorted(times, self.last))
+            late = bisect_left(times, self.last)
             self._insert_all(times[:late], values[:late])
             times, values = times[late:], values[late:]
-        self._append(times, values)
+        if times:
+            self._append(times, values)
         if len(sums) > FEW:
             self._count_all(BucketSums(*map(np.array, zip(*sums, strict=True))))
         else:
             for number, count, high, low in sums:
                 self._count_in(number, count, high, low)
 
-    def _insert_all(self, times: Integers, values: Floats) -> None:
+    def _append(self, times: array[int], values: array[float]) -> None:
+        """Append points newer than all."""
+        self.last = times[-1]
+        self.count += len(times)
+        tail_times, tail_values = self._chunks[-1]
+        room = CHUNK - len(tail_times)
+        if len(times) <= room:
+            tail_times.extend(times)
+            tail_values.extend(values)
+            return
+        tail_times.extend(times[:room])
+        tail_values.extend(values[:room])
+        for start in range(room, len(times), CHUNK):
+            self._chunks.append((times[start : start + CHUNK], values[start : start + CHUNK]))
+
+    def _insert_all(self, times: array[int], values: array[float]) -> None:
         """Insert late points chunk by chunk."""
         start = 0
         while start < len(times):
             stop = len(times)
             if stop > FEW:
-                chunk, _ = self._place(int(times[start]))
-                stop = int(np.searchsorted(times, _last_time(self._chunks[chunk])))
+                chunk, _ = self._place(times[start])
+                stop = bisect_left(times, _last_time(self._chunks[chunk]))
             if stop - start > FEW:
                 self._merge(chunk, times[start:stop], values[start:stop])
             else:
-                for time, value in zip(times[start:stop].tolist(), values[start:stop].tolist(), strict=True):
+                for time, value in zip(times[start:stop], values[start:stop], strict=True):
                     self._insert(time, value)
             start = stop
 
-    def _merge(self, chunk: int, times: Integers, values: Floats) -> None:
+    def _merge(self, chunk: int, times: array[int], values: array[float]) -> None:
         """Merge points into a chunk, and cut the result into as many chunks as it needs."""
         old_times, old_values = self._chunks[chunk]
         all_times = np.concatenate((np.frombuffer(old_times, dtype=np.int64), times))
@@ -138,21 +154,6 @@ class Series:
             (array("q", all_times[piece].tobytes()), array("d", all_values[piece].tobytes())) for piece in pieces
         ]
         self.count += len(times)
-
-    def _append(self, times: Integers, values: Floats) -> None:
-        start = 0
-        while start < len(times):
-            tail_times, tail_values = self._chunks[-1]
-            if len(tail_times) == CHUNK:
-                self._chunks.append((array("q"), array("d")))
-                continue
-            stop = start + CHUNK - len(tail_times)
-            tail_times.frombytes(times[start:stop].tobytes())
-            tail_values.frombytes(values[start:stop].tobytes())
-            start = stop
-        if len(times):
-            self.last = int(times[-1])
-            self.count += len(times)
 
     def _insert(self, time: int, value: float) -> None:
         self.count += 1
@@ -174,20 +175,23 @@ class Series:
 
     def _count_in(self, number: int, count: int, high: float, low: float) -> None:
         """Add a sum of `count` values to the quarter-hour `number`."""
-        numbers = self._numbers
-        i = len(numbers) - 1
-        if i < 0 or numbers[i] != number:
-            i = bisect_left(numbers, number)
-            if i == len(numbers) or numbers[i] != number:
-                numbers.insert(i, number)
-                self._counts.insert(i, count)
-                self._highs.insert(i, high)
-                self._lows.insert(i, low)
-                return
-        self._counts[i] += count
-        self._highs[i], self._lows[i] = add_to_pair(self._highs[i], self._lows[i], high)
-        if low:
-            self._highs[i], self._lows[i] = add_to_pair(self._highs[i], self._lows[i], low)
+        numbers, counts, highs, lows = self._numbers, self._counts, self._highs, self._lows
+        if not numbers or number > numbers[-1]:
+            numbers.append(number)
+            counts.append(count)
+            highs.append(high)
+            lows.append(low)
+            return
+        i = len(numbers) - 1 if number == numbers[-1] else bisect_left(numbers, number)
+        if numbers[i] != number:
+            numbers.insert(i, number)
+            counts.insert(i, count)
+            highs.insert(i, high)
+            lows.insert(i, low)
+            return
+        counts[i] += count
+        total, rest = add_to_pair(highs[i], lows[i], high)
+        highs[i], lows[i] = add_to_pair(total, rest, low) if low else (total, rest)
 
     def _count_all(self, sums: BucketSums) -> None:
         """Add sums of many distinct, ascending quarter-hours at once. O(quarter-hours of the series and of these)."""

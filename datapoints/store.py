@@ -6,6 +6,7 @@ Plain Python and NumPy; knows no framework. Times are microseconds since the Uni
 from __future__ import annotations
 
 import threading
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -117,20 +118,17 @@ class SeriesStore:
         """
         if not len(times):
             return 0
-        numbers: dict[tuple[str, str], int] = {}
-        ids = np.fromiter(
-            (numbers.setdefault(pair, len(numbers)) for pair in zip(devices, users, strict=True)),
-            dtype=np.int64,
-            count=len(times),
-        )
+        numbers = _Numbering()
+        ids = np.fromiter(map(numbers.__getitem__, zip(devices, users, strict=True)), dtype=np.int64, count=len(times))
         batch = _SortedBatch(times, values, ids)
         pairs = list(numbers)
         with self._lock:
             duplicate = batch.repeated()
+            found = [self._find(*pair) for pair in pairs]
             for pair_id, a, b, _ in batch.spans():
-                series = self._find(*pairs[pair_id])
+                series = found[pair_id]
                 if series is not None and batch.times[a] <= series.last:
-                    duplicate[a:b] |= [time in series for time in batch.times[a:b].tolist()]
+                    duplicate[a:b] |= [time in series for time in batch.times[a:b]]
             if duplicate.any():
                 if not skip_duplicates:
                     raise DuplicatePointsError(sorted(batch.order[duplicate].tolist()))
@@ -139,7 +137,8 @@ class SeriesStore:
                     return 0
                 batch = _SortedBatch(times[kept], values[kept], ids[kept])
             for pair_id, a, b, sums in batch.spans():
-                self._get_or_create(*pairs[pair_id]).extend(batch.times[a:b], batch.values[a:b], sums)
+                series = found[pair_id] or self._get_or_create(*pairs[pair_id])
+                series.extend(batch.times[a:b], batch.values[a:b], sums)
         return len(batch.times)
 
     def _find(self, device: str, user: str) -> Series | None:
@@ -235,31 +234,52 @@ class SeriesStore:
             series._check()
 
 
+class _Numbering(dict[tuple[str, str], int]):
+    """Numbers its keys in the order in which they are first asked for."""
+
+    def __missing__(self, key: tuple[str, str]) -> int:
+        number = self[key] = len(self)
+        return number
+
+
+def _order(times: Integers, ids: Integers) -> Integers:
+    """Return what sorts points by series and time, equal ones in their order."""
+    # NumPy sorts 16-bit integers by radix, several times as fast as wider ones.
+    narrow = ids.astype(np.uint16) if ids.max() < 2**16 else ids
+    if (times[1:] >= times[:-1]).all():
+        return np.argsort(narrow, kind="stable")
+    by_time = np.argsort(times, kind="stable")
+    return by_time[np.argsort(narrow[by_time], kind="stable")]
+
+
 class _SortedBatch:
     """Points sorted by series and time, the first of equal ones first, with exact sums per quarter-hour."""
 
     def __init__(self, times: Integers, values: Floats, ids: Integers) -> None:
-        self.order = np.lexsort((times, ids))
-        self.times = times[self.order]
-        self.values = values[self.order]
-        self._ids = ids[self.order]
+        self.order = _order(times, ids)
+        self._ids, sorted_times, sorted_values = ids[self.order], times[self.order], values[self.order]
+        # Slices of arrays are appended to series several times as fast as slices of NumPy's.
+        self.times, self.values = array("q", sorted_times.tobytes()), array("d", sorted_values.tobytes())
+        numbers = sorted_times // QUARTER_HOUR
         new_series = np.diff(self._ids, prepend=-1) != 0
-        numbers = self.times // QUARTER_HOUR
-        self._starts = np.flatnonzero(new_series)
-        self._sum_starts = np.flatnonzero(new_series | (np.diff(numbers, prepend=-1) != 0))
-        counts = np.diff(self._sum_starts, append=len(times))
-        highs, lows = grouped_sums(self.values, self._sum_starts)
-        self._sums = list(zip(*(c.tolist() for c in (numbers[self._sum_starts], counts, highs, lows)), strict=True))
+        starts = np.flatnonzero(new_series)
+        sum_starts = np.flatnonzero(new_series | (np.diff(numbers, prepend=-1) != 0))
+        counts = np.diff(sum_starts, append=len(times))
+        columns = (numbers[sum_starts], counts, *grouped_sums(sorted_values, sum_starts))
+        self._sums = list(zip(*(column.tolist() for column in columns), strict=True))
+        self._series = self._ids[starts].tolist()
+        self._starts = [*starts.tolist(), len(times)]
+        self._sum_starts = [*np.searchsorted(sum_starts, starts).tolist(), len(self._sums)]
 
     def spans(self) -> Iterator[tuple[int, int, int, list[tuple[int, int, float, float]]]]:
         """Yield (series id, start, stop, sums) of each series: its points' positions and its `BucketSums`."""
-        starts = [*self._starts.tolist(), len(self.times)]
-        sums = [*np.searchsorted(self._sum_starts, self._starts).tolist(), len(self._sums)]
-        for i, series_id in enumerate(self._ids[self._starts].tolist()):
+        starts, sums = self._starts, self._sum_starts
+        for i, series_id in enumerate(self._series):
             yield series_id, starts[i], starts[i + 1], self._sums[sums[i] : sums[i + 1]]
 
     def repeated(self) -> NDArray[np.bool_]:
         """Mark the points that equal the one before them in series and time."""
-        same = np.zeros(len(self.times), dtype=bool)
-        same[1:] = (self.times[1:] == self.times[:-1]) & (self._ids[1:] == self._ids[:-1])
+        times = np.frombuffer(self.times, dtype=np.int64)
+        same = np.zeros(len(times), dtype=bool)
+        same[1:] = (times[1:] == times[:-1]) & (self._ids[1:] == self._ids[:-1])
         return same

@@ -105,14 +105,15 @@ def parse_column(texts: list[str]) -> Integers | None:
     if (year < 1970).any() or not ((month >= 1) & (month <= 12) & (hour < 24) & (minute < 60) & (second < 60)).all():
         return None
     first_of_month = (12 * (year - 1970) + month - 1).astype("datetime64[M]")
-    days: Integers = first_of_month.astype("datetime64[D]").astype(np.int64) + day - 1
+    days = first_of_month.astype("datetime64[D]").astype(np.int64) + day - 1
     # A day beyond its month's last falls into another month, and so does a zeroth one.
     if (days.astype("datetime64[D]").astype("datetime64[M]") != first_of_month).any():
         return None
     decimals = min(digits.shape[1] - 14, 6)
     fraction = number(14, 14 + decimals) * 10 ** (6 - decimals)
-    seconds: Integers = ((days * 24 + hour) * 60 + minute) * 60 + second
-    return seconds * MICROSECONDS + fraction
+    seconds = ((days * 24 + hour) * 60 + minute) * 60 + second
+    timestamps: Integers = seconds * MICROSECONDS + fraction
+    return timestamps
 
 
 def render(timestamp: int) -> str:

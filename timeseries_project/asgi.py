@@ -8,6 +8,7 @@ other requests get their turn.
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 from collections.abc import Awaitable, Callable, Iterator
@@ -49,7 +50,7 @@ class Application(BaseHandler):
         # request are not sent, for there are no database connections and caches that would listen.
         response = self.get_response(Utf8Request(environ))
         try:
-            await _answer(response, scope["method"], send)
+            await _answer(response, scope["method"], receive, send)
         finally:
             if response.streaming:
                 response.close()
@@ -124,7 +125,7 @@ async def _parts(message: dict[str, Any], receive: Receive) -> list[bytes] | Non
     return None
 
 
-async def _answer(response: HttpResponseBase, method: str, send: Send) -> None:
+async def _answer(response: HttpResponseBase, method: str, receive: Receive, send: Send) -> None:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     if isinstance(response, HttpResponse):
@@ -132,9 +133,19 @@ async def _answer(response: HttpResponseBase, method: str, send: Send) -> None:
         return
     assert isinstance(response, StreamingHttpResponse)
     if method != "HEAD":
+        # Sending does not tell that the client has gone, and a long answer to nobody costs as much as to one.
+        gone = asyncio.ensure_future(_disconnected(receive))
         for part in cast(Iterator[bytes], response.streaming_content):
+            if gone.done():
+                return
             await send({"type": "http.response.body", "body": part, "more_body": True})
+        gone.cancel()
     await send({"type": "http.response.body", "body": b""})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 django.setup(set_prefix=False)

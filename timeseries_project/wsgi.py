@@ -40,7 +40,8 @@ class Utf8Request(WSGIRequest):
         super().__init__(environ)
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
-        self.content_type, self.content_params = header_parameters(meta.get("CONTENT_TYPE", ""))
+        media_type, parameters = header_parameters(meta.get("CONTENT_TYPE", ""))
+        self.content_type, self.content_params = media_type, dict(parameters)
 
 
 class Handler(WSGIHandler):

@@ -10,7 +10,6 @@ from typing import IO, Any
 
 import msgspec
 from django.conf import settings
-from django.http.request import HttpHeaders
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
@@ -34,7 +33,7 @@ class BodyParser(BaseParser, ABC):
         assert parser_context is not None
         request: Request = parser_context["request"]
         _require_utf8(media_type or "")
-        body = read_body(stream, request.headers)
+        body = read_body(stream, request.META)
         return self.parse_body(body, getattr(parser_context["view"], "item_serializer", None))
 
     @abstractmethod
@@ -42,14 +41,14 @@ class BodyParser(BaseParser, ABC):
         """Parse the whole body, whose items the serializer will read."""
 
 
-def read_body(stream: IO[bytes], headers: HttpHeaders) -> bytes:
+def read_body(stream: IO[bytes], meta: Mapping[str, str]) -> bytes:
     """Read a request's body; refuses other content encodings, and more than MAX_BODY_BYTES."""
-    encoding = headers.get("Content-Encoding", "").strip().lower()
+    encoding = meta.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in ("", "identity"):
         raise UnsupportedMediaType(encoding, f"Content encoding {encoding!r} is not accepted; send it as it is.")
     limit = settings.MAX_BODY_BYTES
-    declared = headers.get("Content-Length") or "0"
-    if "Transfer-Encoding" in headers and not headers.get("Content-Length"):
+    declared = meta.get("CONTENT_LENGTH") or "0"
+    if "HTTP_TRANSFER_ENCODING" in meta and not meta.get("CONTENT_LENGTH"):
         raise ParseError("A body without a Content-Length cannot be read here.")
     if not (declared.isascii() and declared.isdigit()):
         raise ParseError(f"The Content-Length {declared!r} is no number of bytes.")

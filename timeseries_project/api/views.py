@@ -106,9 +106,13 @@ class ApiView(APIView):
         """Let go of the body; stream a columnar answer of more than a slice, in memory that does not grow."""
         if isinstance(request, Request):
             request.release_data()
-        response: HttpResponseBase = super().finalize_response(request, answer, *args, **kwargs)
-        rows = getattr(response, "data", None)
-        renderer = getattr(response, "accepted_renderer", None)
+        response: Response = answer
+        renderer = response.accepted_renderer = request.accepted_renderer
+        response.accepted_media_type = request.accepted_media_type
+        response.renderer_context = self.get_renderer_context()  # type: ignore[attr-defined]  # the stubs lack it
+        for name, value in self.headers.items():
+            response.headers[name] = value
+        rows = response.data
         if not isinstance(rows, ColumnarRows) or len(rows) <= renderers.SLICE:
             return response
         if not isinstance(renderer, renderers.JSONRenderer | renderers.CSVRenderer):

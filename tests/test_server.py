@@ -1,0 +1,196 @@
+"""The production server as `make serve` runs it: a process of its own, spoken to over sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LINE = '{"timestamp":%d,"value":1,"device":"%s","user":"u"}\n'
+LIMIT = 100_000
+
+
+class Served:
+    """A running server."""
+
+    def __init__(self, **environment: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "timeseries_project.serve"],
+            cwd=ROOT,
+            env=os.environ | {"PORT": str(self.port), "MAX_BODY_BYTES": str(LIMIT)} | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                assert self.request("GET", "/healthz")[0] == 200
+                return
+            except OSError:
+                assert time.monotonic() < deadline, "the server does not answer"
+                assert self.process.poll() is None, self.process.communicate()
+
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, HTTPResponse, bytes]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, sent, encode_chunked=sent.get("Transfer-Encoding") == "chunked")
+        response = connection.getresponse()
+        content = response.read()
+        connection.close()
+        return response.status, response, content
+
+    def raw(self, text: bytes) -> bytes:
+        """Send bytes, and return all that is answered until the server closes."""
+        with self.connect() as stream:
+            stream.sendall(text)
+            return b"".join(iter(lambda: stream.recv(65_536), b""))
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+
+def post(media_type: str, length: int) -> bytes:
+    """Return the head of a request that announces a body."""
+    return (
+        f"POST /datapoints HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\n"
+        f"Content-Length: {length}\r\n\r\n"
+    ).encode()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    """One server for the tests that leave it as it was."""
+    served = Served()
+    served.wait()
+    yield served
+    assert served.stop() == 0
+
+
+def test_speaks_the_same_contract(server: Served) -> None:
+    status, response, body = server.request("GET", "/healthz")
+    assert (status, body, response.headers["Content-Length"]) == (200, b'{"status":"ok"}', "15")
+    assert response.headers["Content-Security-Policy"] == "default-src 'self'; img-src 'self' data:"
+    for method, path, expected in (
+        ("GET", "/nope", 404),
+        ("DELETE", "/devices/%FF/datapoints", 400),
+        ("GET", "/datapoints?device=%FF", 400),
+        ("PUT", "/datapoints", 405),
+        ("DELETE", "/devices/a%2Fb%20%C3%BC/datapoints", 204),
+        ("GET", "/static/style.css", 200),
+        ("GET", "/charts/bandwidth", 200),
+        ("HEAD", "/api/bandwidth/devices", 200),
+    ):
+        status, response, body = server.request(method, path)
+        assert status == expected, path
+        if status >= 400:
+            assert response.headers["Content-Type"] == "application/problem+json"
+            assert json.loads(body)["status"] == status
+        assert bool(body) == (status != 204 and method != "HEAD")
+
+
+@pytest.mark.parametrize("media_type", ["application/x-ndjson", "application/json"])
+def test_a_chunked_body_is_read(server: Served, media_type: str) -> None:
+    lines = [(LINE % (i, f"chunked {media_type}")).encode() for i in range(1, 4)]
+    if media_type == "application/json":
+        lines = [b"[", lines[0], b"]"]
+    status, _, body = server.request(
+        "POST", "/datapoints", iter(lines), Content_Type=media_type, Transfer_Encoding="chunked"
+    )
+    assert (status, json.loads(body)) == (201, {"created": len(lines) if media_type.endswith("ndjson") else 1})
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_body_beyond_the_limit_is_refused(server: Served, chunked: bool) -> None:
+    piece = b" " * (LIMIT // 4)
+    if chunked:
+        body: Any = (piece for _ in range(5))
+        headers = {"Transfer_Encoding": "chunked"}
+    else:
+        body, headers = piece * 5, {}
+    status, response, _ = server.request("POST", "/datapoints", body, Content_Type="application/json", **headers)
+    assert (status, response.headers["Content-Type"]) == (413, "application/problem+json")
+    assert server.request("GET", "/healthz")[0] == 200
+
+
+def test_a_client_that_goes_in_the_middle_of_a_body_stores_nothing(server: Served) -> None:
+    with server.connect() as stream:
+        stream.sendall(post("application/x-ndjson", 5_000) + (LINE % (1, "gone")).encode())
+    assert b'"gone"' not in server.request("GET", "/devices")[2]
+
+
+def test_two_lengths_are_none(server: Served) -> None:
+    answer = server.raw(
+        b"POST /datapoints HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/x-ndjson\r\n"
+        b"Content-Length: 3\r\nContent-Length: 60\r\n\r\n" + (LINE % (1, "two")).encode()
+    )
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_clients_that_stall_hold_up_no_one(server: Served) -> None:
+    """Two hundred have sent half a request, fifty more ask for a long answer and never read it."""
+    server.request("POST", "/datapoints", LINE % (1, "long"), Content_Type="application/json")
+    half = post("application/json", 100) + b"[{"
+    with ExitStack() as stack:
+        for i in range(250):
+            stream = stack.enter_context(server.connect())
+            stream.sendall(half if i < 200 else b"GET /statistics/devices/long/avg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for _ in range(20):
+            assert server.request("GET", "/api/statistics")[0] == 200
+    assert server.request("GET", "/healthz")[0] == 200
+
+
+def test_a_long_answer_comes_whole(server: Served) -> None:
+    server.request("POST", "/datapoints", LINE % (2, "whole"), Content_Type="application/json")
+    buckets = json.loads(server.request("GET", "/statistics/devices/whole/avg")[2])
+    assert len(buckets) > 1_900_000
+    assert buckets[0]["count"] == 1
+
+
+def test_a_stop_lets_no_accepted_request_go_unanswered() -> None:
+    served = Served()
+    served.wait()
+    body = (LINE % (1, "last")).encode()
+    with served.connect() as stream:
+        stream.sendall(post("application/json", len(body)) + body[:5])
+        served.request("GET", "/healthz")  # the server has read what was sent before
+        served.process.send_signal(signal.SIGTERM)
+        stream.sendall(body[5:])
+        assert stream.recv(65_536).startswith(b"HTTP/1.1 201 ")
+    served.process.communicate(timeout=30)
+    assert served.process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PORT", "0"), ("PORT", "http"), ("WORKERS", "2"), ("BANDWIDTHS_FILE", "absent.py"), ("DJANGO_DEBUG", "maybe")],
+)
+def test_a_bad_setting_stops_the_start_with_one_line(name: str, value: str) -> None:
+    served = Served(**{name: value})
+    out, err = served.process.communicate(timeout=30)
+    assert (served.process.returncode, out) == (1, "")
+    assert len(err.splitlines()) == 1
+    assert err.startswith(f"{name}: ")

@@ -136,6 +136,7 @@ async def _answer(response: HttpResponseBase, method: str, receive: Receive, sen
         # Sending does not tell that the client has gone, and a long answer to nobody costs as much as to one.
         gone = asyncio.ensure_future(_disconnected(receive))
         for part in cast(Iterator[bytes], response.streaming_content):
+            await asyncio.sleep(0)  # the others' turn; sending alone may not wait
             if gone.done():
                 return
             await send({"type": "http.response.body", "body": part, "more_body": True})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -39,19 +40,30 @@ class RequestGuardMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
         self._fault_view = FaultView.as_view()
+        #: Hosts that were found to be allowed, and by which setting.
+        self._served: set[str] = set()
+        self._allowed: list[str] = []
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer, or refuse."""
-        try:
-            request.get_host()
-        except DisallowedHost:
-            return self._answer(request, InvalidInputError("The Host header names a host not served here."))
+        allowed = settings.ALLOWED_HOSTS
+        if request.META.get("HTTP_HOST") not in self._served or allowed is not self._allowed:
+            try:
+                request.get_host()
+            except DisallowedHost:
+                return self._answer(request, InvalidInputError("The Host header names a host not served here."))
+            self._remember(request.META.get("HTTP_HOST", ""), allowed)
         if not getattr(request, "is_utf8", True):
             return self._answer(request, InvalidInputError("The path or the query is not UTF-8."))
         if not request.path_info.startswith("/"):
             # Django would answer this one before it asks any route.
             return self._answer(request, NotFound())
         return self.get_response(request)
+
+    def _remember(self, host: str, allowed: list[str]) -> None:
+        if allowed is not self._allowed or len(self._served) >= 1_000:
+            self._allowed, self._served = allowed, set()
+        self._served.add(host)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase:
         """Answer what a page raised; endpoints answer for themselves."""

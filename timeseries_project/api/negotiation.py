@@ -88,7 +88,7 @@ class ContentNegotiation(BaseContentNegotiation):
         if wanted is not None:
             for renderer in renderers:
                 if renderer.format == wanted:
-                    return renderer, _media_type(renderer)
+                    return type(renderer)(), _media_type(renderer)
             formats = ", ".join(str(renderer.format) for renderer in renderers)
             raise NotAcceptable(f"There is no format {wanted!r} here; there are {formats}.")
         types = tuple(map(_media_type, renderers))
@@ -96,7 +96,7 @@ class ContentNegotiation(BaseContentNegotiation):
         if place is None:
             known = ", ".join(types)
             raise NotAcceptable(f"None of the accepted media types can be produced; there are {known}.")
-        return renderers[place], types[place]
+        return type(renderers[place])(), types[place]
 
 
 @lru_cache(maxsize=1024)

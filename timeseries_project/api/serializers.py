@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
 from rest_framework.exceptions import ValidationError
 from rest_framework.fields import empty
+from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
 from timeseries_project.api.fields import WireField
@@ -124,6 +125,17 @@ class InputSerializer(Serializer[Any]):
         if errors:
             raise invalid(errors)
         return values
+
+    @classmethod
+    @cache
+    def _left_out(cls) -> dict[str, Any]:
+        """Return what is read from a query string without any parameters."""
+        return cls.read_query(QueryDict())
+
+    @classmethod
+    def read_request(cls, request: HttpRequest | Request) -> dict[str, Any]:
+        """Read the query string of a request; most have none, and then nothing is parsed."""
+        return cls.read_query(request.GET) if request.META.get("QUERY_STRING") else dict(cls._left_out())
 
     @classmethod
     def check_query(cls, values: dict[str, Any]) -> list[FieldError]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from threading import Lock
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -12,6 +13,7 @@ from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.exceptions import MethodNotAllowed, NotFound
 from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request as BaseRequest
 from rest_framework.response import Response
@@ -26,10 +28,25 @@ from timeseries_project.columns import ColumnarRows
 
 
 class Request(BaseRequest):
-    """A request whose body always goes to a parser: an empty one is judged there, by its media type."""
+    """A request whose body always goes to a parser: there are no forms and no files, and an empty one is judged too.
 
-    def _load_stream(self) -> None:
-        self._stream: Any = self._request
+    `method` and `META` are looked up so often that the framework's detour over `__getattr__` shows.
+    """
+
+    @property
+    def method(self) -> str | None:  # type: ignore[override]  # nothing writes it
+        """The method, as Django has it."""
+        return self._request.method
+
+    @property
+    def META(self) -> dict[str, Any]:  # type: ignore[override]  # nothing writes it
+        """The environment, as Django has it."""
+        return self._request.META
+
+    def _load_data_and_files(self) -> None:
+        self.release_data()  # what cannot be parsed is not tried again, say by the page that shows the error
+        parser: Any = cast(BaseContentNegotiation, self.negotiator).select_parser(self, self.parsers or ())
+        self._data = self._full_data = parser.parse(self._request, self.content_type, self.parser_context)
 
     def release_data(self) -> None:
         """Drop the parsed body.
@@ -38,6 +55,17 @@ class Request(BaseRequest):
         few objects per request seldom make it do; megabytes of a batch must not wait for that.
         """
         self._data = self._full_data = None
+        self._files: Any = None
+
+
+# Made once; of the browsable one, which keeps what it renders, negotiation returns a new one.
+_RENDERERS: list[BaseRenderer] = [renderers.JSONRenderer(), renderers.BrowsableAPIRenderer()]
+_RENDERERS_OF_ROWS: list[BaseRenderer] = [_RENDERERS[0], renderers.CSVRenderer(), _RENDERERS[1]]
+
+
+@cache
+def _parsers(classes: tuple[type[BaseParser], ...]) -> list[BaseParser]:
+    return [parser() for parser in classes]
 
 
 _METHODS: dict[tuple[object, ...], list[str]] = {}
@@ -76,10 +104,14 @@ class ApiView(APIView):
         """Negotiate, check, and read the query string into `self.query`."""
         if request.method not in self.allowed_methods:
             raise MethodNotAllowed(str(request.method))  # whatever the client accepts
-        super().initial(request, *args, **kwargs)
+        self.format_kwarg = None
+        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+        self.perform_authentication(request)
+        self.check_permissions(request)
+        self.check_throttles(request)
         if self.operation not in ("metadata", "options"):
             serializer = self.query_serializers.get(self.operation, NoParameters)
-            self.query = serializer.read_query(request.query_params)
+            self.query = serializer.read_request(request)
 
     def _allowed_methods(self) -> list[str]:
         # The framework looks for every method's handler again with each request.
@@ -91,10 +123,11 @@ class ApiView(APIView):
 
     def get_renderers(self) -> list[BaseRenderer]:
         """Add CSV where rows are answered."""
-        found = super().get_renderers()
-        if self.row_fields():
-            found.insert(1, renderers.CSVRenderer())
-        return found
+        return _RENDERERS_OF_ROWS if self.row_fields() else _RENDERERS
+
+    def get_parsers(self) -> list[BaseParser]:
+        """Return the parsers, which keep nothing of a request."""
+        return _parsers(tuple(self.parser_classes))
 
     def row_fields(self) -> tuple[str, ...]:
         """Return the columns of the rows that this operation answers; none if it answers no rows."""

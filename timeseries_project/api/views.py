@@ -106,7 +106,8 @@ class ApiView(APIView):
             raise MethodNotAllowed(str(request.method))  # whatever the client accepts
         self.format_kwarg = None
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
-        self.perform_authentication(request)
+        if request.authenticators:
+            self.perform_authentication(request)
         self.check_permissions(request)
         self.check_throttles(request)
         if self.operation not in ("metadata", "options"):

@@ -68,7 +68,9 @@ def _parsers(classes: tuple[type[BaseParser], ...]) -> list[BaseParser]:
     return [parser() for parser in classes]
 
 
-_METHODS: dict[tuple[object, ...], list[str]] = {}
+@cache
+def _methods(actions: tuple[str, ...]) -> list[str]:
+    return [method.upper() for method in APIView.http_method_names if method in (*actions, "options")]
 
 
 class ApiView(APIView):
@@ -114,14 +116,6 @@ class ApiView(APIView):
             serializer = self.query_serializers.get(self.operation, NoParameters)
             self.query = serializer.read_request(request)
 
-    def _allowed_methods(self) -> list[str]:
-        # The framework looks for every method's handler again with each request.
-        key = (type(self), *(getattr(self, "action_map", None) or ()))
-        methods = _METHODS.get(key)
-        if methods is None:
-            methods = _METHODS[key] = super()._allowed_methods()  # type: ignore[misc]  # the stubs lack it
-        return methods
-
     def get_renderers(self) -> list[BaseRenderer]:
         """Add CSV where rows are answered."""
         return _RENDERERS_OF_ROWS if self.row_fields() else _RENDERERS
@@ -161,6 +155,10 @@ class ApiView(APIView):
 
 class ApiViewSet(ViewSetMixin, ApiView):  # type: ignore[misc]  # as the framework combines them itself
     """An `ApiView` whose methods are named actions."""
+
+    def _allowed_methods(self) -> list[str]:
+        # The framework looks for every method's handler again with each request.
+        return _methods(tuple(self.action_map or ()))
 
 
 class _AnyRenderer(BaseContentNegotiation):

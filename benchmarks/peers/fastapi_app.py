@@ -6,6 +6,9 @@ The data live in this project's own engines, so that what is compared is the fra
 structure. Validation is that of the service: the same numbers, keys and times are accepted, the same faults
 answered with the same statuses as problem details. Everything is done in the event loop: the work of a request
 takes microseconds, and a hand-over to a thread pool would cost more.
+
+Bodies are declared as pydantic models, which is what FastAPI is chosen for. Reading the raw body in the endpoint
+and calling `model_validate_json` would gain a sixth on POST and lose the documented schema.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StrictFloat, StrictInt, StrictStr
+from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from datapoints.store import SeriesStore
@@ -38,25 +41,32 @@ def _refuse(message: str) -> PydanticCustomError:
     return PydanticCustomError("invalid", "{message}", {"message": message})
 
 
-def _read_timestamp(value: float | str) -> int:
+def _read_timestamp(value: object) -> int:
     """Read ISO 8601 or epoch seconds as microseconds since 1970."""
     if isinstance(value, str):
         try:
             timestamp = timestamps.parse(value)
         except ValueError as error:
             raise _refuse(str(error)) from None
-    elif math.isfinite(value):
-        timestamp = timestamps.from_seconds(value)
-    else:
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        raise _refuse("must be an ISO 8601 string or a number of epoch seconds.")
+    elif isinstance(value, float) and not math.isfinite(value):
         raise _refuse("must be finite.")
+    else:
+        timestamp = timestamps.from_seconds(value)
     if timestamp < 0:
         raise _refuse("lies before 1970.")
     return timestamp
 
 
-def _read_key(value: str | int) -> str:
-    """Accept any text of 1 to 255 characters that is not blank and holds no control characters."""
-    key = str(value)
+def _read_key(value: object) -> str:
+    """Accept any text of 1 to 255 characters that is not blank and holds no control characters, and integers."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        key = str(value) if abs(value) < 10**MAX_KEY_LENGTH else "9" * (MAX_KEY_LENGTH + 1)
+    elif isinstance(value, str):
+        key = value
+    else:
+        raise _refuse("must be a string or an integer.")
     if len(key) > MAX_KEY_LENGTH:
         raise _refuse(f"must have at most {MAX_KEY_LENGTH} characters.")
     if not key.strip():
@@ -66,26 +76,28 @@ def _read_key(value: str | int) -> str:
     return key
 
 
-def _read_whole(value: float) -> int:
-    if isinstance(value, float) and not value.is_integer():
+def _read_whole(value: object) -> int:
+    """Read a number without fraction."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
         raise _refuse("must be a whole number.")
-    return int(value)
+    return value
 
 
+# One plain function per field is faster than a union of types and a validator after it.
 Timestamp = Annotated[
-    StrictInt | StrictFloat | StrictStr,
-    AfterValidator(_read_timestamp),
+    int,
+    PlainValidator(_read_timestamp, json_schema_input_type=float | str),
     PlainSerializer(timestamps.render, return_type=str),
 ]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-MAX_MAGNITUDE, le=MAX_MAGNITUDE)]
-Key = Annotated[StrictStr | StrictInt, AfterValidator(_read_key)]
-Milliseconds = Annotated[StrictInt | StrictFloat, Field(ge=0, allow_inf_nan=False), AfterValidator(_read_whole)]
+Key = Annotated[str, PlainValidator(_read_key, json_schema_input_type=str | int)]
+Milliseconds = Annotated[int, BeforeValidator(_read_whole, json_schema_input_type=float), Field(ge=0)]
 
 
 class Datapoint(BaseModel):
     """One measured value; timestamp, device and user together are unique."""
-
-    model_config = ConfigDict(extra="ignore")
 
     timestamp: Timestamp
     value: Number
@@ -95,8 +107,6 @@ class Datapoint(BaseModel):
 
 class Transaction(BaseModel):
     """One payment, or one refund if the amount is negative."""
-
-    model_config = ConfigDict(extra="ignore")
 
     amount: Number
     timestamp: Milliseconds
@@ -132,7 +142,8 @@ async def answer_problem(_: Request, problem: Problem) -> Response:
 @app.exception_handler(RequestValidationError)
 async def answer_invalid(request: Request, invalid: RequestValidationError) -> Response:
     """Answer what pydantic refused, field by field."""
-    errors = [{"field": ".".join(map(str, e["loc"][1:])), "message": e["msg"]} for e in invalid.errors()[:100]]
+    faults = {e["loc"][1]: e["msg"] for e in invalid.errors()[:100] if len(e["loc"]) > 1}
+    errors = [{"field": name, "message": message} for name, message in faults.items() if isinstance(name, str)]
     return await answer_problem(request, Problem(400, "Bad Request", "The request is not valid.", errors))
 
 

@@ -1,0 +1,194 @@
+"""HTTP clients that cost little themselves: one connection, a bystander, and a crowd that stalls."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.synchronize import Event
+from typing import NamedTuple
+
+KEPT = 65_536  # bytes of an answer that are kept; the rest is read and counted
+PIECE = 1 << 18
+TIMEOUT = 60.0
+
+
+class Answer(NamedTuple):
+    """A status, how many bytes the body had, and how it began."""
+
+    status: int
+    size: int
+    body: bytes
+
+
+class UnexpectedStatusError(RuntimeError):
+    """A server refused what the benchmark sent."""
+
+
+def request(method: str, path: str, body: bytes = b"", media_type: str = "application/json") -> bytes:
+    """Spell a whole request, so that sending it costs one call."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    if method != "GET":
+        head += f"Content-Type: {media_type}\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"\r\n" + body
+
+
+class BrokenAnswerError(RuntimeError):
+    """A server closed the connection before it had answered."""
+
+
+class Connection:
+    """One keep-alive connection, opened again where the server closes it."""
+
+    def __init__(self, port: int, timeout: float = TIMEOUT) -> None:
+        self._port = port
+        self._timeout = timeout
+        self._socket: socket.socket | None = None
+
+    def send(self, message: bytes) -> Answer:
+        """Send one request and read its answer to the last byte; UnexpectedStatusError unless it is 2xx."""
+        if self._socket is None:
+            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=self._timeout)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._stream = self._socket.makefile("rb", buffering=PIECE)
+        self._socket.sendall(message)
+        answer = self._read()
+        if not 200 <= answer.status < 300:
+            start = message[:200].split(b"\r\n", 1)[0].decode()
+            raise UnexpectedStatusError(f"{start}: {answer.status} {answer.body[:500].decode(errors='replace')}")
+        return answer
+
+    def timed(self, message: bytes) -> float:
+        """Return how many seconds a request takes, to its last byte."""
+        begin = time.perf_counter()
+        self.send(message)
+        return time.perf_counter() - begin
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        if self._socket is not None:
+            self._stream.close()
+            self._socket.close()
+            self._socket = None
+
+    def _read(self) -> Answer:
+        first = self._stream.readline().split(b" ", 2)
+        if len(first) < 2:
+            raise BrokenAnswerError("the connection was closed without an answer")
+        status = int(first[1])
+        headers = {}
+        while (line := self._stream.readline()) not in (b"\r\n", b""):
+            name, _, value = line.partition(b":")
+            headers[name.lower()] = value.strip().lower()
+        size, start = 0, b""
+        for piece in self._pieces(status, headers):
+            size += len(piece)
+            start = start or piece[:KEPT]
+        if headers.get(b"connection") == b"close":
+            self.close()
+        return Answer(status, size, start)
+
+    def _pieces(self, status: int, headers: dict[bytes, bytes]) -> Iterator[bytes]:
+        if headers.get(b"transfer-encoding") == b"chunked":
+            while length := int(self._stream.readline(), 16):
+                yield self._stream.read(length)
+                self._stream.readline()
+            self._stream.readline()
+        elif b"content-length" in headers:
+            yield self._stream.read(int(headers[b"content-length"]))
+        elif status != 204:  # the body ends with the connection
+            headers[b"connection"] = b"close"
+            while piece := self._stream.read(PIECE):
+                yield piece
+
+
+def send_all(port: int, messages: Sequence[bytes], connections: int = 1) -> float:
+    """Send requests one after the other over each of some connections; return the seconds until all are answered."""
+    lines = [Connection(port) for _ in range(connections)]
+    failures: list[Exception] = []
+
+    def work(line: Connection, share: Sequence[bytes]) -> None:
+        try:
+            for message in share:
+                line.send(message)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [
+        threading.Thread(target=work, args=(line, messages[i::connections])) for i, line in enumerate(lines[1:], 1)
+    ]
+    begin = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    work(lines[0], messages[::connections])
+    for thread in threads:
+        thread.join()
+    seconds = time.perf_counter() - begin
+    for line in lines:
+        line.close()
+    if failures:
+        raise failures[0]
+    return seconds
+
+
+class Sample(NamedTuple):
+    """When one request began (on the clock of `time.perf_counter`) and how many seconds it took."""
+
+    begin: float
+    seconds: float
+
+
+@contextmanager
+def bystander(port: int, message: bytes, pause: float) -> Iterator[Callable[[], list[Sample]]]:
+    """Let another process send the same request again and again; the function given stops it and returns samples."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    stop = context.Event()
+    process = context.Process(target=_stand_by, args=(port, message, pause, stop, sender), daemon=True)
+    process.start()
+    sender.close()  # so that a bystander that fails ends the wait for its samples
+
+    def finish() -> list[Sample]:
+        stop.set()
+        samples: list[Sample] = receiver.recv()
+        return samples
+
+    try:
+        yield finish
+    finally:
+        stop.set()
+        process.join(timeout=5)
+        process.kill()
+
+
+def _stand_by(port: int, message: bytes, pause: float, stop: Event, sender: Pipe) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
+    connection = Connection(port)
+    samples = []
+    while not stop.is_set():
+        begin = time.perf_counter()
+        samples.append(Sample(begin, connection.timed(message)))
+        time.sleep(pause)
+    sender.send(samples)
+
+
+@contextmanager
+def stalled(port: int, clients: int, message: bytes) -> Iterator[None]:
+    """Keep clients connected that have sent half a request: every second half its head, the others half its body."""
+    head = message.index(b"\r\n\r\n") + 4
+    halves = [message[: head // 2], message[: (head + len(message)) // 2]]
+    crowd = []
+    try:
+        for i in range(clients):
+            crowd.append(socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT))
+            crowd[-1].sendall(halves[i % 2])
+        time.sleep(0.3)  # until the server has read them all
+        yield
+    finally:
+        for one in crowd:
+            one.close()

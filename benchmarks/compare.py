@@ -1,0 +1,78 @@
+"""Hold the service against its peers and its goals, side by side in one run: `python benchmarks/compare.py`.
+
+Every benchmark starts fresh servers on loopback, drives them in turns (A B C, A B C, ...) so that a machine whose
+speed drifts drifts for all, and prints ratios with the medians behind them as rows of a Markdown table. Peers that
+are not installed are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from concurrency import concurrency
+from engines import transactions_goals
+from footprint import memory_per_point, memory_per_series, start
+from ingest import disorder, formats, ingest, late, transaction_batches
+from options import Options
+from reads import averages, bandwidth_query, deletion, long_answers
+from report import HEADING, Row, machine
+from servers import FASTAPI, INFLUX, VICTORIA, installed
+
+BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
+    "ingest": ingest,
+    "disorder": disorder,
+    "late": late,
+    "formats": formats,
+    "averages": averages,
+    "long-answers": long_answers,
+    "memory-per-point": memory_per_point,
+    "memory-per-series": memory_per_series,
+    "deletion": deletion,
+    "transactions-engine": transactions_goals,
+    "transaction-batches": transaction_batches,
+    "bandwidth": bandwidth_query,
+    "concurrency": concurrency,
+    "start": start,
+}
+
+
+def main() -> int:
+    """Run the benchmarks that were asked for; 1 if one of them could not be run."""
+    parser = argparse.ArgumentParser(description="Compare the service with its peers, as a Markdown table.")
+    parser.add_argument("--quick", action="store_true", help="a look in under three minutes; small sizes")
+    parser.add_argument("--full", action="store_true", help="all sizes, up to 100 million points; some twenty minutes")
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
+    arguments = parser.parse_args()
+    options = Options(quick=arguments.quick, full=arguments.full)
+    # A polite request to end must stop the servers too, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    print(f"{machine()}; {time.strftime('%Y-%m-%d')}\n")
+    absent = [name for name in (INFLUX, VICTORIA, FASTAPI) if not installed(name)]
+    if absent:
+        print(f"Not installed, and so left out: {', '.join(absent)}.\n")
+    print(HEADING)
+    failed = 0
+    for name in arguments.only or BENCHMARKS:
+        begin = time.perf_counter()
+        try:
+            rows = BENCHMARKS[name](options)
+        except Exception as error:  # the others are still worth their rows
+            failed += 1
+            rows = []
+            print(f"{name} failed: {type(error).__name__}: {error}", file=sys.stderr)
+        for row in rows:
+            print(row, flush=True)
+        print(f"{name}: {time.perf_counter() - begin:.0f} s", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,215 @@
+"""Batches over HTTP: against the peers, out of order, late, in other formats, and of transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from client import send_all
+from options import Options
+from report import Goal, Row, interleaved, millions, ratio
+from servers import INFLUX, OURS, VICTORIA, Server, running
+from workloads import (
+    BATCH,
+    SERIES,
+    Points,
+    Spelling,
+    as_csv,
+    as_import,
+    as_iso_json,
+    as_json,
+    as_line_protocol,
+    as_ndjson,
+    batches,
+    days_ago,
+    joined,
+    rng,
+    sampled,
+    steps,
+    transactions,
+)
+
+#: Steps in time that one batch holds, as every series reports once in each.
+STEPS = BATCH // SERIES
+
+
+class Feed:
+    """Sends one round of points after the other to a server, and returns the points per second."""
+
+    def __init__(
+        self,
+        server: Server,
+        points: Callable[[int], Points],
+        spelling: Spelling = as_json,
+        *,
+        prefix: str = "device",
+        connections: int = 1,
+    ) -> None:
+        self._server = server
+        self._points = points
+        self._spelling = spelling
+        self._prefix = prefix
+        self._connections = connections
+        self._round = 0
+
+    def __call__(self) -> float:
+        """Spell the next round, then send it and take the time."""
+        points = self._points(self._round).renamed(self._prefix)
+        self._round += 1
+        messages = batches(points, self._spelling)
+        return len(points) / send_all(self._server.port, messages, self._connections)
+
+
+def _ordered(count: int, days: float = 20) -> Callable[[int], Points]:
+    """Return rounds of so many batches in time order; round 0 is a short one, to warm up with."""
+    first = days_ago(days)
+
+    @lru_cache(maxsize=1)
+    def points(number: int) -> Points:
+        if number == 0:
+            return steps(first - 10 * STEPS * 1_000, 10 * STEPS)
+        return steps(first + (number - 1) * count * STEPS * 1_000, count * STEPS)
+
+    return points
+
+
+def ingest(options: Options) -> list[Row]:
+    """Batches in time order, against InfluxDB and VictoriaMetrics."""
+    rows = []
+    with running(OURS, INFLUX, VICTORIA) as servers:
+        for connections in (1,) if options.quick else (1, 2):
+            points = _ordered(options.choose(100, 200, 200), days=20 - connections)
+            cases = (
+                (OURS, OURS, as_json, "a"),
+                (INFLUX, INFLUX, as_line_protocol, "a"),
+                (VICTORIA, VICTORIA, as_line_protocol, "a"),
+                (f"{VICTORIA}, grouped", VICTORIA, as_import, "b"),
+            )
+            feeds = {
+                name: Feed(servers[server], points, spelling, prefix=prefix, connections=connections)
+                for name, server, spelling, prefix in cases
+                if server in servers
+            }
+            for feed in feeds.values():
+                feed()
+            rates = interleaved(feeds, rounds=options.choose(3, 3, 5), seconds=60)
+            ours = (OURS, rates.pop(OURS))
+            what = f"batch ingest in time order, {connections} connection{'s' * (connections > 1)}"
+            for name, rate in rates.items():
+                goal: Goal | None = None if connections > 1 else ("≥", 3.0 if name == INFLUX else 1.0)
+                rows.append(ratio(f"{what}, against {_described(name)}", ours, (name, rate), millions, goal))
+    return rows
+
+
+def _described(name: str) -> str:
+    if name == INFLUX:
+        return f"{name} (line protocol)"
+    if name == VICTORIA:
+        return f"{name} (line protocol, the same rows)"
+    return f"{VICTORIA} (import, rows grouped by series by the client)"
+
+
+def disorder(options: Options) -> list[Row]:
+    """Shuffled batches, and batches each of which is older than all that is stored."""
+    count = options.choose(25, 50, 100)
+    ordered, backwards = _ordered(count), _ordered(count)
+
+    def shuffled(number: int) -> Points:
+        points = ordered(number)
+        parts = [points.part(i, i + BATCH).shuffled() for i in range(0, len(points), BATCH)]
+        return joined(parts)
+
+    def older(number: int) -> Points:
+        if number == 0:
+            return backwards(1_000)
+        points = backwards(999 - number)
+        parts = [points.part(i - BATCH, i) for i in range(len(points), 0, -BATCH)]
+        return joined(parts)
+
+    with running(OURS) as servers:
+        feeds = {
+            "in order": Feed(servers[OURS], ordered, prefix="a"),
+            "shuffled": Feed(servers[OURS], shuffled, prefix="b"),
+            "older": Feed(servers[OURS], older, prefix="c"),
+        }
+        for feed in feeds.values():
+            feed()
+        rates = interleaved(feeds, rounds=options.choose(3, 5, 7), seconds=40)
+    base = ("in order", rates["in order"])
+    return [
+        ratio("each batch shuffled in time", ("shuffled", rates["shuffled"]), base, millions, ("≥", 0.85)),
+        ratio("every batch older than what is stored", ("older", rates["older"]), base, millions, ("≥", 0.3)),
+    ]
+
+
+def late(options: Options) -> list[Row]:
+    """Every point at a random earlier time, while the series grow."""
+    lengths = options.choose([1_000, 2_000], [1_000, 8_000], [1_000, 10_000, 100_000])
+    first, reached, sent = days_ago(10), 0, 0
+    base: list[float] = []
+    rates: dict[int, float] = {}
+    # All of a thousand series of 100,000 is more than the default capacity.
+    with running(OURS, environment={"MAX_DATAPOINTS": "200000000"}) as servers:
+        port = servers[OURS].port
+        for length in lengths:
+            while reached < length:
+                more = min(length - reached, 500)
+                messages = batches(steps(first + reached * 1_000, more))
+                base.append(more * SERIES / send_all(port, messages))
+                reached += more
+            messages = []
+            for _ in range(options.choose(15, 30, 50)):
+                series = np.tile(np.arange(SERIES), STEPS)
+                # Random whole seconds; the milliseconds make each point of a series unique.
+                unique = sent + 1 + np.repeat(np.arange(STEPS), SERIES)
+                times = first + rng.integers(0, reached, BATCH) * 1_000 + unique
+                messages += batches(sampled(times, series))
+                sent += STEPS
+            rates[length] = len(messages) * BATCH / send_all(port, messages)
+    ordered = ("in order", float(np.median(base)))
+    shortest, longest = min(lengths), max(lengths)
+    what = "every point at a random earlier time"
+    return [
+        *(
+            ratio(f"{what}, series of {n:,}", ("late", rate), ordered, millions, ("≥", 0.3))
+            for n, rate in rates.items()
+        ),
+        ratio(
+            f"{what}: flat as series grow",
+            (f"at {longest:,}", rates[longest]),
+            (f"at {shortest:,}", rates[shortest]),
+            millions,
+            ("≥", 0.8),
+        ),
+    ]
+
+
+def formats(options: Options) -> list[Row]:
+    """NDJSON, CSV and JSON with ISO timestamps against JSON with numbers."""
+    points = _ordered(options.choose(15, 30, 60))
+    cases = {"JSON, numbers": as_json, "JSON, ISO": as_iso_json, "NDJSON, ISO": as_ndjson, "CSV, ISO": as_csv}
+    with running(OURS) as servers:
+        feeds = {
+            name: Feed(servers[OURS], points, spelling, prefix=f"device-{i}")
+            for i, (name, spelling) in enumerate(cases.items())
+        }
+        for feed in feeds.values():
+            feed()
+        rates = interleaved(feeds, rounds=options.choose(3, 5, 7), seconds=40)
+    (name, base), *others = rates.items()
+    return [ratio(f"batches of {other}", (other, rate), (name, base), millions, ("≥", 0.5)) for other, rate in others]
+
+
+def transaction_batches(options: Options) -> list[Row]:
+    """Transactions in batches of 10,000."""
+    with running(OURS) as servers:
+        port = servers[OURS].port
+
+        def rate() -> float:
+            messages = [transactions(BATCH) for _ in range(options.choose(20, 40, 60))]
+            return len(messages) * BATCH / send_all(port, messages)
+
+        rate()
+        found = interleaved({"batches": rate}, rounds=5, seconds=30)["batches"]
+    return [Row("transactions in batches of 10,000", "≥ 1 M/s", millions(found), "one connection", found >= 1e6)]

@@ -14,6 +14,11 @@ run: $(VENV)/runs
 serve: $(VENV)/runs
 	HOST=$(HOST) PORT=$(PORT) exec $(BIN)/python -m timeseries_project.serve
 
+# Against whichever peers are installed: influxdb, victoria-metrics and wrk are packages of Debian.
+# ARGS="--quick", "--full" or "--only NAME" choose how thorough.
+bench: $(VENV)/benches
+	$(BIN)/python benchmarks/compare.py $(ARGS)
+
 test: lint client
 	$(BIN)/python manage.py test
 
@@ -41,6 +46,10 @@ $(VENV)/runs: requirements.txt | $(VENV)/bin/python
 
 $(VENV)/develops: requirements-dev.txt requirements.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --requirement requirements-dev.txt
+	touch $@ $(VENV)/runs
+
+$(VENV)/benches: requirements-bench.txt requirements.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --requirement requirements-bench.txt
 	touch $@ $(VENV)/runs
 
 clean:

@@ -13,6 +13,7 @@ from bandwidth import listing
 from bandwidth.windows import BandwidthStore, DeviceSummary, Window
 from timeseries_project import clock
 from timeseries_project.faults import FaultError, UnknownKeyError, refuse_future
+from timeseries_project.summation import Integers
 
 store = BandwidthStore()
 
@@ -36,9 +37,9 @@ def entry_add(*, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, n
 def entries_add(
     *,
     device_id: Sequence[str],
-    timestamp: Sequence[int],
-    bytes_ts: Sequence[int],
-    bytes_fs: Sequence[int],
+    timestamp: Sequence[int] | Integers,
+    bytes_ts: Sequence[int] | Integers,
+    bytes_fs: Sequence[int] | Integers,
     now: int,
 ) -> int:
     """Store a batch, all or nothing; return how many entries it had."""

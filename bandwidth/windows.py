@@ -80,9 +80,9 @@ class BandwidthStore:
     def add_batch(
         self,
         device_ids: Sequence[str],
-        timestamps: Sequence[int],
-        bytes_ts: Sequence[int],
-        bytes_fs: Sequence[int],
+        timestamps: Sequence[int] | Integers,
+        bytes_ts: Sequence[int] | Integers,
+        bytes_fs: Sequence[int] | Integers,
     ) -> None:
         """Count entries given as four columns of one length, in any order; all of them or, on error, none.
 
@@ -275,7 +275,7 @@ def _whole(name: str, value: int, least: int, most: int) -> int:
     return value
 
 
-def _column(name: str, values: Sequence[int]) -> Integers:
+def _column(name: str, values: Sequence[int] | Integers) -> Integers:
     """Return the values as a column of integers from 0 to LARGEST, or raise TypeError or ValueError."""
     column = np.asarray(values)
     if column.dtype.kind not in "iu":  # none at all, fractions, or integers beyond 64 bits

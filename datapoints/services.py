@@ -29,6 +29,7 @@ from timeseries_project.faults import (
     UnknownKeyError,
     refuse_future,
 )
+from timeseries_project.summation import Floats, Integers
 from timeseries_project.timestamps import MICROSECONDS
 
 #: Datapoints in one page of the listing at most.
@@ -62,8 +63,8 @@ def datapoint_add(*, timestamp: int, value: float, device: str, user: str, now: 
 
 def datapoints_add(
     *,
-    timestamp: Sequence[int],
-    value: Sequence[float],
+    timestamp: Sequence[int] | Integers,
+    value: Sequence[float] | Floats,
     device: Sequence[str],
     user: Sequence[str],
     now: int,
@@ -73,8 +74,8 @@ def datapoints_add(
     refuse_future(timestamp, now=now, ticks=MICROSECONDS, unit="seconds", batch=True)
     try:
         created = store.add_batch(
-            np.array(timestamp, dtype=np.int64),
-            np.array(value, dtype=np.float64),
+            np.asarray(timestamp, dtype=np.int64),
+            np.asarray(value, dtype=np.float64),
             device,
             user,
             skip_duplicates=skip_duplicates,

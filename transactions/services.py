@@ -11,6 +11,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from timeseries_project.faults import refuse_future
+from timeseries_project.summation import Floats, Integers
 from transactions.sliding_window import SlidingWindow, Summary
 
 MILLISECONDS = 1_000
@@ -34,7 +35,7 @@ def transaction_record(*, amount: float, timestamp: int, now: int) -> bool:
     return window.add(timestamp, amount, now=now)
 
 
-def transactions_record(*, amount: Sequence[float], timestamp: Sequence[int], now: int) -> Recorded:
+def transactions_record(*, amount: Sequence[float] | Floats, timestamp: Sequence[int] | Integers, now: int) -> Recorded:
     """Count those of a batch that are at most 60 s old, or none if one lies in the future. O(batch)."""
     refuse_future(timestamp, now=now, ticks=MILLISECONDS, unit="milliseconds", batch=True)
     accepted = window.add_batch(timestamp, amount, now=now)

@@ -147,13 +147,10 @@ def parse_csv(body: bytes, columns: tuple[str, ...]) -> tuple[list[str], list[li
             raise ParseError(f"The CSV header lacks {', '.join(missing)}; it must name {', '.join(columns)}.")
         if twice := [name for name in columns if header.count(name) > 1]:
             raise ParseError(f"The CSV header names {', '.join(twice)} twice.")
-        rows = []
-        for row in reader:
-            if row:
-                if len(row) != len(header):
-                    line = f"CSV line {reader.line_num}"
-                    raise ParseError(f"{line} has {len(row)} cells, the header {len(header)}.")
-                rows.append(row)
+        rows = list(filter(None, reader))
+        if set(map(len, rows)) - {len(header)}:
+            number, cells = next((i, len(row)) for i, row in enumerate(rows, 1) if len(row) != len(header))
+            raise ParseError(f"CSV row {number} has {cells} cells, the header {len(header)}.")
     except csv.Error as error:
         raise ParseError(f"CSV line {reader.line_num} is malformed: {error}.") from None
     return header, rows

@@ -58,6 +58,11 @@ def send(api: APIClient, body: str, media_type: str = "application/json") -> tup
 @DRAWN
 @given(items)
 @example({"timestamp": "1.0", "value": "1", "device": '"d"', "user": '"u"'})
+@example({"timestamp": "1", "value": "1", "device": '"d"', "user": '"u"', "extra": "1e999"})
+@example({"timestamp": "1", "value": "1", "device": '"d"', "user": '"u"', "extra": '"\\ud800"'})
+@example({"timestamp": "1", "value": "1", "device": '"d"', "user": '"u"', "extra": "[" * 5_000 + "]" * 5_000})
+@example({"timestamp": "1", "value": '1,"value":2', "device": '"d","device":"e"', "user": '"u"'})
+@example({"timestamp": "1", "value": '"x","value":2', "device": '"d"', "user": '1.5,"user":"u"'})
 def test_one_item_is_judged_alike_alone_and_in_each_kind_of_batch(api: APIClient, item: dict[str, str]) -> None:
     text = spell(item)
     alone = send(api, text)

@@ -66,7 +66,10 @@ def _read(serializer: type[InputSerializer], decode: Callable[[Any], Sequence[An
 
 @cache
 def _item_type(serializer: type[InputSerializer]) -> type[msgspec.Struct]:
-    """Return the struct that an ordinary item decodes to. Without cycles it needs no garbage collector."""
+    """Return the struct that an ordinary item decodes to. Without cycles it needs no garbage collector.
+
+    Items with further fields are not ordinary: what is skipped is not checked for being JSON with finite numbers.
+    """
     types: dict[type, Any] = {
         fields.TimestampField: int | float | str,
         fields.NumberField: float,
@@ -77,7 +80,7 @@ def _item_type(serializer: type[InputSerializer]) -> type[msgspec.Struct]:
         (f"column_{place}", types[type(field)], msgspec.field(name=name))
         for place, (name, field) in enumerate(serializer.wire_fields().items())
     ]
-    return msgspec.defstruct("Item", members, gc=False)
+    return msgspec.defstruct("Item", members, gc=False, forbid_unknown_fields=True)
 
 
 #: The columns of items. Spelt out, they take half the time of `attrgetter`.

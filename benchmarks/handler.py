@@ -1,0 +1,110 @@
+"""Where a request's time goes without a network: whole requests in the handler, and the parts of a batch.
+
+    python benchmarks/handler.py
+
+Prints medians of process time as Markdown. One core, no load generator beside it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from datapoints.serializers import DatapointSerializer
+from datapoints.store import SeriesStore
+from timeseries_project.api import batches
+from timeseries_project.asgi import Utf8Request, _environ, application
+
+POINTS, SERIES, ROUNDS = 10_000, 1_000, 40
+
+
+def median(work: Callable[[], object], rounds: int) -> float:
+    """Return the median process time of a call, in seconds, after a few that are not counted."""
+    times = []
+    for i in range(rounds + rounds // 10 + 1):
+        start = time.process_time_ns()
+        work()
+        if i > rounds // 10:
+            times.append((time.process_time_ns() - start) / 1e9)
+    return statistics.median(times)
+
+
+def request(method: str, path: str, body: bytes = b"") -> None:
+    """Answer a request as the server does, but for reading and sending it."""
+    headers = [(b"host", b"127.0.0.1:8000"), (b"accept", b"*/*")]
+    if body:
+        headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    scope: dict[str, Any] = {"method": method, "raw_path": path.encode(), "query_string": b"", "headers": headers}
+    environ = _environ(scope) | {"wsgi.input": io.BytesIO(body)}
+    response = application.get_response(Utf8Request(environ))
+    assert response.status_code in (200, 201), response.status_code
+
+
+def small_requests() -> list[tuple[str, float]]:
+    """Measure the three small requests, in seconds."""
+    count = iter(range(10**9))
+
+    def transaction() -> bytes:
+        return b'{"amount":1.5,"timestamp":%d}' % (time.time_ns() // 10**6)
+
+    def datapoint() -> bytes:
+        i = next(count)
+        return b'{"timestamp":%d,"value":1.5,"device":"d%d","user":"u"}' % (10**9 + i, i % 100)
+
+    return [
+        ("`GET /api/statistics`", median(lambda: request("GET", "/api/statistics"), 4_000)),
+        ("`POST /api/transactions`", median(lambda: request("POST", "/api/transactions", transaction()), 4_000)),
+        ("`POST /datapoints`", median(lambda: request("POST", "/datapoints", datapoint()), 4_000)),
+    ]
+
+
+def batch_parts() -> list[tuple[str, float]]:
+    """Measure what a batch of points costs, in seconds per batch."""
+    devices = [f"device-{i % SERIES}" for i in range(POINTS)]
+    users = ["user"] * POINTS
+    body = json.dumps(
+        [
+            {"timestamp": 10**9 + i / 1_000, "value": i + 0.5, "device": devices[i], "user": "user"}
+            for i in range(POINTS)
+        ]
+    ).encode()
+    item = batches._item_type(DatapointSerializer)
+    store, block = SeriesStore(), iter(range(10**9))
+    values = np.random.default_rng(1).random(POINTS)
+
+    def add() -> None:
+        times = 10**15 + (np.arange(POINTS) + next(block) * POINTS) * 100_000
+        store.add_batch(times, values, devices, users)
+
+    decoding = median(lambda: msgspec.json.decode(body, type=list[item]), ROUNDS)  # type: ignore[valid-type]
+    reading = median(lambda: batches.read_json(DatapointSerializer, body), ROUNDS)
+    return [
+        ("decoding JSON to typed items", decoding),
+        ("columns from the items, checked", reading - decoding),
+        ("adding them to the store", median(add, ROUNDS)),
+    ]
+
+
+def main() -> None:
+    """Print both tables."""
+    print("| request, in the handler | µs |\n| --- | --- |")
+    for name, seconds in small_requests():
+        print(f"| {name} | {seconds * 1e6:.0f} |")
+    print(f"\n| part of a batch of {POINTS:,} points over {SERIES:,} series | ns per point |\n| --- | --- |")
+    for name, seconds in batch_parts():
+        print(f"| {name} | {seconds / POINTS * 1e9:.0f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -215,7 +215,7 @@ class Timeline:
 
     def _around(self, start: int, stop: int) -> Timeline:
         """Return a timeline of the non-empty buckets from start to stop, and the next one on either side."""
-        a, b = np.searchsorted(self._numbers, (max(start, self._first), min(stop, 2**62)))
+        a, b = np.searchsorted(self._numbers, (max(start, self._first), stop))
         part = slice(max(int(a) - 1, 0), int(b) + 1)
         buckets = Buckets(self._numbers[part], self._counts[part], self._values[part])
         # Ranks stay what they are where empty buckets are left out: there is nothing more to leave out.

@@ -58,9 +58,7 @@ class UnknownKeyError(FaultError):
     """There is no data under that key."""
 
 
-def refuse_future(
-    timestamps: Sequence[int] | Integers, *, now: int, ticks: int, unit: str, batch: bool, field: str = "timestamp"
-) -> None:
+def refuse_future(timestamps: Sequence[int] | Integers, *, now: int, ticks: int, unit: str, batch: bool) -> None:
     """Raise FutureTimestampError if any lies more than CLOCK_SKEW_SECONDS ahead of now.
 
     Timestamps and now count `ticks` per second; `unit` is the one that numbers are due in, named in the
@@ -70,7 +68,7 @@ def refuse_future(
     if not len(timestamps) or (timestamps.max() if isinstance(timestamps, np.ndarray) else max(timestamps)) <= latest:
         return
     errors = [
-        FieldError(field, _future_message(t, now, ticks, unit), i if batch else None)
+        FieldError("timestamp", _future_message(t, now, ticks, unit), i if batch else None)
         for i, t in enumerate(map(int, timestamps))
         if t > latest
     ]

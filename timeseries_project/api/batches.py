@@ -80,6 +80,7 @@ def _item_type(serializer: type[InputSerializer]) -> type[msgspec.Struct]:
         (f"column_{place}", types[type(field)], msgspec.field(name=name))
         for place, (name, field) in enumerate(serializer.wire_fields().items())
     ]
+    assert len(members) <= len(_TAKE), "an item has more fields than columns are taken from it"
     return msgspec.defstruct("Item", members, gc=False, forbid_unknown_fields=True)
 
 

@@ -99,7 +99,7 @@ class JSONRenderer(BaseRenderer):
             return b""
         if isinstance(data, ColumnarRows):
             return b"".join(self.stream(data))
-        return json_bytes(data, indent="indent" in (renderer_context or {}))
+        return json_bytes(data)
 
     def stream(self, rows: ColumnarRows) -> Iterator[bytes]:
         """Write columnar rows slice by slice."""

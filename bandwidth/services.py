@@ -12,6 +12,7 @@ from typing import NamedTuple
 from bandwidth import listing
 from bandwidth.windows import BandwidthStore, DeviceSummary, Window
 from timeseries_project import clock
+from timeseries_project.columns import Keys
 from timeseries_project.faults import FaultError, UnknownKeyError, refuse_future
 from timeseries_project.summation import Integers
 
@@ -36,7 +37,7 @@ def entry_add(*, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, n
 
 def entries_add(
     *,
-    device_id: Sequence[str],
+    device_id: Sequence[str] | Keys,
     timestamp: Sequence[int] | Integers,
     bytes_ts: Sequence[int] | Integers,
     bytes_fs: Sequence[int] | Integers,

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from timeseries_project.columns import Keys, stable_order
+
 Integers = NDArray[np.int64]
 Rows = NDArray[Any]  # shape (n, 3): entries, bytes_ts, bytes_fs; int64, or Python integers when huge
 
@@ -79,7 +81,7 @@ class BandwidthStore:
 
     def add_batch(
         self,
-        device_ids: Sequence[str],
+        device_ids: Sequence[str] | Keys,
         timestamps: Sequence[int] | Integers,
         bytes_ts: Sequence[int] | Integers,
         bytes_fs: Sequence[int] | Integers,
@@ -92,10 +94,11 @@ class BandwidthStore:
         """
         times = _column("timestamps", timestamps)
         columns = (np.ones_like(times), _column("bytes_ts", bytes_ts), _column("bytes_fs", bytes_fs))
-        if {len(device_ids), *map(len, columns)} != {len(times)}:
+        keys = Keys.of(device_ids)
+        if {len(keys.codes), *map(len, columns)} != {len(times)}:
             raise ValueError("the columns must have one length")
         if len(times):
-            parts = list(_by_device(device_ids, times, np.column_stack(columns)))
+            parts = list(_by_device(keys, times, np.column_stack(columns)))
             with self._writing:
                 self._merge(parts)
 
@@ -249,12 +252,10 @@ def _dtype(sums: list[int]) -> np.dtype[Any]:
     return np.dtype(object if max(sums) > INT64_SAFE else np.int64)
 
 
-def _by_device(device_ids: Sequence[str], times: Integers, values: Integers) -> Iterator[tuple[str, Integers, Rows]]:
+def _by_device(keys: Keys, times: Integers, values: Integers) -> Iterator[tuple[str, Integers, Rows]]:
     """Yield each device's distinct instants, ascending, and cumulative sums of its values. O(b log b)."""
-    numbers = {device_id: number for number, device_id in enumerate(dict.fromkeys(device_ids))}
-    devices = np.fromiter(map(numbers.__getitem__, device_ids), np.int64, len(device_ids))
-    order = np.lexsort((times, devices))
-    devices, times, rows = devices[order], times[order], values[order]
+    order = stable_order(times, keys.codes)
+    devices, times, rows = keys.codes[order], times[order], values[order]
     fits = np.max(rows.sum(axis=0, dtype=np.float64)) < INT64_SAFE
     sums: Rows = np.cumsum(rows if fits else rows.astype(object), axis=0)
     ends_device = np.diff(devices, append=-1) != 0
@@ -262,7 +263,7 @@ def _by_device(device_ids: Sequence[str], times: Integers, values: Integers) -> 
     times, sums = times[ends_instant], sums[ends_instant]
     start, before = 0, np.zeros_like(sums[0])
     stops = np.flatnonzero(ends_device[ends_instant]) + 1
-    for device_id, stop in zip(numbers, stops.tolist(), strict=True):
+    for device_id, stop in zip(keys.names, stops.tolist(), strict=True):
         yield device_id, times[start:stop], sums[start:stop] - before
         start, before = stop, sums[stop - 1]
 

@@ -25,6 +25,7 @@ from datapoints.serializers import DatapointSerializer
 from datapoints.store import SeriesStore
 from timeseries_project.api import batches
 from timeseries_project.asgi import Utf8Request, _environ, application
+from timeseries_project.columns import Keys
 
 POINTS, SERIES, ROUNDS = 10_000, 1_000, 40
 
@@ -72,7 +73,7 @@ def small_requests() -> list[tuple[str, float]]:
 def batch_parts() -> list[tuple[str, float]]:
     """Measure what a batch of points costs, in seconds per batch."""
     devices = [f"device-{i % SERIES}" for i in range(POINTS)]
-    users = ["user"] * POINTS
+    keys = Keys(devices), Keys(["user"] * POINTS)
     body = json.dumps(
         [
             {"timestamp": 10**9 + i / 1_000, "value": i + 0.5, "device": devices[i], "user": "user"}
@@ -85,7 +86,7 @@ def batch_parts() -> list[tuple[str, float]]:
 
     def add() -> None:
         times = 10**15 + (np.arange(POINTS) + next(block) * POINTS) * 100_000
-        store.add_batch(times, values, devices, users)
+        store.add_batch(times, values, *keys)
 
     decoding = median(lambda: msgspec.json.decode(body, type=list[item]), ROUNDS)  # type: ignore[valid-type]
     reading = median(lambda: batches.read_json(DatapointSerializer, body), ROUNDS)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datapoints.series import QUARTER_HOUR, BucketSums, Point
+from datapoints.series import QUARTER_HOUR, BucketSums
 from datapoints.statistics import (
     FROM_SUMS,
     Aggregate,
@@ -20,8 +20,8 @@ from datapoints.statistics import (
     aggregate_points,
     aggregate_sums,
 )
-from datapoints.store import Axis, DuplicatePointsError, KeySummary, SeriesStore, View
-from timeseries_project.columns import Column, ColumnarRows
+from datapoints.store import Axis, DuplicatePointsError, KeySummary, Point, SeriesStore, View
+from timeseries_project.columns import Column, ColumnarRows, Keys
 from timeseries_project.faults import (
     AlreadyExistsError,
     FieldError,
@@ -65,8 +65,8 @@ def datapoints_add(
     *,
     timestamp: Sequence[int] | Integers,
     value: Sequence[float] | Floats,
-    device: Sequence[str],
-    user: Sequence[str],
+    device: Sequence[str] | Keys,
+    user: Sequence[str] | Keys,
     now: int,
     skip_duplicates: bool = False,
 ) -> Added:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datapoints.series import BucketSums
+from timeseries_project.columns import run_lengths, run_starts, stable_order
 from timeseries_project.summation import MANTISSA_BITS, Floats, Integers, grouped_sums, limbs, two_sum
 
 
@@ -58,7 +59,7 @@ def aggregate_sums(sums: BucketSums, quarter_hours: int, aggregate: Aggregate) -
     """Build buckets of that many quarter-hours each from their sums, of any number of series. O(n log n)."""
     order = _order(sums.numbers)
     numbers = sums.numbers[order] // quarter_hours
-    starts = _starts(numbers)
+    starts = run_starts(numbers)
     counts, values = sums.counts[order], sums.highs[order]
     if len(starts) < len(numbers):
         counts = np.add.reduceat(counts, starts)
@@ -72,18 +73,16 @@ def aggregate_sums(sums: BucketSums, quarter_hours: int, aggregate: Aggregate) -
     return Buckets(numbers, counts, values)
 
 
-def aggregate_points(times: list[Integers], values: list[Floats], width: int, aggregate: Aggregate) -> Buckets:
-    """Build buckets of `width` (in the unit of the times) from points, given as pieces of two columns.
+def aggregate_points(times: Integers, values: Floats, width: int, aggregate: Aggregate) -> Buckets:
+    """Build buckets of `width` (in the unit of the times) from points, given as two columns.
 
-    Points of one time keep their order. O(n log n); O(n) for all but the percentiles where the times are in
-    order already.
+    Points of one time keep their order. O(n log n) for the percentiles, else O(n).
     """
-    all_times = np.concatenate([np.zeros(0, dtype=np.int64), *times])
-    order = _order(all_times)
-    numbers = all_times[order] // width
-    column = np.concatenate([np.zeros(0), *values])[order]
-    starts = _starts(numbers)
-    counts = np.diff(starts, append=len(numbers))
+    order = _order(times)
+    numbers = times[order] // width
+    column = values[order]
+    starts = run_starts(numbers)
+    counts = run_lengths(starts, len(numbers))
     return Buckets(numbers[starts], counts, _REDUCTIONS[aggregate](column, starts, counts))
 
 
@@ -91,13 +90,7 @@ def _order(column: Integers) -> Integers | slice:
     """Return what sorts a column, equal values in their order; of one that is sorted, as one series is, no copy."""
     if (column[1:] >= column[:-1]).all():
         return slice(None)
-    return np.argsort(column, kind="stable")
-
-
-def _starts(numbers: Integers) -> Integers:
-    """Return where each run of equal numbers begins."""
-    starts: Integers = np.flatnonzero(np.diff(numbers, prepend=-1))
-    return starts
+    return stable_order(column)
 
 
 def _stddev(values: Floats, starts: Integers, counts: Integers) -> Floats:

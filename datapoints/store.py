@@ -8,21 +8,34 @@ from __future__ import annotations
 import threading
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datapoints.series import QUARTER_HOUR, BucketSums, Point, Series
-from timeseries_project.summation import Floats, Integers, grouped_sums
+from datapoints.series import QUARTER_HOUR, BucketSums, SeriesPool
+from timeseries_project.columns import Keys, run_lengths, run_starts, stable_order
+from timeseries_project.summation import Floats, Integers
 
 Axis = Literal["device", "user"]
+AXES: tuple[Axis, Axis] = ("device", "user")
+
+#: The number of a series that is not there yet.
+UNKNOWN = -1
+
+
+class Point(NamedTuple):
+    """One datapoint; sorts as the listing does: by time, device, user."""
+
+    timestamp: int
+    device: str
+    user: str
+    value: float
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,48 +59,41 @@ class DuplicatePointsError(ValueError):
 class View:
     """The series of one device or user, ordered by the other key; valid while the store's lock is held."""
 
-    def __init__(self, series: list[Series]) -> None:
+    def __init__(self, pool: SeriesPool, series: list[int]) -> None:
+        self._pool = pool
         self._series = series
 
     @property
     def first(self) -> int:
         """The time of the oldest point. O(series)."""
-        return min(series.first for series in self._series)
+        return min(map(self._pool.firsts.item, self._series))
 
     @property
     def last(self) -> int:
         """The time of the newest point. O(series)."""
-        return max(series.last for series in self._series)
+        return max(map(self._pool.lasts.item, self._series))
 
     def before(self, time: int) -> int | None:
         """Return the time of the last point before `time`, if any. O(series * log n)."""
-        times = (series.before(time) for series in self._series)
-        return max((t for t in times if t is not None), default=None)
+        last = max(self._pool.before(series, time) for series in self._series)
+        return None if last < 0 else last
 
     def at_or_after(self, time: int) -> int | None:
         """Return the time of the first point not before `time`, if any. O(series * log n)."""
-        times = (series.at_or_after(time) for series in self._series)
-        return min((t for t in times if t is not None), default=None)
+        times = (point[0] for series in self._series for point in islice(self._pool.points_from(series, time), 1))
+        return min(times, default=None)
 
     def sums(self, start: int, stop: int) -> BucketSums:
         """Copy the quarter-hours that begin in start <= time < stop, of every series. O(what is copied)."""
-        a, b = -(-start // QUARTER_HOUR), -(-stop // QUARTER_HOUR)
-        parts = [series.sums(a, b) for series in self._series]
-        return parts[0] if len(parts) == 1 else BucketSums(*map(np.concatenate, zip(*parts, strict=True)))
+        return self._pool.sums(self._series, -(-start // QUARTER_HOUR), -(-stop // QUARTER_HOUR))
 
-    def points(self, start: int, stop: int) -> tuple[list[Integers], list[Floats]]:
-        """Copy the points with start <= time < stop: pieces of two columns, series by series."""
-        times: list[Integers] = []
-        values: list[Floats] = []
-        for series in self._series:
-            series_times, series_values = series.columns(start, stop)
-            times += series_times
-            values += series_values
-        return times, values
+    def points(self, start: int, stop: int) -> tuple[Integers, Floats]:
+        """Copy the points with start <= time < stop: two columns, series by series. O(what is copied)."""
+        return self._pool.points(self._series, start, stop)
 
 
 class SeriesStore:
-    """All series of the process, indexed by device and by user; both indexes hold the same series.
+    """All series of the process, by device and user, in one pool.
 
     Every method takes the one lock for as long as it reads or changes series; what is computed from them is
     computed outside.
@@ -95,100 +101,154 @@ class SeriesStore:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._index: dict[Axis, dict[str, dict[str, Series]]] = {"device": {}, "user": {}}
+        self._reset()
+
+    def _reset(self) -> None:
+        self._pool = SeriesPool()
+        self._numbers: dict[tuple[str, str], int] = {}
+        #: The (device, user) of each number; those of dropped series are free to be given again.
+        self._pairs: list[tuple[str, str]] = []
+        self._free: list[int] = []
+        #: The series of each device and each user, and where in there each series stands.
+        self._members: dict[Axis, dict[str, array[int]]] = {"device": {}, "user": {}}
+        self._positions: dict[Axis, array[int]] = {"device": array("i"), "user": array("i")}
 
     def add(self, time: int, value: float, device: str, user: str) -> bool:
-        """Add one point; return False, and change nothing, where there is one. See `Series` for costs."""
+        """Add one point; return False, and change nothing, where there is one. See `SortedPages` for costs."""
+        pair = (device, user)
         with self._lock:
-            return self._get_or_create(device, user).add(time, value)
+            series = self._numbers.get(pair, UNKNOWN)
+            if series == UNKNOWN:
+                [series] = self._vacant(1)
+                self._enter(series, pair)
+            return self._pool.add(series, time, value)
 
     def add_batch(
         self,
         times: Integers,
         values: Floats,
-        devices: Sequence[str],
-        users: Sequence[str],
+        devices: Sequence[str] | Keys,
+        users: Sequence[str] | Keys,
         *,
         skip_duplicates: bool = False,
     ) -> int:
         """Add points in any order, all or none; return how many were added.
 
         Of equal points the first wins where duplicates are skipped; otherwise any duplicate, inside the batch
-        or of a stored point, raises DuplicatePointsError. O(n log n), as `Series.extend` beyond.
+        or of a stored point, raises DuplicatePointsError. O(n), and `SortedPages` beyond.
         """
         if not len(times):
             return 0
-        numbers = _Numbering()
-        ids = np.fromiter(map(numbers.__getitem__, zip(devices, users, strict=True)), dtype=np.int64, count=len(times))
-        batch = _SortedBatch(times, values, ids)
-        pairs = list(numbers)
+        devices, users = Keys.of(devices), Keys.of(users)
+        codes = devices.codes * len(users.names) + users.codes
+        order = stable_order(times, codes)
+        times, values, codes = times[order], values[order], codes[order]
+        starts = run_starts(codes)
+        places = zip(*(column.tolist() for column in np.divmod(codes[starts], len(users.names))), strict=True)
+        pairs = [(devices.names[device], users.names[user]) for device, user in places]
         with self._lock:
-            duplicate = batch.repeated()
-            found = [self._find(*pair) for pair in pairs]
-            for pair_id, a, b, _ in batch.spans():
-                series = found[pair_id]
-                if series is not None and batch.times[a] <= series.last:
-                    duplicate[a:b] |= [time in series for time in batch.times[a:b]]
+            numbers, new = self._number(pairs)
+            series = np.repeat(numbers, run_lengths(starts, len(times)))
+            pages, at = self._pool.find(series, times)
+            duplicate = at >= 0
+            duplicate[1:] |= (times[1:] == times[:-1]) & (series[1:] == series[:-1])
             if duplicate.any():
                 if not skip_duplicates:
-                    raise DuplicatePointsError(sorted(batch.order[duplicate].tolist()))
-                kept = np.sort(batch.order[~duplicate])
-                if not len(kept):
-                    return 0
-                batch = _SortedBatch(times[kept], values[kept], ids[kept])
-            for pair_id, a, b, sums in batch.spans():
-                series = found[pair_id] or self._get_or_create(*pairs[pair_id])
-                series.extend(batch.times[a:b], batch.values[a:b], sums)
-        return len(batch.times)
+                    raise DuplicatePointsError(sorted(order[duplicate].tolist()))
+                kept = ~duplicate
+                series, times, values, pages = series[kept], times[kept], values[kept], pages[kept]
+            for number, pair in new:
+                self._enter(number, pair)
+            if len(times):
+                self._pool.add_sorted(series, times, values, pages)
+        return len(times)
 
-    def _find(self, device: str, user: str) -> Series | None:
-        users = self._index["device"].get(device)
-        return users.get(user) if users else None
+    def _number(self, pairs: list[tuple[str, str]]) -> tuple[Integers, list[tuple[int, tuple[str, str]]]]:
+        """Return the series of distinct pairs, and of those that are new which will be theirs when they enter."""
+        numbers = np.array([self._numbers.get(pair, UNKNOWN) for pair in pairs], dtype=np.int64)
+        missing = np.flatnonzero(numbers == UNKNOWN)
+        vacant = self._vacant(len(missing)) if len(missing) else []
+        numbers[missing] = vacant
+        return numbers, [(number, pairs[i]) for number, i in zip(vacant, missing.tolist(), strict=True)]
 
-    def _get_or_create(self, device: str, user: str) -> Series:
-        users = self._index["device"].setdefault(device, {})
-        series = users.get(user)
-        if series is None:
-            series = users[user] = Series(device, user)
-            self._index["user"].setdefault(user, {})[device] = series
-        return series
+    def _vacant(self, count: int) -> list[int]:
+        """Return so many numbers that no series has, and make room for them."""
+        known = len(self._pairs)
+        vacant = self._free[-count:][::-1]
+        vacant += range(known, known + count - len(vacant))
+        self._pool.reserve(known + count)
+        return vacant
+
+    def _enter(self, number: int, pair: tuple[str, str]) -> None:
+        """Take up a series under a number that `_vacant` told."""
+        if number == len(self._pairs):
+            self._pairs.append(pair)
+            for positions in self._positions.values():
+                positions.append(0)
+        else:
+            self._free.pop()
+            self._pairs[number] = pair
+        self._numbers[pair] = number
+        for axis, key in zip(AXES, pair, strict=True):
+            members = self._members[axis].setdefault(key, array("i"))
+            self._positions[axis][number] = len(members)
+            members.append(number)
+
+    def _leave(self, number: int) -> None:
+        """Forget a series' names, and let its number be given again. O(1)."""
+        pair = self._pairs[number]
+        del self._numbers[pair]
+        self._free.append(number)
+        for axis, key in zip(AXES, pair, strict=True):
+            members, positions = self._members[axis][key], self._positions[axis]
+            moved = members.pop()
+            if moved != number:
+                members[positions[number]] = moved
+                positions[moved] = positions[number]
+            if not members:
+                del self._members[axis][key]
 
     def delete(self, axis: Axis, key: str) -> int:
-        """Forget all points of a device or of a user; return how many there were. O(its series)."""
-        other: Axis = "user" if axis == "device" else "device"
+        """Forget all points of a device or of a user; return how many there were. O(its series and their pages)."""
         with self._lock:
-            dropped = self._index[axis].pop(key, {})
-            for other_key in dropped:
-                siblings = self._index[other][other_key]
-                del siblings[key]
-                if not siblings:
-                    del self._index[other][other_key]
-        return sum(series.count for series in dropped.values())
+            series = np.array(self._members[axis].get(key, ()), dtype=np.int64)
+            count = int(self._pool.counts[series].sum())
+            self._pool.drop(series)
+            for number in series.tolist():
+                self._leave(number)
+        return count
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
-            self._index = {"device": {}, "user": {}}
+            self._reset()
 
     @contextmanager
     def view(self, axis: Axis, key: str) -> Iterator[View]:
         """Hold the lock and read one device's or user's series; KeyError if it has none."""
         with self._lock:
-            yield View([series for _, series in sorted(self._index[axis][key].items(), key=itemgetter(0))])
+            series = self._members[axis][key].tolist()
+            if len(series) > 1:
+                other = 1 - AXES.index(axis)
+                series.sort(key=lambda number: self._pairs[number][other])
+            yield View(self._pool, series)
 
     def keys(self, axis: Axis) -> list[KeySummary]:
         """Return every device or user with its count and first and last time, by key. O(series)."""
         with self._lock:
-            found = [
-                KeySummary(
-                    key,
-                    sum(series.count for series in group.values()),
-                    min(series.first for series in group.values()),
-                    max(series.last for series in group.values()),
-                )
-                for key, group in self._index[axis].items()
-            ]
-        return sorted(found)
+            members = self._members[axis]
+            if not members:
+                return []
+            keys = list(members)
+            series = np.frombuffer(b"".join(members.values()), dtype=np.int32)
+            lengths = np.fromiter(map(len, members.values()), dtype=np.int64, count=len(members))
+            starts = np.cumsum(lengths) - lengths
+            columns = (
+                np.add.reduceat(self._pool.counts[series], starts),
+                np.minimum.reduceat(self._pool.firsts[series], starts),
+                np.maximum.reduceat(self._pool.lasts[series], starts),
+            )
+        return sorted(map(KeySummary, keys, *(column.tolist() for column in columns)))
 
     def page(
         self,
@@ -207,79 +267,38 @@ class SeriesStore:
         if after is not None:
             start = max(start, after[0])
         with self._lock:
-            points = merge(*(s.points_from(start) for s in self._matching(device, user) if s.last >= start))
+            points = merge(*(self._points_from(number, start) for number in self._matching(device, user, start)))
             wanted = (point for point in points if after is None or (point.timestamp, point.device, point.user) > after)
             page = list(islice(wanted, limit))
         return page if end is None else page[: bisect_left(page, end, key=itemgetter(0))]
 
-    def _matching(self, device: str | None, user: str | None) -> Iterator[Series]:
-        if device is not None:
-            group = self._index["device"].get(device, {})
-            yield from group.values() if user is None else [group[user]] if user in group else []
+    def _points_from(self, number: int, start: int) -> Iterator[Point]:
+        device, user = self._pairs[number]
+        for time, value in self._pool.points_from(number, start):
+            yield Point(time, device, user, value)
+
+    def _matching(self, device: str | None, user: str | None, start: int) -> list[int]:
+        """Return the series of a device, of a user, of both or of all that have points at or after `start`."""
+        if device is not None and user is not None:
+            numbers: Collection[int] = [self._numbers[device, user]] if (device, user) in self._numbers else []
+        elif device is not None:
+            numbers = self._members["device"].get(device, ())
         elif user is not None:
-            yield from self._index["user"].get(user, {}).values()
+            numbers = self._members["user"].get(user, ())
         else:
-            for group in self._index["device"].values():
-                yield from group.values()
+            numbers = self._numbers.values()
+        return [number for number in numbers if self._pool.lasts.item(number) >= start]
 
     def _check(self) -> None:
-        series_by: dict[str, set[Series]] = {"device": set(), "user": set()}
-        for axis, group in self._index.items():
-            for key, siblings in group.items():
-                assert siblings
-                assert all(getattr(series, axis) == key for series in siblings.values())
-                series_by[axis].update(siblings.values())
-        assert series_by["device"] == series_by["user"]
-        for series in series_by["device"]:
-            series._check()
-
-
-class _Numbering(dict[tuple[str, str], int]):
-    """Numbers its keys in the order in which they are first asked for."""
-
-    def __missing__(self, key: tuple[str, str]) -> int:
-        number = self[key] = len(self)
-        return number
-
-
-def _order(times: Integers, ids: Integers) -> Integers:
-    """Return what sorts points by series and time, equal ones in their order."""
-    # NumPy sorts 16-bit integers by radix, several times as fast as wider ones.
-    narrow = ids.astype(np.uint16) if ids.max() < 2**16 else ids
-    if (times[1:] >= times[:-1]).all():
-        return np.argsort(narrow, kind="stable")
-    by_time = np.argsort(times, kind="stable")
-    return by_time[np.argsort(narrow[by_time], kind="stable")]
-
-
-class _SortedBatch:
-    """Points sorted by series and time, the first of equal ones first, with exact sums per quarter-hour."""
-
-    def __init__(self, times: Integers, values: Floats, ids: Integers) -> None:
-        self.order = _order(times, ids)
-        self._ids, sorted_times, sorted_values = ids[self.order], times[self.order], values[self.order]
-        # Slices of arrays are appended to series several times as fast as slices of NumPy's.
-        self.times, self.values = array("q", sorted_times.tobytes()), array("d", sorted_values.tobytes())
-        numbers = sorted_times // QUARTER_HOUR
-        new_series = np.diff(self._ids, prepend=-1) != 0
-        starts = np.flatnonzero(new_series)
-        sum_starts = np.flatnonzero(new_series | (np.diff(numbers, prepend=-1) != 0))
-        counts = np.diff(sum_starts, append=len(times))
-        columns = (numbers[sum_starts], counts, *grouped_sums(sorted_values, sum_starts))
-        self._sums = list(zip(*(column.tolist() for column in columns), strict=True))
-        self._series = self._ids[starts].tolist()
-        self._starts = [*starts.tolist(), len(times)]
-        self._sum_starts = [*np.searchsorted(sum_starts, starts).tolist(), len(self._sums)]
-
-    def spans(self) -> Iterator[tuple[int, int, int, list[tuple[int, int, float, float]]]]:
-        """Yield (series id, start, stop, sums) of each series: its points' positions and its `BucketSums`."""
-        starts, sums = self._starts, self._sum_starts
-        for i, series_id in enumerate(self._series):
-            yield series_id, starts[i], starts[i + 1], self._sums[sums[i] : sums[i + 1]]
-
-    def repeated(self) -> NDArray[np.bool_]:
-        """Mark the points that equal the one before them in series and time."""
-        times = np.frombuffer(self.times, dtype=np.int64)
-        same = np.zeros(len(times), dtype=bool)
-        same[1:] = (times[1:] == times[:-1]) & (self._ids[1:] == self._ids[:-1])
-        return same
+        self._pool._check()
+        assert set(self._numbers.values()) == set(np.flatnonzero(self._pool.counts).tolist())
+        assert sorted([*self._numbers.values(), *self._free]) == list(range(len(self._pairs)))
+        for place, axis in enumerate(AXES):
+            members = self._members[axis]
+            assert sorted(number for group in members.values() for number in group) == sorted(self._numbers.values())
+            for key, group in members.items():
+                assert group
+                for position, number in enumerate(group):
+                    assert self._numbers[self._pairs[number]] == number
+                    assert self._pairs[number][place] == key
+                    assert self._positions[axis][number] == position

@@ -123,7 +123,7 @@ def test_aggregates_of_points(points: list[tuple[int, float]], width: int) -> No
     groups: dict[int, list[float]] = {}
     for time, value in sorted(points, key=lambda point: point[0]):
         groups.setdefault(time // width, []).append(value)
-    columns = [np.array([t for t, _ in points])], [np.array([v for _, v in points])]
+    columns = np.array([t for t, _ in points]), np.array([v for _, v in points])
     for aggregate in Aggregate:
         buckets = aggregate_points(*columns, width, aggregate)
         assert buckets.numbers.tolist() == sorted(groups)
@@ -167,7 +167,7 @@ def check_aggregate(aggregate: Aggregate, answer: float, group: list[float]) -> 
 
 @pytest.mark.parametrize("group", [[7.7] * 3, [1e150, -1e150], [1e-200, 3e-200], [1e16 + 2, 1e16 + 4]])
 def test_standard_deviation_neither_overflows_nor_vanishes(group: list[float]) -> None:
-    buckets = aggregate_points([np.arange(len(group))], [np.array(group)], 100, Aggregate.STDDEV)
+    buckets = aggregate_points(np.arange(len(group)), np.array(group), 100, Aggregate.STDDEV)
     mean = sum(map(Fraction, group)) / len(group)
     variance = sum((Fraction(v) - mean) ** 2 for v in group) / len(group)
     assert math.isclose(float(buckets.values[0]) / max(group), math.sqrt(variance / Fraction(max(group)) ** 2))

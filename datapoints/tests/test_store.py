@@ -49,13 +49,13 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = SeriesStore()
         self.points: dict[Key, float] = {}
 
-    @initialize(chunk=st.sampled_from([2, 3, 2048]), few=st.sampled_from([1, 3, 32]))
-    def small_chunks(self, chunk: int, few: int) -> None:
-        """Let chunks fill up, and so split, after few points, and let few points be merged as many are."""
-        series_module.CHUNK, series_module.FEW = chunk, few
-
-    def teardown(self) -> None:
-        series_module.CHUNK, series_module.FEW = 2048, 32
+    @initialize(points=st.sampled_from([2, 3, 9, 32]), sums=st.sampled_from([2, 3, 9]))
+    def small_pages(self, points: int, sums: int) -> None:
+        """Let pages overflow after few points."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(series_module, "POINTS_IN_PAGE", points)
+            patch.setattr(series_module, "SUMS_IN_PAGE", sums)
+            self.store = SeriesStore()
 
     @rule(point=points)
     def add(self, point: tuple[int, float, str, str]) -> None:
@@ -142,7 +142,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert after == min((t for t, _, _ in mine if t >= start), default=None)
 
         inside = [(t, v) for t, _, v in mine if start <= t < stop]
-        assert sorted(np.concatenate([[], *columns[0]]).tolist()) == [t for t, _ in inside]
+        assert sorted(columns[0].tolist()) == [t for t, _ in inside]
         ordered = aggregate_points(*columns, 1, Aggregate.FIRST)
         assert ordered.values.tolist() == [next(g)[1] for _, g in groupby(inside, key=lambda p: p[0])]
 

@@ -18,7 +18,7 @@ from rest_framework.exceptions import ValidationError
 from timeseries_project import timestamps
 from timeseries_project.api import fields
 from timeseries_project.api.serializers import Columns, InputSerializer
-from timeseries_project.columns import Column
+from timeseries_project.columns import Column, Keys
 
 #: Epoch seconds that are surely no date beyond the year 9999, and exact in a double to the microsecond.
 _LAST_SECOND = 2**33
@@ -115,44 +115,51 @@ def _column(field: fields.WireField) -> Callable[[list[Any]], Any]:
             return _numbers
         case fields.IntegerField():
             return lambda values: _integers(values, field.least, field.most)
-    return lambda values: _keys(values, field)
+        case fields.KeyField():
+            return lambda values: _keys(values, field)
+    raise TypeError(f"there is no column of {type(field).__name__}")
 
 
 def _timestamps(values: list[Any]) -> Column:
-    seconds = np.array(values)
-    match seconds.dtype.kind:
-        case "U" if set(map(type, values)) == {str}:
-            return _ordinary(timestamps.parse_column(values))
-        case "i" | "f" if ((seconds >= 0) & (seconds < _LAST_SECOND)).all():
-            whole = seconds.dtype == np.int64
-            return seconds * timestamps.MICROSECONDS if whole else timestamps.column_from_seconds(seconds)
-    raise _NotOrdinaryError
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return _ordinary(timestamps.parse_column(values))
+    if str in kinds:
+        raise _NotOrdinaryError
+    seconds = _array(values, np.int64 if kinds == {int} else np.float64)
+    if not ((seconds >= 0) & (seconds < _LAST_SECOND)).all():
+        raise _NotOrdinaryError
+    return seconds * timestamps.MICROSECONDS if kinds == {int} else timestamps.column_from_seconds(seconds)
 
 
 def _numbers(values: list[Any]) -> Column:
-    column = np.array(values, dtype=np.float64)
+    column = _array(values, np.float64)
     if not (np.abs(column) <= fields.MAX_MAGNITUDE).all():
         raise _NotOrdinaryError
     return column
 
 
-def _integers(values: list[Any], least: int, most: int | None) -> Column:
+def _array(values: list[Any], dtype: type[np.generic]) -> Column:
     try:
-        column = np.array(values, dtype=np.int64)
+        return np.fromiter(values, dtype=dtype, count=len(values))
     except OverflowError:
         raise _NotOrdinaryError from None
+
+
+def _integers(values: list[Any], least: int, most: int | None) -> Column:
+    column = _array(values, np.int64)
     if len(column) and (column.min() < least or (most is not None and column.max() > most)):
         raise _NotOrdinaryError
     return column
 
 
-def _keys(values: list[Any], field: fields.WireField) -> list[str]:
+def _keys(values: list[Any], field: fields.KeyField) -> Keys:
+    keys = Keys(values)
     try:
-        for key in set(values):
-            field.to_internal_value(key)
+        field.check_all(keys.names)
     except ValidationError:
         raise _NotOrdinaryError from None
-    return values
+    return keys
 
 
 def _ordinary(column: Column | None) -> Column:

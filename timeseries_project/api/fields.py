@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -181,6 +182,17 @@ class KeyField(WireField):
         if not data.isprintable() and any(unicodedata.category(c) in {"Cc", "Cs"} for c in data):
             refuse("must hold no control characters and no surrogates.")
         return data
+
+    def check_all(self, keys: Collection[str]) -> None:
+        """Raise ValidationError unless `to_internal_value` takes every one of these strings as it is."""
+        if (
+            "".join(keys).isprintable()
+            and all(map(str.strip, keys))
+            and max(map(len, keys), default=0) <= MAX_KEY_LENGTH
+        ):
+            return
+        for key in keys:
+            self.to_internal_value(key)
 
 
 class ChoiceField(WireField, Generic[Choice]):

@@ -10,13 +10,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("datapoints", "bandwidth", "transactions")
+SHARED = ("timeseries_project/columns.py", "timeseries_project/summation.py")
 ENGINES = (
+    "datapoints/pages.py",
     "datapoints/series.py",
     "datapoints/store.py",
     "datapoints/statistics.py",
     "bandwidth/windows.py",
     "transactions/sliding_window.py",
-    "timeseries_project/summation.py",
+    *SHARED,
 )
 MODULES = sorted(p for name in (*APPS, "timeseries_project") for p in (ROOT / name).glob("**/*.py"))
 
@@ -35,7 +37,7 @@ def test_an_engine_knows_no_framework(engine: str) -> None:
     names = set(imports(ROOT / engine))
     assert not {name.split(".")[0] for name in names} & {"django", "rest_framework", "drf_spectacular"}
     shared = {name for name in names if name.startswith("timeseries_project.")}
-    assert all(name.startswith("timeseries_project.summation") for name in shared)
+    assert all(name.startswith(("timeseries_project.columns", "timeseries_project.summation")) for name in shared)
 
 
 @pytest.mark.parametrize("app", APPS)

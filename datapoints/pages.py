@@ -146,8 +146,9 @@ class SortedPages:
             page = self._tails[series] = self._allocate(1).item()
         place = self._fills.item(page)
         if place >= self._limit and key > self.lasts.item(series):
-            page, place = self._allocate(1).item(), 0
-            self._link(series, key, page)
+            new = self._allocate(1)
+            self._link(np.array([series]), np.array([key]), new)
+            page, place = new.item(), 0
         if place == self._width:
             columns = (np.array([cell], column.dtype) for cell, column in zip(cells, self.columns, strict=True))
             self.add(*(np.array([number], dtype=np.int64) for number in (series, key, page)), *columns)
@@ -236,9 +237,7 @@ class SortedPages:
         if len(firsts):
             new = self._allocate(len(firsts))
             pages = np.where(beyond, new[np.cumsum(begins) - 1], homes)
-            bounds = zip(rows.series[firsts].tolist(), rows.keys[firsts].tolist(), new.tolist(), strict=True)
-            for series, bound, page in bounds:
-                self._link(series, bound, page)
+            self._link(rows.series[firsts], rows.keys[firsts], new)
         slots = pages * self._width + places
         for column, cells in zip((self._keys, *self.columns), (rows.keys, *rows.cells), strict=True):
             column.reshape(-1)[slots] = cells
@@ -246,17 +245,23 @@ class SortedPages:
         ends = starts + run_lengths(starts, len(pages)) - 1
         self._fills[pages[ends]] = places[ends] + 1
 
-    def _link(self, series: int, bound: int, page: int) -> None:
-        """Enter a page into the directory of its series, for the keys from `bound` to those of the next."""
-        directory = self._directories[series] = self._directory(series)
-        if bound > self._bounds.item(series):
-            directory.bounds.append(bound)
-            directory.pages.append(page)
-            self._tails[series], self._bounds[series] = page, bound
-        else:
-            place = directory.place(bound)
-            directory.bounds.insert(place, bound)
-            directory.pages.insert(place + 1, page)
+    def _link(self, series: Integers, bounds: Integers, pages: Integers) -> None:
+        """Enter pages into the directories of their series, each for the keys from its bound on."""
+        directories = self._directories
+        for owner, bound, page in zip(series.tolist(), bounds.tolist(), pages.tolist(), strict=True):
+            directory = directories.get(owner)
+            if directory is None:
+                directory = directories[owner] = _Directory(self._tails.item(owner))
+            if not directory.bounds or bound > directory.bounds[-1]:
+                directory.bounds.append(bound)
+                directory.pages.append(page)
+            else:
+                place = directory.place(bound)
+                directory.bounds.insert(place, bound)
+                directory.pages.insert(place + 1, page)
+        last = bounds > self._bounds[series]
+        # Of several pages of one series the last is assigned last, and stays.
+        self._tails[series[last]], self._bounds[series[last]] = pages[last], bounds[last]
 
     def _allocate(self, count: int) -> Integers:
         """Return the numbers of so many empty pages."""

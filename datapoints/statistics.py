@@ -164,21 +164,19 @@ class Timeline:
 
         O(stop - start + log n).
         """
-        at = self._last_at(start, stop)
-        number = np.arange(start, stop)
-        known = at >= 0
-        offset = np.where(known, number - self._numbers[at], -1) if len(self._numbers) else at
-        here = offset == 0
-        values, counts = np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64)
-        values[here], counts[here] = self._values[at[here]], self._counts[at[here]]
-        if self._fill is Fill.ZERO:
-            values[~here] = 0
-        elif self._fill is Fill.PREVIOUS:
-            gap = known & ~here
-            values[gap] = self._values[at[gap]]
-        elif self._fill is Fill.LINEAR:
-            gap = known & ~here & (at < len(self._numbers) - 1)
-            values[gap] = self._ramp(at[gap], offset[gap], offset[gap])
+        a, b = self._numbers.searchsorted((start, stop))
+        here = self._numbers[a:b] - start
+        values = np.full(stop - start, 0.0 if self._fill is Fill.ZERO else np.nan)
+        counts = np.zeros(stop - start, dtype=np.int64)
+        values[here], counts[here] = self._values[a:b], self._counts[a:b]
+        if self._fill in (Fill.PREVIOUS, Fill.LINEAR):
+            at = self._last_at(start, stop)
+            gap = (counts == 0) & (at >= 0)
+            if self._fill is Fill.LINEAR:
+                gap &= at < len(self._numbers) - 1
+            at = at[gap]
+            offset = np.flatnonzero(gap) + start - self._numbers[at]
+            values[gap] = self._values[at] if self._fill is Fill.PREVIOUS else self._ramp(at, offset, offset)
         return values, counts
 
     def moving_average(self, size: int, min_periods: int) -> Callable[[int, int], Floats]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from rest_framework.renderers import BaseRenderer
 from rest_framework.renderers import BrowsableAPIRenderer as BaseBrowsableAPIRenderer
 
-from timeseries_project.columns import Column, ColumnarRows
+from timeseries_project.columns import Column, ColumnarRows, run_lengths, run_starts
 from timeseries_project.summation import Integers
 
 #: Rows written at once: enough to make NumPy pay, few enough to bound memory and waiting.
@@ -35,23 +38,37 @@ def _tokens(column: Column) -> list[bytes]:
     return _encode(column.tolist())[1:-1].split(b",")
 
 
+def _table(texts: Iterable[str]) -> NDArray[np.uint8]:
+    """Return texts of one length as a row of characters each."""
+    rows = [text.encode() for text in texts]
+    return np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(len(rows), -1)
+
+
+#: What a timestamp reads after the date, by minute of the day and by second.
+_MINUTES = _table(f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60))
+_SECONDS = _table(f"{second:02}Z" for second in range(60))
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+
+
+@lru_cache(maxsize=1024)
+def _date(day: int) -> bytes:
+    return date.fromordinal(_EPOCH_DAY + day).isoformat().encode()
+
+
 def _timestamps(seconds: Integers) -> list[bytes]:
-    """Write epoch seconds as ISO 8601: the date once per day, the time of day digit by digit.
+    """Write ascending epoch seconds as ISO 8601: the date once per day, the rest from tables.
 
     Several times as fast as `numpy.datetime_as_string`. Years 1970 to 9999.
     """
     days, time_of_day = np.divmod(seconds, 86_400)
-    dates, day = np.unique(days, return_inverse=True)
-    text = np.empty((len(seconds), 20), dtype=np.uint8)
-    date_text = np.datetime_as_string(dates.astype("datetime64[D]")).astype("S10")
-    text[:, :10] = date_text.view(np.uint8).reshape(-1, 10)[day]
-    text[:, [10, 13, 16, 19]] = np.frombuffer(b"T::Z", dtype=np.uint8)
     minutes, second = np.divmod(time_of_day, 60)
-    hour, minute = np.divmod(minutes, 60)
-    for place, part in ((11, hour), (14, minute), (17, second)):
-        text[:, place] = part // 10 + ord("0")
-        text[:, place + 1] = part % 10 + ord("0")
-    written: list[bytes] = text.view("S20").ravel().tolist()
+    starts = run_starts(days)
+    dates = np.frombuffer(b"".join(map(_date, days[starts].tolist())), dtype="S10")
+    text = np.empty(len(seconds), dtype=[("date", "S10"), ("minute", "u1", 7), ("second", "u1", 3)])
+    text["date"] = np.repeat(dates, run_lengths(starts, len(seconds)))
+    text["minute"] = _MINUTES.take(minutes, axis=0)
+    text["second"] = _SECONDS.take(second, axis=0)
+    written: list[bytes] = text.view("S20").tolist()
     return written
 
 

@@ -102,6 +102,26 @@ def test_csv_is_judged_alike_the_fast_way_and_row_by_row(api: APIClient, rows: l
     assert apart.count([]) == len(rows) or together[1] == [error for errors in apart for error in errors]
 
 
+pieces = [",", "\n", "\r", "\r\n", '"', "1,2,a,u", "2,2,a,u\n", "a", "1", "é", "\ufeff", "\x00", "\u2028", " "]
+plain = st.lists(st.sampled_from(pieces), max_size=12).map("".join)
+
+
+@DRAWN
+@given(plain)
+@example("\n")
+@example("1,2,a,u,")
+@example("1,2,a,u\n\n2,2,a,u")
+@example("1,2,a\n2,u,2,a,u")
+@example("1,2,a,u\r2,2,a,u")
+@example("1,2,a" + "a" * 131_072 + ",u")
+def test_csv_is_cut_into_cells_as_the_csv_module_cuts_it(api: APIClient, rows: str) -> None:
+    """A quoted name in the header keeps the fast way from being taken."""
+    header, quoted = "timestamp,value,device,user", 'timestamp,value,device,"user"'
+    for more in ("", ",extra"):
+        answers = [send(api, f"{names}{more}\n{rows}", "text/csv") for names in (header, quoted)]
+        assert answers[0] == answers[1]
+
+
 @pytest.mark.parametrize(
     "lines",
     [

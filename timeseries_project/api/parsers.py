@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 import msgspec
+import numpy as np
 from django.conf import settings
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
@@ -124,9 +125,41 @@ class CSVParser(BodyParser):
     def parse_body(self, body: bytes, item: type[InputSerializer] | None) -> object:
         """Parse header and rows; ordinary ones into columns at once."""
         assert item is not None, "a view that takes CSV names the serializer of its items"
-        header, rows = parse_csv(body, tuple(item.wire_fields()))
-        columns = read_cells(item, dict(zip(header, zip(*rows, strict=True), strict=True))) if rows else None
+        names = tuple(item.wire_fields())
+        plain = _plain_columns(body)
+        columns = read_cells(item, plain) if plain and plain.keys() >= set(names) else None
+        if columns is not None:
+            return columns
+        header, rows = parse_csv(body, names)
+        if rows and not plain:
+            columns = read_cells(item, dict(zip(header, zip(*rows, strict=True), strict=True)))
         return csv_rows(header, rows) if columns is None else columns
+
+
+def _plain_columns(body: bytes) -> dict[str, Sequence[str]] | None:
+    """Split a CSV document at its commas and line ends into columns, several times as fast as `csv` does.
+
+    None where there is more to it: quotes, blank lines, lines of another length than the first, names that are
+    given twice, what `csv` refuses.
+    """
+    text = body.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").removesuffix(b"\n") + b"\n"
+    width = text.count(b",", 0, text.index(b"\n")) + 1
+    if b'"' in text or b"\r" in text or text.count(b",") != text.count(b"\n") * (width - 1):
+        return None
+    characters = np.frombuffer(text, dtype=np.uint8)
+    ends = np.flatnonzero((characters == ord(",")) | (characters == ord("\n")))
+    if (characters[ends[width - 1 :: width]] != ord("\n")).any() or np.diff(ends).max(
+        initial=0
+    ) > csv.field_size_limit():
+        return None
+    try:
+        cells = text[:-1].decode().replace("\n", ",").split(",")
+    except UnicodeDecodeError:
+        return None
+    columns: dict[str, Sequence[str]] = {
+        name: cells[width + place :: width] for place, name in enumerate(cells[:width])
+    }
+    return columns if len(columns) == width else None
 
 
 def csv_rows(header: list[str], rows: list[list[str]]) -> CSVRows:

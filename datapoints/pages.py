@@ -67,7 +67,7 @@ class SortedPages:
     A series is a number, a key an integer from 0. Keys live in pages of `width`, all in one pool of columns,
     so that one scatter writes to any number of series. The pages of a series follow one another; inside a page
     keys stand as they came, and whoever reads them sorts them if need be. As in a B+ tree a page that overflows
-    is divided; but what arrives in order fills page after page, and leaves an eighth of each for late keys.
+    is divided; but what arrives in order fills page after page, and leaves a sixteenth of each for late keys.
 
     Adding costs O(1) for the newest keys of a series, O(width + log n) for others, and for every so many the
     insertion of a page into the directory of its series. Nothing is thread-safe: the store's lock guards it.
@@ -75,10 +75,10 @@ class SortedPages:
 
     def __init__(self, width: int, *dtypes: DTypeLike) -> None:
         self._width = width
-        self._limit = width - width // 8
+        self._limit = width - width // 16
         self._keys = np.empty((0, width), dtype=np.int64)
         self.columns = [np.empty((0, width), dtype=dtype) for dtype in dtypes]
-        self._fills = np.empty(0, dtype=np.int64)
+        self._fills = np.empty(0, dtype=np.int32)
         self._used = 0
         self._free = array("i")
         # By series. Those of one page have no directory.

@@ -18,7 +18,7 @@ from timeseries_project.summation import Floats, Integers, add_to_pair, grouped_
 QUARTER_HOUR = 15 * 60 * 1_000_000
 
 #: Wide pages waste room in short series, narrow ones take more entries in the directories of long ones.
-POINTS_IN_PAGE = 32
+POINTS_IN_PAGE = 24
 SUMS_IN_PAGE = 4
 
 

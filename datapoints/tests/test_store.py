@@ -49,7 +49,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = SeriesStore()
         self.points: dict[Key, float] = {}
 
-    @initialize(points=st.sampled_from([2, 3, 9, 32]), sums=st.sampled_from([2, 3, 9]))
+    @initialize(points=st.sampled_from([2, 3, 16, 24]), sums=st.sampled_from([2, 4, 16]))
     def small_pages(self, points: int, sums: int) -> None:
         """Let pages overflow after few points."""
         with pytest.MonkeyPatch.context() as patch:

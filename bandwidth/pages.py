@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.html import format_html
 
 from bandwidth import services
 from bandwidth.serializers import ChartQuerySerializer
@@ -19,8 +20,10 @@ from timeseries_project.api.negotiation import prefers_html
 from timeseries_project.faults import FaultError, UnknownKeyError
 from timeseries_project.pages import read_only
 
-#: Devices that are listed, and offered in the form, at most.
+#: Devices that are listed at most.
 MAX_LISTED = 1_000
+#: Seconds until a chart that ends now is drawn anew.
+REFRESH = 2
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
 
@@ -34,25 +37,22 @@ def chart(request: HttpRequest) -> HttpResponse:
     The parameters are those of GET /api/bandwidth; an empty one, as a form sends it, counts as left out.
     """
     parameters = _given(request.GET)
-    devices = services.devices_list()
-    context: Context = {
-        "controls": _controls(parameters),
-        "devices": [device.device_id for device in devices[:MAX_LISTED]],
-    }
+    context: Context = {"controls": _controls(parameters)}
     status = 200
     try:
         query = ChartQuerySerializer.read_query(parameters)
         if query["device_uuid"] is None:
-            context |= _chooser(devices, query)
+            context |= _chooser(query)
         else:
             context |= _drawing(services.windows(**query, now=clock.now_s()))
+            context["live"] = REFRESH if query["end_time"] is None else None
     except FaultError as fault:
         if not prefers_html(request):
             raise
         context["problem"] = problem_details(fault)
         status = context["problem"]["status"]
         if isinstance(fault, UnknownKeyError):
-            context |= _chooser(devices, query)
+            context |= _chooser(query)
     response = render(request, "bandwidth/chart.html", context, status=status)
     response.headers["Vary"] = "Accept"  # faults are problem details for clients that do not prefer HTML
     return response
@@ -78,8 +78,9 @@ def _controls(parameters: QueryDict) -> dict[str, str]:
     }
 
 
-def _chooser(devices: list[DeviceSummary], query: dict[str, Any]) -> Context:
+def _chooser(query: dict[str, Any]) -> Context:
     """Return the list of devices, each with a link to a chart that shows some of its data if possible."""
+    devices = services.devices_list(limit=MAX_LISTED)
     span = query["window_time"] * query["num_windows"]
     now = clock.now_s()
 
@@ -99,9 +100,9 @@ def _chooser(devices: list[DeviceSummary], query: dict[str, Any]) -> Context:
                 "bytes_ts": human(device.bytes_ts),
                 "bytes_fs": human(device.bytes_fs),
             }
-            for device in devices[:MAX_LISTED]
+            for device in devices
         ],
-        "total_devices": len(devices),
+        "total_devices": services.totals().devices,
         "choosing": True,
     }
 
@@ -114,13 +115,14 @@ def _drawing(windows: services.Windows) -> Context:
     return {
         "device": device,
         "chart": {
+            "device": device,
             "window_time": length,
             "labels": [window.timestamp for window in data],
             "bytes_ts": [window.bytes_ts for window in data],
             "bytes_fs": [window.bytes_fs for window in data],
         },
-        "start": utc(end - span),
-        "end": utc(end),
+        "start": time_element(end - span),
+        "end": time_element(end),
         "figures": [
             _figures("to the server", data, [window.bytes_ts for window in data]),
             _figures("from the server", data, [window.bytes_fs for window in data]),
@@ -141,8 +143,10 @@ def _figures(direction: str, data: list[Window], numbers: list[int]) -> dict[str
     return {
         "direction": direction,
         "total": human(total),
+        "total_bytes": str(total),
         "total_exact": exact(total),
         "peak": human(peak),
+        "peak_bytes": str(peak),
         "peak_exact": exact(peak),
         "peak_end": utc(data[numbers.index(peak)].timestamp) if peak else "",
     }
@@ -161,6 +165,13 @@ def utc(seconds: int) -> str:
         return timestamps.render(seconds * timestamps.MICROSECONDS).replace("T", " ").removesuffix("Z")
     except OverflowError:
         return f"{seconds} s since 1970"
+
+
+def time_element(seconds: int) -> str:
+    """Write epoch seconds as an element that the browser shows in the viewer's zone."""
+    text = utc(seconds)
+    machine = text.replace(" ", "T") + "Z"
+    return format_html('<time datetime="{}">{}</time>', machine, text) if text[4] == "-" else text
 
 
 def human(number: int) -> str:

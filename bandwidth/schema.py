@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from drf_spectacular.utils import (
+    OpenApiParameter,
     extend_schema,
     extend_schema_view,
 )
 
 from bandwidth import serializers
-from timeseries_project.api.schema import created, one_or_batch, one_or_batch_examples, problems, rows
+from timeseries_project.api.schema import answer, created, one_or_batch, one_or_batch_examples, problems, rows
 
 EXAMPLE = {"device_id": "router-1", "timestamp": 1524835983, "bytes_ts": 12, "bytes_fs": 30}
 
@@ -51,5 +52,13 @@ devices = extend_schema_view(
         operation_id="bandwidth_devices",
         tags=["bandwidth"],
         responses={**rows(serializers.BandwidthDeviceSerializer(many=True), [_DEVICE]), **problems(400, 406)},
+    ),
+    retrieve=extend_schema(
+        operation_id="bandwidth_device",
+        tags=["bandwidth"],
+        parameters=[
+            OpenApiParameter("device_id", str, OpenApiParameter.PATH, description="The device, percent-encoded UTF-8.")
+        ],
+        responses={**answer(serializers.BandwidthDeviceSerializer, _DEVICE), **problems(400, 404, 406)},
     ),
 )

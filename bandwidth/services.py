@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bandwidth import listing
-from bandwidth.windows import BandwidthStore, DeviceSummary, Window
+from bandwidth.windows import BandwidthStore, DeviceSummary, Totals, Window
 from timeseries_project import clock
 from timeseries_project.columns import Keys
 from timeseries_project.faults import FaultError, UnknownKeyError, refuse_future
 from timeseries_project.summation import Integers
+
+#: Devices that an overview names.
+BUSIEST = 5
 
 store = BandwidthStore()
 
@@ -58,18 +61,35 @@ def windows(*, device_uuid: str, end_time: int | None, window_time: int, num_win
     try:
         data = store.windows(device_uuid, end=end, length=window_time, count=num_windows)
     except KeyError:
-        raise UnknownKeyError(f"The device {device_uuid!r} was never seen.") from None
+        raise _unknown(device_uuid) from None
     return Windows(device_uuid, end, window_time, num_windows, data)
 
 
-def devices_list() -> list[DeviceSummary]:
-    """Return every device with its totals, by key."""
-    return store.devices()
+def devices_list(*, search: str | None = None, limit: int | None = None) -> list[DeviceSummary]:
+    """Return the devices with their totals, by key: all, or some of those that contain a text."""
+    return store.devices(search, limit)
+
+
+def device_get(device_id: str) -> DeviceSummary:
+    """Return a device's totals. UnknownKeyError for a device never seen."""
+    try:
+        return store.device(device_id)
+    except KeyError:
+        raise _unknown(device_id) from None
+
+
+def totals() -> Totals:
+    """Return how much is stored, and of which devices the most. O(devices)."""
+    return store.totals(BUSIEST)
 
 
 def device_last(device_uuid: str) -> int:
     """Return when a device's newest entry was counted. KeyError for a device never seen."""
     return store.last(device_uuid)
+
+
+def _unknown(device: str) -> UnknownKeyError:
+    return UnknownKeyError(f"The device {device!r} was never seen.")
 
 
 def listing_load(path: str) -> int:

@@ -1,4 +1,4 @@
-"""The routes of bandwidth: the API and the chart page."""
+"""The routes of bandwidth: the API and the chart page. A key may hold anything, slashes too."""
 
 from django.urls import re_path
 
@@ -7,5 +7,6 @@ from bandwidth import pages, views
 urlpatterns = [
     re_path(r"^api/bandwidth/?\Z", views.BandwidthViewSet.as_view({"get": "list", "post": "create"})),
     re_path(r"^api/bandwidth/devices/?\Z", views.DeviceViewSet.as_view({"get": "list"})),
+    re_path(r"^api/bandwidth/devices/(?P<device_id>(?s:.*?))/?\Z", views.DeviceViewSet.as_view({"get": "retrieve"})),
     re_path(r"^charts/bandwidth/?\Z", pages.chart, name="bandwidth-chart"),
 ]

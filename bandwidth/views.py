@@ -11,7 +11,7 @@ from rest_framework.status import HTTP_201_CREATED
 from bandwidth import schema, services
 from bandwidth.serializers import EntrySerializer, WindowsQuerySerializer
 from timeseries_project import clock
-from timeseries_project.api.serializers import is_batch
+from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet
 
 
@@ -54,8 +54,13 @@ class DeviceViewSet(ApiViewSet):
     """The devices that were seen, with totals."""
 
     name = "Bandwidth devices"
+    query_serializers: ClassVar = {"list": KeysQuerySerializer}
     row_columns: ClassVar = {"list": ("device_id", "count", "first", "last", "bytes_ts", "bytes_fs")}
 
     def list(self, request: Request) -> Response:
         """List them by key."""
-        return Response([device._asdict() for device in services.devices_list()])
+        return Response([device._asdict() for device in services.devices_list(**self.query)])
+
+    def retrieve(self, request: Request, device_id: str) -> Response:
+        """Answer the same of one of them."""
+        return Response(services.device_get(device_id)._asdict())

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
+from heapq import nlargest
 from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timeseries_project.columns import Keys, stable_order
+from timeseries_project.columns import Keys, find_keys, stable_order
 
 Integers = NDArray[np.int64]
 Rows = NDArray[Any]  # shape (n, 3): entries, bytes_ts, bytes_fs; int64, or Python integers when huge
@@ -35,6 +36,14 @@ class DeviceSummary(NamedTuple):
     last: int
     bytes_ts: int
     bytes_fs: int
+
+
+class Totals(NamedTuple):
+    """How much is stored: devices and entries; and the devices with the most bytes, the busiest first."""
+
+    devices: int
+    entries: int
+    busiest: list[DeviceSummary]
 
 
 class Window(NamedTuple):
@@ -117,11 +126,28 @@ class BandwidthStore:
             sums = self._devices[device_id].sums_until(borders)
         return list(map(Window, borders[1:].tolist(), *np.diff(sums.T).tolist()))
 
-    def devices(self) -> list[DeviceSummary]:
-        """Return a summary of every device, sorted by key (code points). O(d log d) for d devices."""
+    def devices(self, search: str | None = None, limit: int | None = None) -> list[DeviceSummary]:
+        """Return a summary of the devices, sorted by key (code points). O(d log d) for d devices.
+
+        Only those whose key contains a text, in upper or lower case, and so many at most.
+        """
+        with self._lock:
+            keys = list(self._devices)
+        keys = find_keys(keys, search, limit)
+        with self._lock:
+            return [self._devices[key].summary(key) for key in keys if key in self._devices]
+
+    def device(self, device_id: str) -> DeviceSummary:
+        """Return the summary of one device. O(1). Raises KeyError if never seen."""
+        with self._lock:
+            return self._devices[device_id].summary(device_id)
+
+    def totals(self, busiest: int) -> Totals:
+        """Return how much is stored, and the devices with the most bytes, the busiest first. O(d log busiest)."""
         with self._lock:
             summaries = [device.summary(device_id) for device_id, device in self._devices.items()]
-        return sorted(summaries)
+        most = nlargest(busiest, summaries, key=lambda device: device.bytes_ts + device.bytes_fs)
+        return Totals(len(summaries), sum(device.count for device in summaries), most)
 
     def last(self, device_id: str) -> int:
         """Return the device's latest timestamp in epoch seconds. O(1). Raises KeyError if never seen."""

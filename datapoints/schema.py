@@ -13,7 +13,7 @@ from drf_spectacular.utils import (
 
 from datapoints import serializers
 from datapoints.statistics import Aggregate
-from timeseries_project.api.schema import created, one_or_batch, one_or_batch_examples, problems, rows
+from timeseries_project.api.schema import answer, created, one_or_batch, one_or_batch_examples, problems, rows
 
 EXAMPLE = {"timestamp": "2026-01-31T12:00:00Z", "value": 20.5, "device": "thermometer-1", "user": "ada"}
 
@@ -64,6 +64,12 @@ def _keys(name: str, serializer: Any) -> Any:
                 **rows(serializer(many=True), [{name: "thermometer-1", **_SUMMARY}]),
                 **problems(400, 406),
             },
+        ),
+        retrieve=extend_schema(
+            operation_id=f"{name}_retrieve",
+            tags=["datapoints"],
+            parameters=[_key(name)],
+            responses={**answer(serializer, {name: "thermometer-1", **_SUMMARY}), **problems(400, 404, 406)},
         ),
         destroy=extend_schema(
             operation_id=f"{name}_datapoints_delete",

@@ -20,7 +20,7 @@ from datapoints.statistics import (
     aggregate_points,
     aggregate_sums,
 )
-from datapoints.store import Axis, DuplicatePointsError, KeySummary, Point, SeriesStore, View
+from datapoints.store import Axis, DuplicatePointsError, KeySummary, Point, SeriesStore, Totals, View
 from timeseries_project.columns import Column, ColumnarRows, Keys
 from timeseries_project.faults import (
     AlreadyExistsError,
@@ -110,9 +110,26 @@ def datapoints_delete(axis: Axis, key: str) -> None:
     store.delete(axis, key)
 
 
-def keys_list(axis: Axis) -> list[KeySummary]:
-    """Return every device or user that has datapoints, by key."""
-    return store.keys(axis)
+def keys_list(axis: Axis, *, search: str | None = None, limit: int | None = None) -> list[KeySummary]:
+    """Return the devices or users that have datapoints, by key: all, or some of those that contain a text."""
+    return store.keys(axis, search, limit)
+
+
+def key_get(axis: Axis, key: str) -> KeySummary:
+    """Return what is stored of a device or user. UnknownKeyError if it has no datapoints."""
+    try:
+        return store.key(axis, key)
+    except KeyError:
+        raise _unknown(axis, key) from None
+
+
+def totals() -> Totals:
+    """Return how much is stored."""
+    return store.totals()
+
+
+def _unknown(axis: Axis, key: str) -> UnknownKeyError:
+    return UnknownKeyError(f"There are no datapoints of the {axis} {key!r}.")
 
 
 class BucketRows(ColumnarRows):
@@ -234,7 +251,7 @@ def _timeline(question: _Question, aggregate: Aggregate, *, window: int) -> tupl
             from_sums = aggregate in FROM_SUMS and width % QUARTER_HOUR == 0
             copied = view.sums(start, stop) if from_sums else view.points(start, stop)
     except KeyError:
-        raise UnknownKeyError(f"There are no datapoints of the {question.axis} {question.key!r}.") from None
+        raise _unknown(question.axis, question.key) from None
     if isinstance(copied, BucketSums):
         buckets = aggregate_sums(copied, width // QUARTER_HOUR, aggregate)
     else:

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from datapoints.series import QUARTER_HOUR, BucketSums, SeriesPool
-from timeseries_project.columns import Keys, run_lengths, run_starts, stable_order
+from timeseries_project.columns import Keys, find_keys, run_lengths, run_starts, stable_order
 from timeseries_project.summation import Floats, Integers
 
 Axis = Literal["device", "user"]
@@ -46,6 +46,15 @@ class KeySummary:
     count: int
     first: int
     last: int
+
+
+class Totals(NamedTuple):
+    """How much is stored: devices, users and points; and how many points were added since the start."""
+
+    devices: int
+    users: int
+    points: int
+    added: int
 
 
 class DuplicatePointsError(ValueError):
@@ -101,6 +110,7 @@ class SeriesStore:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._added = 0
         self._reset()
 
     def _reset(self) -> None:
@@ -121,7 +131,9 @@ class SeriesStore:
             if series == UNKNOWN:
                 [series] = self._vacant(1)
                 self._enter(series, pair)
-            return self._pool.add(series, time, value)
+            added = self._pool.add(series, time, value)
+            self._added += added
+        return added
 
     def add_batch(
         self,
@@ -161,6 +173,7 @@ class SeriesStore:
                 self._enter(number, pair)
             if len(times):
                 self._pool.add_sorted(series, times, values, pages)
+            self._added += len(times)
         return len(times)
 
     def _number(self, pairs: list[tuple[str, str]]) -> tuple[Integers, list[tuple[int, tuple[str, str]]]]:
@@ -233,22 +246,44 @@ class SeriesStore:
                 series.sort(key=lambda number: self._pairs[number][other])
             yield View(self._pool, series)
 
-    def keys(self, axis: Axis) -> list[KeySummary]:
-        """Return every device or user with its count and first and last time, by key. O(series)."""
+    def keys(self, axis: Axis, search: str | None = None, limit: int | None = None) -> list[KeySummary]:
+        """Return devices or users with their count and first and last time, by key.
+
+        Only those that contain a text, in upper or lower case, and so many at most. O(keys + series of those).
+        """
+        with self._lock:
+            keys: Sequence[str] = list(self._members[axis])
+        keys = find_keys(keys, search, limit)
         with self._lock:
             members = self._members[axis]
-            if not members:
-                return []
-            keys = list(members)
-            series = np.frombuffer(b"".join(members.values()), dtype=np.int32)
-            lengths = np.fromiter(map(len, members.values()), dtype=np.int64, count=len(members))
-            starts = np.cumsum(lengths) - lengths
-            columns = (
-                np.add.reduceat(self._pool.counts[series], starts),
-                np.minimum.reduceat(self._pool.firsts[series], starts),
-                np.maximum.reduceat(self._pool.lasts[series], starts),
-            )
-        return sorted(map(KeySummary, keys, *(column.tolist() for column in columns)))
+            keys = [key for key in keys if key in members]
+            return self._summaries(axis, keys) if keys else []
+
+    def key(self, axis: Axis, key: str) -> KeySummary:
+        """Return the summary of one device or user; KeyError if it has no points. O(its series)."""
+        with self._lock:
+            if key not in self._members[axis]:
+                raise KeyError(key)
+            [summary] = self._summaries(axis, [key])
+        return summary
+
+    def _summaries(self, axis: Axis, keys: list[str]) -> list[KeySummary]:
+        groups = [self._members[axis][key] for key in keys]
+        series = np.frombuffer(b"".join(groups), dtype=np.int32)
+        lengths = np.fromiter(map(len, groups), dtype=np.int64, count=len(groups))
+        starts = np.cumsum(lengths) - lengths
+        columns = (
+            np.add.reduceat(self._pool.counts[series], starts),
+            np.minimum.reduceat(self._pool.firsts[series], starts),
+            np.maximum.reduceat(self._pool.lasts[series], starts),
+        )
+        return list(map(KeySummary, keys, *(column.tolist() for column in columns)))
+
+    def totals(self) -> Totals:
+        """Return how much is stored. O(series), at a nanosecond each."""
+        with self._lock:
+            devices, users = (len(self._members[axis]) for axis in AXES)
+            return Totals(devices, users, int(self._pool.counts.sum()), self._added)
 
     def page(
         self,

@@ -12,10 +12,10 @@ from rest_framework.utils.urls import replace_query_param
 
 from datapoints import schema, serializers, services
 from datapoints.statistics import Aggregate
-from datapoints.store import Axis
+from datapoints.store import Axis, KeySummary
 from timeseries_project import clock
 from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
-from timeseries_project.api.serializers import is_batch
+from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet
 from timeseries_project.timestamps import render
 
@@ -79,15 +79,18 @@ class KeyViewSet(ApiViewSet):
     """The devices, or users, that have datapoints."""
 
     axis: Axis
+    query_serializers: ClassVar = {"list": KeysQuerySerializer}
 
     def list(self, request: Request) -> Response:
         """List them by key, with how many datapoints there are and from when to when."""
-        return Response(
-            [
-                {self.axis: k.key, "count": k.count, "first": render(k.first), "last": render(k.last)}
-                for k in services.keys_list(self.axis)
-            ]
-        )
+        return Response([self._summary(key) for key in services.keys_list(self.axis, **self.query)])
+
+    def retrieve(self, request: Request, **path: str) -> Response:
+        """Answer the same of one of them."""
+        return Response(self._summary(services.key_get(self.axis, path[self.axis])))
+
+    def _summary(self, key: KeySummary) -> dict[str, object]:
+        return {self.axis: key.key, "count": key.count, "first": render(key.first), "last": render(key.last)}
 
     def destroy(self, request: Request, **path: str) -> Response:
         """Forget all datapoints; it is no error if there are none."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from heapq import nsmallest
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,14 @@ class Keys:
     def of(cls, keys: Sequence[str] | Keys) -> Keys:
         """Return keys as such a column, if they are not one already. O(rows)."""
         return keys if isinstance(keys, Keys) else cls(keys)
+
+
+def find_keys(keys: Iterable[str], search: str | None, limit: int | None) -> list[str]:
+    """Return the first keys in order, of those that contain a text, in upper or lower case. O(keys)."""
+    if search is not None:
+        folded = search.casefold()
+        keys = [key for key in keys if folded in key.casefold()]
+    return sorted(keys) if limit is None else nsmallest(limit, keys)
 
 
 def stable_order(*keys: Integers) -> Integers:

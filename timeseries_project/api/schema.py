@@ -209,9 +209,14 @@ def created(one: type[InputSerializer], item: object, many: Any, counts: object)
     }
 
 
+def answer(serializer: Any, example: object) -> dict[Any, OpenApiResponse]:
+    """Describe an answer in JSON."""
+    return {(200, "application/json"): OpenApiResponse(serializer, examples=[OpenApiExample("Example", value=example)])}
+
+
 def rows(serializer: Any, example: object) -> dict[Any, OpenApiResponse]:
     """Describe an answer that holds rows, and so comes in CSV too."""
     return {
-        (200, "application/json"): OpenApiResponse(serializer, examples=[OpenApiExample("Example", value=example)]),
+        **answer(serializer, example),
         (200, "text/csv"): OpenApiResponse({"type": "string"}, description="The rows under a header."),
     }

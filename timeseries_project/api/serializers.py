@@ -12,7 +12,7 @@ from rest_framework.fields import empty
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
-from timeseries_project.api.fields import WireField
+from timeseries_project.api.fields import IntegerField, KeyField, WireField
 from timeseries_project.faults import MAX_ERRORS, FieldError, InvalidInputError, invalid
 
 REQUIRED = "is required."
@@ -145,6 +145,13 @@ class InputSerializer(Serializer[Any]):
 
 class NoParameters(InputSerializer):
     """The query string of an endpoint that takes no parameters of its own."""
+
+
+class KeysQuerySerializer(InputSerializer):
+    """Which keys are listed."""
+
+    search = KeyField(required=False, help_text="Only those that contain this text, in upper or lower case.")
+    limit = IntegerField(required=False, least=1, most=10_000, help_text="So many at most; all by default.")
 
 
 def is_batch(data: object) -> bool:

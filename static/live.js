@@ -1,0 +1,173 @@
+// What all pages have in common: the part that shows data is fetched anew and exchanged, when an address is chosen
+// and, where it is live, every few seconds. The server writes each page whole; without JavaScript they work too.
+
+const SLOWEST = 15; // seconds between attempts to reach the server again, at most
+const PATIENCE = 10; // seconds until an attempt counts as failed
+
+const view = () => document.getElementById("view");
+const banner = document.getElementById("unreachable");
+
+let timer = 0;
+let attempt = null; // aborts the request that is under way
+let failures = 0;
+
+// Calls back with the view when the page opens and after each exchange.
+export function onView(show) {
+  document.addEventListener("view", () => show(view()));
+  show(view());
+}
+
+// Begins to follow links, forms, the address bar and the time.
+export function start() {
+  document.addEventListener("click", followLink);
+  document.addEventListener("submit", followForm);
+  window.addEventListener("popstate", () => visit(location.href, { controls: true }));
+  document.addEventListener("visibilitychange", () => (document.hidden ? pause() : refresh()));
+  window.addEventListener("online", refresh);
+  localTimes(view());
+  schedule();
+}
+
+const isHere = (url) => url.origin === location.origin && url.pathname === location.pathname;
+
+function followLink(event) {
+  const link = event.target.closest("a[href]");
+  const plain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
+  if (!link || !plain || event.defaultPrevented || link.hasAttribute("download") || !isHere(new URL(link.href))) return;
+  event.preventDefault();
+  visit(link.href, { push: true, controls: true });
+}
+
+function followForm(event) {
+  const form = event.target;
+  const url = new URL(form.action);
+  if (event.defaultPrevented || form.method !== "get" || !isHere(url)) return;
+  event.preventDefault();
+  // Empty controls mean the default: they are left out of the address.
+  url.search = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
+  visit(url.href, { push: url.href !== location.href, controls: true });
+}
+
+// Shows what an address shows. A live page comes back to it by itself.
+export async function visit(url, { push = false, controls = false } = {}) {
+  pause();
+  attempt = new AbortController();
+  const { signal } = attempt;
+  const begin = performance.now();
+  try {
+    const [page, text] = await request(url, signal);
+    if (push) history.pushState(null, "", url);
+    exchange(new DOMParser().parseFromString(text, "text/html"), controls);
+    reached();
+    schedule(performance.now() - begin);
+    return page.ok;
+  } catch (error) {
+    if (signal.aborted) return false; // something else is being fetched, or the page is hidden
+    if (push) history.pushState(null, "", url); // what was asked for is shown when the server is back
+    unreachable();
+    timer = setTimeout(refresh, 1000 * Math.min(2 ** (failures - 1), SLOWEST));
+    return false;
+  }
+}
+
+async function request(url, signal) {
+  const late = AbortSignal.timeout(PATIENCE * 1000);
+  const page = await fetch(url, { headers: { Accept: "text/html" }, cache: "no-store", signal: AbortSignal.any([signal, late]) });
+  if (page.status >= 500) throw new Error(`status ${page.status}`);
+  return [page, await page.text()];
+}
+
+const refresh = () => visit(location.href, { controls: failures > 0 });
+
+function pause() {
+  clearTimeout(timer);
+  attempt?.abort();
+}
+
+// A page that takes long is asked for more rarely, so that looking on costs little.
+function schedule(took = 0) {
+  clearTimeout(timer);
+  const seconds = Number(view().dataset.refresh);
+  if (seconds > 0 && !document.hidden) timer = setTimeout(refresh, Math.max(seconds * 1000, took * 10));
+}
+
+function unreachable() {
+  failures += 1;
+  if (!banner.hidden) return;
+  const since = new Date().toLocaleTimeString();
+  banner.textContent = `The server cannot be reached since ${since}. What is shown is from before; trying again.`;
+  banner.hidden = false;
+}
+
+function reached() {
+  failures = 0;
+  banner.hidden = true;
+}
+
+// Puts the view of a new page in the place of the present one. Elements marked as kept, such as canvases, stay; so do
+// opened details and the focus.
+function exchange(page, controls) {
+  const [before, after] = [view(), page.getElementById("view")];
+  if (!after) return location.reload(); // another version of the service
+  const focused = document.activeElement?.id;
+  for (const kept of before.querySelectorAll("[data-keep]")) {
+    page.getElementById(kept.id)?.replaceWith(kept);
+  }
+  for (const details of before.querySelectorAll("details[id][open]")) {
+    page.getElementById(details.id)?.setAttribute("open", "");
+  }
+  document.title = page.title;
+  document.querySelector("h1")?.replaceWith(page.querySelector("h1"));
+  before.replaceWith(document.adoptNode(after));
+  if (controls) copyControls(page);
+  localTimes(after);
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  document.dispatchEvent(new Event("view"));
+}
+
+// The controls show what the address says.
+function copyControls(page) {
+  for (const form of document.forms) {
+    for (const control of page.forms[form.id]?.elements ?? []) {
+      const mine = form.elements[control.name];
+      if (mine && control.name) mine.value = control.value;
+    }
+  }
+  document.dispatchEvent(new Event("controls"));
+}
+
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+// Times are written in UTC and shown in the viewer's zone, with UTC at hand.
+function localTimes(part) {
+  for (const time of part.querySelectorAll("time[datetime]")) {
+    const date = new Date(time.dateTime);
+    if (Number.isNaN(date.getTime())) continue;
+    time.title = `${time.textContent} UTC`;
+    time.textContent = local.format(date);
+  }
+}
+
+// Fills a control's list of suggestions with the keys that contain what was typed.
+export function suggest(input, url, field) {
+  const list = document.createElement("datalist");
+  list.id = `${input.id}-keys`;
+  input.after(list);
+  input.setAttribute("list", list.id);
+  let waiting = 0;
+  let asked = null;
+  const ask = async () => {
+    asked?.abort();
+    asked = new AbortController();
+    const query = new URLSearchParams({ limit: 50, ...(input.value.trim() ? { search: input.value } : {}) });
+    const answer = await fetch(`${url}?${query}`, { headers: { Accept: "application/json" }, signal: asked.signal });
+    if (!answer.ok) return;
+    list.replaceChildren(...(await answer.json()).map((row) => new Option("", row[field])));
+  };
+  const soon = () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => ask().catch(() => {}), 150);
+  };
+  input.addEventListener("input", soon);
+  input.addEventListener("focus", soon, { once: true });
+}

@@ -1,5 +1,11 @@
-// The framework's form script takes an answer without content for a failure, and stops on it: shown here instead.
+// Mends what the framework's page lacks.
 "use strict";
+
+// For screen readers.
+document.documentElement.lang = "en";
+$(".format-selection .dropdown-toggle").attr("aria-label", "Format");
+
+// The framework's form script takes an answer without content for a failure, and stops on it: shown here instead.
 
 $.ajaxPrefilter((options, _, answer) => {
   const always = answer.always;

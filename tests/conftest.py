@@ -74,16 +74,29 @@ def refusals() -> list[int]:
 
 
 @pytest.fixture
+def failures() -> list[str]:
+    """The addresses of requests that the test lets fail, one entry for each; the browser reports these too."""
+    return []
+
+
+@pytest.fixture
 def page(
-    browser: Browser, live_server_url: str, context_options: dict[str, Any], refusals: list[int]
+    browser: Browser,
+    live_server_url: str,
+    context_options: dict[str, Any],
+    refusals: list[int],
+    failures: list[str],
 ) -> Iterator[Page]:
-    """An empty page; the test fails if it reports any error but the expected refusals, or asks another host."""
+    """An empty page; the test fails if it reports any error but the expected ones, or asks another host."""
     found: list[str] = []
     refused: list[int] = []
+    failed: list[str] = []
 
     def on_console(message: ConsoleMessage) -> None:
         if match := _REFUSED.match(message.text):
             refused.append(int(match[1]))
+        elif message.text.startswith("Failed to load resource: net::"):
+            failed.append(message.location["url"])
         elif message.type == "error":
             found.append(f"console: {message.text}")
 
@@ -97,4 +110,4 @@ def page(
         page.on("pageerror", lambda error: found.append(f"script: {error}"))
         page.on("request", on_request)
         yield page
-    assert (found, refused) == ([], refusals)
+    assert (found, refused, failed) == ([], refusals, failures)

@@ -1,0 +1,162 @@
+"""The bandwidth chart as one stays on it: live, in other units, forth and back, with pictures to take away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from bandwidth import services
+from tests.test_bandwidth_chart_page import DEVICE, END, address, drawn, entries, wait_until
+
+pytestmark = pytest.mark.browser
+__all__ = ["entries"]  # the fixture, which fills the store for each of these tests too
+
+CHART = "Chart.getChart(document.querySelector('canvas'))"
+STAY = "window.stays = true"  # gone after a reload
+
+
+def line_ends(page: Page) -> str:
+    return f"{CHART}.data.datasets[0].data.at(-1)"
+
+
+def axis(page: Page) -> list[str]:
+    ticks: list[str] = page.evaluate(f"{CHART}.scales.y.ticks.map((tick) => tick.label)")
+    return ticks
+
+
+def test_a_chart_that_ends_now_shows_what_arrives(page: Page, set_clock: Callable[[str], int]) -> None:
+    set_clock("2026-01-01T00:30:00Z")
+    page.goto(address(device_uuid=DEVICE, num_windows=3))
+    page.get_by_text("Windows as a table").click()
+    page.evaluate(STAY)
+    assert drawn(page)["lines"][0] == [1, 7, 15]
+
+    services.store.add(DEVICE, END, 100, 0)
+    wait_until(page, f"{line_ends(page)} === 115")
+
+    # What the viewer had opened stays open, and the clock moves the windows on.
+    expect(page.locator("#windows tbody tr").last).to_contain_text("115")
+    set_clock("2026-01-01T00:31:00Z")
+    wait_until(page, f"{CHART}.data.labels.at(-1) === {END + 60}")
+    assert page.evaluate("window.stays") is True
+
+
+def test_a_chart_with_an_end_is_not_asked_for_again(page: Page) -> None:
+    page.goto(address(device_uuid=DEVICE, end_time=END))
+    expect(page.locator("#view")).not_to_have_attribute("data-refresh", "2")
+    page.get_by_role("link", name="Now").click()
+    expect(page.locator("#view")).to_have_attribute("data-refresh", "2")
+
+
+def test_forth_and_back_without_a_reload(page: Page) -> None:
+    page.goto(address(device_uuid=DEVICE, end_time=END, window_time=60, num_windows=2))
+    page.evaluate(STAY)
+    page.get_by_label("Windows", exact=True).fill("3")
+    page.get_by_label("Windows", exact=True).press("Enter")
+    page.wait_for_url("**num_windows=3")
+    page.get_by_label("Device").fill("router-2")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Bandwidth of router-2")
+    expect(page).to_have_title("router-2 – Bandwidth – Time-series statistics")
+
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Bandwidth of router-1")
+    expect(page.get_by_label("Device")).to_have_value(DEVICE)
+    page.go_back()
+    expect(page.get_by_label("Windows", exact=True)).to_have_value("2")
+    assert drawn(page)["lines"][0] == [7, 15]
+    page.go_forward()
+    expect(page.get_by_label("Windows", exact=True)).to_have_value("3")
+    assert drawn(page)["lines"][0] == [1, 7, 15]
+    assert page.evaluate("window.stays") is True
+
+
+def test_a_refusal_in_place_is_said_in_words_and_mended(page: Page, refusals: list[int]) -> None:
+    refusals.append(400)
+    page.goto(address(device_uuid=DEVICE, end_time=END, num_windows=2))
+    page.get_by_label("Windows", exact=True).fill("0")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("alert")).to_contain_text("num_windows must be from 1 to 10000.")
+    expect(page.locator("canvas")).to_have_count(0)
+
+    page.get_by_label("Windows", exact=True).fill("1")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("canvas")).to_be_visible()
+    assert drawn(page)["lines"] == [[15], [1500]]
+
+
+def test_units_and_rates_change_axis_hover_and_figures_alone(page: Page) -> None:
+    page.goto(address(device_uuid=DEVICE, end_time=END, window_time=60, num_windows=3))
+    before, url = drawn(page), page.url
+    total = page.locator(".figures tbody tr").nth(1).locator("td").first.locator("b")
+    expect(total).to_have_text("1.6 kB")
+    assert axis(page)[-1] == "1.6 kB"
+
+    page.get_by_label("Unit").select_option("B")
+    expect(total).to_have_text("1,572 B")
+    assert axis(page)[-1] == "1,600 B"
+
+    page.get_by_label("Unit").select_option("kB")
+    page.get_by_label("per", exact=True).select_option("second")
+    expect(total).to_have_text("0.008733 kB/s")  # 1572 bytes in 180 seconds
+    expect(page.locator(".figures tbody tr").nth(1).locator("td").last.locator("b")).to_have_text("0.025 kB/s")
+    page.locator("canvas").hover()
+    wait_until(page, f"{CHART}.tooltip.opacity === 1")
+    tooltip: list[dict[str, Any]] = page.evaluate(f"{CHART}.tooltip.body")
+    assert tooltip[1]["lines"] == ["from the server: 0.001167 kB/s"]
+
+    after = drawn(page)
+    assert (after["lines"], after["labels"], page.url) == (before["lines"], before["labels"], url)
+    page.get_by_role("link", name="Previous").click()
+    page.wait_for_url(f"**end_time={END - 180}&**")
+    expect(page.get_by_label("per", exact=True)).to_have_value("second")
+
+
+@pytest.mark.parametrize("context_options", [{"timezone_id": "Asia/Tokyo", "locale": "en-GB"}])
+def test_times_are_the_viewers_with_utc_at_hand(page: Page) -> None:
+    page.goto(address(device_uuid=DEVICE, end_time=END, window_time=60, num_windows=3))
+    end = page.locator(".span time").last
+    expect(end).to_have_text("1 Jan 2026, 09:30:00")
+    expect(end).to_have_attribute("title", "2026-01-01 00:30:00 UTC")
+    page.locator("canvas").hover()
+    wait_until(page, f"{CHART}.tooltip.opacity === 1")
+    assert page.evaluate(f"{CHART}.tooltip.footer") == ["2026-01-01 00:28:00 UTC – 2026-01-01 00:29:00 UTC"]
+
+
+def test_the_picture_is_what_is_drawn(page: Page) -> None:
+    page.goto(address(device_uuid=DEVICE, end_time=END))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="PNG").click()
+    assert download.value.suggested_filename == "bandwidth.png"
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_server_that_cannot_be_reached_is_said_and_caught_up_with(
+    page: Page, set_clock: Callable[[str], int], failures: list[str]
+) -> None:
+    set_clock("2026-01-01T00:30:00Z")
+    page.goto(address(device_uuid=DEVICE, num_windows=3))
+
+    def cut(route: Route) -> None:
+        failures.append(route.request.url)
+        route.abort("connectionrefused")
+
+    page.route("**/charts/bandwidth*", cut)
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached since")
+    services.store.add(DEVICE, END, 100, 0)
+    page.unroute("**/charts/bandwidth*")
+
+    expect(page.locator("#unreachable")).to_be_hidden()
+    wait_until(page, f"{line_ends(page)} === 115")
+
+
+def test_ten_thousand_devices_can_be_searched(page: Page) -> None:
+    count = 10_000
+    services.store.add_batch([f"sensor-{i:05}" for i in range(count)], [END] * count, [1] * count, [2] * count)
+    page.goto("/charts/bandwidth")
+    page.get_by_label("Device").fill("09876")
+    expect(page.locator("datalist option")).to_have_count(1)
+    expect(page.locator("datalist option")).to_have_attribute("value", "sensor-09876")

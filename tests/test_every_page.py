@@ -1,0 +1,81 @@
+"""What holds for every page, at each width and in each colour scheme: axe finds nothing serious, nothing overflows."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+from rest_framework.test import APIClient
+
+from bandwidth import services as bandwidth
+from datapoints import services as datapoints
+from tests.test_bandwidth_chart_page import NASTY
+from timeseries_project import clock
+from transactions import services as transactions
+
+pytestmark = pytest.mark.browser
+
+END = 1_767_227_400  # 2026-01-01T00:30:00Z
+OURS = [
+    "/",
+    "/charts/bandwidth",
+    f"/charts/bandwidth?device_uuid=router-1&end_time={END}",
+]
+FRAMEWORKS = ["/datapoints", "/api/docs/"]
+WIDTHS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}
+SCHEMES = ["light", "dark"]
+LOOKS = [{"viewport": size, "color_scheme": scheme} for size, scheme in itertools.product(WIDTHS.values(), SCHEMES)]
+
+
+@pytest.fixture(params=["empty", "filled"])
+def stores(request: pytest.FixtureRequest) -> None:
+    """A service without data, and one with data under a name that is hard to show."""
+    if request.param == "empty":
+        return
+    now = clock.now()
+    for name in ("router-1", NASTY, "W" * 255):
+        bandwidth.entry_add(device_id=name, timestamp=END, bytes_ts=2**53 - 1, bytes_fs=7, now=now // 10**6)
+        datapoints.datapoint_add(timestamp=now, value=-1234.5678, device=name, user=name, now=now)
+    transactions.transaction_record(amount=1e150, timestamp=now // 1_000, now=now // 1_000)
+
+
+def findings(page: Page) -> list[tuple[str, list[str]]]:
+    """Return what axe finds serious or critical: the rule, and the elements that break it."""
+    violations: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    return [
+        (violation["id"], [node["html"] for node in violation["nodes"]])
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.usefixtures("stores")
+@pytest.mark.parametrize("context_options", LOOKS, ids=[f"{w}-{s}" for w in WIDTHS for s in SCHEMES])
+@pytest.mark.parametrize("path", OURS)
+def test_our_pages_are_accessible_and_fit(page: Page, path: str, refusals: list[int]) -> None:
+    response = page.goto(path)
+    assert response is not None
+    if response.status == 404:  # a chart of what is not there says so, and must be as good to read
+        refusals.append(404)
+    assert response.status in (200, 404)
+    assert findings(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("path", FRAMEWORKS)
+def test_the_frameworks_pages_are_accessible(page: Page, path: str) -> None:
+    page.goto(path)
+    assert findings(page) == []
+
+
+@pytest.mark.parametrize("path", [*OURS, *FRAMEWORKS])
+def test_one_strict_policy_and_an_icon_everywhere(api: APIClient, path: str) -> None:
+    page = api.get(path, HTTP_ACCEPT="text/html")
+    assert page["Content-Security-Policy"] == "default-src 'self'; img-src 'self' data:"
+    text = page.content.decode()
+    assert 'rel="icon"' in text or 'rel="shortcut icon"' in text
+    assert " style=" not in text
+    assert "<style" not in text

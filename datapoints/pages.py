@@ -134,9 +134,9 @@ class SortedPages:
 
     def find_one(self, series: int, key: int) -> tuple[int, int]:
         """Do what `find` does for one key."""
-        page = self._page(series, key)
         if key > self.lasts.item(series):
-            return page, -1
+            return self._tails.item(series), -1
+        page = self._page(series, key)
         row = self._keys[page].tolist()
         return page, row.index(key) if key in row else -1
 

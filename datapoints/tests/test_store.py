@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from datapoints import pages as pages_module
 from datapoints import series as series_module
 from datapoints.series import QUARTER_HOUR
 from datapoints.statistics import Aggregate, aggregate_points, aggregate_sums
@@ -46,16 +47,20 @@ class StoreMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.patch = pytest.MonkeyPatch()
         self.store = SeriesStore()
         self.points: dict[Key, float] = {}
 
     @initialize(points=st.sampled_from([2, 3, 16, 24]), sums=st.sampled_from([2, 4, 16]))
     def small_pages(self, points: int, sums: int) -> None:
-        """Let pages overflow after few points."""
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(series_module, "POINTS_IN_PAGE", points)
-            patch.setattr(series_module, "SUMS_IN_PAGE", sums)
-            self.store = SeriesStore()
+        """Let pages overflow after few points, and few be searched at once."""
+        self.patch.setattr(series_module, "POINTS_IN_PAGE", points)
+        self.patch.setattr(series_module, "SUMS_IN_PAGE", sums)
+        self.patch.setattr(pages_module, "ROWS_AT_ONCE", 5)
+        self.store = SeriesStore()
+
+    def teardown(self) -> None:
+        self.patch.undo()
 
     @rule(point=points)
     def add(self, point: tuple[int, float, str, str]) -> None:

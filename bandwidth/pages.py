@@ -6,28 +6,27 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import render
 from django.urls import reverse
-from django.utils.html import format_html
 
 from bandwidth import services
 from bandwidth.serializers import ChartQuerySerializer
 from bandwidth.windows import DeviceSummary, Window
-from timeseries_project import clock, timestamps
-from timeseries_project.api.errors import problem_details
+from timeseries_project import clock
 from timeseries_project.api.fields import MAX_SAFE_INTEGER
-from timeseries_project.api.negotiation import prefers_html
 from timeseries_project.faults import FaultError, UnknownKeyError
-from timeseries_project.pages import read_only
-
-#: Devices that are listed at most.
-MAX_LISTED = 1_000
-#: Seconds until a chart that ends now is drawn anew.
-REFRESH = 2
+from timeseries_project.pages import (
+    MAX_LISTED,
+    REFRESH,
+    Context,
+    given,
+    problem_shown,
+    read_only,
+    render_page,
+    time_element,
+    utc,
+)
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
-
-Context = dict[str, Any]
 
 
 @read_only
@@ -36,9 +35,8 @@ def chart(request: HttpRequest) -> HttpResponse:
 
     The parameters are those of GET /api/bandwidth; an empty one, as a form sends it, counts as left out.
     """
-    parameters = _given(request.GET)
+    parameters = given(request.GET)
     context: Context = {"controls": _controls(parameters)}
-    status = 200
     try:
         query = ChartQuerySerializer.read_query(parameters)
         if query["device_uuid"] is None:
@@ -47,24 +45,10 @@ def chart(request: HttpRequest) -> HttpResponse:
             context |= _drawing(services.windows(**query, now=clock.now_s()))
             context["live"] = REFRESH if query["end_time"] is None else None
     except FaultError as fault:
-        if not prefers_html(request):
-            raise
-        context["problem"] = problem_details(fault)
-        status = context["problem"]["status"]
+        context |= problem_shown(request, fault)
         if isinstance(fault, UnknownKeyError):
             context |= _chooser(query)
-    response = render(request, "bandwidth/chart.html", context, status=status)
-    response.headers["Vary"] = "Accept"  # faults are problem details for clients that do not prefer HTML
-    return response
-
-
-def _given(parameters: QueryDict) -> QueryDict:
-    """Return the parameters without the empty ones."""
-    given = QueryDict(mutable=True)
-    for name, texts in parameters.lists():
-        if kept := [text for text in texts if text]:
-            given.setlist(name, kept)
-    return given
+    return render_page(request, "bandwidth/chart.html", context)
 
 
 def _controls(parameters: QueryDict) -> dict[str, str]:
@@ -155,23 +139,8 @@ def _figures(direction: str, data: list[Window], numbers: list[int]) -> dict[str
 def _url(device: str, end_time: int | None, window_time: int, num_windows: int) -> str:
     """Return the address of a chart; without an end it goes on ending now."""
     query = {"device_uuid": device, "end_time": end_time, "window_time": window_time, "num_windows": num_windows}
-    given = {name: value for name, value in query.items() if value is not None}
-    return f"{reverse('bandwidth-chart')}?{urlencode(given)}"
-
-
-def utc(seconds: int) -> str:
-    """Write epoch seconds as a date and time in UTC or, beyond the year 9999, as they are."""
-    try:
-        return timestamps.render(seconds * timestamps.MICROSECONDS).replace("T", " ").removesuffix("Z")
-    except OverflowError:
-        return f"{seconds} s since 1970"
-
-
-def time_element(seconds: int) -> str:
-    """Write epoch seconds as an element that the browser shows in the viewer's zone."""
-    text = utc(seconds)
-    machine = text.replace(" ", "T") + "Z"
-    return format_html('<time datetime="{}">{}</time>', machine, text) if text[4] == "-" else text
+    chosen = {name: value for name, value in query.items() if value is not None}
+    return f"{reverse('bandwidth-chart')}?{urlencode(chosen)}"
 
 
 def human(number: int) -> str:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.utils.html import format_html
 from rest_framework.exceptions import MethodNotAllowed, NotAcceptable
 
-from timeseries_project.api.negotiation import asked_format
+from timeseries_project import timestamps
+from timeseries_project.api.errors import problem_details
+from timeseries_project.api.negotiation import asked_format, prefers_html
 from timeseries_project.api.serializers import NoParameters
+from timeseries_project.faults import FaultError
 
 Page = Callable[[HttpRequest], HttpResponse]
+Context = dict[str, Any]
+
+#: Devices or users that a page lists at most.
+MAX_LISTED = 1_000
+#: Seconds until a chart that ends now is drawn anew.
+REFRESH = 2
 
 #: Adds one item to each app: path and body, in which the shell writes the time.
 COMMANDS = (
@@ -51,13 +62,56 @@ def read_only(page: Page) -> Page:
     return checked
 
 
+def given(parameters: QueryDict) -> QueryDict:
+    """Return the parameters without the empty ones, which a form sends for controls left empty."""
+    kept = QueryDict(mutable=True)
+    for name, texts in parameters.lists():
+        if filled := [text for text in texts if text]:
+            kept.setlist(name, filled)
+    return kept
+
+
+def problem_shown(request: HttpRequest, fault: FaultError) -> Context:
+    """Return a fault as a page shows it; for clients that do not prefer HTML it is raised again."""
+    if not prefers_html(request):
+        raise fault
+    return {"problem": problem_details(fault)}
+
+
+def render_page(request: HttpRequest, template: str, context: Context) -> HttpResponse:
+    """Render a page, with the status of the problem that it shows, if any."""
+    status = context["problem"]["status"] if "problem" in context else 200
+    response = render(request, template, context, status=status)
+    response.headers["Vary"] = "Accept"  # faults are problem details for clients that do not prefer HTML
+    return response
+
+
+def utc(seconds: int) -> str:
+    """Write epoch seconds as a date and time in UTC or, beyond the year 9999, as they are."""
+    try:
+        return timestamps.render(seconds * timestamps.MICROSECONDS).replace("T", " ").removesuffix("Z")
+    except OverflowError:
+        return f"{seconds} s since 1970"
+
+
+def time_element(seconds: int) -> str:
+    """Write epoch seconds as an element that the browser shows in the viewer's zone."""
+    text = utc(seconds)
+    machine = text.replace(" ", "T") + "Z"
+    return format_html('<time datetime="{}">{}</time>', machine, text) if text[4] == "-" else text
+
+
+def commands(request: HttpRequest) -> dict[str, tuple[str, str]]:
+    """Return, for each path that takes items, what it takes and the command that adds one, timed now."""
+    base = request.build_absolute_uri("/")
+    return {
+        path: (name, f"curl '{base}{path}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'")
+        for name, path, body in COMMANDS
+    }
+
+
 @read_only
 def home(request: HttpRequest) -> HttpResponse:
     """Show what there is: links to everything, and commands that add data."""
     NoParameters.read_query(request.GET)
-    base = request.build_absolute_uri("/")
-    commands = [
-        (name, f"curl '{base}{path}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'")
-        for name, path, body in COMMANDS
-    ]
-    return render(request, "home.html", {"commands": commands})
+    return render(request, "home.html", {"commands": commands(request).values()})

@@ -123,6 +123,25 @@ class MovingAverageQuerySerializer(StatisticsQuerySerializer):
         return errors
 
 
+class ChartQuerySerializer(RangeSerializer):
+    """What the page draws; without a device or user it lets one choose."""
+
+    device = KeyField(required=False, help_text="The device; either it or a user.")
+    user = KeyField(required=False, help_text="The user; either it or a device.")
+    bucket = BucketField(required=False, help_text="The buckets' width; by default one that suits the range.")
+    window_size = IntegerField(
+        least=1, most=MAX_WINDOW_SIZE, default=4, help_text="How many buckets a moving average's window holds."
+    )
+
+    @classmethod
+    def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
+        """Refuse a device and a user at once, and a range that ends before it starts."""
+        errors = _check_range(values)
+        if values["device"] is not None and values["user"] is not None:
+            errors.append(FieldError("user", "must not be given together with device."))
+        return errors
+
+
 class DatapointsCreatedSerializer(serializers.Serializer[Any]):
     """What became of a batch."""
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from datapoints import ladder
 from datapoints.series import QUARTER_HOUR, BucketSums
 from datapoints.statistics import (
     FROM_SUMS,
@@ -159,6 +160,23 @@ class BucketRows(ColumnarRows):
         return (seconds.astype("datetime64[s]"), *values)
 
 
+class Drawing(NamedTuple):
+    """What a chart shows: neighbouring buckets and their columns, in which NaN stands for no value.
+
+    `width` is theirs in seconds; `too_many` says how many of the width asked for there would be, where that
+    was too narrow to be drawn. `starts` are epoch seconds, `first` and `last` the times of the key's points.
+    """
+
+    width: int
+    too_many: int | None
+    starts: Integers
+    averages: Floats
+    counts: Integers
+    moving_averages: Floats
+    first: int
+    last: int
+
+
 class _Question(NamedTuple):
     """What is asked of one device or user: which buckets, how wide, and how empty ones are filled."""
 
@@ -220,6 +238,38 @@ def moving_average(
     timeline, numbers = _timeline(question, Aggregate.AVG, window=window_size)
     averages = timeline.moving_average(window_size, min_periods or window_size)
     return _rows(("timestamp", "value"), question, timeline, numbers, lambda first, last: (averages(first, last),))
+
+
+def drawing(
+    axis: Axis,
+    key: str,
+    *,
+    bucket: int | None,
+    window_size: int,
+    start: int | None,
+    end: int | None,
+    now: int,
+) -> Drawing:
+    """Answer averages and their moving averages in as many buckets as a chart can show (`ladder`).
+
+    Both are of the same moment, and those that `statistics` and `moving_average` answer for the width drawn.
+    UnknownKeyError without datapoints. O(buckets) if the width is of whole quarter-hours, else O(datapoints in
+    the range).
+    """
+    summary = key_get(axis, key)
+    low = max(start or 0, summary.first)
+    # The bucket of the present, or of the last datapoint, is the last: one tick behind that it is over.
+    high = max(now, summary.last) + 1
+    high = high if end is None else min(end, high)
+    width, too_many = ladder.suitable(low, high, bucket, unit=MICROSECONDS)
+    # An older datapoint that has come since then must not make the answer longer than the width allows.
+    first_bucket = summary.first // (width * MICROSECONDS) * width * MICROSECONDS
+    question = _Question(axis, key, width, max(start or 0, first_bucket), end, Fill.NULL, now)
+    timeline, numbers = _timeline(question, Aggregate.AVG, window=window_size)
+    averages, counts = timeline.values(numbers.start, numbers.stop)
+    moving_averages = timeline.moving_average(window_size, window_size)(numbers.start, numbers.stop)
+    starts = np.arange(numbers.start, numbers.stop) * width
+    return Drawing(width, too_many, starts, averages, counts, moving_averages, first=summary.first, last=summary.last)
 
 
 def _rows(

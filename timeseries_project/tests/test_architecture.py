@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 APPS = ("datapoints", "bandwidth", "transactions")
 SHARED = ("timeseries_project/columns.py", "timeseries_project/summation.py")
 ENGINES = (
+    "datapoints/ladder.py",
     "datapoints/pages.py",
     "datapoints/series.py",
     "datapoints/store.py",

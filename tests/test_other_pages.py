@@ -14,7 +14,7 @@ from datapoints import services as datapoints
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("path", ["/", "/charts/bandwidth"])
+@pytest.mark.parametrize("path", ["/", "/charts/bandwidth", "/charts/datapoints"])
 def test_pages_are_only_read(api: APIClient, path: str) -> None:
     assert api.head(path).status_code == 200
     refused = api.post(path, {}, format="json")

@@ -1,8 +1,8 @@
 // The bandwidth page: draws the windows, in the unit that is chosen, and keeps the form's two ends in step.
 import { legend, line, makeChart, savePicture, timeAxis, timeText, tooltip, update, utcText } from "../charts.js";
 import { onView, start, suggest } from "../live.js";
+import { setUpPicker } from "../picker.js";
 
-const DAY = 86400;
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
 
 const form = document.getElementById("parameters");
@@ -88,31 +88,13 @@ function show() {
   update(chart);
 }
 
-// The local time beside the epoch seconds; it is no parameter of its own.
-function setUpPicker() {
-  const endTime = form.elements.end_time;
-  const picker = document.getElementById("end_local");
-  const follow = () => {
-    const seconds = /^[0-9]{1,12}$/.test(endTime.value) ? Number(endTime.value) : NaN;
-    const date = new Date(seconds * 1000);
-    const shift = date.getTimezoneOffset() * 60000;
-    picker.value = seconds >= DAY && date.getFullYear() < 9999 ? new Date(date - shift).toISOString().slice(0, 19) : "";
-  };
-  picker.addEventListener("change", () => {
-    const seconds = Math.floor(new Date(picker.value).getTime() / 1000);
-    endTime.value = seconds >= 0 ? seconds : "";
-  });
-  endTime.addEventListener("input", follow);
-  document.addEventListener("controls", follow);
-  follow();
-  document.getElementById("picker").hidden = false;
-}
+const readSeconds = (text) => (/^[0-9]{1,12}$/.test(text) ? Number(text) : NaN);
 
 document.addEventListener("change", (event) => event.target.closest("#units") && chart && show());
 document.addEventListener("click", (event) => event.target.id === "picture" && savePicture(chart, "bandwidth"));
 // A page that the browser kept comes back with the controls as edited since.
 window.addEventListener("pageshow", ({ persisted }) => persisted && form.reset());
-setUpPicker();
+setUpPicker(form.elements.end_time, document.getElementById("picker"), readSeconds, String);
 suggest(form.elements.device_uuid, "/api/bandwidth/devices", "device_id");
 onView(draw);
 start();

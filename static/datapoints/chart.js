@@ -1,0 +1,127 @@
+// The datapoints page: draws averages and moving averages, and keeps the form's controls in step with one another.
+import { figure, legend, line, makeChart, savePicture, timeAxis, timeText, tooltip, update, utcText } from "../charts.js";
+import { onView, start, suggest } from "../live.js";
+import { setUpPicker } from "../picker.js";
+
+const FEW = 60; // points that are marked each
+
+const form = document.getElementById("parameters");
+const axis = timeAxis("Start of bucket");
+let chart = null;
+let data = null;
+
+const bars = () => document.getElementById("drawn").value === "bar";
+const movingName = () => `moving average over ${data.window_size}`;
+
+function options() {
+  return {
+    scales: { x: axis, y: { grid: {}, title: { display: true, text: "Average per bucket" }, ticks: {} } },
+    plugins: {
+      legend,
+      tooltip: tooltip({
+        title: ([item]) => {
+          const begin = data.labels[item.dataIndex];
+          return [`from ${timeText(begin)}`, `before ${timeText(begin + data.bucket)}`];
+        },
+        label: (item) => `${item.dataset.label}: ${figure(item.raw)}`,
+        afterBody: (items) => rest(items),
+        footer: ([item]) => {
+          const begin = data.labels[item.dataIndex];
+          return `[${utcText(begin)}, ${utcText(begin + data.bucket)})`;
+        },
+      }),
+    },
+  };
+}
+
+// What no line shows at this place: the count, and the values that are none.
+function rest(items) {
+  const at = items[0].dataIndex;
+  const missing = chart.data.datasets.filter((each, i) => each.data[at] === null && chart.isDatasetVisible(i));
+  return [...missing.map((each) => `${each.label}: no value`), `datapoints: ${data.counts[at].toLocaleString()}`];
+}
+
+// A point without neighbours is no line: it is marked, however many there are.
+function marks(values) {
+  const alone = (at) => (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null;
+  return values.map((value, at) => (values.length <= FEW || alone(at) ? 3 : 0));
+}
+
+function draw() {
+  const canvas = document.getElementById("chart");
+  if (chart && chart.canvas !== canvas) chart = void chart.destroy();
+  if (!canvas) return;
+  data = JSON.parse(document.getElementById("chart-data").textContent);
+  chart ??= makeChart(canvas, "line", options());
+  canvas.setAttribute("aria-label", canvas.dataset.label.replace("%", () => data.key));
+  chart.data.labels = data.labels;
+  const lines = [
+    ["average", data.averages, "circle"],
+    [movingName(), data.moving_averages, "rectRot"],
+  ];
+  lines.forEach(([label, values, style], i) => {
+    chart.data.datasets[i] = Object.assign(chart.data.datasets[i] ?? {}, line(label, values, style), { pointRadius: marks(values) });
+  });
+  show();
+}
+
+// Bars begin at zero, so that their lengths can be compared; a line need not. The moving average lies in front.
+function show() {
+  const [averages, moving] = chart.data.datasets;
+  Object.assign(averages, { type: bars() ? "bar" : "line", borderWidth: bars() ? 1 : 2, order: 2 });
+  Object.assign(moving, { type: "line", order: 1 });
+  axis.follow(chart, data.labels, data.bucket);
+  if (bars()) chart.options.scales.x.offset = true;
+  chart.options.scales.y.beginAtZero = bars();
+  update(chart);
+}
+
+// One field for the key, and a choice of what it names. The address has a parameter for either.
+function setUpChoice() {
+  const choice = document.getElementById("axis");
+  const fields = ["device", "user"].map((name) => form.elements[name]);
+  const follow = () => {
+    const filled = fields.filter((field) => field.value);
+    for (const field of fields) {
+      const shown = field.name === choice.value || filled.length === 2; // both are shown where both are wrong
+      field.closest("p").hidden = !shown;
+      field.disabled = !shown;
+    }
+  };
+  const fromAddress = () => {
+    choice.value = fields.find((field) => field.value)?.name ?? choice.value;
+    follow();
+  };
+  choice.addEventListener("change", () => {
+    for (const field of fields) if (field.name !== choice.value) field.value = "";
+    follow();
+  });
+  document.addEventListener("controls", fromAddress);
+  fromAddress();
+  document.getElementById("axis_choice").hidden = false;
+  for (const field of fields) suggest(field, `/${field.name}s`, field.name);
+}
+
+// Times are written as the API reads them: ISO 8601, UTC if nothing else is said, or epoch seconds.
+function readTime(text) {
+  if (/^[0-9]{1,12}(\.[0-9]*)?$/.test(text)) return Number(text);
+  const zoned = /T.*(Z|[+-][0-9:]+)$/i.test(text) || !/[T ]/i.test(text);
+  return new Date(zoned ? text : `${text}Z`).getTime() / 1000;
+}
+
+const writeTime = (seconds) => new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
+
+document.addEventListener("change", (event) => event.target.id === "drawn" && chart && show());
+document.addEventListener("click", (event) => event.target.id === "picture" && savePicture(chart, "datapoints"));
+setUpChoice();
+for (const place of document.querySelectorAll("[data-picker]")) {
+  setUpPicker(form.elements[place.dataset.picker], place, readTime, writeTime);
+}
+// A page that the browser kept comes back with the controls as edited since.
+window.addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  form.reset();
+  document.dispatchEvent(new Event("controls"));
+});
+onView(draw);
+start();

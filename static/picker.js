@@ -1,0 +1,23 @@
+// A time in the viewer's zone beside the control that holds the parameter; it is no parameter of its own.
+
+const DAY = 86400;
+
+// Shows the picker, which is hidden without JavaScript, and keeps both in step. `read` turns the parameter's text into
+// epoch seconds, NaN where it is no time, and `write` turns these back into text.
+export function setUpPicker(input, place, read, write) {
+  const picker = place.querySelector("input");
+  const follow = () => {
+    const seconds = read(input.value);
+    const date = new Date(seconds * 1000);
+    const shift = date.getTimezoneOffset() * 60000;
+    picker.value = seconds >= DAY && date.getFullYear() < 9999 ? new Date(date - shift).toISOString().slice(0, 19) : "";
+  };
+  picker.addEventListener("change", () => {
+    const seconds = Math.floor(new Date(picker.value).getTime() / 1000);
+    input.value = seconds >= 0 ? write(seconds) : "";
+  });
+  input.addEventListener("input", follow);
+  document.addEventListener("controls", follow);
+  follow();
+  place.hidden = false;
+}

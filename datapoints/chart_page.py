@@ -109,7 +109,8 @@ def _figures(drawing: services.Drawing) -> Context:
         "too_many": None if drawing.too_many is None else f"{drawing.too_many:,}",
         "buckets": f"{len(starts):,}",
         "span": (time_element(starts[0]), time_element(starts[-1] + drawing.width)) if starts else None,
-        "points": f"{points:,}",
+        "points": points,
+        "points_text": f"{points:,}",
         "mean": figure(math.fsum(weighted) / points) if points else None,
         "figures": [
             ("average", _extremes(starts, averages)),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import APIResponse, Page, expect
 from rest_framework.test import APIClient
 
 from bandwidth import services
+from tests.browsing import query_of, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -45,21 +46,6 @@ def drawn(page: Page) -> dict[str, Any]:
             };
         }"""
     )
-
-
-def wait_until(page: Page, condition: str) -> None:
-    """Wait for a condition in JavaScript; Playwright's own waiting evaluates text, which the pages' policy forbids."""
-    page.evaluate(
-        f"""() => new Promise((resolve, reject) => {{
-            setTimeout(() => reject(new Error("waited in vain")), 5000);
-            const check = () => ({condition}) ? resolve() : requestAnimationFrame(check);
-            check();
-        }})"""
-    )
-
-
-def query_of(page: Page) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(page.url).query, keep_blank_values=True)
 
 
 def test_draws_bytes_per_window_in_two_lines(page: Page) -> None:

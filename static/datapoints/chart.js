@@ -13,23 +13,29 @@ let data = null;
 const bars = () => document.getElementById("drawn").value === "bar";
 const movingName = () => `moving average over ${data.window_size}`;
 
+// The averages come first in words, though they lie behind in the drawing.
+const inOrder = (a, b) => a.datasetIndex - b.datasetIndex;
+
 function options() {
   return {
     scales: { x: axis, y: { grid: {}, title: { display: true, text: "Average per bucket" }, ticks: {} } },
     plugins: {
-      legend,
-      tooltip: tooltip({
-        title: ([item]) => {
-          const begin = data.labels[item.dataIndex];
-          return [`from ${timeText(begin)}`, `before ${timeText(begin + data.bucket)}`];
-        },
-        label: (item) => `${item.dataset.label}: ${figure(item.raw)}`,
-        afterBody: (items) => rest(items),
-        footer: ([item]) => {
-          const begin = data.labels[item.dataIndex];
-          return `[${utcText(begin)}, ${utcText(begin + data.bucket)})`;
-        },
-      }),
+      legend: { labels: { ...legend.labels, sort: inOrder } },
+      tooltip: {
+        itemSort: inOrder,
+        ...tooltip({
+          title: ([item]) => {
+            const begin = data.labels[item.dataIndex];
+            return [`from ${timeText(begin)}`, `before ${timeText(begin + data.bucket)}`];
+          },
+          label: (item) => `${item.dataset.label}: ${figure(item.raw)}`,
+          afterBody: (items) => rest(items),
+          footer: ([item]) => {
+            const begin = data.labels[item.dataIndex];
+            return `[${utcText(begin)}, ${utcText(begin + data.bucket)})`;
+          },
+        }),
+      },
     },
   };
 }
@@ -44,7 +50,7 @@ function rest(items) {
 // A point without neighbours is no line: it is marked, however many there are.
 function marks(values) {
   const alone = (at) => (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null;
-  return values.map((value, at) => (values.length <= FEW || alone(at) ? 3 : 0));
+  return values.map((value, at) => (value !== null && (values.length <= FEW || alone(at)) ? 3 : 0));
 }
 
 function draw() {
@@ -68,7 +74,9 @@ function draw() {
 // Bars begin at zero, so that their lengths can be compared; a line need not. The moving average lies in front.
 function show() {
   const [averages, moving] = chart.data.datasets;
-  Object.assign(averages, { type: bars() ? "bar" : "line", borderWidth: bars() ? 1 : 2, order: 2 });
+  const many = data.labels.length > FEW;
+  Object.assign(averages, { type: bars() ? "bar" : "line", borderWidth: bars() ? 0 : 2, order: 2 });
+  averages.barPercentage = averages.categoryPercentage = many ? 1 : 0.9; // many leave no room between them
   Object.assign(moving, { type: "line", order: 1 });
   axis.follow(chart, data.labels, data.bucket);
   if (bars()) chart.options.scales.x.offset = true;

@@ -23,6 +23,9 @@ OURS = [
     "/",
     "/charts/bandwidth",
     f"/charts/bandwidth?device_uuid=router-1&end_time={END}",
+    "/charts/datapoints",
+    "/charts/datapoints?device=router-1",
+    f"/charts/datapoints?user={'W' * 255}&bucket=1s&window_size=1",
 ]
 FRAMEWORKS = ["/datapoints", "/api/docs/"]
 WIDTHS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}

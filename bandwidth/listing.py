@@ -50,8 +50,11 @@ def read(path: Path) -> dict[str, list[Any]]:
     raise ListingError(f"{path}: {reason}")
 
 
-def _parse_python(body: bytes) -> object:
-    """Return the value of the one statement `BANDWIDTHS = [...]`, which a docstring may precede."""
+def python_entries(body: bytes) -> list[tuple[int, object]]:
+    """Return the entries of a listing in Python, each with the line that it begins on. O(body).
+
+    The value of its one statement `BANDWIDTHS = [...]`, which a docstring may precede; ValueError if it has none.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an odd escape in a string is no second line on standard error
@@ -60,12 +63,20 @@ def _parse_python(body: bytes) -> object:
                 del statements[0]
             if len(statements) != 1 or not _assigns(statements[0]):
                 raise ValueError(f"its one statement must be {VARIABLE} = [...].")
-            return _literal(statements[0].value)  # type: ignore[attr-defined]
+            value: ast.expr = statements[0].value  # type: ignore[attr-defined]
+            if not isinstance(value, ast.List):
+                _literal(value)
+                raise ValueError("it must hold a list of entries.")
+            return [(entry.lineno, _literal(entry)) for entry in value.elts]
     except (SyntaxError, MemoryError, RecursionError) as error:
         # The parser reports nesting beyond its stack as any of the three.
         reason = getattr(error, "msg", None) or "it is nested too deeply"
         line = getattr(error, "lineno", None)
         raise ValueError(f"it is no Python literal: {reason}{f' (line {line})' if line else ''}.") from None
+
+
+def _parse_python(body: bytes) -> object:
+    return [entry for _, entry in python_entries(body)]
 
 
 def _literal(node: ast.expr) -> object:

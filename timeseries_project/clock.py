@@ -20,3 +20,13 @@ def now_ms() -> int:
 def now_s() -> int:
     """Return the same in whole seconds, as the bandwidth windows count them."""
     return now() // 1_000_000
+
+
+def elapsed() -> float:
+    """Return seconds of a clock that nobody sets, to measure how long something takes."""
+    return time.monotonic()
+
+
+def sleep(seconds: float) -> None:
+    """Wait, unless a signal handler raises."""
+    time.sleep(seconds)

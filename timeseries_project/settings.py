@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "chartkick.django",
+    "timeseries_project",  # for its commands
     "datapoints",
     "bandwidth",
     "transactions",

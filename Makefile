@@ -6,13 +6,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run serve bench test lint client screenshots clean
+.PHONY: run serve demo bench test lint client screenshots clean
 
 run: $(VENV)/runs
 	$(BIN)/python manage.py runserver $(HOST):$(PORT)
 
 serve: $(VENV)/runs
 	HOST=$(HOST) PORT=$(PORT) exec $(BIN)/python -m timeseries_project.serve
+
+# The server and simulated traffic; Ctrl-C stops both. ARGS="--rate 500" and the like go to `manage.py simulate`.
+demo: $(VENV)/runs
+	HOST=$(HOST) PORT=$(PORT) exec $(BIN)/python scripts/demo.py $(ARGS)
 
 # Against whichever peers are installed: influxdb, victoria-metrics and wrk are packages of Debian.
 # ARGS="--quick", "--full" or "--only NAME" choose how thorough.

@@ -121,7 +121,9 @@ class Client:
         except _AwayError as error:
             raise ClientError(f"{self.url} does not answer: {error}.") from None
         if status != HTTPStatus.OK or _parsed(body) != {"status": "ok"}:
-            raise ClientError(f"{self.url} is not this service: /healthz answers {_status(status)}, not its good health.")
+            raise ClientError(
+                f"{self.url} is not this service: /healthz answers {_status(status)}, not its good health."
+            )
 
     def get(self, path: str) -> Any:
         """Return an answer's JSON, or None where there is nothing (404)."""
@@ -141,12 +143,8 @@ class Client:
         status, answer = self._request("POST", target.path, body, 0 if target.repeatable else len(items))
         if status != HTTPStatus.CREATED:
             raise self._refusal(status, answer)
-        counts = _parsed(answer)
-        outcome = None
-        if isinstance(counts, dict):
-            created = counts.get("created", counts.get("accepted"))
-            outcome = Outcome(created, counts.get("skipped", 0), counts.get("expired", 0))
-        if outcome is None or not all(type(n) is int for n in outcome) or sum(outcome) != len(items):
+        outcome = _outcome(_parsed(answer))
+        if outcome is None or sum(outcome) != len(items):
             raise self._foreign(target.path)
         return outcome
 
@@ -166,9 +164,7 @@ class Client:
                     self.doubtful += unrepeatable
                 left = begin + self._patience - clock.elapsed()
                 if left <= 0 or error.delay > left:
-                    raise ClientError(
-                        f"{self.url} did not answer within {self._patience:g} s: {error}."
-                    ) from None
+                    raise ClientError(f"{self.url} did not answer within {self._patience:g} s: {error}.") from None
                 if attempt == 0:
                     self._on_wait(one_line(str(error)))
                 self._wait(min(max(delay, error.delay), left))
@@ -185,8 +181,8 @@ class Client:
             try:
                 answer = response.read(MAX_ANSWER + 1)
             finally:
-                # A connection with unread bytes cannot be used again.
-                response.release_conn() if response.closed else response.close()
+                if not response.closed:  # what is unread would begin the next answer
+                    response.close()
         except (NewConnectionError, ConnectTimeoutError) as error:
             raise _AwayError(_reason(error), stored=False) from None
         except (HTTPError, OSError) as error:
@@ -207,7 +203,9 @@ class Client:
         return RefusedError(_status(status), f"{first.get('field', '')} {first.get('message', '')}".strip(), index)
 
     def _foreign(self, path: str) -> ClientError:
-        return ClientError(f"{self.url} is not this service: the answer to {path.partition('?')[0]} is not what is due.")
+        return ClientError(
+            f"{self.url} is not this service: the answer to {path.partition('?')[0]} is not what is due."
+        )
 
 
 def one_line(text: str) -> str:
@@ -235,6 +233,13 @@ def _parsed(body: bytes) -> Any:
         return None
 
 
+def _outcome(answer: Any) -> Outcome | None:
+    if not isinstance(answer, dict):
+        return None
+    counts = [answer.get("created", answer.get("accepted")), answer.get("skipped", 0), answer.get("expired", 0)]
+    return Outcome(*counts) if all(type(count) is int for count in counts) else None
+
+
 def _status(status: int) -> str:
     try:
         return f"{status} {HTTPStatus(status).phrase}"
@@ -249,8 +254,8 @@ def _seconds(text: str | None) -> float:
 
 def _reason(error: BaseException) -> str:
     """Return the cause of a failed request in words, without the names of objects."""
-    if isinstance(error, ReadTimeoutError | ConnectTimeoutError):
-        return "no answer in time"
     causes = [error, *error.args, error.__cause__, error.__context__]
-    words = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), None)
-    return words or "the connection was closed before the answer was complete"
+    if words := next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), None):
+        return words
+    late = isinstance(error, ReadTimeoutError | ConnectTimeoutError)
+    return "no answer in time" if late else "the connection was closed before the answer was complete"

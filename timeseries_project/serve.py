@@ -5,6 +5,8 @@ HOST=127.0.0.1 PORT=8000 python -m timeseries_project.serve
 
 from __future__ import annotations
 
+import socket
+
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 from granian.server import Server
@@ -25,6 +27,8 @@ def main() -> None:
     if workers > 1:
         env.refuse("WORKERS", "must be 1: each process would answer from its own share of the data in memory.")
 
+    _require_free(host, port)
+
     # Here, not in the worker: a bad setting or listing stops the start with its one line.
     from timeseries_project.asgi import application
 
@@ -44,6 +48,19 @@ def main() -> None:
     )
     print(f"Serving at http://{host}:{port}/", flush=True)  # noqa: T201 - what a person who starts it wants to know
     server.serve(target_loader=lambda *_: application)
+
+
+def _require_free(host: str, port: int) -> None:
+    """Stop the start where the address cannot be had: the server would share a port that another one serves."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have ended hold no port
+            probe.bind(address)
+    except socket.gaierror as error:
+        env.refuse("HOST", f"{host!r} is no address of this machine: {error.strerror}.")
+    except OSError as error:
+        env.refuse("PORT", f"{port} at {host} cannot be had: {error.strerror}.")
 
 
 if __name__ == "__main__":

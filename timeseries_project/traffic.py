@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import NamedTuple, TypedDict, TypeVar
 
@@ -124,8 +124,8 @@ class Traffic:
         self._random = random
         names = [user_name(number) for number in range(users)]
         self._sensors = [
-            _sensor(number, user, random)
-            for number in range(devices)
+            replace(sensor, user=user)
+            for number, sensor in enumerate(_sensor(number, random) for number in range(devices))
             # Every fourth device is shared, where there is somebody to share it with.
             for user in dict.fromkeys((names[number % users], names[(number + (number % 4 == 3)) % users]))
         ]
@@ -213,10 +213,10 @@ def user_name(number: int) -> str:
     return _USERS[number] if number < len(_USERS) else f"user-{number + 1}"
 
 
-def _sensor(number: int, user: str, random: Random) -> _Sensor:
+def _sensor(number: int, random: Random) -> _Sensor:
     kind, usual, swing, noise = _SENSORS[number % len(_SENSORS)]
     usual += random.uniform(-0.5, 0.5) * swing
-    return _Sensor(_name(kind, number, len(_SENSORS)), user, usual, swing, noise, random.uniform(0.3, 0.45))
+    return _Sensor(_name(kind, number, len(_SENSORS)), "", usual, swing, noise, random.uniform(0.3, 0.45))
 
 
 def _name(kind: str, number: int, kinds: int) -> str:

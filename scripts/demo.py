@@ -1,0 +1,99 @@
+"""`make demo`: the production server and simulated traffic, until Ctrl-C stops both.
+
+HOST=127.0.0.1 PORT=8000 python scripts/demo.py [options of manage.py simulate]
+
+The status is not zero if the server cannot start, or if either ends by itself and not well.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from types import FrameType
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+POLL_SECONDS = 0.1
+#: What a server that listens everywhere is reached at.
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+
+Process = subprocess.Popen[bytes]
+
+
+class Stop(Exception):  # noqa: N818 - not an error
+    """Somebody wants it to stop."""
+
+
+def on_signal(number: int, frame: FrameType | None) -> None:
+    """Stop, and take no further signals: both are on their way out."""
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
+    raise Stop
+
+
+def start(*command: str) -> Process:
+    """Start a process out of the terminal's reach, so that it gets one signal, and in its turn."""
+    return subprocess.Popen([sys.executable, *command], cwd=ROOT, start_new_session=True)
+
+
+def stop(process: Process) -> int:
+    """End a process in an orderly manner; return its status."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
+def wait_until_ready(server: Process, host: str, port: int) -> bool:
+    """Return whether the server answers before it ends, or the time is up."""
+    deadline = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < deadline:
+        connection = HTTPConnection(host, port, timeout=1)
+        try:
+            connection.request("GET", "/healthz")
+            if connection.getresponse().status == 200:
+                return server.poll() is None
+        except (OSError, HTTPException):
+            time.sleep(POLL_SECONDS)
+        finally:
+            connection.close()
+    return False
+
+
+def main(options: list[str]) -> int:
+    """Run both; return the status."""
+    name, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000"
+    host = EVERYWHERE.get(name, name)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    running: list[Process] = []
+    try:
+        running.append(start("-m", "timeseries_project.serve"))
+        if not wait_until_ready(running[0], host, int(port) if port.isdecimal() else 0):
+            print("The server did not start.", file=sys.stderr)
+            return 1
+        print(f"Open {url}/ and {url}/charts/bandwidth; Ctrl-C stops server and simulation.", flush=True)
+        running.append(start("manage.py", "simulate", "--url", url, *options))
+        while all(process.poll() is None for process in running):
+            time.sleep(POLL_SECONDS)
+        # One has ended by itself: the simulation after its duration, or either with an error.
+        return max(abs(process.returncode) for process in running if process.returncode is not None)
+    except Stop:
+        return 0
+    finally:
+        for process in reversed(running):
+            stop(process)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,241 @@
+"""What the commands that speak to a running server have in common."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+import threading
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Any, NoReturn, Self
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from timeseries_project import clock, env
+from timeseries_project.client import TARGETS, Client, ClientError, Outcome, Target
+from timeseries_project.item_files import FileError
+from timeseries_project.progress import Progress
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+STOPPED = 130
+
+
+class Interrupts:
+    """Ctrl-C (or SIGTERM) lets the request on its way be answered, so that what was sent is known exactly.
+
+    It raises KeyboardInterrupt at once where the program merely waits, and the second one everywhere.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._waiting = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():  # others cannot, and get no signals
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if the command was asked to stop."""
+        if self.asked:
+            raise KeyboardInterrupt
+
+    def wait(self, seconds: float) -> None:
+        """Wait, unless asked to stop."""
+        self._waiting = True
+        try:
+            self.check()
+            if seconds > 0:
+                clock.sleep(seconds)
+        finally:
+            self._waiting = False
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._waiting or self.asked:
+            self.asked = True
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+@dataclass(slots=True)
+class Totals:
+    """What became of all that was sent to one app."""
+
+    sent: int = 0
+    created: int = 0
+    skipped: int = 0
+    expired: int = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Count a batch."""
+        self.sent += sum(outcome)
+        self.created += outcome.created
+        self.skipped += outcome.skipped
+        self.expired += outcome.expired
+
+    def __str__(self) -> str:
+        return (
+            f"{self.sent:,} sent, {self.created:,} created, {self.skipped:,} skipped as known, {self.expired:,} expired"
+        )
+
+
+class ClientCommand(BaseCommand):
+    """A command that sends to a server and ends with a summary, whatever happens.
+
+    What is wrong is one line on standard error. A subclass sends in `run`, and says in `stopped_status` what
+    being stopped means.
+    """
+
+    requires_system_checks = ()
+    stopped_status = STOPPED
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Return a parser that says in one line what is wrong with the options."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+
+        def error(message: str) -> NoReturn:
+            if not parser.called_from_command_line:
+                raise CommandError(f"Error: {message}")
+            parser.exit(2, f"{parser.prog}: {message}; --help explains.\n")
+
+        parser.error = error  # type: ignore[method-assign]  # argparse has no other way to leave out the usage
+        return parser
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the options that all of these commands have."""
+        parser.add_argument("--url", default=DEFAULT_URL, help="where the server is (%(default)s)")
+        parser.add_argument(
+            "--token", help="an API token, where the server wants one; by default that of the variable API_TOKEN"
+        )
+        parser.add_argument(
+            "--patience",
+            type=number(0),
+            default=60.0,
+            metavar="SECONDS",
+            help="how long a request is tried again while the server is away (%(default)g)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Send, and sum up; what goes wrong is the last line, on standard error."""
+        self.totals: dict[str, Totals] = {}
+        self.stop = Interrupts()
+        self._progress: Progress | None = None
+        self._quiet = options["verbosity"] == 0
+        failure: Exception | None = None
+        stopped = False
+        try:
+            with self.stop:
+                token = options["token"] if options["token"] is not None else env.text("API_TOKEN", "")
+                self.client = Client(
+                    options["url"],
+                    token=token,
+                    patience=options["patience"],
+                    wait=self.stop.wait,
+                    on_wait=self._on_wait,
+                )
+                begin = clock.elapsed()
+                try:
+                    self.run(options)
+                except KeyboardInterrupt:
+                    stopped = True
+                except (ClientError, FileError) as error:
+                    failure = error
+                self._sum_up(clock.elapsed() - begin, options, failed=failure is not None, stopped=stopped)
+        except ClientError as error:
+            failure = error
+        except BrokenPipeError:
+            # Nobody reads any more. What is still buffered must not fail once more when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(1) from None
+        if failure is not None:
+            raise CommandError(str(failure)) from None
+        if stopped and self.stopped_status:
+            raise SystemExit(self.stopped_status)
+
+    def run(self, options: dict[str, Any]) -> None:
+        """Send everything. ClientError, FileError or KeyboardInterrupt end it."""
+        raise NotImplementedError
+
+    def hint(self, options: dict[str, Any], *, failed: bool, stopped: bool) -> str | None:
+        """Return a line that the summary ends with."""
+        return None
+
+    def send(self, target: Target, items: list[bytes]) -> None:
+        """Send a batch and count what became of it."""
+        name = next(name for name, known in TARGETS.items() if known is target)
+        self.totals.setdefault(name, Totals()).add(self.client.post(target, items))
+
+    @property
+    def sent(self) -> int:
+        """How many items the server has confirmed."""
+        return sum(totals.sent for totals in self.totals.values())
+
+    def progress(self, title: str, total: float | None) -> Progress:
+        """Return the progress to show: a bar if standard output is a terminal."""
+        terminal = sys.stdout if self.stdout.isatty() and not self._quiet else None
+        self._progress = Progress(title, total=total, say=self._say, terminal=terminal)
+        return self._progress
+
+    def _say(self, text: str) -> None:
+        if not self._quiet:
+            self.stdout.write(text)
+            self.stdout.flush()
+
+    def _on_wait(self, reason: str) -> None:
+        if self._progress is not None:
+            self._progress.note(f"The server is away ({reason}); trying again.")
+
+    def _sum_up(self, seconds: float, options: dict[str, Any], *, failed: bool, stopped: bool) -> None:
+        if failed and not self.totals:
+            return  # nothing was sent, and the one line says why
+        for name, totals in self.totals.items():
+            self.stdout.write(f"{name}: {totals}")
+        rate = self.sent / max(seconds, 1e-3)
+        self.stdout.write(
+            f"in all: {self.sent:,} sent in {seconds:.1f} s, {rate:,.0f} per second, {self.client.retries:,} retries"
+        )
+        if self.client.doubtful:
+            self.stdout.write(
+                f"{self.client.doubtful:,} of them were sent again after a connection broke, and may count twice."
+            )
+        if hint := self.hint(options, failed=failed, stopped=stopped):
+            self.stdout.write(hint)
+        self.stdout.flush()
+
+
+def number(least: float, *, above: bool = False) -> Callable[[str], float]:
+    """Return a reader of finite numbers for argparse: from `least`, or above it."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) or value < least or (above and value == least):
+            raise ArgumentTypeError(f"must be a number {'above' if above else 'from'} {least:g}, not {text!r}")
+        return value
+
+    return read
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers for argparse."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 19 and least <= int(text) <= most):
+            raise ArgumentTypeError(f"must be a whole number from {least} to {most}, not {text!r}")
+        return int(text)
+
+    return read

@@ -1,0 +1,80 @@
+"""`manage.py load FILE`: send a file of items to a running server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from timeseries_project.client import TARGETS, ClientError, RefusedError, Target
+from timeseries_project.item_files import FileError, Item, opened
+from timeseries_project.management.base import ClientCommand, whole
+from timeseries_project.progress import Progress
+
+
+class Command(ClientCommand):
+    """Sends a file in batches; what was confirmed can be skipped the next time."""
+
+    help = (
+        "Send a file to a running server: a bandwidths.py (read as a literal, never run), JSON, NDJSON (.ndjson, "
+        ".jsonl) or CSV. NDJSON and CSV are read line by line, whatever their size. Datapoints that exist are "
+        "skipped, so they can be loaded again. Bandwidth entries and transactions add up: loaded again they count "
+        "twice. When a load ends early it says how many items were confirmed; --skip continues there."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the file and how it is sent."""
+        parser.add_argument("file", type=Path, metavar="FILE", help=".py, .json, .ndjson, .jsonl or .csv")
+        parser.add_argument("--app", choices=list(TARGETS), help="whose items they are; by default their fields tell")
+        parser.add_argument(
+            "--batch-size",
+            type=whole(1, 1_000_000),
+            default=5_000,
+            metavar="N",
+            help="items in one request (%(default)s)",
+        )
+        parser.add_argument(
+            "--skip",
+            type=whole(0, 10**15),
+            default=0,
+            metavar="N",
+            help="leave out the first N items, which were confirmed",
+        )
+        super().add_arguments(parser)
+
+    def run(self, options: dict[str, Any]) -> None:
+        """Send the file batch by batch."""
+        path: Path = options["file"]
+        with opened(path, options["app"]) as found:
+            self.client.greet()
+            with self.progress(f"Loading {path.name}", found.size) as progress:
+                batch: list[Item] = []
+                for number, item in enumerate(found.items):
+                    if number < options["skip"]:
+                        continue
+                    batch.append(item)
+                    if len(batch) == options["batch_size"]:
+                        self._send(path, found.target, batch, progress)
+                        batch = []
+                self._send(path, found.target, batch, progress)
+
+    def hint(self, options: dict[str, Any], *, failed: bool, stopped: bool) -> str | None:
+        """Return how to continue a load that ended early."""
+        if not (failed or stopped):
+            return None
+        confirmed = options["skip"] + self.sent
+        return f"{confirmed:,} items of {options['file']} are confirmed; to continue: --skip {confirmed}"
+
+    def _send(self, path: Path, target: Target | None, batch: list[Item], progress: Progress) -> None:
+        self.stop.check()
+        if not batch or target is None:
+            return
+        try:
+            self.send(target, [item.body for item in batch])
+        except RefusedError as error:
+            if error.index is not None and 0 <= error.index < len(batch):
+                raise FileError(path, str(error), batch[error.index].line) from None
+            lines = f"lines {batch[0].line} to {batch[-1].line}"
+            raise ClientError(f"{path}, {lines}: {error}") from None
+        progress.update(batch[-1].read, self.sent)

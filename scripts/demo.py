@@ -14,7 +14,6 @@ import sys
 import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
@@ -26,15 +25,8 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 Process = subprocess.Popen[bytes]
 
 
-class Stop(Exception):  # noqa: N818 - not an error
-    """Somebody wants it to stop."""
-
-
-def on_signal(number: int, frame: FrameType | None) -> None:
-    """Stop, and take no further signals: both are on their way out."""
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, signal.SIG_IGN)
-    raise Stop
+#: The signals that somebody sent who wants it to stop.
+received: list[int] = []
 
 
 def start(*command: str) -> Process:
@@ -56,7 +48,7 @@ def stop(process: Process) -> int:
 def wait_until_ready(server: Process, host: str, port: int) -> bool:
     """Return whether the server answers before it ends, or the time is up."""
     deadline = time.monotonic() + START_SECONDS
-    while server.poll() is None and time.monotonic() < deadline:
+    while server.poll() is None and not received and time.monotonic() < deadline:
         connection = HTTPConnection(host, port, timeout=1)
         try:
             connection.request("GET", "/healthz")
@@ -75,21 +67,22 @@ def main(options: list[str]) -> int:
     host = EVERYWHERE.get(name, name)
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, on_signal)
+        # Not an exception: it could come between the start of a process and the note that it is running.
+        signal.signal(number, lambda number, frame: received.append(number))
     running: list[Process] = []
     try:
         running.append(start("-m", "timeseries_project.serve"))
         if not wait_until_ready(running[0], host, int(port) if port.isdecimal() else 0):
+            if received:
+                return 0
             print("The server did not start.", file=sys.stderr)
             return 1
         print(f"Open {url}/ and {url}/charts/bandwidth; Ctrl-C stops server and simulation.", flush=True)
         running.append(start("manage.py", "simulate", "--url", url, *options))
-        while all(process.poll() is None for process in running):
+        while not received and all(process.poll() is None for process in running):
             time.sleep(POLL_SECONDS)
-        # One has ended by itself: the simulation after its duration, or either with an error.
-        return max(abs(process.returncode) for process in running if process.returncode is not None)
-    except Stop:
-        return 0
+        # One may have ended by itself: the simulation after its duration, or either with an error.
+        return max(abs(process.poll() or 0) for process in running)
     finally:
         for process in reversed(running):
             stop(process)

@@ -1,0 +1,141 @@
+"""Commands in processes of their own, and servers in this one that can be stopped, held up and started again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socket import SHUT_RDWR
+from typing import Any
+
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+
+from timeseries_project.wsgi import application
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 30
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return our environment with none of our settings but those given."""
+    ours = ("DJANGO_", "BANDWIDTHS_", "API_TOKEN", "HOST", "PORT")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | variables
+
+
+def start(*arguments: object, stdout: int = subprocess.PIPE, **variables: str) -> subprocess.Popen[str]:
+    """Start manage.py in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "manage.py", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment(**variables),
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(*arguments: object, **variables: str) -> tuple[int, str, str]:
+    """Run manage.py; return its status and what it wrote."""
+    process = start(*arguments, **variables)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+class _Handler(WSGIRequestHandler):
+    def get_environ(self) -> dict[str, Any]:
+        return {**super().get_environ(), "connection": self.connection}
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+class Server:
+    """The project behind a socket, on the stores of this process, which outlive its stops.
+
+    POST requests are counted from 1. `hold` names the one whose answer waits for `go_on`; `lose` those that are
+    carried out but whose answer is lost; `fall` the one with whose answer the server goes down.
+    """
+
+    def __init__(self, *, hold: int = 0, lose: Iterable[int] = (), fall: int = 0) -> None:
+        self.hold, self.lose, self.fall = hold, set(lose), fall
+        self.posts = 0
+        self.held, self.go_on = threading.Event(), threading.Event()
+        self._port = 0
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        self._server = ThreadedWSGIServer(("127.0.0.1", self._port), _Handler)
+        self._port = self._server.server_address[1]
+        self._server.set_app(self._application)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        answer = application(environ, start_response)
+        if environ["REQUEST_METHOD"] == "POST":
+            self.posts += 1
+            if self.posts == self.hold:
+                self.held.set()
+                assert self.go_on.wait(SECONDS)
+            if self.posts == self.fall:
+                self.stop()
+            if self.posts == self.fall or self.posts in self.lose:
+                environ["connection"].shutdown(SHUT_RDWR)
+        return answer
+
+
+@contextmanager
+def serving(**troubles: Any) -> Iterator[Server]:
+    """Serve the project, with troubles."""
+    server = Server(**troubles)
+    yield server
+    server.go_on.set()
+    server.stop()
+
+
+class Request(BaseHTTPRequestHandler):
+    """A request to a server that is not ours, answered by the function that its server was made with."""
+
+    protocol_version = "HTTP/1.1"
+    answer: Callable[[Request], tuple[int, dict[str, str], bytes]]
+
+    def do_GET(self) -> None:
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        status, headers, body = type(self).answer(self)
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def answering(answer: Callable[[Request], tuple[int, dict[str, str], bytes]]) -> Iterator[str]:
+    """Serve something else: every request is answered by the function with status, headers and body."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Answering", (Request,), {"answer": staticmethod(answer)}))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()

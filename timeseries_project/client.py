@@ -237,7 +237,7 @@ def _outcome(answer: Any) -> Outcome | None:
     if not isinstance(answer, dict):
         return None
     counts = [answer.get("created", answer.get("accepted")), answer.get("skipped", 0), answer.get("expired", 0)]
-    return Outcome(*counts) if all(type(count) is int for count in counts) else None
+    return Outcome(*counts) if all(type(count) is int and count >= 0 for count in counts) else None
 
 
 def _status(status: int) -> str:

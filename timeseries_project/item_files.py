@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,11 +35,12 @@ class FileError(Exception):
 
 
 class Item(NamedTuple):
-    """A JSON object, the line that it begins on, and how much of the file is behind it."""
+    """A JSON object, the line that it begins on, how much of the file is behind it, and the header of its columns."""
 
     body: bytes
     line: int
     read: int
+    header: tuple[str, ...] | None = None
 
 
 class Items(NamedTuple):
@@ -62,11 +65,11 @@ def opened(path: Path, app: str | None = None) -> Iterator[Items]:
         raise FileError(path, f"its name must end in {', '.join(_READERS)}.")
     try:
         file = path.open("rb")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # a name with a null character is none
         raise FileError(path, f"{getattr(error, 'strerror', None) or error}.") from None
     with file:
-        found, size = read(file, None if app is None else TARGETS[app])
-        items = _explained(path, found)
+        size = os.fstat(file.fileno()).st_size
+        items = _explained(path, read(file, size, None if app is None else TARGETS[app]))
         first = next(items, None)
         if first is None:
             yield Items(None if app is None else TARGETS[app], iter(()), size)
@@ -92,10 +95,10 @@ def _explained(path: Path, items: Iterator[Item]) -> Iterator[Item]:
 
 def _target(path: Path, item: Item) -> Target:
     """Return the app whose fields an item has."""
-    fields = _decode(item.body)
-    if not isinstance(fields, dict):
+    fields = _decode(item.body) if item.header is None else item.header
+    if not isinstance(fields, dict | tuple):
         raise FileError(path, "an item must be a JSON object.", item.line)
-    fitting = [target for target in TARGETS.values() if fields.keys() >= set(target.fields)]
+    fitting = [target for target in TARGETS.values() if set(fields) >= set(target.fields)]
     if len(fitting) != 1:
         names = ", ".join(fields) or "none"
         which = "no app" if not fitting else "several apps"
@@ -118,47 +121,30 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
         number, line = number + 1, file.readline(MAX_LINE + 1)
 
 
-def _size(file: IO[bytes]) -> int:
-    size = file.seek(0, 2)
-    file.seek(0)
-    return size
+def _read_python(file: IO[bytes], size: int, target: Target | None) -> Iterator[Item]:
+    from bandwidth.listing import python_entries  # brings the framework, which other files do not need
 
-
-Read = tuple[Iterator[Item], int]
-
-
-def _read_python(file: IO[bytes], target: Target | None) -> Read:
-    body = file.read()
-
-    def items() -> Iterator[Item]:
-        from bandwidth.listing import python_entries  # brings the framework, which other files do not need
-
+    try:
+        entries = python_entries(file.read())
+    except ValueError as error:
+        raise _LineError(str(error)) from None
+    for place, (line, entry) in enumerate(entries, 1):
+        if not isinstance(entry, dict):
+            raise _LineError("an entry must be a dict.", line)
         try:
-            entries = python_entries(body)
-        except ValueError as error:
-            raise _LineError(str(error)) from None
-        for place, (line, entry) in enumerate(entries, 1):
-            if not isinstance(entry, dict):
-                raise _LineError("an entry must be a dict.", line)
-            try:
-                yield Item(_json_object(entry), line, len(body) * place // len(entries))
-            except (TypeError, ValueError):
-                raise _LineError("the entry holds something that JSON has no form for.", line) from None
-
-    return items(), len(body)
+            yield Item(_json_object(entry), line, size * place // len(entries))
+        except (TypeError, ValueError):
+            raise _LineError("the entry holds something that JSON has no form for.", line) from None
 
 
-def _read_json(file: IO[bytes], target: Target | None) -> Read:
+def _read_json(file: IO[bytes], size: int, target: Target | None) -> Iterator[Item]:
     body = file.read().removeprefix(_BOM)
-
-    def items() -> Iterator[Item]:
-        try:
-            text = body.decode()
-        except UnicodeDecodeError as error:
-            raise _LineError("it is not UTF-8.", body.count(b"\n", 0, error.start) + 1) from None
-        yield from _array(text, len(body))
-
-    return items(), len(body)
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise _LineError("it is not UTF-8.", body.count(b"\n", 0, error.start) + 1) from None
+    del body  # the text is large enough
+    yield from _array(text, size)
 
 
 def _array(text: str, size: int) -> Iterator[Item]:
@@ -191,65 +177,58 @@ def _array(text: str, size: int) -> Iterator[Item]:
             if not text.startswith(",", place):
                 raise _LineError("this is not valid JSON: a comma or ] is due.", text.count("\n", 0, place) + 1)
             place = skip_blanks(place + 1)
-    if skip_blanks(place + array) != len(text):
+    place = skip_blanks(place + array)
+    if place != len(text):
         raise _LineError("this is not valid JSON: something follows its end.", text.count("\n", 0, place) + 1)
 
 
-def _read_lines(file: IO[bytes], target: Target | None) -> Read:
-    size = _size(file)
+def _read_lines(file: IO[bytes], size: int, target: Target | None) -> Iterator[Item]:
+    read = 0
+    for number, line in enumerate(_lines(file), 1):
+        read += len(line)
+        if body := line.strip():
+            try:
+                _decode(body)  # one document: two would be two items of the batch
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                raise _LineError(f"this is not valid JSON: {error}.", number) from None
+            yield Item(body, number, read)
 
-    def items() -> Iterator[Item]:
-        read = 0
+
+def _read_csv(file: IO[bytes], size: int, target: Target | None) -> Iterator[Item]:
+    read = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal read
         for number, line in enumerate(_lines(file), 1):
             read += len(line)
-            if body := line.strip():
-                try:
-                    _decode(body)  # one document: two would be two items of the batch
-                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                    raise _LineError(f"this is not valid JSON: {error}.", number) from None
-                yield Item(body, number, read)
+            try:
+                yield line.decode()
+            except UnicodeDecodeError:
+                raise _LineError("it is not UTF-8.", number) from None
 
-    return items(), size
-
-
-def _read_csv(file: IO[bytes], target: Target | None) -> Read:
-    size = _size(file)
-
-    def items() -> Iterator[Item]:
-        from timeseries_project.api.fields import number_from_text  # what a number is in CSV is defined there
-
-        read = 0
-
-        def texts() -> Iterator[str]:
-            nonlocal read
-            for number, line in enumerate(_lines(file), 1):
-                read += len(line)
-                try:
-                    yield line.decode()
-                except UnicodeDecodeError:
-                    raise _LineError("it is not UTF-8.", number) from None
-
-        def value(name: str, cell: str, keys: tuple[str, ...]) -> Any:
-            number = None if name in keys else number_from_text(cell)
-            return cell if number is None or number in (float("inf"), -float("inf")) else number
-
-        rows = csv.reader(texts(), strict=True)
-        try:
-            header = next(rows, [])
-            keys, wanted = _columns(header, target)
+    rows = csv.reader(texts(), strict=True)
+    try:
+        header = next(rows, [])
+        keys, wanted = _columns(header, target)
+        line = rows.line_num + 1
+        for row in rows:
+            if row and len(row) != len(header):
+                raise _LineError(f"the row has {len(row)} cells, the header {len(header)}.", line)
+            if row:
+                cells = zip(header, row, strict=True)
+                item = {name: _value(cell, name in keys) for name, cell in cells if cell and name in wanted}
+                yield Item(_json_object(item), line, read, tuple(header))
             line = rows.line_num + 1
-            for row in rows:
-                if row and len(row) != len(header):
-                    raise _LineError(f"the row has {len(row)} cells, the header {len(header)}.", line)
-                if row:
-                    cells = zip(header, row, strict=True)
-                    item = {name: value(name, cell, keys) for name, cell in cells if cell and name in wanted}
-                    yield Item(_json_object(item), line, read)
-                line = rows.line_num + 1
-        except csv.Error as error:
-            raise _LineError(f"this is not valid CSV: {error}.", rows.line_num) from None
+    except csv.Error as error:
+        raise _LineError(f"this is not valid CSV: {error}.", rows.line_num) from None
 
-    return items(), size
+
+def _value(cell: str, is_key: bool) -> object:
+    """Return what a cell spells; what is no finite number stays text, which the server refuses where it may not be."""
+    from timeseries_project.api.fields import number_from_text  # what a number is in CSV is defined there
+
+    number = None if is_key else number_from_text(cell)
+    return cell if number is None or math.isinf(number) else number
 
 
 def _columns(header: list[str], target: Target | None) -> tuple[tuple[str, ...], set[str]]:
@@ -266,7 +245,7 @@ def _columns(header: list[str], target: Target | None) -> tuple[tuple[str, ...],
     return tuple(name for target in fitting for name in target.keys), wanted
 
 
-Reader = Callable[[IO[bytes], Target | None], Read]
+Reader = Callable[[IO[bytes], int, Target | None], Iterator[Item]]
 _READERS: dict[str, Reader] = {
     ".py": _read_python,
     ".json": _read_json,

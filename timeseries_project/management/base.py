@@ -175,7 +175,8 @@ class ClientCommand(BaseCommand):
     def send(self, target: Target, items: list[bytes]) -> None:
         """Send a batch and count what became of it."""
         name = next(name for name, known in TARGETS.items() if known is target)
-        self.totals.setdefault(name, Totals()).add(self.client.post(target, items))
+        outcome = self.client.post(target, items)
+        self.totals.setdefault(name, Totals()).add(outcome)
 
     @property
     def sent(self) -> int:
@@ -198,8 +199,8 @@ class ClientCommand(BaseCommand):
             self._progress.note(f"The server is away ({reason}); trying again.")
 
     def _sum_up(self, seconds: float, options: dict[str, Any], *, failed: bool, stopped: bool) -> None:
-        if failed and not self.totals:
-            return  # nothing was sent, and the one line says why
+        if failed and not self.totals and not self.client.retries:
+            return  # nothing has come of it, and the one line says why
         for name, totals in self.totals.items():
             self.stdout.write(f"{name}: {totals}")
         rate = self.sent / max(seconds, 1e-3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -64,7 +65,19 @@ def _controls(parameters: QueryDict) -> dict[str, str]:
 
 def _chooser(query: dict[str, Any]) -> Context:
     """Return the list of devices, each with a link to a chart that shows some of its data if possible."""
-    devices = services.devices_list(limit=MAX_LISTED)
+    return {
+        "listed": device_rows(services.devices_list(limit=MAX_LISTED), query),
+        "total_devices": services.totals().devices,
+        "choosing": True,
+    }
+
+
+def device_rows(devices: Iterable[DeviceSummary], query: dict[str, Any] | None = None) -> list[dict[str, str]]:
+    """Return devices as a table shows them, each with the address of a chart that shows some of its data.
+
+    The query is the chart's, by default the one that has no parameters.
+    """
+    query = query or ChartQuerySerializer.read_query(QueryDict())
     span = query["window_time"] * query["num_windows"]
     now = clock.now_s()
 
@@ -74,21 +87,17 @@ def _chooser(query: dict[str, Any]) -> Context:
             end_time = device.last
         return _url(device.device_id, end_time, query["window_time"], query["num_windows"])
 
-    return {
-        "listed": [
-            {
-                "device_id": device.device_id,
-                "url": url(device),
-                "entries": f"{device.count:,}",
-                "last": utc(device.last),
-                "bytes_ts": human(device.bytes_ts),
-                "bytes_fs": human(device.bytes_fs),
-            }
-            for device in devices
-        ],
-        "total_devices": services.totals().devices,
-        "choosing": True,
-    }
+    return [
+        {
+            "device_id": device.device_id,
+            "url": url(device),
+            "entries": f"{device.count:,}",
+            "last": utc(device.last),
+            "bytes_ts": human(device.bytes_ts),
+            "bytes_fs": human(device.bytes_fs),
+        }
+        for device in devices
+    ]
 
 
 def _drawing(windows: services.Windows) -> Context:

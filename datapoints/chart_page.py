@@ -173,7 +173,7 @@ def _chooser(request: HttpRequest, query: Query) -> Context:
             }
             for axis, total in zip(AXES, (totals.devices, totals.users), strict=True)
         ],
-        "command": None if totals.points else commands(request)["datapoints"][1],
+        "command": None if totals.points else command(request, "datapoints"),
     }
 
 

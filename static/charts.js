@@ -38,7 +38,7 @@ function paint(chart) {
   chart.data.datasets.forEach((line, i) => {
     const colour = style(`line-${line.colour ?? i}`);
     line.borderColor = line.pointBorderColor = line.pointBackgroundColor = colour;
-    line.backgroundColor = line.type === "bar" ? `${colour}80` : colour;
+    line.backgroundColor = line.type === "bar" ? `${colour}80` : line.fill ? `${colour}24` : colour;
   });
   for (const scale of Object.values(chart.options.scales)) {
     scale.grid.color = style("rule");
@@ -53,7 +53,9 @@ function paint(chart) {
   tooltip.borderColor = style("muted");
 }
 
-window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach(update));
+window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  charts.forEach((chart) => (chart.canvas ? update(chart) : charts.delete(chart))); // a destroyed one has no canvas
+});
 
 export const legend = { labels: { usePointStyle: true, boxWidth: 8, boxHeight: 8 } };
 
@@ -153,8 +155,11 @@ function save(url, name) {
 }
 
 const number = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 6 });
+const power = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 6, notation: "scientific" });
 
 // Writes a figure with at most six digits, and null as no value.
 export function figure(value) {
-  return value === null || value === undefined ? "no value" : number.format(value);
+  if (value === null || value === undefined) return "no value";
+  const ordinary = value === 0 || (Math.abs(value) >= 1e-6 && Math.abs(value) < 1e12);
+  return (ordinary ? number : power).format(value);
 }

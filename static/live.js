@@ -93,6 +93,7 @@ function schedule(took = 0) {
 
 function unreachable() {
   failures += 1;
+  document.dispatchEvent(new Event("unreachable"));
   if (!banner.hidden) return;
   const since = new Date().toLocaleTimeString();
   banner.textContent = `The server cannot be reached since ${since}. What is shown is from before; trying again.`;
@@ -105,11 +106,12 @@ function reached() {
 }
 
 // Puts the view of a new page in the place of the present one. Elements marked as kept, such as canvases, stay; so do
-// opened details and the focus.
+// opened details, the focus, and what is selected in a kept element.
 function exchange(page, controls) {
   const [before, after] = [view(), page.getElementById("view")];
   if (!after) return location.reload(); // another version of the service
   const focused = document.activeElement?.id;
+  const { anchorNode, anchorOffset, focusNode, focusOffset, isCollapsed } = getSelection();
   for (const kept of before.querySelectorAll("[data-keep]")) {
     page.getElementById(kept.id)?.replaceWith(kept);
   }
@@ -122,6 +124,9 @@ function exchange(page, controls) {
   if (controls) copyControls(page);
   localTimes(after);
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  if (!isCollapsed && [anchorNode, focusNode].every((node) => node.isConnected)) {
+    getSelection().setBaseAndExtent(anchorNode, anchorOffset, focusNode, focusOffset);
+  }
   document.dispatchEvent(new Event("view"));
 }
 
@@ -137,14 +142,15 @@ function copyControls(page) {
 }
 
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 
-// Times are written in UTC and shown in the viewer's zone, with UTC at hand.
+// Times are written in UTC and shown in the viewer's zone, with UTC at hand; some as the time of day alone.
 function localTimes(part) {
   for (const time of part.querySelectorAll("time[datetime]")) {
     const date = new Date(time.dateTime);
     if (Number.isNaN(date.getTime())) continue;
     time.title = `${time.textContent} UTC`;
-    time.textContent = local.format(date);
+    time.textContent = ("clock" in time.dataset ? timeOfDay : local).format(date);
   }
 }
 

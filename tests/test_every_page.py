@@ -26,6 +26,7 @@ OURS = [
     "/charts/datapoints",
     "/charts/datapoints?device=router-1",
     f"/charts/datapoints?user={'W' * 255}&bucket=1s&window_size=1",
+    "/charts/transactions",
 ]
 FRAMEWORKS = ["/datapoints", "/api/docs/"]
 WIDTHS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}

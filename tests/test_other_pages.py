@@ -1,4 +1,4 @@
-"""The home page, the API's documentation and its browsable pages, in a real browser."""
+"""The dashboard's links and commands, the API's documentation and its browsable pages, in a real browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datapoints import services as datapoints
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("path", ["/", "/charts/bandwidth", "/charts/datapoints"])
+@pytest.mark.parametrize("path", ["/", "/charts/bandwidth", "/charts/datapoints", "/charts/transactions"])
 def test_pages_are_only_read(api: APIClient, path: str) -> None:
     assert api.head(path).status_code == 200
     refused = api.post(path, {}, format="json")
@@ -23,16 +23,16 @@ def test_pages_are_only_read(api: APIClient, path: str) -> None:
     assert refused["Content-Type"] == "application/problem+json"
 
 
-def test_home_links_lead_somewhere(page: Page) -> None:
+def test_dashboard_links_lead_somewhere(page: Page) -> None:
     page.goto("/")
-    paths = page.locator(".links a").evaluate_all("links => links.map((link) => link.getAttribute('href'))")
+    paths = page.locator(".links a, .card a").evaluate_all("links => links.map((link) => link.getAttribute('href'))")
 
     statuses = {path: page.request.get(path).status for path in paths}
 
     assert statuses == {**dict.fromkeys(paths, 200), "/api/transactions": 405}
 
 
-def test_home_commands_work_as_pasted(page: Page) -> None:
+def test_dashboard_commands_work_as_pasted(page: Page) -> None:
     services.store.clear()
     page.goto("/")
 

@@ -1,10 +1,10 @@
-"""The home page, and what all pages have in common."""
+"""What all pages have in common: what they refuse, how they write figures, and the commands that add data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
@@ -14,7 +14,6 @@ from rest_framework.exceptions import MethodNotAllowed, NotAcceptable
 from timeseries_project import timestamps
 from timeseries_project.api.errors import problem_details
 from timeseries_project.api.negotiation import asked_format, prefers_html
-from timeseries_project.api.serializers import NoParameters
 from timeseries_project.faults import FaultError
 
 Page = Callable[[HttpRequest], HttpResponse]
@@ -26,23 +25,28 @@ MAX_LISTED = 1_000
 REFRESH = 2
 
 #: Adds one item to each app: path and body, in which the shell writes the time.
-COMMANDS = (
-    (
-        "A datapoint",
+COMMANDS = {
+    "datapoints": (
         "datapoints",
         """{"timestamp": '$(date +%s)', "value": 20.5, "device": "thermometer-1", "user": "ada"}""",
     ),
-    (
-        "Bytes of a device",
+    "bandwidth": (
         "api/bandwidth",
         """{"timestamp": '$(date +%s)', "device_id": "router-1", "bytes_ts": 1200, "bytes_fs": 3400}""",
     ),
-    (
-        "A transaction",
+    "transactions": (
         "api/transactions",
         """{"timestamp": '$(date +%s000)', "amount": 12.3}""",
     ),
-)
+}
+
+
+class Figure(NamedTuple):
+    """A named number as a page shows it, and in full."""
+
+    name: str
+    text: str
+    exact: str
 
 
 def read_only(page: Page) -> Page:
@@ -101,17 +105,21 @@ def time_element(seconds: int) -> str:
     return format_html('<time datetime="{}">{}</time>', machine, text) if text[4] == "-" else text
 
 
-def commands(request: HttpRequest) -> dict[str, tuple[str, str]]:
-    """Return, for each path that takes items, what it takes and the command that adds one, timed now."""
-    base = request.build_absolute_uri("/")
-    return {
-        path: (name, f"curl '{base}{path}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'")
-        for name, path, body in COMMANDS
-    }
+def command(request: HttpRequest, app: str) -> str:
+    """Write the command that adds one item, timed now, to an app of this server; to be pasted as it is."""
+    path, body = COMMANDS[app]
+    url = request.build_absolute_uri(f"/{path}")
+    return f"curl '{url}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
 
 
-@read_only
-def home(request: HttpRequest) -> HttpResponse:
-    """Show what there is: links to everything, and commands that add data."""
-    NoParameters.read_query(request.GET)
-    return render(request, "home.html", {"commands": commands(request).values()})
+def figure(name: str, value: float | None) -> Figure:
+    """Name a number and write it in a dozen characters at most; a dash stands for none."""
+    if value is None:
+        return Figure(name, "–", "")
+    if isinstance(value, int):
+        text = f"{value:,}"
+    elif 1 <= abs(value) < 1e9:
+        text = f"{value:,.2f}" if abs(value) < 1e6 else f"{value:,.0f}"
+    else:
+        text = f"{value:.4g}"
+    return Figure(name, text, repr(value))

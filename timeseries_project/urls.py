@@ -5,7 +5,7 @@ from django.urls import re_path
 import bandwidth.urls
 import datapoints.urls
 import transactions.urls
-from timeseries_project import pages
+from timeseries_project import dashboard
 from timeseries_project.api.views import DocsView, FaultView, HealthView, SchemaView
 
 urlpatterns = [
@@ -13,7 +13,7 @@ urlpatterns = [
     *transactions.urls.urlpatterns,
     *datapoints.urls.urlpatterns,
     *bandwidth.urls.urlpatterns,
-    re_path(r"^\Z", pages.home, name="home"),
+    re_path(r"^\Z", dashboard.home, name="home"),
     re_path(r"^healthz/?\Z", HealthView.as_view()),
     re_path(r"^api/schema/?\Z", SchemaView.as_view(), name="schema"),
     re_path(r"^api/docs/?\Z", DocsView.as_view(), name="docs"),

@@ -1,8 +1,8 @@
-"""The routes of transactions."""
+"""The routes of transactions: the API and the chart page."""
 
 from django.urls import re_path
 
-from transactions import views
+from transactions import pages, views
 
 urlpatterns = [
     re_path(
@@ -10,4 +10,5 @@ urlpatterns = [
         views.TransactionViewSet.as_view({"post": "create", "delete": "destroy"}),
     ),
     re_path(r"^api/statistics/?\Z", views.StatisticsViewSet.as_view({"get": "list"})),
+    re_path(r"^charts/transactions/?\Z", pages.chart, name="transactions-chart"),
 ]

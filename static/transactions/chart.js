@@ -1,0 +1,69 @@
+// The page of the last 60 seconds: keeps a sample of each time it is shown, and draws those of ten minutes.
+import { figure, makeChart, savePicture, saveTable, update, utcText } from "../charts.js";
+import { onView, start } from "../live.js";
+import { Samples, curve, slide, slidingOptions } from "../samples.js";
+
+const COLUMNS = ["count", "sum", "avg", "min", "max"];
+
+const samples = new Samples(600);
+const quantity = document.getElementById("quantity");
+const table = document.getElementById("table");
+const rows = new Map(); // of the table, by sample
+const chart = makeChart(document.getElementById("chart"), "line", slidingOptions({ writing: figure }));
+
+const drawings = {
+  count: () => [curve("transactions", samples.points("count"), { fill: true })],
+  sum: () => [curve("sum", samples.points("sum"), { fill: true })],
+  avg: () => [
+    curve("average", samples.points("avg")),
+    curve("minimum", samples.points("min"), { colour: 1, borderWidth: 1, pointStyle: "rectRot" }),
+    curve("maximum", samples.points("max"), { colour: 1, borderWidth: 1, pointStyle: "triangle", fill: "-1" }),
+  ],
+};
+
+function draw() {
+  chart.data.datasets = drawings[quantity.value]();
+  const { y } = chart.options.scales;
+  y.beginAtZero = quantity.value !== "avg";
+  y.suggestedMax = quantity.value === "count" ? 5 : undefined;
+  chart.options.plugins.legend.display = chart.data.datasets.length > 1;
+  slide(chart, samples);
+  update(chart);
+}
+
+// Adds and takes away single rows, so that what is being read stays.
+function tabulate() {
+  if (!table.open) return;
+  const body = table.querySelector("tbody");
+  for (const [sample, row] of rows) {
+    if (samples.kept.includes(sample)) continue;
+    row.remove();
+    rows.delete(sample);
+  }
+  for (const sample of samples.kept) {
+    if (rows.has(sample)) continue;
+    const row = body.insertRow();
+    const cells = [utcText(sample.time).slice(0, 19), ...COLUMNS.map((name) => numberText(sample[name]))];
+    for (const text of cells) row.insertCell().textContent = text;
+    rows.set(sample, row);
+  }
+}
+
+// Fifteen digits are what a double holds of any decimal number.
+const numberText = (value) => (value === null ? "–" : String(Number(value.toPrecision(15))));
+
+function download() {
+  const lines = samples.kept.map((sample) => [new Date(sample.time * 1000).toISOString(), ...COLUMNS.map((name) => sample[name])]);
+  saveTable([["timestamp", ...COLUMNS], ...lines], "transactions");
+}
+
+quantity.addEventListener("change", draw);
+table.addEventListener("toggle", tabulate);
+document.getElementById("rows").addEventListener("click", download);
+document.getElementById("picture").addEventListener("click", () => savePicture(chart, "transactions"));
+onView(() => {
+  samples.add(JSON.parse(document.getElementById("sample").textContent));
+  draw();
+  tabulate();
+});
+start();

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -17,13 +19,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PATIENCE = 30.0  # seconds until the server must answer
+TRAFFIC = 60  # seconds of it before the live pages' pictures
 
 
 @contextmanager
@@ -64,6 +67,33 @@ def first_chart(base: str) -> str:
     return f"/charts/bandwidth?{urlencode(query)}"
 
 
+def traffic(base: str, pages: list[Page]) -> None:
+    """Send what the live pages show, as steadily as a small shop and its thermometers would, while they look on."""
+    chance = random.Random(1)
+    for step in range(TRAFFIC):
+        now = time.time()
+        amounts = [round(chance.lognormvariate(3, 0.5), 2) for _ in range(chance.randint(2, 5))]
+        send(base, "api/transactions", [{"amount": amount, "timestamp": int(now * 1000)} for amount in amounts])
+        points = [
+            {
+                "timestamp": now - i / 1000,
+                "value": 20.5,
+                "device": f"thermometer-{i % 7}",
+                "user": ("ada", "grace")[i % 2],
+            }
+            for i in range(int(40 + 15 * math.sin(step / 6)) + chance.randint(0, 8))
+        ]
+        send(base, "datapoints", points)
+        for page in pages:
+            page.wait_for_timeout(1000 / len(pages))
+
+
+def send(base: str, path: str, items: list[dict[str, object]]) -> None:
+    """Post a batch."""
+    body = json.dumps(items).encode()
+    urlopen(Request(f"{base}/{path}", body, {"Content-Type": "application/json"})).close()
+
+
 def main() -> None:
     """Take the pictures."""
     directory = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
@@ -71,11 +101,18 @@ def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with server() as base, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
-        page = browser.new_page(
+        context = browser.new_context(
             viewport={"width": 1200, "height": 900}, color_scheme="light", locale="en-GB", timezone_id="UTC"
         )
+        live = {"home": context.new_page(), "transactions-chart": context.new_page()}
+        live["home"].goto(base)
+        live["transactions-chart"].goto(f"{base}/charts/transactions")
+        traffic(base, list(live.values()))
+        for name, page in live.items():
+            page.screenshot(path=directory / f"{name}.png")
+            print(directory / f"{name}.png")
+        page = context.new_page()
         pictures = {  # each with what is there when the page is complete
-            "home": ("/", "main"),
             "bandwidth-chart": (first_chart(base), "canvas"),
             "api-docs": ("/api/docs/", ".opblock"),
         }

@@ -154,6 +154,13 @@ function save(url, name) {
   link.click();
 }
 
+export const BYTE_UNITS = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
+
+// The unit, by its place in the list, that leaves up to three digits before the point.
+export function byteUnit(bytes) {
+  return Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3 + 1e-9), BYTE_UNITS.length - 1);
+}
+
 const number = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 6 });
 const power = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 6, notation: "scientific" });
 

@@ -1,17 +1,16 @@
 // The dashboard: keeps what it was shown during the last minutes, and draws it small.
-import { figure, line, makeChart, tooltip, update } from "./charts.js";
+import { BYTE_UNITS, byteUnit, figure, line, makeChart, tooltip, update } from "./charts.js";
 import { onView, start } from "./live.js";
 import { Samples, curve, slide, slidingOptions } from "./samples.js";
 
 const NAME = 14; // characters of a device's name beside its bar
-const UNITS = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
 
 const samples = new Samples(300);
 const charts = new Map(); // by the canvas' id
 
 function bytesText(bytes) {
-  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3 + 1e-9), UNITS.length - 1);
-  return `${figure(bytes / 1000 ** power)} ${UNITS[power]}`;
+  const unit = byteUnit(bytes);
+  return `${figure(bytes / 1000 ** unit)} ${BYTE_UNITS[unit]}`;
 }
 
 // Returns the chart on a canvas of the view, made when it is first there; none while the canvas is not.

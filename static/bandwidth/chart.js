@@ -1,9 +1,7 @@
 // The bandwidth page: draws the windows, in the unit that is chosen, and keeps the form's two ends in step.
-import { legend, line, makeChart, savePicture, timeAxis, timeText, tooltip, update, utcText } from "../charts.js";
+import { BYTE_UNITS, byteUnit, legend, line, makeChart, savePicture, timeAxis, timeText, tooltip, update, utcText } from "../charts.js";
 import { onView, start, suggest } from "../live.js";
 import { setUpPicker } from "../picker.js";
-
-const UNITS = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
 
 const form = document.getElementById("parameters");
 const axis = timeAxis("End of window");
@@ -12,12 +10,11 @@ let data = null;
 
 // Writes bytes in the chosen unit, or in the one that leaves up to three digits before the point.
 function bytesText(number, digits = 1) {
-  const chosen = UNITS.indexOf(unit().value);
-  const fitting = Math.min(Math.floor(Math.log10(Math.max(number, 1)) / 3 + 1e-9), UNITS.length - 1);
-  const power = chosen < 0 ? fitting : chosen;
+  const chosen = BYTE_UNITS.indexOf(unit().value);
+  const power = chosen < 0 ? byteUnit(number) : chosen;
   const value = number / 1000 ** power;
   const text = Number.isInteger(value) ? value.toLocaleString() : value.toLocaleString(undefined, { maximumFractionDigits: chosen < 0 ? digits : 6 });
-  return `${text} ${UNITS[power]}${rate() ? "/s" : ""}`;
+  return `${text} ${BYTE_UNITS[power]}${rate() ? "/s" : ""}`;
 }
 
 function exactText(number) {

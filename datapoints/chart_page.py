@@ -22,7 +22,7 @@ from timeseries_project.pages import (
     MAX_LISTED,
     REFRESH,
     Context,
-    commands,
+    command,
     given,
     problem_shown,
     read_only,

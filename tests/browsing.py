@@ -1,10 +1,13 @@
-"""What the tests of pages ask of the browser."""
+"""What the tests of pages ask of the browser: to look at charts, to lose the server, to hide a page."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route, expect
 
 
 def wait_until(page: Page, condition: str) -> None:
@@ -20,3 +23,61 @@ def wait_until(page: Page, condition: str) -> None:
 
 def query_of(page: Page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.url).query, keep_blank_values=True)
+
+
+def drawn(page: Page, canvas: str) -> dict[str, list[Any]]:
+    """Return the points of each line on a canvas, by the line's name: [epoch seconds, value]."""
+    return page.evaluate(
+        """(id) => Object.fromEntries(Chart.getChart(document.getElementById(id)).data.datasets.map(
+            (line) => [line.label, line.data.map((point) => (Number.isFinite(point.x) ? [point.x, point.y] : point))]
+        ))""",
+        canvas,
+    )
+
+
+def ask(page: Page) -> None:
+    """Make a page that is looked at ask at once, as when one comes back to it, instead of in a while."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def shown_at(page: Page, moment: str) -> None:
+    """Make the page ask until it shows a moment."""
+    ask(page)
+    expect(page.locator(".updated time")).to_have_attribute("datetime", moment)
+
+
+@contextmanager
+def cut_off(page: Page, path: str, failures: list[str]) -> Iterator[None]:
+    """Refuse what the page asks of a path, as a server does that is not there; tell which requests failed."""
+
+    def refuse(route: Route) -> None:
+        failures.append(route.request.url)
+        route.abort("connectionrefused")
+
+    page.route(lambda url: urlsplit(url).path == path, refuse)
+    yield
+    page.unroute_all(behavior="wait")
+
+
+def hide(page: Page, hidden: bool) -> None:
+    """Put the page's tab behind another one, or before it again."""
+    page.evaluate(
+        """(hidden) => {
+            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+def saved(page: Page, button: str) -> tuple[str, bytes]:
+    """Press a button that saves a file; return the file's name and content."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button, exact=True).click()
+    return download.value.suggested_filename, download.value.path().read_bytes()
+
+
+def figures(page: Page, within: str = "main") -> dict[str, str]:
+    """Return the figures that are shown, by name."""
+    names = page.locator(f"{within} dt").all_inner_texts()
+    return dict(zip(names, page.locator(f"{within} dd").all_inner_texts(), strict=True))

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from rest_framework.test import APIClient
 
-from tests.live import cut_off, drawn, figures, hide, saved, shown_at, wait_until
+from tests.browsing import cut_off, drawn, figures, hide, saved, shown_at, wait_until
 from transactions import services
 
 pytestmark = pytest.mark.browser

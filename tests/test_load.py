@@ -197,7 +197,7 @@ def test_a_bar_on_a_terminal_and_none_elsewhere(tmp_path: Path) -> None:
             pass
         os.close(controller)
         assert process.communicate(timeout=30)[1] == ""
-        assert re.search(rb"Loading bandwidths.py: +[0-9]+%\|.*[0-9]+ sent, [0-9,]+/s, .* left", shown), shown
+        assert re.search(rb"Loading bandwidths.py: [0-9]+ sent, [0-9,]+/s \|.*\| [0-9]+%, [0-9:]+ left", shown), shown
         assert b"bandwidth: 900 sent, 900 created" in shown
         out = run("load", SAMPLE, "--url", server.url)[1]
         assert "|" not in out

@@ -186,7 +186,7 @@ class ClientCommand(BaseCommand):
     def progress(self, title: str, total: float | None) -> Progress:
         """Return the progress to show: a bar if standard output is a terminal."""
         terminal = sys.stdout if self.stdout.isatty() and not self._quiet else None
-        self._progress = Progress(title, total=total, say=self._say, terminal=terminal)
+        self._progress = Progress(title, total=total, say=self._say, sent=self.sent, terminal=terminal)
         return self._progress
 
     def _say(self, text: str) -> None:

@@ -58,11 +58,14 @@ function rateOf(time, added) {
   return before && added >= before.added ? (added - before.added) / (time - before.time) : null;
 }
 
+// Three digits, for the next ones change with each look.
+const rateText = (rate) => (rate === null ? "–" : figure(rate < 100 ? Number(rate.toPrecision(3)) : Math.round(rate)));
+
 onView(() => {
   const { time, count, added, busiest } = JSON.parse(document.getElementById("sample").textContent);
   const rate = rateOf(time, added);
   samples.add({ time, count, added, rate });
-  document.getElementById("rate").textContent = rate === null ? "–" : figure(rate);
+  document.getElementById("rate").textContent = rateText(rate);
   drawSamples("transactions-chart", "transactions", "count");
   drawSamples("datapoints-chart", "points per second", "rate");
   drawBars(busiest);

@@ -11,12 +11,15 @@ from rest_framework.test import APIClient
 
 from timeseries_project.api.views import FaultView
 
+#: The addresses of single keys.
+ONE_KEY = ("/devices/{device}", "/users/{user}", "/api/bandwidth/devices/{device_id}")
 OPERATIONS = {
     ("get", "/healthz"),
     ("get", "/datapoints"),
     ("post", "/datapoints"),
     ("get", "/devices"),
     ("get", "/users"),
+    *(("get", path) for path in ONE_KEY),
     ("delete", "/devices/{device}/datapoints"),
     ("delete", "/users/{user}/datapoints"),
     ("get", "/statistics/devices/{device}/{aggregate}"),
@@ -58,7 +61,10 @@ def test_every_operation_has_its_own_name_a_summary_and_its_errors(schema: dict[
             continue
         statuses = set(op["responses"])
         assert {"400", "406"} <= statuses, path
-        assert ("404" in statuses) == (path.startswith("/statistics") or (method, path) == ("get", "/api/bandwidth"))
+        may_be_unknown = (
+            path.startswith("/statistics") or path in ONE_KEY or (method, path) == ("get", "/api/bandwidth")
+        )
+        assert ("404" in statuses) == may_be_unknown
         assert ("requestBody" in op) == (method == "post") == ({"413", "415", "422"} <= statuses)
         assert ("409" in statuses) == ((method, path) == ("post", "/datapoints"))
         for status, response in op["responses"].items():
@@ -69,7 +75,7 @@ def test_every_operation_has_its_own_name_a_summary_and_its_errors(schema: dict[
 
 def test_rows_come_in_csv_too(schema: dict[str, Any]) -> None:
     for (method, path), op in operations(schema).items():
-        if method == "get" and path not in ("/healthz", "/api/statistics"):
+        if method == "get" and path not in ("/healthz", "/api/statistics", *ONE_KEY):
             assert set(op["responses"]["200"]["content"]) == {"application/json", "text/csv"}, path
 
 

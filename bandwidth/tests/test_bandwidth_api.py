@@ -190,4 +190,4 @@ class TestDevices:
 
     def test_none(self, api: APIClient) -> None:
         assert api.get("/api/bandwidth/devices").json() == []
-        problem(api.get("/api/bandwidth/devices?limit=1"), 400)
+        problem(api.get("/api/bandwidth/devices?page=1"), 400)

@@ -17,8 +17,8 @@ LADDER = (
     *(_DAY, 7 * _DAY, 30 * _DAY, 90 * _DAY, 366 * _DAY),
 )
 
-#: Buckets in a chart whose width nobody chose, at most.
-MOST_CHOSEN = 500
+#: Buckets in a chart whose width nobody chose, at least: few enough that what reports every so often leaves no gaps.
+LEAST_CHOSEN = 60
 #: Buckets in any chart, at most: beyond that a wider one is drawn.
 MOST_DRAWN = 2_000
 
@@ -38,18 +38,14 @@ def count(start: int, stop: int, width: int) -> int:
 def suitable(start: int, stop: int, asked: int | None, unit: int = 1) -> Width:
     """Return the width to draw start <= time < stop with: the one asked for, unless it is none or too narrow.
 
-    Then it is the narrowest of the ladder that keeps the buckets few enough, and the widest if none does. O(1).
+    Where none is asked for it is the widest of the ladder that gives enough buckets, else the narrowest; instead of
+    one that is too narrow it is the next of the ladder that keeps them few enough, else the widest. O(1).
     """
     if asked is None:
-        return Width(_narrowest(start, stop, 0, MOST_CHOSEN, unit), None)
+        enough = (width for width in reversed(LADDER) if count(start, stop, width * unit) >= LEAST_CHOSEN)
+        return Width(next(enough, LADDER[0]), None)
     buckets = count(start, stop, asked * unit)
     if buckets <= MOST_DRAWN:
         return Width(asked, None)
-    return Width(_narrowest(start, stop, asked, MOST_DRAWN, unit), buckets)
-
-
-def _narrowest(start: int, stop: int, above: int, most: int, unit: int) -> int:
-    return next(
-        (width for width in LADDER if width > above and count(start, stop, width * unit) <= most),
-        LADDER[-1],
-    )
+    few = (width for width in LADDER if width > asked and count(start, stop, width * unit) <= MOST_DRAWN)
+    return Width(next(few, LADDER[-1]), buckets)

@@ -1,360 +1,225 @@
-"""Sorted columns of many series in one pool of pages, so that a batch goes to all of its series at once.
-
-Plain Python and NumPy; knows no framework.
-"""
+"""The page that draws datapoints: a form, a chart of averages and moving averages, and the figures behind it."""
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from typing import Any, NamedTuple
+import math
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import Any
+from urllib.parse import quote, urlencode
 
-import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
 
-from timeseries_project.columns import run_lengths, run_starts, stable_order
-from timeseries_project.summation import Integers
+from datapoints import services
+from datapoints.ladder import LADDER
+from datapoints.serializers import ChartQuerySerializer
+from datapoints.store import AXES, Axis, KeySummary
+from timeseries_project import clock, timestamps
+from timeseries_project.api.fields import BucketField
+from timeseries_project.faults import FaultError, UnknownKeyError
+from timeseries_project.pages import (
+    MAX_LISTED,
+    REFRESH,
+    Context,
+    command,
+    given,
+    problem_shown,
+    read_only,
+    render_page,
+    time_element,
+    utc,
+)
+from timeseries_project.timestamps import MICROSECONDS
 
-Booleans = NDArray[np.bool_]
+_LAST_TIME = timestamps.parse("9999-12-31")
 
-NO_PAGE = -1
-NO_KEY = -1
-LARGEST = 2**63 - 1
-
-#: Pages that are added to a pool at once at most: what growing costs at a time.
-GROWTH = 8192
-
-#: Pages that are copied out to be searched at once, so that a large batch of late keys takes little memory.
-ROWS_AT_ONCE = 16384
-
-
-class _Rows(NamedTuple):
-    """Keys of some series, and the cells beside them."""
-
-    series: Integers
-    keys: Integers
-    cells: Sequence[NDArray[Any]]
-
-    def where(self, chosen: Integers | Booleans) -> _Rows:
-        """Return the chosen rows, or all in another order."""
-        return _Rows(self.series[chosen], self.keys[chosen], [column[chosen] for column in self.cells])
-
-    def followed_by(self, other: _Rows) -> _Rows:
-        """Return these rows and those."""
-        cells = [np.concatenate(pair) for pair in zip(self.cells, other.cells, strict=True)]
-        return _Rows(np.concatenate((self.series, other.series)), np.concatenate((self.keys, other.keys)), cells)
+Query = dict[str, Any]
 
 
-class _Directory:
-    """The pages of one series in order, and the least key that may stand in each but the first."""
+@read_only
+def chart(request: HttpRequest) -> HttpResponse:
+    """Draw the averages of a device or user; without either, let one choose it.
 
-    __slots__ = ("bounds", "pages")
-
-    def __init__(self, page: int) -> None:
-        self.pages = array("i", [page])
-        self.bounds = array("q")
-
-    def place(self, key: int) -> int:
-        """Return which of the pages a key belongs to. O(log pages)."""
-        return bisect_right(self.bounds, key)
-
-
-class SortedPages:
-    """A sorted set of keys for each of many series, and further columns with a cell beside each key.
-
-    A series is a number, a key an integer from 0. Keys live in pages of `width`, all in one pool of columns,
-    so that one scatter writes to any number of series. The pages of a series follow one another; inside a page
-    keys stand as they came, and whoever reads them sorts them if need be. As in a B+ tree a page that overflows
-    is divided; but what arrives in order fills page after page, and leaves a sixteenth of each for late keys.
-
-    Adding costs O(1) for the newest keys of a series, O(width + log n) for others, and for every so many the
-    insertion of a page into the directory of its series. Nothing is thread-safe: the store's lock guards it.
+    The parameters are those of the statistics; an empty one, as a form sends it, counts as left out.
     """
-
-    def __init__(self, width: int, *dtypes: DTypeLike) -> None:
-        self._width = width
-        self._limit = width - width // 16
-        self._keys = np.empty((0, width), dtype=np.int64)
-        self.columns = [np.empty((0, width), dtype=dtype) for dtype in dtypes]
-        self._fills = np.empty(0, dtype=np.int32)
-        self._used = 0
-        self._free = array("i")
-        # By series. Those of one page have no directory.
-        self.counts = np.empty(0, dtype=np.int64)
-        self.firsts = np.empty(0, dtype=np.int64)
-        self.lasts = np.empty(0, dtype=np.int64)
-        self._tails = np.empty(0, dtype=np.int32)
-        self._bounds = np.empty(0, dtype=np.int64)
-        self._directories: dict[int, _Directory] = {}
-
-    def reserve(self, series: int) -> None:
-        """Make room for series with numbers below this; new ones are empty."""
-        known = len(self.counts)
-        if series <= known:
-            return
-        for column in (self.counts, self.firsts, self.lasts, self._tails, self._bounds):
-            _grow(column, series)
-        self._empty(slice(known, None))
-
-    def _empty(self, series: slice | Integers) -> None:
-        self.counts[series] = 0
-        self.firsts[series] = LARGEST
-        self.lasts[series] = NO_KEY
-        self._tails[series] = NO_PAGE
-        self._bounds[series] = NO_KEY
-
-    def find(self, series: Integers, keys: Integers) -> tuple[Integers, Integers]:
-        """Return, for each key of a series, the page it belongs to and its place there; -1 where there is none."""
-        pages = self._tails[series].astype(np.int64)
-        places = np.full(len(keys), -1)
-        old = np.flatnonzero(keys <= self.lasts[series])
-        inner = old[keys[old] < self._bounds[series[old]]]
-        directories = map(self._directories.__getitem__, series[inner].tolist())
-        pages[inner] = [
-            directory.pages[bisect_right(directory.bounds, key)]
-            for directory, key in zip(directories, keys[inner].tolist(), strict=True)
-        ]
-        for begin in range(0, len(old), ROWS_AT_ONCE):
-            part = old[begin : begin + ROWS_AT_ONCE]
-            # `take` gathers rows several times as fast as an index does.
-            equal = self._keys.take(pages[part], axis=0) == keys[part, np.newaxis]
-            if equal.any():
-                at = equal.argmax(axis=1)
-                places[part] = np.where(equal[np.arange(len(part)), at], at, -1)
-        return pages, places
-
-    def _page(self, series: int, key: int) -> int:
-        """Return the page of a series to which a key belongs."""
-        if key >= self._bounds.item(series):
-            return self._tails.item(series)
-        directory = self._directories[series]
-        return directory.pages[directory.place(key)]
-
-    def find_one(self, series: int, key: int) -> tuple[int, int]:
-        """Do what `find` does for one key."""
-        if key > self.lasts.item(series):
-            return self._tails.item(series), -1
-        page = self._page(series, key)
-        row = self._keys[page].tolist()
-        return page, row.index(key) if key in row else -1
-
-    def add_one(self, series: int, key: int, page: int, *cells: float) -> None:
-        """Add a key that its series lacks, to the page that `find_one` tells, with its cells."""
-        if page == NO_PAGE:
-            page = self._tails[series] = self._allocate(1).item()
-        place = self._fills.item(page)
-        if place >= self._limit and key > self.lasts.item(series):
-            new = self._allocate(1)
-            self._link(np.array([series]), np.array([key]), new)
-            page, place = new.item(), 0
-        if place == self._width:
-            columns = (np.array([cell], column.dtype) for cell, column in zip(cells, self.columns, strict=True))
-            self.add(*(np.array([number], dtype=np.int64) for number in (series, key, page)), *columns)
-            return
-        self._keys[page, place] = key
-        for cell, column in zip(cells, self.columns, strict=True):
-            column[page, place] = cell
-        self._fills[page] = place + 1
-        self.counts[series] += 1
-        if key > self.lasts.item(series):
-            self.lasts[series] = key
-        if key < self.firsts.item(series):
-            self.firsts[series] = key
-
-    def add(self, series: Integers, keys: Integers, pages: Integers, *cells: NDArray[Any]) -> None:
-        """Add keys that their series lack, to the pages that `find` tells, with their cells.
-
-        Series by series and ascending inside each: so what belongs to one page stands together.
-        """
-        rows = _Rows(series, keys, cells)
-        starts = run_starts(series, pages)
-        homes, owners = pages[starts], series[starts]
-        new = homes == NO_PAGE
-        if new.any():
-            homes[new] = self._tails[owners[new]] = self._allocate(int(np.count_nonzero(new)))
-        sizes = run_lengths(starts, len(keys))
-        newest = keys[starts] > self.lasts[owners]
-        crowded = ~newest & (self._fills[homes] + sizes > self._width)
-        # Those that run on beyond the page's last need not be divided from it.
-        crowded[crowded] = keys[starts[crowded]] < self._keys.take(homes[crowded], axis=0).max(axis=1)
-        self._count(series, keys)
-        limits = np.where(newest, self._limit, self._width)
-        if crowded.any():
-            self._divide(rows.where(np.repeat(crowded, sizes)), homes[crowded], sizes[crowded])
-            rest = ~crowded
-            rows, homes, sizes, limits = rows.where(np.repeat(rest, sizes)), homes[rest], sizes[rest], limits[rest]
-        if len(homes):
-            self._fill(rows, homes, sizes, limits)
-
-    def _count(self, series: Integers, keys: Integers) -> None:
-        """Take note of keys that are added: how many, the first and the last of each series."""
-        starts = run_starts(series)
-        sizes = run_lengths(starts, len(keys))
-        owners = series[starts]
-        self.counts[owners] += sizes
-        self.firsts[owners] = np.minimum(self.firsts[owners], keys[starts])
-        self.lasts[owners] = np.maximum(self.lasts[owners], keys[starts + sizes - 1])
-
-    def _fill(self, rows: _Rows, homes: Integers, sizes: Integers, limits: Integers) -> None:
-        """Put `sizes` rows behind those of each page, up to its limit, and what is left over into new pages."""
-        fills = self._fills[homes]
-        here = np.clip(limits - fills, 0, sizes)
-        ranks = np.arange(len(rows.keys)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        left = ranks - np.repeat(here, sizes)
-        pieces, places = np.divmod(left, self._limit)
-        stays = left < 0
-        pieces = np.where(stays, 0, pieces + 1)
-        places = np.where(stays, ranks + np.repeat(fills, sizes), places)
-        self._write(rows, np.repeat(homes, sizes), pieces, places)
-
-    def _divide(self, rows: _Rows, homes: Integers, sizes: Integers) -> None:
-        """Merge `sizes` rows with those of each page, and divide them evenly among it and new pages."""
-        fills = self._fills[homes]
-        there = np.arange(self._width) < fills[:, np.newaxis]
-        old_keys, *old_cells = (column.take(homes, axis=0)[there] for column in (self._keys, *self.columns))
-        old = _Rows(np.repeat(rows.series[np.cumsum(sizes) - sizes], fills), old_keys, old_cells)
-        groups = np.arange(len(homes))
-        groups = np.concatenate((np.repeat(groups, sizes), np.repeat(groups, fills)))
-        rows = rows.followed_by(old)
-        order = stable_order(rows.keys, groups)
-        rows, groups = rows.where(order), groups[order]
-        totals = sizes + fills
-        counts, total = -(-totals // self._limit)[groups], totals[groups]
-        ranks = np.arange(len(order)) - (np.cumsum(totals) - totals)[groups]
-        pieces = ranks * counts // total
-        begins = -(-pieces * total // counts)
-        self._keys[homes] = NO_KEY
-        self._write(rows, homes[groups], pieces, ranks - begins)
-
-    def _write(self, rows: _Rows, homes: Integers, pieces: Integers, places: Integers) -> None:
-        """Write each row to a place in a piece of its page: the page itself, or a new one that follows it."""
-        beyond = pieces > 0
-        begins = beyond & (places == 0)
-        firsts = np.flatnonzero(begins)
-        pages = homes
-        if len(firsts):
-            new = self._allocate(len(firsts))
-            pages = np.where(beyond, new[np.cumsum(begins) - 1], homes)
-            self._link(rows.series[firsts], rows.keys[firsts], new)
-        slots = pages * self._width + places
-        for column, cells in zip((self._keys, *self.columns), (rows.keys, *rows.cells), strict=True):
-            column.reshape(-1)[slots] = cells
-        starts = run_starts(pages)
-        ends = starts + run_lengths(starts, len(pages)) - 1
-        self._fills[pages[ends]] = places[ends] + 1
-
-    def _link(self, series: Integers, bounds: Integers, pages: Integers) -> None:
-        """Enter pages into the directories of their series, each for the keys from its bound on."""
-        directories = self._directories
-        for owner, bound, page in zip(series.tolist(), bounds.tolist(), pages.tolist(), strict=True):
-            directory = directories.get(owner)
-            if directory is None:
-                directory = directories[owner] = _Directory(self._tails.item(owner))
-            if not directory.bounds or bound > directory.bounds[-1]:
-                directory.bounds.append(bound)
-                directory.pages.append(page)
-            else:
-                place = directory.place(bound)
-                directory.bounds.insert(place, bound)
-                directory.pages.insert(place + 1, page)
-        last = bounds > self._bounds[series]
-        # Of several pages of one series the last is assigned last, and stays.
-        self._tails[series[last]], self._bounds[series[last]] = pages[last], bounds[last]
-
-    def _allocate(self, count: int) -> Integers:
-        """Return the numbers of so many empty pages."""
-        reused = self._free[max(len(self._free) - count, 0) :]
-        del self._free[len(self._free) - len(reused) :]
-        used = self._used + count - len(reused)
-        pages = np.concatenate((np.array(reused, dtype=np.int64), np.arange(self._used, used)))
-        if used > len(self._fills):
-            for column in (self._keys, *self.columns, self._fills):
-                _grow(column, used)
-        self._used = used
-        self._keys[pages] = NO_KEY
-        self._fills[pages] = 0
-        return pages
-
-    def drop(self, series: Integers) -> None:
-        """Forget all keys of these series. O(their pages)."""
-        for number in series.tolist():
-            self._free.extend(self._directory(number).pages)
-            self._directories.pop(number, None)
-        self._empty(series)
-
-    def read(self, series: Sequence[int], start: int, stop: int) -> tuple[NDArray[Any], ...]:
-        """Copy keys with start <= key < stop, and their cells: columns, series by series.
-
-        Those of a series are in order except inside a page. O(log n for each series + what is copied).
-        """
-        pages = array("i")
-        for number in series:
-            if stop > self.firsts.item(number) and start <= self.lasts.item(number) and start < stop:
-                directory = self._directory(number)
-                pages.extend(directory.pages[directory.place(start) : directory.place(stop - 1) + 1])
-        index = np.array(pages, dtype=np.int64)
-        keys = self._keys.take(index, axis=0)
-        wanted = (keys >= start) & (keys < stop)
-        return keys[wanted], *(column.take(index, axis=0)[wanted] for column in self.columns)
-
-    def _directory(self, series: int) -> _Directory:
-        return self._directories.get(series) or _Directory(self._tails.item(series))
-
-    def items_from(self, series: int, start: int) -> Iterator[tuple[Any, ...]]:
-        """Yield (key, *cells) of a series from the first key that is at least `start`, in order."""
-        if start > self.lasts.item(series):
-            return
-        directory = self._directory(series)
-        for place in range(directory.place(start), len(directory.pages)):
-            page = directory.pages[place]
-            fill = self._fills.item(page)
-            columns = (self._keys[page, :fill], *(column[page, :fill] for column in self.columns))
-            for row in sorted(zip(*(column.tolist() for column in columns), strict=True)):
-                if row[0] >= start:
-                    yield row
-
-    def before(self, series: int, key: int) -> int:
-        """Return the last key of a series before this one, or -1. O(width + log n)."""
-        if key > self.lasts.item(series):
-            return self.lasts.item(series)
-        if key <= self.firsts.item(series):
-            return NO_KEY
-        directory = self._directory(series)
-        place = directory.place(key)
-        rows = self._keys[directory.pages[max(place - 1, 0) : place + 1]]
-        return int(np.max(rows, where=rows < key, initial=NO_KEY))
-
-    def _check(self) -> None:
-        free = set(self._free)
-        assert len(free) == len(self._free)
-        seen: list[int] = []
-        for number in range(len(self.counts)):
-            if self._tails[number] == NO_PAGE:
-                assert number not in self._directories
-                assert (self.counts[number], self.firsts[number], self.lasts[number]) == (0, LARGEST, NO_KEY)
-                continue
-            directory = self._directory(number)
-            pages, bounds = directory.pages.tolist(), [NO_KEY, *directory.bounds]
-            seen += pages
-            assert (self._tails[number], self._bounds[number]) == (pages[-1], bounds[-1])
-            rows = [sorted(self._keys[page, : self._fills[page]].tolist()) for page in pages]
-            assert all(rows)
-            assert all((self._keys[page, self._fills[page] :] == NO_KEY).all() for page in pages)
-            assert all(bound <= row[0] for bound, row in zip(bounds, rows, strict=True))
-            assert all(row[-1] < bound for row, bound in zip(rows, bounds[1:], strict=False))
-            keys = [key for row in rows for key in row]
-            assert all(a < b for a, b in pairwise(keys))
-            assert (self.counts[number], self.firsts[number], self.lasts[number]) == (len(keys), keys[0], keys[-1])
-        assert sorted([*seen, *free]) == list(range(self._used))
+    parameters = given(request.GET)
+    context: Context = {"controls": _controls(parameters), "ladder": [_width(width) for width in LADDER]}
+    try:
+        query = ChartQuerySerializer.read_query(parameters)
+        key = _key(query)
+        if key is None:
+            context |= _chooser(request, query)
+        else:
+            drawing = _draw(*key, query)
+            context |= _figures(drawing) | _links(*key, query, drawing)
+            context |= {"axis": key[0], "key": key[1], "window_size": query["window_size"]}
+            context["chart"] = _chart(*key, query, drawing)
+            context["live"] = REFRESH if query["end"] is None else None
+    except FaultError as fault:
+        context |= problem_shown(request, fault)
+        if isinstance(fault, UnknownKeyError):
+            context |= _chooser(request, query)
+    return render_page(request, "datapoints/chart.html", context)
 
 
-def _grow(column: NDArray[Any], length: int) -> None:
-    """Lengthen a column in place, by an eighth at least, so that adding one by one stays cheap.
+def _controls(parameters: QueryDict) -> dict[str, str]:
+    """Return what the form's controls show: the parameters as given, else the default, if it is a constant."""
+    names = ("device", "user", "bucket", "start", "end")
+    window_size = ChartQuerySerializer.wire_fields()["window_size"].default
+    return {name: parameters.get(name, "") for name in names} | {
+        "window_size": parameters.get("window_size", str(window_size))
+    }
 
-    The allocator moves large columns by their page tables: nothing is copied, and nothing held twice.
-    """
-    spare = min(max(len(column) // 8, 64), GROWTH)
-    # No view of a pool's column outlives the call that made it.
-    column.resize((length + spare, *column.shape[1:]), refcheck=False)
+
+def _key(query: Query) -> tuple[Axis, str] | None:
+    return next(((axis, query[axis]) for axis in AXES if query[axis] is not None), None)
+
+
+def _draw(axis: Axis, key: str, query: Query) -> services.Drawing:
+    chosen = {name: query[name] for name in ("bucket", "window_size", "start", "end")}
+    return services.drawing(axis, key, **chosen, now=clock.now())
+
+
+def _chart(axis: Axis, key: str, query: Query, drawing: services.Drawing) -> Context:
+    """Return what the script draws; times are epoch seconds."""
+    return {
+        "key": f"{axis} {key}",
+        "bucket": drawing.width,
+        "window_size": query["window_size"],
+        "labels": drawing.starts.tolist(),
+        "averages": _values(drawing.averages),
+        "counts": drawing.counts.tolist(),
+        "moving_averages": _values(drawing.moving_averages),
+    }
+
+
+def _values(column: Iterable[float]) -> list[float | None]:
+    return [None if math.isnan(value) else float(value) for value in column]
+
+
+def _figures(drawing: services.Drawing) -> Context:
+    """Return the words and numbers of what is drawn."""
+    starts, averages, counts = drawing.starts.tolist(), _values(drawing.averages), drawing.counts.tolist()
+    moving_averages = _values(drawing.moving_averages)
+    points = sum(counts)
+    weighted = (value * count for value, count in zip(averages, counts, strict=True) if value is not None)
+    return {
+        "width": _width(drawing.width),
+        "too_many": None if drawing.too_many is None else f"{drawing.too_many:,}",
+        "buckets": f"{len(starts):,}",
+        "span": (time_element(starts[0]), time_element(starts[-1] + drawing.width)) if starts else None,
+        "points": points,
+        "points_text": f"{points:,}",
+        "mean": figure(math.fsum(weighted) / points) if points else None,
+        "figures": [
+            ("average", _extremes(starts, averages)),
+            ("moving average", _extremes(starts, moving_averages)),
+        ],
+        "rows": [
+            (utc(start), value, count, moving)
+            for start, value, count, moving in zip(starts, averages, counts, moving_averages, strict=True)
+        ],
+    }
+
+
+def _extremes(starts: list[int], values: list[float | None]) -> list[tuple[str, str]]:
+    """Return the latest, lowest and highest value, each with the start of its bucket; nothing of no values."""
+    known = [(value, start) for start, value in zip(starts, values, strict=True) if value is not None]
+    if not known:
+        return []
+    values_only = itemgetter(0)
+    chosen = (known[-1], min(known, key=values_only), max(known, key=values_only))
+    return [(figure(value), time_element(start)) for value, start in chosen]
+
+
+def _links(axis: Axis, key: str, query: Query, drawing: services.Drawing) -> Context:
+    """Return where to go from here: other ranges, and the API for what is drawn."""
+    start, end = query["start"], query["end"]
+    # Without a start the range begins with the first datapoint; its length is what the steps keep.
+    span = max((end if end is not None else clock.now()) - (drawing.first if start is None else start), 1)
+    stepping = start is not None and end is not None and start < end
+    after_last = drawing.last // MICROSECONDS * MICROSECONDS + MICROSECONDS
+    api = f"/statistics/{axis}s/{quote(key, safe='')}"
+    chosen = {"bucket": _width(drawing.width), "start": _time(start), "end": _time(end)}
+
+    def to(start: int | None, end: int | None) -> str:
+        return _url(axis, key, query | {"start": start, "end": end})
+
+    def answers(path: str, **more: object) -> dict[str, str]:
+        return {form: f"{api}/{path}?{_encoded(chosen | more | {'format': form})}" for form in ("json", "csv")}
+
+    return {
+        "previous": to(max(start - span, 0), start) if stepping and start > 0 else None,
+        "next": to(end, end + span) if stepping and end + span <= _LAST_TIME else None,
+        "now": to(max(clock.now() - span, 0), None) if stepping else None,
+        "all": to(None, None),
+        "latest": to(max(after_last - span, 0), after_last) if stepping else to(None, None),
+        "averages": answers("avg"),
+        "moving_averages": answers("moving_avg", window_size=query["window_size"]),
+    }
+
+
+def _chooser(request: HttpRequest, query: Query) -> Context:
+    """Return the lists of devices and users, each with a link to a chart that shows some of its data."""
+    totals = services.totals()
+    return {
+        "choosing": True,
+        "lists": [
+            {
+                "axis": axis,
+                "total": total,
+                "keys": [_listed(axis, summary, query) for summary in services.keys_list(axis, limit=MAX_LISTED)],
+            }
+            for axis, total in zip(AXES, (totals.devices, totals.users), strict=True)
+        ],
+        "command": None if totals.points else command(request, "datapoints"),
+    }
+
+
+def _listed(axis: Axis, summary: KeySummary, query: Query) -> Context:
+    start, end = query["start"], query["end"]
+    outside = (start is not None and start > summary.last) or (end is not None and end <= summary.first)
+    return {
+        "key": summary.key,
+        "url": _url(axis, summary.key, query | ({"start": None, "end": None} if outside else {})),
+        "count": f"{summary.count:,}",
+        "first": time_element(summary.first // MICROSECONDS),
+        "last": time_element(summary.last // MICROSECONDS),
+    }
+
+
+def _url(axis: Axis, key: str, query: Query) -> str:
+    """Return the address of a chart; without an end it goes on ending now."""
+    bucket = query["bucket"]
+    chosen = {
+        axis: key,
+        "bucket": None if bucket is None else _width(bucket),
+        "window_size": query["window_size"],
+        "start": _time(query["start"]),
+        "end": _time(query["end"]),
+    }
+    return f"{reverse('datapoints-chart')}?{_encoded(chosen)}"
+
+
+def _encoded(parameters: dict[str, object]) -> str:
+    return urlencode({name: value for name, value in parameters.items() if value is not None})
+
+
+def _width(seconds: int) -> str:
+    return BucketField().to_representation(seconds)
+
+
+def _time(timestamp: int | None) -> str | None:
+    """Write a time as a parameter; beyond the year 9999 only epoch seconds can."""
+    if timestamp is None or timestamp <= _LAST_TIME:
+        return None if timestamp is None else timestamps.render(timestamp)
+    return str(timestamp // MICROSECONDS)
+
+
+def figure(value: float) -> str:
+    """Write a number with at most six digits that count, and thousands apart where it is not too large for that."""
+    rounded = float(f"{value:.6g}")
+    if rounded and not 1e-3 <= abs(rounded) < 1e15:
+        return f"{rounded:g}"
+    return f"{rounded:,.9f}".rstrip("0").rstrip(".")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datapoints.pages import SortedPages
+from datapoints.sorted_pages import SortedPages
 from timeseries_project.columns import run_lengths, run_starts
 from timeseries_project.summation import Floats, Integers, add_to_pair, grouped_sums
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datapoints.ladder import LADDER, MOST_CHOSEN, MOST_DRAWN, Width, count, suitable
+from datapoints.ladder import LADDER, LEAST_CHOSEN, MOST_DRAWN, Width, count, suitable
 
 CENTURIES = 500 * 365 * 86_400
 times = st.integers(0, CENTURIES // 2)
@@ -20,14 +20,15 @@ def test_buckets_are_counted_as_times_fall_into_them(start: int, length: int, wi
 
 
 @given(start=times, length=lengths)
-def test_without_a_width_the_narrowest_that_suits_is_chosen(start: int, length: int) -> None:
+def test_without_a_width_the_widest_that_gives_enough_buckets_is_chosen(start: int, length: int) -> None:
     width, too_many = suitable(start, start + length, None)
 
     assert too_many is None
     assert width in LADDER
-    assert count(start, start + length, width) <= MOST_CHOSEN
-    for narrower in LADDER[: LADDER.index(width)]:
-        assert count(start, start + length, narrower) > MOST_CHOSEN
+    assert count(start, start + length, width) >= LEAST_CHOSEN or width == LADDER[0]
+    assert count(start, start + length, width) <= 500
+    for wider in LADDER[LADDER.index(width) + 1 :]:
+        assert count(start, start + length, wider) < LEAST_CHOSEN
 
 
 @given(start=times, length=lengths, asked=widths)
@@ -55,8 +56,10 @@ def test_the_unit_of_time_makes_no_difference(start: int, length: int, asked: in
 @pytest.mark.parametrize(
     ("length", "asked", "drawn"),
     [
-        (500, None, Width(1, None)),
-        (501, None, Width(5, None)),
+        (59, None, Width(1, None)),
+        (299, None, Width(5, None)),
+        (86_400, None, Width(900, None)),
+        (7 * 86_400, None, Width(3_600, None)),
         (0, None, Width(1, None)),
         (0, 7, Width(7, None)),
         (2_000, 1, Width(1, None)),

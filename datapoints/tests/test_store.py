@@ -13,8 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from datapoints import pages as pages_module
 from datapoints import series as series_module
+from datapoints import sorted_pages as pages_module
 from datapoints.series import QUARTER_HOUR
 from datapoints.statistics import Aggregate, aggregate_points, aggregate_sums
 from datapoints.store import Axis, DuplicatePointsError, KeySummary, SeriesStore

@@ -13,7 +13,7 @@ APPS = ("datapoints", "bandwidth", "transactions")
 SHARED = ("timeseries_project/columns.py", "timeseries_project/summation.py")
 ENGINES = (
     "datapoints/ladder.py",
-    "datapoints/pages.py",
+    "datapoints/sorted_pages.py",
     "datapoints/series.py",
     "datapoints/store.py",
     "datapoints/statistics.py",

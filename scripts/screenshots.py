@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-import random
 import shutil
 import socket
 import subprocess
@@ -19,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlencode
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -68,30 +66,14 @@ def first_chart(base: str) -> str:
 
 
 def traffic(base: str, pages: list[Page]) -> None:
-    """Send what the live pages show, as steadily as a small shop and its thermometers would, while they look on."""
-    chance = random.Random(1)
-    for step in range(TRAFFIC):
-        now = time.time()
-        amounts = [round(chance.lognormvariate(3, 0.5), 2) for _ in range(chance.randint(2, 5))]
-        send(base, "api/transactions", [{"amount": amount, "timestamp": int(now * 1000)} for amount in amounts])
-        points = [
-            {
-                "timestamp": now - i / 1000,
-                "value": 20.5,
-                "device": f"thermometer-{i % 7}",
-                "user": ("ada", "grace")[i % 2],
-            }
-            for i in range(int(40 + 15 * math.sin(step / 6)) + chance.randint(0, 8))
-        ]
-        send(base, "datapoints", points)
-        for page in pages:
-            page.wait_for_timeout(1000 / len(pages))
-
-
-def send(base: str, path: str, items: list[dict[str, object]]) -> None:
-    """Post a batch."""
-    body = json.dumps(items).encode()
-    urlopen(Request(f"{base}/{path}", body, {"Content-Type": "application/json"})).close()
+    """Simulate traffic while live pages look on."""
+    command = [sys.executable, "manage.py", "simulate", "--url", base, "--duration", str(TRAFFIC), "--verbosity", "0"]
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        while process.poll() is None:
+            for page in pages:
+                page.wait_for_timeout(200)
+    if process.returncode:
+        raise SystemExit("The simulation failed.")
 
 
 def main() -> None:
@@ -114,6 +96,7 @@ def main() -> None:
         page = context.new_page()
         pictures = {  # each with what is there when the page is complete
             "bandwidth-chart": (first_chart(base), "canvas"),
+            "datapoints-chart": ("/charts/datapoints?device=thermometer-1", "canvas"),
             "api-docs": ("/api/docs/", ".opblock"),
         }
         for name, (path, sign) in pictures.items():

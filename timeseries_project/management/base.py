@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ class Totals:
         )
 
 
-class ClientCommand(BaseCommand):
+class ClientCommand(BaseCommand, ABC):
     """A command that sends to a server and ends with a summary, whatever happens.
 
     What is wrong is one line on standard error. A subclass sends in `run`, and says in `stopped_status` what
@@ -164,9 +165,9 @@ class ClientCommand(BaseCommand):
         if stopped and self.stopped_status:
             raise SystemExit(self.stopped_status)
 
+    @abstractmethod
     def run(self, options: dict[str, Any]) -> None:
         """Send everything. ClientError, FileError or KeyboardInterrupt end it."""
-        raise NotImplementedError
 
     def hint(self, options: dict[str, Any], *, failed: bool, stopped: bool) -> str | None:
         """Return a line that the summary ends with."""

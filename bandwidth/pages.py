@@ -18,6 +18,7 @@ from timeseries_project.faults import FaultError, UnknownKeyError
 from timeseries_project.pages import (
     MAX_LISTED,
     REFRESH,
+    REFRESH_UNKNOWN,
     Context,
     given,
     problem_shown,
@@ -49,6 +50,7 @@ def chart(request: HttpRequest) -> HttpResponse:
         context |= problem_shown(request, fault)
         if isinstance(fault, UnknownKeyError):
             context |= _chooser(query)
+            context["live"] = REFRESH_UNKNOWN if query["end_time"] is None else None
     return render_page(request, "bandwidth/chart.html", context)
 
 

@@ -21,6 +21,7 @@ from timeseries_project.faults import FaultError, UnknownKeyError
 from timeseries_project.pages import (
     MAX_LISTED,
     REFRESH,
+    REFRESH_UNKNOWN,
     Context,
     command,
     given,
@@ -60,6 +61,7 @@ def chart(request: HttpRequest) -> HttpResponse:
         context |= problem_shown(request, fault)
         if isinstance(fault, UnknownKeyError):
             context |= _chooser(request, query)
+            context["live"] = REFRESH_UNKNOWN if query["end"] is None else None
     return render_page(request, "datapoints/chart.html", context)
 
 

@@ -12,10 +12,7 @@ import transactions.pages
 import transactions.services
 from timeseries_project import clock, timestamps
 from timeseries_project.api.serializers import NoParameters
-from timeseries_project.pages import command, figure, read_only
-
-#: Seconds until the page asks anew.
-REFRESH = 2
+from timeseries_project.pages import REFRESH, command, figure, read_only
 
 
 @read_only

@@ -21,8 +21,10 @@ Context = dict[str, Any]
 
 #: Devices or users that a page lists at most.
 MAX_LISTED = 1_000
-#: Seconds until a chart that ends now is drawn anew.
+#: Seconds until a live page asks anew.
 REFRESH = 2
+#: Seconds until it is looked again whether an unknown key has data: after a restart it may have some soon.
+REFRESH_UNKNOWN = 10
 
 #: Adds one item to each app: path and body, in which the shell writes the time.
 COMMANDS = {

@@ -9,12 +9,10 @@ from django.shortcuts import render
 
 from timeseries_project import clock, timestamps
 from timeseries_project.api.serializers import NoParameters
-from timeseries_project.pages import Figure, command, figure, read_only
+from timeseries_project.pages import REFRESH, Figure, command, figure, read_only
 from transactions import services
 from transactions.sliding_window import Summary
 
-#: Seconds until the page asks anew.
-REFRESH = 2
 #: Seconds that the statistics cover.
 WINDOW = 60
 

@@ -1,0 +1,84 @@
+"""A live page whose server is stopped, and started again: it says so, and catches up by itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, Request, expect
+
+from tests.test_server import Served
+
+pytestmark = pytest.mark.browser
+
+
+class Restarted:
+    """The production server, in a process at a time, always on one port."""
+
+    def __init__(self) -> None:
+        self._served = Served()
+        self._served.wait()
+        self.port = self._served.port
+
+    def stop(self) -> None:
+        self._served.stop()
+
+    def start(self) -> None:
+        self._served = Served(PORT=str(self.port))
+        self._served.port = self.port
+        self._served.wait()
+
+    def add_to_each_app(self, number: int) -> None:
+        now = int(time.time())
+        for path, item in (
+            ("/datapoints", {"timestamp": now, "value": number, "device": "d", "user": "u"}),
+            ("/api/bandwidth", {"timestamp": now, "device_id": "d", "bytes_ts": number, "bytes_fs": 0}),
+            ("/api/transactions", {"timestamp": now * 1_000, "amount": number}),
+        ):
+            assert self._served.request("POST", path, json.dumps(item), Content_Type="application/json")[0] == 201
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Restarted]:
+    """A server of this module's own."""
+    server = Restarted()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def live_server_url(server: Restarted) -> str:
+    """What the page is opened at."""
+    return f"http://127.0.0.1:{server.port}"
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/", "#view"),
+        ("/charts/bandwidth?device_uuid=d&window_time=3600", ".figures"),
+        ("/charts/datapoints?device=d&bucket=1h", ".figures"),
+        ("/charts/transactions", "#view"),
+    ],
+)
+def test_a_page_outlasts_a_restart(page: Page, server: Restarted, failures: list[str], path: str, place: str) -> None:
+    def on_failure(request: Request) -> None:
+        if "ERR_ABORTED" not in (request.failure or ""):  # that is the page's own doing
+            failures.append(request.url)
+
+    page.on("requestfailed", on_failure)
+    server.add_to_each_app(1)
+    page.goto(path)
+    page.evaluate("window.stays = true")
+    expect(page.locator("#unreachable")).to_be_hidden()
+
+    server.stop()
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached since")
+    server.start()  # without what was in memory
+    server.add_to_each_app(77_775)
+
+    expect(page.locator("#unreachable")).to_be_hidden(timeout=20_000)
+    expect(page.locator(place).first).to_contain_text("77,775")
+    assert page.evaluate("window.stays") is True

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bandwidth import listing
-from bandwidth.windows import BandwidthStore, DeviceSummary, Totals, Window
+from bandwidth.windows import BandwidthStore, DeviceSummary, Held, Totals, Window
 from timeseries_project import clock
 from timeseries_project.columns import Keys
 from timeseries_project.faults import FaultError, UnknownKeyError, refuse_future
@@ -81,6 +81,11 @@ def device_get(device_id: str) -> DeviceSummary:
 def totals() -> Totals:
     """Return how much is stored, and of which devices the most. O(devices)."""
     return store.totals(BUSIEST)
+
+
+def held() -> Held:
+    """Return how much is stored. O(1)."""
+    return store.held()
 
 
 def device_last(device_uuid: str) -> int:

@@ -24,6 +24,7 @@ LARGEST = 2**53 - 1  # of a timestamp and of the bytes of one entry: what every 
 LONGEST_WINDOW = 2**31 - 1
 MOST_WINDOWS = 10_000
 BEFORE_ALL = -(2**63)  # the instant of row 0, before every window border
+ROW_BYTES = 32  # an instant and three sums, or three references to huge ones, which are not counted
 INT64_SAFE = 2**62  # half the range, so that an estimate in doubles can tell whether sums fit
 
 
@@ -36,6 +37,15 @@ class DeviceSummary(NamedTuple):
     last: int
     bytes_ts: int
     bytes_fs: int
+
+
+class Held(NamedTuple):
+    """How much is stored: devices, entries and the bytes of their columns; and entries added since the start."""
+
+    devices: int
+    entries: int
+    nbytes: int
+    added: int
 
 
 class Totals(NamedTuple):
@@ -68,6 +78,8 @@ class BandwidthStore:
 
     def __init__(self) -> None:
         self._devices: dict[str, _Device] = {}
+        #: Entries and rows of all devices, kept so that nobody has to count them; and entries since the start.
+        self._entries = self._room = self._added = 0
         self._writing = Lock()  # taken before `_lock`
         self._lock = Lock()
 
@@ -84,7 +96,7 @@ class BandwidthStore:
             if timestamp >= device.last:
                 with self._lock:
                     device.append(timestamp, entry)
-                    self._devices[device_id] = device
+                    self._enter(device_id, device, 1)
             else:
                 self._merge([(device_id, np.array([timestamp]), np.array([entry]))])
 
@@ -149,6 +161,11 @@ class BandwidthStore:
         most = nlargest(busiest, summaries, key=lambda device: device.bytes_ts + device.bytes_fs)
         return Totals(len(summaries), sum(device.count for device in summaries), most)
 
+    def held(self) -> Held:
+        """Return how much is stored, without looking at any device. O(1)."""
+        with self._lock:
+            return Held(len(self._devices), self._entries, self._room * ROW_BYTES, self._added)
+
     def last(self, device_id: str) -> int:
         """Return the device's latest timestamp in epoch seconds. O(1). Raises KeyError if never seen."""
         with self._lock:
@@ -158,6 +175,15 @@ class BandwidthStore:
         """Forget every entry and device. O(1), and the release of their memory."""
         with self._writing, self._lock:
             self._devices = {}
+            self._entries = self._room = 0
+
+    def _enter(self, device_id: str, device: _Device, entries: int) -> None:
+        """Put a device that has grown by so many entries in its place; `_lock` is held. O(1)."""
+        self._devices[device_id] = device
+        self._entries += entries
+        self._added += entries
+        self._room += len(device.times) - device.room
+        device.room = len(device.times)
 
     def _merge(self, parts: list[tuple[str, Integers, Rows]]) -> None:
         """Merge the cumulative sums of entries per device, under `_writing`.
@@ -172,14 +198,19 @@ class BandwidthStore:
             for _, device, at, times, sums in merged:
                 device.reserve(at + len(times), sums.dtype)
             for device_id, device, at, times, sums in merged:
+                before = device.count
                 device.replace_from(at, times, sums)
-                self._devices[device_id] = device
+                self._enter(device_id, device, device.count - before)
 
     def _check(self) -> None:
         """Assert the invariants of the structure. O(n) for all instants."""
         with self._writing, self._lock:
-            for device in self._devices.values():
+            devices = self._devices.values()
+            for device in devices:
                 device.check()
+            assert self._entries == sum(device.count for device in devices) <= self._added
+            assert self._room == sum(device.room for device in devices)
+            assert all(device.room * ROW_BYTES <= device.times.nbytes + device.sums.nbytes for device in devices)
 
 
 class _Device:
@@ -189,13 +220,19 @@ class _Device:
     room for more rows than the `rows` in use. Only a thread with the store's `_lock` may change them.
     """
 
-    __slots__ = ("last", "rows", "sums", "times")
+    __slots__ = ("last", "room", "rows", "sums", "times")
 
     def __init__(self) -> None:
         self.rows = 1
+        self.room = 0  # the rows that the store has counted
         self.last = BEFORE_ALL
         self.times: Integers = np.array([BEFORE_ALL])
         self.sums: Rows = np.zeros((1, 3), dtype=np.int64)
+
+    @property
+    def count(self) -> int:
+        """How many entries there are. O(1)."""
+        return int(self.sums[self.rows - 1, 0])
 
     def append(self, timestamp: int, entry: tuple[int, int, int]) -> None:
         """Count an entry at or after the last instant. O(1) amortised."""

@@ -47,6 +47,11 @@ class SeriesPool:
         self._sums.reserve(series)
 
     @property
+    def nbytes(self) -> int:
+        """What the columns of points and sums take. O(1)."""
+        return self._points.nbytes + self._sums.nbytes
+
+    @property
     def counts(self) -> Integers:
         """How many points each series has."""
         return self._points.counts

@@ -89,6 +89,13 @@ class SortedPages:
         self._bounds = np.empty(0, dtype=np.int64)
         self._directories: dict[int, _Directory] = {}
 
+    @property
+    def nbytes(self) -> int:
+        """What the columns take, their spare room included; directories do not count. O(1)."""
+        by_page = (self._keys, *self.columns, self._fills)
+        by_series = (self.counts, self.firsts, self.lasts, self._tails, self._bounds)
+        return sum(column.nbytes for column in (*by_page, *by_series))
+
     def reserve(self, series: int) -> None:
         """Make room for series with numbers below this; new ones are empty."""
         known = len(self.counts)

@@ -49,11 +49,16 @@ class KeySummary:
 
 
 class Totals(NamedTuple):
-    """How much is stored: devices, users and points; and how many points were added since the start."""
+    """How much is stored: devices, users, series, points and the bytes of their columns.
+
+    And how many points were added since the start.
+    """
 
     devices: int
     users: int
+    series: int
     points: int
+    nbytes: int
     added: int
 
 
@@ -283,7 +288,8 @@ class SeriesStore:
         """Return how much is stored. O(series), at a nanosecond each."""
         with self._lock:
             devices, users = (len(self._members[axis]) for axis in AXES)
-            return Totals(devices, users, int(self._pool.counts.sum()), self._added)
+            points = int(self._pool.counts.sum())
+            return Totals(devices, users, len(self._numbers), points, self._pool.nbytes, self._added)
 
     def page(
         self,

@@ -26,6 +26,13 @@ class Recorded(NamedTuple):
     expired: int
 
 
+class Held(NamedTuple):
+    """The bytes that the window takes, and how many transactions were counted since the start."""
+
+    nbytes: int
+    added: int
+
+
 def transaction_record(*, amount: float, timestamp: int, now: int) -> bool:
     """Count a transaction if it is at most 60 s old; return whether it was.
 
@@ -45,6 +52,11 @@ def transactions_record(*, amount: Sequence[float] | Floats, timestamp: Sequence
 def transactions_forget() -> None:
     """Forget all transactions."""
     window.clear()
+
+
+def held() -> Held:
+    """Return what the window takes, and how much it has counted. O(1)."""
+    return Held(window.nbytes, window.added)
 
 
 def statistics(*, now: int) -> Summary:

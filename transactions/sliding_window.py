@@ -121,7 +121,19 @@ class SlidingWindow:
             (width, bytearray(EMPTY * (self._span // width)), EMPTY * (above // width))
             for above, width in pairwise((self._span, *WIDTHS_MS))
         ]
+        self._added = 0
         self._lock = Lock()
+
+    @property
+    def nbytes(self) -> int:
+        """What the rings take; it never changes. O(1)."""
+        return sum(len(cells) for _, cells, _ in self._levels)
+
+    @property
+    def added(self) -> int:
+        """How many values were counted since the window was made, those forgotten since included. O(1)."""
+        with self._lock:
+            return self._added
 
     def add(self, timestamp: int, amount: float, *, now: int) -> bool:
         """Count an amount; return whether it was young enough. O(1).
@@ -135,6 +147,7 @@ class SlidingWindow:
             return False
         with self._lock:
             self._count(timestamp, amount)
+            self._added += 1
         return True
 
     def add_batch(self, timestamps: Sequence[int] | Integers, amounts: Sequence[float] | Floats, *, now: int) -> int:
@@ -160,11 +173,13 @@ class SlidingWindow:
             with self._lock:
                 for timestamp, amount in pairs:
                     self._count(timestamp, amount)
+                self._added += len(pairs)
         else:
             borders = int(times.min()), int(times.max())
             batch = self._condense(times, values)
             with self._lock:
                 self._merge(batch, *borders)
+                self._added += len(times)
         return len(times)
 
     def summary(self, *, now: int) -> Summary:

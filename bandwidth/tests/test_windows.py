@@ -401,3 +401,17 @@ def test_sixteen_threads_lose_nothing_count_nothing_twice_and_show_no_half_batch
     assert [counts.pop(device) for device in batched] == [10 + 40 * rounds] * 8
     assert counts.pop("single") == 1 + 20 * rounds
     assert list(counts.values()) == [1] * 4 * rounds
+
+
+def test_tells_what_it_holds_without_counting() -> None:
+    store = BandwidthStore()
+    assert store.held() == (0, 0, 0, 0)
+    for second in range(100):
+        store.add("a", second, 1, 2)
+    store.add_batch(["a", "b", "b"], [7, 7, 8], [LARGEST] * 3, [0] * 3)
+    store._check()
+    devices, entries, nbytes, added = store.held()
+    assert (devices, entries, added) == (2, 103, 103)
+    assert nbytes == sum(device.times.nbytes + device.sums.nbytes for device in store._devices.values())
+    store.clear()
+    assert store.held() == (0, 0, 0, 103)

@@ -258,3 +258,15 @@ def test_sixteen_threads_lose_nothing_and_count_nothing_twice() -> None:
     with store.view("user", "u") as view:
         totals = aggregate_sums(view.sums(0, 2**40), 1, Aggregate.SUM)
     assert totals.values.sum() == rounds
+
+
+def test_totals_tell_series_bytes_and_what_was_ever_added() -> None:
+    store = SeriesStore()
+    assert store.totals() == (0, 0, 0, 0, 0, 0)
+    store.add_batch(np.arange(100), np.ones(100), ["a", "b"] * 50, ["u", "v"] * 50)
+    totals = store.totals()
+    assert (totals.devices, totals.users, totals.series, totals.points, totals.added) == (2, 2, 2, 100, 100)
+    assert 100 * 16 < totals.nbytes < 100_000
+    store.delete("device", "a")
+    after = store.totals()
+    assert (after.series, after.points, after.nbytes, after.added) == (1, 50, totals.nbytes, 100)

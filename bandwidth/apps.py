@@ -3,6 +3,8 @@
 from django.apps import AppConfig
 from django.conf import settings
 
+from timeseries_project import readiness
+
 
 class BandwidthConfig(AppConfig):
     """Bytes to and from the server per device, in windows."""
@@ -15,7 +17,8 @@ class BandwidthConfig(AppConfig):
         from bandwidth.listing import ListingError
 
         try:
-            services.listing_load(settings.BANDWIDTHS_FILE)
+            with readiness.busy("listing", "The listing is being loaded."):
+                services.listing_load(settings.BANDWIDTHS_FILE)
         except ListingError as error:
             # Not ImproperlyConfigured: that prints a traceback, and the autoreloader would go on waiting.
             raise SystemExit(f"BANDWIDTHS_FILE: {error}") from None

@@ -15,6 +15,8 @@ from timeseries_project.api.views import FaultView
 ONE_KEY = ("/devices/{device}", "/users/{user}", "/api/bandwidth/devices/{device_id}")
 OPERATIONS = {
     ("get", "/healthz"),
+    ("get", "/readyz"),
+    ("get", "/metrics"),
     ("get", "/datapoints"),
     ("post", "/datapoints"),
     ("get", "/devices"),
@@ -75,7 +77,7 @@ def test_every_operation_has_its_own_name_a_summary_and_its_errors(schema: dict[
 
 def test_rows_come_in_csv_too(schema: dict[str, Any]) -> None:
     for (method, path), op in operations(schema).items():
-        if method == "get" and path not in ("/healthz", "/api/statistics", *ONE_KEY):
+        if method == "get" and path not in ("/healthz", "/readyz", "/metrics", "/api/statistics", *ONE_KEY):
             assert set(op["responses"]["200"]["content"]) == {"application/json", "text/csv"}, path
 
 

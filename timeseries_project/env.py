@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import NoReturn
 
 
@@ -35,6 +36,14 @@ def integer(name: str, default: int, *, least: int, most: int) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= 20 and least <= int(value) <= most):
         refuse(name, f"must be a whole number from {least} to {most}, not {value!r}.")
     return int(value)
+
+
+def choice(name: str, default: str, known: Iterable[str]) -> str:
+    """Return one of the known words."""
+    value = text(name, default).strip()
+    if value not in known:
+        refuse(name, f"must be one of {', '.join(known)}, not {value!r}.")
+    return value
 
 
 def words(name: str, default: str) -> list[str]:

@@ -58,6 +58,10 @@ class UnknownKeyError(FaultError):
     """There is no data under that key."""
 
 
+class NotReadyError(FaultError):
+    """The process cannot serve at the moment; what the client sent is not at fault."""
+
+
 def refuse_future(timestamps: Sequence[int] | Integers, *, now: int, ticks: int, unit: str, batch: bool) -> None:
     """Raise FutureTimestampError if any lies more than CLOCK_SKEW_SECONDS ahead of now.
 

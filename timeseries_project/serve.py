@@ -5,13 +5,15 @@ HOST=127.0.0.1 PORT=8000 python -m timeseries_project.serve
 
 from __future__ import annotations
 
+import os
 import socket
 
+from django.conf import settings
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 from granian.server import Server
 
-from timeseries_project import env
+from timeseries_project import env, logs
 
 #: Seconds that a stop waits for requests that were accepted; then those that stall are cut.
 STOP_SECONDS = 10
@@ -30,8 +32,10 @@ def main() -> None:
     _require_free(host, port)
 
     # Here, not in the worker: a bad setting or listing stops the start with its one line.
+    os.environ.setdefault("LOG_FORMAT", "json")
     from timeseries_project.asgi import application
 
+    line = {"()": logs.FORMATTERS[settings.LOG_FORMAT]}  # the server's own words look like ours
     server = Server(
         "timeseries_project.asgi:application",
         address=host,
@@ -45,6 +49,7 @@ def main() -> None:
         backlog=4_096,
         backpressure=MAX_CONCURRENT,
         log_level=LogLevels.warning,
+        log_dictconfig={"formatters": {"generic": line, "access": line}},
     )
     print(f"Serving at http://{host}:{port}/", flush=True)  # noqa: T201 - what a person who starts it wants to know
     server.serve(target_loader=lambda *_: application)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.core.management.utils import get_random_secret_key
 
-from timeseries_project import env
+from timeseries_project import env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -15,6 +15,8 @@ ALLOWED_HOSTS = env.hosts("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 
 BANDWIDTHS_FILE = env.text("BANDWIDTHS_FILE", str(BASE_DIR / "bandwidth" / "sample" / "bandwidths.py"))
 CLOCK_SKEW_SECONDS = env.integer("CLOCK_SKEW_SECONDS", 5, least=0, most=300)
+LOG_FORMAT = env.choice("LOG_FORMAT", "text", logs.FORMATTERS)
+LOG_REQUESTS = env.choice("LOG_REQUESTS", "errors", logs.LOGGED_FROM)
 MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", 32 * 2**20, least=1, most=2**40)
 
 INSTALLED_APPS = [
@@ -30,6 +32,7 @@ INSTALLED_APPS = [
     "transactions",
 ]
 MIDDLEWARE = [
+    "timeseries_project.observation.ObservationMiddleware",  # first: it sees what the others answer
     "django.middleware.security.SecurityMiddleware",
     "timeseries_project.api.middleware.HeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -88,9 +91,12 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {"line": {"()": logs.FORMATTERS[LOG_FORMAT]}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     # A refused request is answered with its reason; it is not news for the log. Failures log themselves.
-    "loggers": {"django": {"handlers": [], "level": "ERROR", "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "level": "ERROR", "propagate": True},
+        "timeseries_project.requests": {"level": "INFO"},
+    },
 }

@@ -5,7 +5,7 @@ from django.urls import re_path
 import bandwidth.urls
 import datapoints.urls
 import transactions.urls
-from timeseries_project import dashboard
+from timeseries_project import dashboard, operations
 from timeseries_project.api.views import DocsView, FaultView, HealthView, SchemaView
 
 urlpatterns = [
@@ -15,6 +15,8 @@ urlpatterns = [
     *bandwidth.urls.urlpatterns,
     re_path(r"^\Z", dashboard.home, name="home"),
     re_path(r"^healthz/?\Z", HealthView.as_view()),
+    re_path(r"^readyz/?\Z", operations.ReadyView.as_view()),
+    re_path(r"^metrics/?\Z", operations.MetricsView.as_view()),
     re_path(r"^api/schema/?\Z", SchemaView.as_view(), name="schema"),
     re_path(r"^api/docs/?\Z", DocsView.as_view(), name="docs"),
     # Not handler404: with DEBUG on, Django would show its own page instead.

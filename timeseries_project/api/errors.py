@@ -14,7 +14,7 @@ from django.http import Http404
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.response import Response
 
-from timeseries_project import faults
+from timeseries_project import faults, logs
 from timeseries_project.api.negotiation import prefers_html
 from timeseries_project.api.renderers import BrowsableAPIRenderer, ProblemRenderer
 
@@ -25,6 +25,7 @@ STATUS_OF_FAULT: dict[type[faults.FaultError], HTTPStatus] = {
     faults.FutureTimestampError: HTTPStatus.UNPROCESSABLE_ENTITY,
     faults.AlreadyExistsError: HTTPStatus.CONFLICT,
     faults.UnknownKeyError: HTTPStatus.NOT_FOUND,
+    faults.NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
@@ -54,7 +55,8 @@ def problem_details(exc: Exception) -> dict[str, Any]:
         status, detail = HTTPStatus.BAD_REQUEST, f"{exc}".rstrip(".") + "."
     else:
         logger.error("A request failed", exc_info=exc)
-        status, detail = HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed; the reason is in its log."
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        detail = f"The server failed; its log has the reason under the request id {logs.request_id.get()}."
     problem: dict[str, Any] = {
         "type": "about:blank",
         "title": status.phrase,

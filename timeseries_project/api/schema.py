@@ -142,6 +142,7 @@ _PROBLEMS = {
     413: ("Request Entity Too Large", "The body is larger than the limit."),
     415: ("Unsupported Media Type", "The media type or content encoding is not accepted."),
     422: ("Unprocessable Entity", "The timestamp lies in the future."),
+    503: ("Service Unavailable", "The process cannot serve at the moment."),
 }
 
 

@@ -15,7 +15,7 @@ from datapoints import views
 from timeseries_project.tests.problems import problem
 
 POINT = {"timestamp": 1, "value": 1, "device": "d", "user": "u"}
-GETS = ["/datapoints", "/devices", "/users", "/api/bandwidth/devices", "/api/statistics", "/healthz"]
+GETS = ["/datapoints", "/devices", "/users", "/api/bandwidth/devices", "/api/statistics", "/healthz", "/readyz"]
 KEYS = [
     "a/b",
     "a/",

@@ -54,4 +54,12 @@ class TextFormatter(logging.Formatter):
         return super().formatMessage(record) + (f" {json.dumps(fields)}" if fields else "")
 
 
+class ReasonFilter(logging.Filter):
+    """Lets only exceptions pass: that an answer was a 5xx is what the request's own line says."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether there is an exception."""
+        return record.exc_info is not None
+
+
 FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}

@@ -58,6 +58,7 @@ REASONS = {
     400: "invalid",
     401: "unauthorised",
     406: "unacceptable",
+    408: "too_slow",
     409: "duplicate",
     413: "too_large",
     415: "unsupported",

@@ -91,12 +91,14 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"reason": {"()": logs.ReasonFilter}},
     "formatters": {"line": {"()": logs.FORMATTERS[LOG_FORMAT]}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     # A refused request is answered with its reason; it is not news for the log. Failures log themselves.
     "loggers": {
         "django": {"handlers": [], "level": "ERROR", "propagate": True},
+        "django.request": {"filters": ["reason"]},
         "timeseries_project.requests": {"level": "INFO"},
     },
 }

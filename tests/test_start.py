@@ -80,6 +80,8 @@ def test_the_sample_listing_is_loaded() -> None:
         ("MAX_BODY_BYTES", "0"),
         ("MAX_BODY_BYTES", "1e6"),
         ("MAX_BODY_BYTES", "9" * 5_000),
+        ("LOG_FORMAT", "xml"),
+        ("LOG_REQUESTS", "some"),
         ("BANDWIDTHS_FILE", "absent.py"),
         ("BANDWIDTHS_FILE", "README.md"),
     ],

@@ -116,6 +116,9 @@ class _State(Collector):
             ("users", "Users that have datapoints.", points.users),
             ("bandwidth_devices", "Devices whose bytes are counted.", traffic.devices),
             ("bandwidth_entries", "Bandwidth entries stored.", traffic.entries),
+            ("datapoints_limit", "Datapoints that may be stored.", settings.MAX_DATAPOINTS),
+            ("series_limit", "Series that there may be.", settings.MAX_SERIES),
+            ("bandwidth_entries_limit", "Bandwidth entries that may be stored.", settings.MAX_BANDWIDTH_ENTRIES),
             ("recent_transactions", "Transactions of the last 60 seconds.", recent.count),
             ("ready", "Whether the process can serve, as /readyz answers.", not readiness.reasons()),
         ):

@@ -18,6 +18,9 @@ CLOCK_SKEW_SECONDS = env.integer("CLOCK_SKEW_SECONDS", 5, least=0, most=300)
 LOG_FORMAT = env.choice("LOG_FORMAT", "text", logs.FORMATTERS)
 LOG_REQUESTS = env.choice("LOG_REQUESTS", "errors", logs.LOGGED_FROM)
 MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", 32 * 2**20, least=1, most=2**40)
+MAX_DATAPOINTS = env.integer("MAX_DATAPOINTS", 50_000_000, least=1, most=2**40)
+MAX_SERIES = env.integer("MAX_SERIES", 1_000_000, least=1, most=2**31 - 1)
+MAX_BANDWIDTH_ENTRIES = env.integer("MAX_BANDWIDTH_ENTRIES", 50_000_000, least=1, most=2**40)
 
 INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",  # before staticfiles: its own handler answers HTML for a missing file

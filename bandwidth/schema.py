@@ -9,7 +9,7 @@ from drf_spectacular.utils import (
 )
 
 from bandwidth import serializers
-from timeseries_project.api.schema import answer, created, one_or_batch, one_or_batch_examples, problems, rows
+from timeseries_project.api.schema import Links, answer, created, one_or_batch, one_or_batch_examples, problems, rows
 
 EXAMPLE = {"device_id": "router-1", "timestamp": 1524835983, "bytes_ts": 12, "bytes_fs": 30}
 
@@ -29,6 +29,12 @@ _DEVICE = {
     "bytes_fs": 1236,
 }
 
+
+def _of_device(device: str) -> Links:
+    """Lead from an answer, at the place in it that names a device, to what there is of the device."""
+    return {"bandwidth_windows": {"device_uuid": device}, "bandwidth_device": {"device_id": device}}
+
+
 bandwidth = extend_schema_view(
     create=extend_schema(
         operation_id="bandwidth_create",
@@ -36,7 +42,13 @@ bandwidth = extend_schema_view(
         request=one_or_batch(serializers.EntrySerializer),
         examples=one_or_batch_examples("entry", EXAMPLE),
         responses={
-            **created(serializers.EntrySerializer, EXAMPLE, serializers.EntriesCreatedSerializer, {"created": 2}),
+            **created(
+                serializers.EntrySerializer,
+                EXAMPLE,
+                serializers.EntriesCreatedSerializer,
+                {"created": 2},
+                {**_of_device("$response.body#/device_id"), "bandwidth_devices": {}},
+            ),
             **problems(400, 406, 413, 415, 422),
         },
     ),
@@ -51,7 +63,12 @@ devices = extend_schema_view(
     list=extend_schema(
         operation_id="bandwidth_devices",
         tags=["bandwidth"],
-        responses={**rows(serializers.BandwidthDeviceSerializer(many=True), [_DEVICE]), **problems(400, 406)},
+        responses={
+            **rows(
+                serializers.BandwidthDeviceSerializer(many=True), [_DEVICE], _of_device("$response.body#/0/device_id")
+            ),
+            **problems(400, 406),
+        },
     ),
     retrieve=extend_schema(
         operation_id="bandwidth_device",
@@ -59,6 +76,9 @@ devices = extend_schema_view(
         parameters=[
             OpenApiParameter("device_id", str, OpenApiParameter.PATH, description="The device, percent-encoded UTF-8.")
         ],
-        responses={**answer(serializers.BandwidthDeviceSerializer, _DEVICE), **problems(400, 404, 406)},
+        responses={
+            **answer(serializers.BandwidthDeviceSerializer, _DEVICE, _of_device("$response.body#/device_id")),
+            **problems(400, 404, 406),
+        },
     ),
 )

@@ -6,14 +6,22 @@ from typing import Any
 
 from drf_spectacular.utils import (
     OpenApiParameter,
-    OpenApiResponse,
     extend_schema,
     extend_schema_view,
 )
 
 from datapoints import serializers
 from datapoints.statistics import Aggregate
-from timeseries_project.api.schema import answer, created, one_or_batch, one_or_batch_examples, problems, rows
+from timeseries_project.api.schema import (
+    LinkedResponse,
+    Links,
+    answer,
+    created,
+    one_or_batch,
+    one_or_batch_examples,
+    problems,
+    rows,
+)
 
 EXAMPLE = {"timestamp": "2026-01-31T12:00:00Z", "value": 20.5, "device": "thermometer-1", "user": "ada"}
 
@@ -33,6 +41,19 @@ def _key(name: str) -> OpenApiParameter:
     return OpenApiParameter(name, str, OpenApiParameter.PATH, description=f"The {name}, percent-encoded UTF-8.")
 
 
+def _of_key(name: str, key: str) -> Links:
+    """Lead from an answer, at the place in it that names a device or user, to what there is of it."""
+    operations = ("{}_retrieve", "{}_statistics", "{}_moving_average", "{}_datapoints_delete")
+    return {operation.format(name): {name: key} for operation in operations} | {"datapoints_list": {name: key}}
+
+
+_OF_POINT: Links = {
+    **_of_key("user", "$response.body#/user"),
+    **_of_key("device", "$response.body#/device"),
+    "devices_list": {},
+    "users_list": {},
+}
+
 datapoints = extend_schema_view(
     create=extend_schema(
         operation_id="datapoints_create",
@@ -40,7 +61,9 @@ datapoints = extend_schema_view(
         request=one_or_batch(serializers.DatapointSerializer),
         examples=one_or_batch_examples("datapoint", EXAMPLE),
         responses={
-            **created(serializers.DatapointSerializer, EXAMPLE, serializers.DatapointsCreatedSerializer, _CREATED),
+            **created(
+                serializers.DatapointSerializer, EXAMPLE, serializers.DatapointsCreatedSerializer, _CREATED, _OF_POINT
+            ),
             **problems(400, 406, 409, 413, 415, 422),
         },
     ),
@@ -48,7 +71,11 @@ datapoints = extend_schema_view(
         operation_id="datapoints_list",
         tags=["datapoints"],
         responses={
-            **rows(serializers.PageSerializer, {"results": [EXAMPLE], "next": None}),
+            **rows(
+                serializers.PageSerializer,
+                {"results": [EXAMPLE], "next": None},
+                {"datapoints_list": {"cursor": "$response.body#/next"}},
+            ),
             **problems(400, 406),
         },
     ),
@@ -56,12 +83,13 @@ datapoints = extend_schema_view(
 
 
 def _keys(name: str, serializer: Any) -> Any:
+    example = {name: "thermometer-1", **_SUMMARY}
     return extend_schema_view(
         list=extend_schema(
             operation_id=f"{name}s_list",
             tags=["datapoints"],
             responses={
-                **rows(serializer(many=True), [{name: "thermometer-1", **_SUMMARY}]),
+                **rows(serializer(many=True), [example], _of_key(name, f"$response.body#/0/{name}")),
                 **problems(400, 406),
             },
         ),
@@ -69,13 +97,22 @@ def _keys(name: str, serializer: Any) -> Any:
             operation_id=f"{name}_retrieve",
             tags=["datapoints"],
             parameters=[_key(name)],
-            responses={**answer(serializer, {name: "thermometer-1", **_SUMMARY}), **problems(400, 404, 406)},
+            responses={
+                **answer(serializer, example, _of_key(name, f"$response.body#/{name}")),
+                **problems(400, 404, 406),
+            },
         ),
         destroy=extend_schema(
             operation_id=f"{name}_datapoints_delete",
             tags=["datapoints"],
             parameters=[_key(name)],
-            responses={204: OpenApiResponse(description="There are none any more."), **problems(400, 406)},
+            responses={
+                204: LinkedResponse(
+                    description="There are none any more.",
+                    links={f"{name}_retrieve": {name: f"$request.path.{name}"}, f"{name}s_list": {}},
+                ),
+                **problems(400, 406),
+            },
         ),
     )
 

@@ -17,7 +17,7 @@ MICROSECONDS = 1_000_000
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DATE_TIME = re.compile(
+DATE_TIME = re.compile(
     r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
     r"(?:[Tt ](?P<hour>[0-9]{2})"
     r"(?::(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]+))?)?)?"
@@ -31,7 +31,7 @@ def parse(text: str) -> int:
 
     Raises ValueError, with a sentence for the client, for anything else.
     """
-    match = _DATE_TIME.fullmatch(text)
+    match = DATE_TIME.fullmatch(text)
     if match is None:
         if _UNESCAPED_OFFSET.fullmatch(text):
             raise ValueError("is not a timestamp; a + in a query string must be written %2B.")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from drf_spectacular.utils import (
-    OpenApiExample,
     OpenApiResponse,
     extend_schema,
     extend_schema_view,
 )
 
-from timeseries_project.api.schema import one_or_batch, one_or_batch_examples, problems
+from timeseries_project.api.schema import LinkedResponse, answer, one_or_batch, one_or_batch_examples, problems
 from transactions import serializers
 
 EXAMPLE = {"amount": 12.3, "timestamp": 1478192204000}
@@ -22,8 +21,9 @@ transactions = extend_schema_view(
         examples=one_or_batch_examples("transaction", EXAMPLE),
         responses={
             # A body that is there for a batch only cannot be described as one: a client would read it always.
-            201: OpenApiResponse(
-                description='Counted. A batch is answered with `{"accepted": n, "expired": m}`, one with no body.'
+            201: LinkedResponse(
+                description='Counted. A batch is answered with `{"accepted": n, "expired": m}`, one with no body.',
+                links={"transaction_statistics": {}, "transactions_delete": {}},
             ),
             204: OpenApiResponse(description="Older than 60 s: nothing was counted."),
             **problems(400, 406, 413, 415, 422),
@@ -32,7 +32,10 @@ transactions = extend_schema_view(
     destroy=extend_schema(
         operation_id="transactions_delete",
         tags=["transactions"],
-        responses={204: OpenApiResponse(description="All are forgotten."), **problems(400, 406)},
+        responses={
+            204: LinkedResponse(description="All are forgotten.", links={"transaction_statistics": {}}),
+            **problems(400, 406),
+        },
     ),
 )
 
@@ -41,15 +44,7 @@ statistics = extend_schema_view(
         operation_id="transaction_statistics",
         tags=["transactions"],
         responses={
-            (200, "application/json"): OpenApiResponse(
-                serializers.StatisticsSerializer,
-                examples=[
-                    OpenApiExample(
-                        "Two transactions",
-                        value={"sum": 7.5, "avg": 3.75, "max": 12.5, "min": -5.0, "count": 2},
-                    )
-                ],
-            ),
+            **answer(serializers.StatisticsSerializer, {"sum": 7.5, "avg": 3.75, "max": 12.5, "min": -5.0, "count": 2}),
             **problems(400, 406),
         },
     ),

@@ -25,7 +25,7 @@ MAX_SAFE_INTEGER = 2**53 - 1
 MAX_MAGNITUDE = 1e150
 MAX_KEY_LENGTH = 255
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DIGITS = re.compile(r"[0-9]+")
 #: Python converts no integer of more digits, and nor does the JSON decoder.
@@ -47,7 +47,7 @@ def number_from_text(text: str) -> int | float | None:
     """Read a decimal number in ASCII; None if the text is no such number. It may be infinite."""
     if _INTEGER.fullmatch(text) and len(text) <= _MAX_DIGITS:
         return int(text)
-    return float(text) if _NUMBER.fullmatch(text) else None
+    return float(text) if NUMBER.fullmatch(text) else None
 
 
 class WireField(Field[Any, Any, Any, Any]):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
@@ -17,10 +18,13 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 from rest_framework.fields import empty
 
+from timeseries_project import timestamps
 from timeseries_project.api import fields
 from timeseries_project.api.serializers import InputSerializer, NoParameters
 
 Endpoint = tuple[str, str, str, Any]
+#: By operation what its parameters are, as runtime expressions of OpenAPI such as `$response.body#/device`.
+Links = Mapping[str, Mapping[str, str]]
 
 
 def without_trailing_slashes(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
@@ -43,9 +47,25 @@ class AutoSchema(BaseAutoSchema):
         body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         return {**body, "required": True} if body else body  # an empty body is never valid
 
+    def _get_response_for_code(self, serializer: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        response: dict[str, Any] = super()._get_response_for_code(serializer, *args, **kwargs)  # type: ignore[no-untyped-call]
+        links = serializer.links if isinstance(serializer, LinkedResponse) else None
+        return {**response, "links": links} if links else response
+
     def _is_list_view(self, serializer: Any = None) -> bool:
         # An answer is a list where its serializer says so, whatever the action is called.
         return isinstance(serializer, serializers.ListSerializer)
+
+
+class LinkedResponse(OpenApiResponse):
+    """A response that says which operations its content leads to, and with which parameters."""
+
+    def __init__(self, *args: Any, links: Links | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.links = {
+            operation: {"operationId": operation, "parameters": dict(parameters)}
+            for operation, parameters in (links or {}).items()
+        }
 
 
 def query_parameters(serializer: type[InputSerializer]) -> list[OpenApiParameter]:
@@ -65,10 +85,16 @@ def query_schema(field: fields.WireField) -> dict[str, Any]:
     """Return the JSON schema of a field as it is spelt in a query string."""
     # Spelt out, a time that may be a date or a number is text.
     times = isinstance(field, fields.TimestampField)
-    schema = {"type": "string"} if times else field_schema(field, "response")
+    time = {"type": "string", "pattern": _pattern(timestamps.DATE_TIME, fields.NUMBER)}
+    schema = time if times else field_schema(field, "response")
     if field.default is not empty:
         schema["default"] = field.to_representation(field.default)
     return schema
+
+
+def _pattern(*patterns: re.Pattern[str]) -> str:
+    """Return what matches any of some patterns, in the dialect of JSON schemas: whole texts, no named groups."""
+    return "^(?:" + "|".join(re.sub(r"\?P<[a-z]+>", "?:", pattern.pattern) for pattern in patterns) + ")$"
 
 
 def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
@@ -78,7 +104,8 @@ def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
             text = {"type": "string", "format": "date-time"}
             epoch = {"type": "number", "minimum": 0, "description": "Epoch seconds."}
             # A date alone is accepted too, and is no RFC 3339 date-time, so requests carry no format.
-            return text if direction == "response" else {"oneOf": [{"type": "string"}, epoch]}
+            date = {"type": "string", "pattern": _pattern(timestamps.DATE_TIME)}
+            return text if direction == "response" else {"oneOf": [date, epoch]}
         case fields.NumberField():
             limit = fields.MAX_MAGNITUDE
             return {"type": "number", "format": "double", "minimum": -limit, "maximum": limit}
@@ -88,7 +115,12 @@ def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
                 schema["maximum"] = field.most
             return schema
         case fields.KeyField():
-            key = {"type": "string", "minLength": 1, "maxLength": fields.MAX_KEY_LENGTH}
+            key = {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": fields.MAX_KEY_LENGTH,
+                "pattern": r"^[^\u0000-\u001F\u007F-\u009F]*$",
+            }
             return key if direction == "response" else {"oneOf": [key, {"type": "integer"}]}
         case fields.ChoiceField():
             return {"type": "string", "enum": [str(word) for word in field.words]}
@@ -193,11 +225,13 @@ def one_or_batch_examples(noun: str, item: object) -> list[OpenApiExample]:
     ]
 
 
-def created(one: type[InputSerializer], item: object, many: Any, counts: object) -> dict[Any, OpenApiResponse]:
+def created(
+    one: type[InputSerializer], item: object, many: Any, counts: object, links: Links | None = None
+) -> dict[Any, OpenApiResponse]:
     """Describe the answer to such a body: the item as stored or, for a batch, what became of it."""
     name = one.__name__.removesuffix("Serializer")
     return {
-        (201, "application/json"): OpenApiResponse(
+        (201, "application/json"): LinkedResponse(
             PolymorphicProxySerializer(
                 component_name=f"{name}OrCreated",
                 serializers=[one, many],
@@ -206,18 +240,28 @@ def created(one: type[InputSerializer], item: object, many: Any, counts: object)
             ),
             description="The item as stored or, for a batch, how many were.",
             examples=[OpenApiExample("One", value=item), OpenApiExample("A batch", value=counts)],
-        )
+            links=links,
+        ),
+        (201, "text/html"): _PAGE,
     }
 
 
-def answer(serializer: Any, example: object) -> dict[Any, OpenApiResponse]:
+def answer(serializer: Any, example: object, links: Links | None = None) -> dict[Any, OpenApiResponse]:
     """Describe an answer in JSON."""
-    return {(200, "application/json"): OpenApiResponse(serializer, examples=[OpenApiExample("Example", value=example)])}
+    examples = [OpenApiExample("Example", value=example)]
+    return {
+        (200, "application/json"): LinkedResponse(serializer, examples=examples, links=links),
+        (200, "text/html"): _PAGE,
+    }
 
 
-def rows(serializer: Any, example: object) -> dict[Any, OpenApiResponse]:
+def rows(serializer: Any, example: object, links: Links | None = None) -> dict[Any, OpenApiResponse]:
     """Describe an answer that holds rows, and so comes in CSV too."""
     return {
-        **answer(serializer, example),
+        **answer(serializer, example, links),
         (200, "text/csv"): OpenApiResponse({"type": "string"}, description="The rows under a header."),
     }
+
+
+#: The same answer for people.
+_PAGE = OpenApiResponse({"type": "string"})

@@ -22,7 +22,7 @@ from rest_framework.viewsets import ViewSetMixin
 
 from timeseries_project.api import renderers
 from timeseries_project.api.fields import WireField
-from timeseries_project.api.schema import HealthSerializer, problems
+from timeseries_project.api.schema import HealthSerializer, answer, problems
 from timeseries_project.api.serializers import InputSerializer, NoParameters
 from timeseries_project.columns import ColumnarRows
 
@@ -190,7 +190,11 @@ class HealthView(ApiView):
 
     name = "Health"
 
-    @extend_schema(operation_id="healthz", responses={200: HealthSerializer, **problems(400, 406)}, tags=["operations"])
+    @extend_schema(
+        operation_id="healthz",
+        responses={**answer(HealthSerializer, {"status": "ok"}), **problems(400, 406)},
+        tags=["operations"],
+    )
     def get(self, request: BaseRequest) -> Response:
         """Answer while the process lives."""
         return Response({"status": "ok"})

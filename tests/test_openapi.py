@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -75,10 +76,47 @@ def test_every_operation_has_its_own_name_a_summary_and_its_errors(schema: dict[
                 assert response["content"]["application/problem+json"]["examples"]
 
 
-def test_rows_come_in_csv_too(schema: dict[str, Any]) -> None:
+def test_answers_come_as_pages_and_rows_in_csv_too(schema: dict[str, Any]) -> None:
     for (method, path), op in operations(schema).items():
-        if method == "get" and path not in ("/healthz", "/readyz", "/metrics", "/api/statistics", *ONE_KEY):
-            assert set(op["responses"]["200"]["content"]) == {"application/json", "text/csv"}, path
+        if method == "get" and path != "/metrics":
+            rows = path not in ("/healthz", "/readyz", "/api/statistics", *ONE_KEY)
+            types = {"application/json", "text/html", *(["text/csv"] if rows else [])}
+            assert set(op["responses"]["200"]["content"]) == types, path
+
+
+def test_links_lead_to_operations_and_parameters_that_there_are(schema: dict[str, Any]) -> None:
+    """Whoever adds a datapoint learns where its statistics are, and what has no operation leads nowhere."""
+    found = {op["operationId"]: op for op in operations(schema).values()}
+    links = [
+        (operation, link)
+        for operation, op in found.items()
+        for response in op["responses"].values()
+        for link in response.get("links", {}).values()
+    ]
+    for operation, link in links:
+        target = found[link["operationId"]]
+        assert set(link["parameters"]) <= {p["name"] for p in target["parameters"]}, operation
+    targets = {target["operationId"] for _, target in links}
+    assert {name for name, op in found.items() if "requestBody" not in op} - targets == {"healthz", "readyz", "metrics"}
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        ("2026-01-31", True),
+        ("2026-01-31T12", True),
+        ("2026-01-31T12:00:00,5+01:00", True),
+        ("12e5", False),
+        ("2026-W05", False),
+        ("2026-01-31\n", False),
+    ],
+)
+def test_the_pattern_of_times_is_that_of_the_reader(schema: dict[str, Any], text: str, valid: bool) -> None:
+    parts = schema["components"]["schemas"]
+    [body] = [s for s in parts["DatapointRequest"]["properties"]["timestamp"]["oneOf"] if s["type"] == "string"]
+    [query] = [p for p in operations(schema)["get", "/datapoints"]["parameters"] if p["name"] == "start"]
+    assert bool(re.fullmatch(body["pattern"], text)) == valid
+    assert bool(re.fullmatch(query["schema"]["pattern"], text)) == (valid or text == "12e5")
 
 
 def test_examples_are_there_and_can_be_sent(schema: dict[str, Any], api: APIClient) -> None:

@@ -1,0 +1,30 @@
+"""Schemathesis against the production server: what our own schema says, turned against us.
+
+It draws valid and invalid requests from the schema, follows its links, and holds every answer against it.
+A longer run is described in docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.test_server import ROOT, Served
+
+#: The same requests each time; `--seed` and `--max-time` on the command line draw others.
+ARGUMENTS = ("--checks=all", "--seed=1", "--max-examples=12", "--generation-database=none", "--no-color")
+
+
+def test_no_request_finds_the_service_other_than_its_schema_says() -> None:
+    served = Served()
+    served.wait()
+    schemathesis = Path(sys.executable).with_name("schemathesis")
+    url = f"http://127.0.0.1:{served.port}/api/schema/?format=json"
+    run = subprocess.run([schemathesis, "run", url, *ARGUMENTS], cwd=ROOT, capture_output=True, text=True, timeout=600)
+    served.process.terminate()
+    _, err = served.process.communicate(timeout=30)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "No issues found" in run.stdout
+    assert err == "", "the server logged failures"
+    assert served.process.returncode == 0

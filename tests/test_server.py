@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -62,10 +62,13 @@ class Served:
         return response.status, response, content
 
     def raw(self, text: bytes) -> bytes:
-        """Send bytes, and return all that is answered until the server closes."""
-        with self.connect() as stream:
+        """Send bytes, and return all that is answered until the server closes, which it may before it read all."""
+        answer = b""
+        with self.connect() as stream, suppress(ConnectionError):
             stream.sendall(text)
-            return b"".join(iter(lambda: stream.recv(65_536), b""))
+            while part := stream.recv(65_536):
+                answer += part
+        return answer
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

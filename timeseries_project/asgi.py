@@ -38,17 +38,17 @@ class Application(BaseHandler):
         self.load_middleware()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; do nothing if the client goes before its body is complete."""
+        """Answer one request; one whose body breaks off is refused before anything is done."""
         if scope["type"] != "http":
             return
         environ = _environ(scope)
         body = await _body(environ, receive)
-        if body is None:
-            return
-        environ["wsgi.input"] = io.BytesIO(body)
+        environ["wsgi.input"] = io.BytesIO(body or b"")
+        request = Utf8Request(environ)
+        request.is_whole = body is not None
         # Inline: the handler takes microseconds to milliseconds and awaits nothing. Django's signals around a
         # request are not sent, for there are no database connections and caches that would listen.
-        response = self.get_response(Utf8Request(environ))
+        response = self.get_response(request)
         try:
             await _answer(response, scope["method"], receive, send)
         finally:
@@ -72,7 +72,11 @@ def _environ(scope: Scope) -> dict[str, Any]:
         "wsgi.url_scheme": scope.get("scheme", "http"),
     }
     for name, value in scope["headers"]:
-        key = _HEADER_KEYS.get(name) or _header_key(name)
+        key = _HEADER_KEYS.get(name)
+        if key is None:
+            if b"_" in name:
+                continue  # A_B and A-B have one key: whoever filters the latter would let the former through
+            key = _header_key(name)
         text = value.decode("latin-1")
         # Repeated headers are one list (RFC 9110 section 5.3); a repeated length is then no number, and refused.
         environ[key] = f"{environ[key]},{text}" if key in environ else text
@@ -91,7 +95,7 @@ for _name in (b"host", b"user-agent", b"accept", b"accept-encoding", b"connectio
 
 
 async def _body(environ: dict[str, Any], receive: Receive) -> bytes | None:
-    """Collect the body, up to the limit; None if the client went away.
+    """Collect the body, up to the limit; None if it breaks off: the client went away, or its chunks are malformed.
 
     Where it is larger, what is beyond the limit stays unread, and CONTENT_LENGTH tells the parser, which refuses.
     """

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.http import Http404
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.response import Response
@@ -51,6 +51,9 @@ def problem_details(exc: Exception) -> dict[str, Any]:
         status, detail = HTTPStatus(exc.status_code), str(exc.detail)
     elif isinstance(exc, RequestDataTooBig):
         status, detail = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{exc}."
+    elif isinstance(exc, TooManyFieldsSent):  # its own words are for whoever sets Django up
+        limit = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+        status, detail = HTTPStatus.BAD_REQUEST, f"The query holds more than {limit} parameters."
     elif isinstance(exc, SuspiciousOperation):
         status, detail = HTTPStatus.BAD_REQUEST, f"{exc}".rstrip(".") + "."
     else:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ParseError
 
 from timeseries_project.api.views import FaultView
 from timeseries_project.faults import InvalidInputError
@@ -35,7 +35,7 @@ class HeadersMiddleware:
 
 
 class RequestGuardMiddleware:
-    """Refuses a foreign Host and a path that is not UTF-8, and answers a page's failure, as problem details."""
+    """Refuses a foreign Host, a path that is not UTF-8 and half a body, and answers a page's failure: as problems."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -55,6 +55,8 @@ class RequestGuardMiddleware:
             self._remember(request.META.get("HTTP_HOST", ""), allowed)
         if not getattr(request, "is_utf8", True):
             return self._answer(request, InvalidInputError("The path or the query is not UTF-8."))
+        if not getattr(request, "is_whole", True):
+            return self._answer(request, ParseError("The body breaks off before its end."))
         if not request.path_info.startswith("/"):
             # Django would answer this one before it asks any route.
             return self._answer(request, NotFound())

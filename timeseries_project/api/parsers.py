@@ -47,6 +47,9 @@ def read_body(stream: IO[bytes], meta: Mapping[str, str]) -> bytes:
     encoding = meta.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in ("", "identity"):
         raise UnsupportedMediaType(encoding, f"Content encoding {encoding!r} is not accepted; send it as it is.")
+    coding = meta.get("HTTP_TRANSFER_ENCODING", "chunked")
+    if coding.strip().lower() != "chunked":
+        raise ParseError(f"The transfer coding {coding!r} is not accepted; there is chunked.")
     limit = settings.MAX_BODY_BYTES
     declared = meta.get("CONTENT_LENGTH") or "0"
     if "HTTP_TRANSFER_ENCODING" in meta and not meta.get("CONTENT_LENGTH"):

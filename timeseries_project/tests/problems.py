@@ -6,13 +6,19 @@ from typing import Any
 
 from django.http import HttpResponse
 
+PROBLEM = "application/problem+json"
+
 
 def problem(response: Any, status: int) -> dict[str, Any]:
     """Assert that an answer is the documented problem with that status; return its members."""
     assert isinstance(response, HttpResponse)
     assert response.status_code == status, response.content
-    assert response["Content-Type"] == "application/problem+json"
-    body: dict[str, Any] = response.json()
+    assert response["Content-Type"] == PROBLEM
+    return members(response.json(), status)
+
+
+def members(body: dict[str, Any], status: int) -> dict[str, Any]:
+    """Assert that a body has the members of a problem with that status; return them."""
     assert set(body) - {"errors"} == {"type", "title", "status", "detail"}
     assert body["status"] == status
     assert all(isinstance(body[member], str) and body[member] for member in ("type", "title", "detail"))

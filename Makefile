@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run serve demo bench test lint client screenshots clean
+.PHONY: run serve demo bench fuzz test lint client screenshots clean
 
 run: $(VENV)/runs
 	$(BIN)/python manage.py runserver $(HOST):$(PORT)
@@ -22,6 +22,10 @@ demo: $(VENV)/runs
 # ARGS="--quick", "--full" or "--only NAME" choose how thorough.
 bench: $(VENV)/benches
 	$(BIN)/python benchmarks/compare.py $(ARGS)
+
+# Looks for inputs that break the readers. ARGS="body -max_total_time=600" chooses a target and libFuzzer's options.
+fuzz: $(VENV)/fuzzes
+	$(BIN)/python fuzz/run.py $(ARGS)
 
 test: lint client
 	$(BIN)/python manage.py test
@@ -54,6 +58,10 @@ $(VENV)/develops: requirements-dev.txt requirements.txt | $(VENV)/bin/python
 
 $(VENV)/benches: requirements-bench.txt requirements.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --requirement requirements-bench.txt
+	touch $@ $(VENV)/runs
+
+$(VENV)/fuzzes: requirements-fuzz.txt requirements.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --requirement requirements-fuzz.txt
 	touch $@ $(VENV)/runs
 
 clean:

@@ -1,0 +1,187 @@
+"""What is fuzzed, and what must hold whatever the bytes are; knows nothing of the fuzzer (fuzz/run.py).
+
+Each target takes any bytes and raises where a property is broken: an error that is not documented, the batch
+reader and the item-by-item reader of two minds, something that does not come back as it was sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from rest_framework.exceptions import ParseError, ValidationError
+
+from bandwidth import listing
+from bandwidth import services as bandwidth
+from bandwidth.serializers import EntrySerializer
+from datapoints import services as datapoints
+from datapoints.serializers import DatapointSerializer
+from timeseries_project import timestamps
+from timeseries_project.api.fields import KeyField, TimestampField, number_from_text
+from timeseries_project.api.parsers import BodyParser, CSVParser, JSONParser, NDJSONParser, csv_rows, parse_csv
+from timeseries_project.api.serializers import InputSerializer, is_batch
+from timeseries_project.columns import Keys
+from timeseries_project.faults import FaultError
+from timeseries_project.wsgi import application
+from transactions.serializers import TransactionSerializer
+
+_SUFFIXES = (".py", ".json", ".csv")
+_SERIALIZERS: tuple[type[InputSerializer], ...] = (DatapointSerializer, EntrySerializer, TransactionSerializer)
+_PARSERS: tuple[BodyParser, ...] = (JSONParser(), NDJSONParser(), CSVParser())
+#: Where query strings go; the keys have data.
+_PATHS = (
+    "/datapoints",
+    "/devices",
+    "/statistics/devices/d/avg",
+    "/statistics/devices/d/median",
+    "/statistics/users/u/moving_avg",
+    "/api/bandwidth",
+    "/api/bandwidth/devices",
+    "/charts/datapoints",
+    "/charts/bandwidth",
+    "/",
+)
+
+
+def read_listing(data: bytes) -> None:
+    """A listing is read, or refused in one line; its first byte says of which kind it is."""
+    suffix = _SUFFIXES[data[0] % len(_SUFFIXES)] if data else ".py"
+    path = Path(tempfile.gettempdir(), f"fuzzed-listing{suffix}")
+    path.write_bytes(data[1:])
+    try:
+        columns = listing.read(path)
+    except listing.ListingError as error:
+        if len(str(error).splitlines()) != 1:
+            raise
+    else:
+        assert set(columns) == {"device_id", "timestamp", "bytes_ts", "bytes_fs"}
+        assert len(set(map(len, map(_plain, columns.values())))) == 1
+    finally:
+        path.unlink()
+
+
+def read_body(data: bytes) -> None:
+    """A body means the same the fast way and item by item; its first byte says what it is and of which app."""
+    kind, body = data[0] if data else 0, data[1:]
+    serializer, parser = _SERIALIZERS[kind % 3], _PARSERS[kind // 3 % 3]
+    names = tuple(serializer.wire_fields())
+    fast = _outcome(lambda: parser.parse_body(body, serializer), serializer)
+    if isinstance(parser, CSVParser):
+        slow = _outcome(lambda: csv_rows(*parse_csv(body, names)), serializer)
+    else:
+        slow = _outcome(lambda: parser.parse_body(body, None), serializer)
+    assert fast == slow, (fast, slow)
+
+
+def _outcome(parse: Callable[[], object], serializer: type[InputSerializer]) -> Any:
+    """Return the columns that a body means, or why it is refused."""
+    try:
+        data = parse()
+        read = serializer.read_batch(data) if is_batch(data) else serializer.read(data)  # type: ignore[arg-type]
+    except ParseError as error:
+        return str(error.detail)
+    except FaultError as error:
+        return error.detail, error.errors
+    return {name: repr(_plain(column)) for name, column in read.items()}
+
+
+def _plain(column: Any) -> Any:
+    """Return a column as a list, and a single value as it is."""
+    if isinstance(column, Keys):
+        return [column.names[code] for code in column.codes.tolist()]
+    return column.tolist() if isinstance(column, np.ndarray) else column
+
+
+def ask(data: bytes) -> None:
+    """A query is answered, or refused with problem details; its first byte says where it goes."""
+    if not datapoints.totals().points:
+        datapoints.store.add(1_000_000, 1.0, "d", "u")
+        datapoints.store.add(86_400_000_000, 2.0, "d", "u")
+        bandwidth.store.add("d", 1, 2, 3)
+    path = _PATHS[data[0] % len(_PATHS)] if data else "/"
+    status, content = _request("GET", path, data[1:].decode("latin-1"))
+    assert status in (200, 400, 404, 406), (status, content)
+    if status >= 400:
+        assert json.loads(content)["status"] == status
+
+
+def _request(method: str, path: str, query: str = "") -> tuple[int, bytes]:
+    statuses: list[str] = []
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": io.StringIO(),
+    }
+    chunks = application(environ, lambda status, headers: statuses.append(status))
+    content = b"".join(chunks)
+    return int(statuses[0].split()[0]), content
+
+
+def read_timestamp(data: bytes) -> None:
+    """A timestamp alone is what it is in a column, and comes back as what it was read as."""
+    text = data.decode(errors="surrogateescape")
+    with contextlib.suppress(ValidationError):
+        moment = TimestampField().from_text(text)
+        if moment < timestamps.parse("9999-12-31"):
+            assert timestamps.parse(timestamps.render(moment)) == moment
+    try:
+        parsed = timestamps.parse(text)
+    except ValueError:
+        parsed = None
+    if text:
+        column = timestamps.parse_column([text, text])
+        assert column is None or column.tolist() == [parsed, parsed]
+    number = number_from_text(text)
+    if isinstance(number, float) and math.isfinite(number) and 0 <= number < 2**33:
+        moment = timestamps.from_seconds(number)
+        assert timestamps.column_from_seconds(np.array([number])).tolist() == [moment]
+        assert abs(moment - number * 1e6) <= 2
+
+
+def name(data: bytes) -> None:
+    """A key is refused alike alone and in a column; one that is taken names its data, and only those."""
+    key = data.decode(errors="surrogatepass") if data.isascii() else data.decode("utf-8", "surrogateescape")
+    field = KeyField()
+    try:
+        taken = field.to_internal_value(key)
+    except ValidationError:
+        taken = None
+    try:
+        field.check_all([key, "other"])
+    except ValidationError:
+        assert taken is None
+        return
+    assert taken == key
+    datapoints.store.clear()
+    datapoints.store.add(1, 1.0, key, "u")
+    datapoints.store.add(1, 1.0, "another key", "u")
+    path = key.encode().decode("latin-1")
+    status, content = _request("GET", f"/statistics/devices/{path}/avg", "end=1970-01-02")
+    assert (status, json.loads(content)[0]["count"]) == (200, 1)
+    _, content = _request("GET", "/datapoints", f"device={quote(key, safe='')}")
+    assert [point["device"] for point in json.loads(content)["results"]] == [key]
+    assert _request("DELETE", f"/devices/{path}/datapoints")[0] == 204
+    assert {summary.key for summary in datapoints.keys_list("device")} == {"another key"} - {key}
+    datapoints.store.clear()
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "listing": read_listing,
+    "body": read_body,
+    "query": ask,
+    "timestamp": read_timestamp,
+    "key": name,
+}

@@ -17,9 +17,13 @@ from typing import Any
 
 import pytest
 
+from timeseries_project.serve import STOP_SECONDS
+
 ROOT = Path(__file__).resolve().parents[1]
 LINE = '{"timestamp":%d,"value":1,"device":"%s","user":"u"}\n'
 LIMIT = 100_000
+#: The head of a request in chunks, which follow.
+CHUNKED = b"%b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Served:
@@ -145,6 +149,40 @@ def test_a_client_that_goes_in_the_middle_of_a_body_stores_nothing(server: Serve
     assert b'"gone"' not in server.request("GET", "/devices")[2]
 
 
+@pytest.mark.parametrize(
+    "half",
+    [
+        post("text/csv", 5_000) + b"timestamp,value,device,user\n1,1,gone,u\n",
+        CHUNKED % b"POST /datapoints" + b"2d\r\n" + (LINE % (1, "gone")).encode(),
+        CHUNKED % b"DELETE /users/kept/datapoints" + b"5\r\nhello",
+        CHUNKED % b"DELETE /users/kept/datapoints" + b"zz\r\n",
+    ],
+)
+def test_a_client_that_goes_leaves_nothing(server: Served, half: bytes) -> None:
+    kept = b'{"timestamp":1,"value":1,"device":"kept","user":"kept"}'
+    server.request("POST", "/datapoints?on_duplicate=skip", kept, Content_Type="application/json")
+    with server.connect() as stream:
+        stream.sendall(half)
+    assert [json.loads(server.request("GET", f"/devices/{key}")[2]).get("count") for key in ("kept", "gone")] == [
+        1,
+        None,
+    ]
+
+
+def test_clients_that_send_byte_by_byte_hold_up_no_one_and_are_served(server: Served) -> None:
+    body = (LINE % (3, "drop")).encode()
+    with ExitStack() as stack:
+        streams = [stack.enter_context(server.connect()) for _ in range(20)]
+        for stream in streams:
+            stream.sendall(post("application/json", len(body)))
+        for place in range(len(body)):
+            for stream in streams:
+                stream.sendall(body[place : place + 1])
+            assert server.request("GET", "/healthz")[0] == 200
+        statuses = [int(stream.recv(65_536).split()[1]) for stream in streams]
+    assert sorted(statuses) == [201] + [409] * 19
+
+
 def test_two_lengths_are_none(server: Served) -> None:
     answer = server.raw(
         b"POST /datapoints HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/x-ndjson\r\n"
@@ -185,6 +223,37 @@ def test_a_stop_lets_no_accepted_request_go_unanswered() -> None:
         assert stream.recv(65_536).startswith(b"HTTP/1.1 201 ")
     served.process.communicate(timeout=30)
     assert served.process.returncode == 0
+
+
+def test_a_stop_waits_for_what_goes_on_and_cuts_what_stalls() -> None:
+    """Bodies that come to their end are answered, a long answer is read to its end; then stalled ones are cut."""
+    served = Served()
+    served.wait()
+    served.request("POST", "/datapoints", LINE % (1, "long"), Content_Type="application/json")
+    body = (LINE % (1, "last")).encode()
+    with ExitStack() as stack:
+        going, stalled = ([stack.enter_context(served.connect()) for _ in range(20)] for _ in range(2))
+        for stream in [*going, *stalled]:
+            stream.sendall(post("application/json", len(body)) + body[:5])
+        reader = stack.enter_context(served.connect())
+        reader.sendall(b"GET /statistics/devices/long/avg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = reader.recv(1_000)
+        served.request("GET", "/healthz")  # the server has read what was sent before
+        served.process.send_signal(signal.SIGTERM)
+        stopped = time.monotonic()
+        for stream in going:
+            stream.sendall(body[5:])
+        assert sorted(stream.recv(65_536).split()[1] for stream in going) == [b"201"] + [b"409"] * 19
+        while not answer.endswith(b"\r\n0\r\n\r\n"):
+            part = reader.recv(1_000_000)
+            assert part, "the long answer was cut"
+            answer += part
+        assert answer.count(b'"count"') > 1_900_000
+        served.process.communicate(timeout=30)
+        assert STOP_SECONDS - 1 < time.monotonic() - stopped < STOP_SECONDS + 10
+        for stream in stalled:
+            with suppress(ConnectionError):
+                assert stream.recv(65_536) == b""
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,23 @@
+"""Many threads at once against the production server: nothing lost, nothing twice, no half of a batch to be seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.stress import stress
+from tests.test_server import Served
+
+SECONDS = 8
+
+
+def test_all_is_there_once_and_never_by_halves(tmp_path: Path) -> None:
+    listing = tmp_path / "empty.json"
+    listing.write_text("[]")
+    served = Served(BANDWIDTHS_FILE=str(listing))
+    served.wait()
+    ledger = stress(served.port, SECONDS)
+    served.process.terminate()
+    _, log = served.process.communicate(timeout=30)
+    assert ledger.faults == []
+    assert len(ledger.done) == 13, "something was never done"
+    assert (served.process.returncode, log) == (0, "")

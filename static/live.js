@@ -57,6 +57,7 @@ export async function visit(url, { push = false, controls = false } = {}) {
   try {
     const [page, text] = await request(url, signal);
     if (push) history.pushState(null, "", url);
+    if (page.status === 401) return signedOut();
     exchange(new DOMParser().parseFromString(text, "text/html"), controls);
     reached();
     schedule(performance.now() - begin);
@@ -65,15 +66,23 @@ export async function visit(url, { push = false, controls = false } = {}) {
     if (signal.aborted) return false; // something else is being fetched, or the page is hidden
     if (push) history.pushState(null, "", url); // what was asked for is shown when the server is back
     unreachable();
-    timer = setTimeout(refresh, 1000 * Math.min(2 ** (failures - 1), SLOWEST));
+    timer = setTimeout(refresh, 1000 * Math.max(Math.min(2 ** (failures - 1), SLOWEST), error.delay ?? 0));
     return false;
+  }
+}
+
+// An answer that is none, and for how many seconds it wants no other request.
+class Refused extends Error {
+  constructor(page) {
+    super(`status ${page.status}`);
+    this.delay = Number(page.headers.get("Retry-After")) || 0;
   }
 }
 
 async function request(url, signal) {
   const late = AbortSignal.timeout(PATIENCE * 1000);
   const page = await fetch(url, { headers: { Accept: "text/html" }, cache: "no-store", signal: AbortSignal.any([signal, late]) });
-  if (page.status >= 500) throw new Error(`status ${page.status}`);
+  if (page.status >= 500 || page.status === 429) throw new Refused(page);
   return [page, await page.text()];
 }
 
@@ -98,6 +107,17 @@ function unreachable() {
   const since = new Date().toLocaleTimeString();
   banner.textContent = `The server cannot be reached since ${since}. What is shown is from before; trying again.`;
   banner.hidden = false;
+}
+
+// The token that the page was shown with is not accepted any more: nothing is asked until there is another one.
+function signedOut() {
+  document.dispatchEvent(new Event("unreachable"));
+  const link = document.createElement("a");
+  link.href = `${banner.dataset.signIn}?${new URLSearchParams({ next: location.pathname + location.search })}`;
+  link.textContent = "Sign in";
+  banner.replaceChildren("A token is needed to see more; what is shown is from before. ", link, ".");
+  banner.hidden = false;
+  return false;
 }
 
 function reached() {

@@ -10,24 +10,30 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
-import django
 from django.conf import settings
 from django.core.handlers.base import BaseHandler
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from rest_framework.exceptions import ParseError
 
-from timeseries_project.wsgi import Utf8Request
+from timeseries_project.wsgi import Utf8Request  # first: it names the settings and sets Django up
+
+# isort: split
+from timeseries_project import sign_in
+from timeseries_project.api import access
+from timeseries_project.api.errors import BodyTooSlow, TooManyBodies
+from timeseries_project.api.middleware import FAULT
+from timeseries_project.bodies import Bodies, Receive, drain
 
 Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "timeseries_project.settings")
+#: Memory for bodies that are on their way, in bodies of the largest size.
+BODIES = 8
 
 
 class Application(BaseHandler):
@@ -36,24 +42,50 @@ class Application(BaseHandler):
     def __init__(self) -> None:
         super().__init__()
         self.load_middleware()
+        self._bodies = Bodies(budget=BODIES * settings.MAX_BODY_BYTES, seconds=settings.BODY_TIMEOUT_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; one whose body breaks off is refused before anything is done."""
         if scope["type"] != "http":
             return
         environ = _environ(scope)
-        body = await _body(environ, receive)
-        environ["wsgi.input"] = io.BytesIO(body or b"")
-        request = Utf8Request(environ)
-        request.is_whole = body is not None
+        body, complete = await self._body(environ, receive)
+        environ["wsgi.input"] = io.BytesIO(body)
         # Inline: the handler takes microseconds to milliseconds and awaits nothing. Django's signals around a
         # request are not sent, for there are no database connections and caches that would listen.
-        response = self.get_response(request)
+        response = self.get_response(Utf8Request(environ))
         try:
             await _answer(response, scope["method"], receive, send)
         finally:
             if response.streaming:
                 response.close()
+        if not complete:
+            await drain(receive)
+
+    async def _body(self, environ: dict[str, Any], receive: Receive) -> tuple[bytes, bool]:
+        """Return the body, up to the limit, and whether nothing more of it will come.
+
+        Where it is larger, the rest stays unread, and CONTENT_LENGTH tells the parser, which refuses. What is wrong
+        with how it comes is left in the environment, and answered in the place of the request.
+        """
+        declared = environ.get("CONTENT_LENGTH", "")
+        chunked = "HTTP_TRANSFER_ENCODING" in environ
+        if not chunked and (not declared.isdecimal() or declared == "0"):
+            return b"", True
+        limit = _limit(environ)
+        if not limit or (not chunked and (len(declared) > 20 or int(declared) > limit)):
+            return b"", False
+        try:
+            body, complete = await self._bodies.collect(receive, limit)
+        except (ParseError, BodyTooSlow) as fault:
+            environ[FAULT] = fault
+            return b"", True  # for all that is known; the connection is closed
+        except TooManyBodies as fault:
+            environ[FAULT] = fault
+            return b"", False
+        if chunked:
+            environ["CONTENT_LENGTH"] = str(len(body))
+        return body, complete
 
 
 def _environ(scope: Scope) -> dict[str, Any]:
@@ -94,39 +126,12 @@ for _name in (b"host", b"user-agent", b"accept", b"accept-encoding", b"connectio
     _HEADER_KEYS[_name] = _header_key(_name)
 
 
-async def _body(environ: dict[str, Any], receive: Receive) -> bytes | None:
-    """Collect the body, up to the limit; None if it breaks off: the client went away, or its chunks are malformed.
-
-    Where it is larger, what is beyond the limit stays unread, and CONTENT_LENGTH tells the parser, which refuses.
-    """
-    declared = environ.get("CONTENT_LENGTH", "")
-    chunked = "HTTP_TRANSFER_ENCODING" in environ
-    if not chunked and (not declared.isdecimal() or declared == "0" or len(declared) > 20):
-        return b""
-    if not chunked and int(declared) > settings.MAX_BODY_BYTES:
-        return b""
-    message = await receive()
-    if not message.get("more_body"):
-        parts = [message.get("body", b"")] if message["type"] == "http.request" else None
-    else:
-        parts = await _parts(message, receive)
-    if parts is None:
-        return None
-    body = b"".join(parts)
-    if chunked:
-        environ["CONTENT_LENGTH"] = str(len(body))
-    return body
-
-
-async def _parts(message: dict[str, Any], receive: Receive) -> list[bytes] | None:
-    parts, size = [], 0
-    while message["type"] == "http.request":
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if not message.get("more_body") or size > settings.MAX_BODY_BYTES:
-            return parts
-        message = await receive()
-    return None
+def _limit(environ: dict[str, Any]) -> int:
+    """Return how much of a body is taken in: nothing from who may not send one, little where one signs in."""
+    if environ["PATH_INFO"].startswith("/sign-"):
+        return sign_in.MAX_FORM
+    refused = access.is_refused(environ["REQUEST_METHOD"], environ)
+    return 0 if refused else settings.MAX_BODY_BYTES
 
 
 async def _answer(response: HttpResponseBase, method: str, receive: Receive, send: Send) -> None:
@@ -153,5 +158,4 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-django.setup(set_prefix=False)
 application = Application()

@@ -6,8 +6,21 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
+
+#: What a bearer token is made of (RFC 6750 section 2.1).
+_B68TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_RATE = re.compile(r"([1-9][0-9]{0,8})\s*/\s*([a-z]+)", re.ASCII)
+_SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "hour": 3_600, "day": 86_400}
+
+
+class Rate(NamedTuple):
+    """So many requests in so many seconds."""
+
+    requests: int
+    seconds: int
 
 
 def refuse(name: str, reason: str) -> NoReturn:
@@ -59,3 +72,25 @@ def hosts(name: str, default: str) -> list[str]:
         if "/" in host or ":" in name_part or any(c.isspace() for c in host):
             refuse(name, f"must hold host names without scheme, path or port, not {host!r}.")
     return found
+
+
+def tokens(name: str) -> list[str]:
+    """Return comma-separated bearer tokens; none if the variable is unset or empty. No message shows one."""
+    found = words(name, "")
+    if not found and os.environ.get(name):
+        refuse(name, "holds no token; leave it out where none is wanted.")
+    for place, token in enumerate(found, 1):
+        if not _B68TOKEN.fullmatch(token):
+            refuse(name, f"token {place} of {len(found)} is none: letters, digits and -._~+/ make one, = may end it.")
+    return found
+
+
+def rate(name: str) -> Rate | None:
+    """Return a number per unit of time, such as 1000/min; None if the variable is unset or empty."""
+    value = text(name, "").strip()
+    if not value:
+        return None
+    match = _RATE.fullmatch(value)
+    if not match or match[2] not in _SECONDS:
+        refuse(name, f"must be a number per s, sec, min, hour or day, such as 1000/min, not {value!r}.")
+    return Rate(int(match[1]), _SECONDS[match[2]])

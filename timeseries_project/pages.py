@@ -6,13 +6,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils.html import format_html
-from rest_framework.exceptions import MethodNotAllowed, NotAcceptable
+from rest_framework.exceptions import NotAcceptable
 
 from timeseries_project import timestamps
-from timeseries_project.api.errors import problem_details
+from timeseries_project.api import access, throttling
+from timeseries_project.api.errors import NotAllowed, problem_details
 from timeseries_project.api.negotiation import asked_format, prefers_html
 from timeseries_project.faults import FaultError
 
@@ -52,15 +54,17 @@ class Figure(NamedTuple):
 
 
 def read_only(page: Page) -> Page:
-    """Refuse every method but GET and HEAD and every format but HTML, which is answered whatever is accepted.
+    """Refuse every method but GET and HEAD, what comes too often or lacks a token, and every format but HTML.
 
-    The middleware answers the refusal as problem details.
+    HTML is answered whatever is accepted. The middleware answers a refusal as problem details.
     """
 
     @wraps(page)
     def checked(request: HttpRequest) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):
-            raise MethodNotAllowed(request.method or "")
+            raise NotAllowed(request.method, "GET, HEAD")
+        throttling.require(request)
+        access.require(request)
         if (wanted := asked_format(request)) not in (None, "html"):
             raise NotAcceptable(f"There is no format {wanted!r} here; there is html.")
         return page(request)
@@ -108,10 +112,14 @@ def time_element(seconds: int) -> str:
 
 
 def command(request: HttpRequest, app: str) -> str:
-    """Write the command that adds one item, timed now, to an app of this server; to be pasted as it is."""
+    """Write the command that adds one item, timed now, to an app of this server; to be pasted as it is.
+
+    Where a token is needed the shell takes it from a variable: no page shows one.
+    """
     path, body = COMMANDS[app]
     url = request.build_absolute_uri(f"/{path}")
-    return f"curl '{url}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
+    token = ' \\\n  -H "Authorization: Bearer $API_TOKEN"' if settings.API_TOKENS else ""
+    return f"curl '{url}'{token} \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
 
 
 def figure(name: str, value: float | None) -> Figure:

@@ -17,10 +17,29 @@ BANDWIDTHS_FILE = env.text("BANDWIDTHS_FILE", str(BASE_DIR / "bandwidth" / "samp
 CLOCK_SKEW_SECONDS = env.integer("CLOCK_SKEW_SECONDS", 5, least=0, most=300)
 LOG_FORMAT = env.choice("LOG_FORMAT", "text", logs.FORMATTERS)
 LOG_REQUESTS = env.choice("LOG_REQUESTS", "errors", logs.LOGGED_FROM)
-MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", 32 * 2**20, least=1, most=2**40)
 MAX_DATAPOINTS = env.integer("MAX_DATAPOINTS", 50_000_000, least=1, most=2**40)
 MAX_SERIES = env.integer("MAX_SERIES", 1_000_000, least=1, most=2**31 - 1)
 MAX_BANDWIDTH_ENTRIES = env.integer("MAX_BANDWIDTH_ENTRIES", 50_000_000, least=1, most=2**40)
+API_TOKENS = tuple(env.tokens("API_TOKENS"))
+API_TOKENS_FOR_READS = env.boolean("API_TOKENS_FOR_READS", default=False)
+if API_TOKENS_FOR_READS and not API_TOKENS:
+    env.refuse("API_TOKENS_FOR_READS", "needs API_TOKENS, else nobody could read.")
+RATE_LIMIT = env.rate("RATE_LIMIT")
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, least=0, most=10)
+MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", 32 * 2**20, least=1, most=2**40)
+BODY_TIMEOUT_SECONDS = env.integer("BODY_TIMEOUT_SECONDS", 60, least=1, most=3_600)
+
+# The load balancer speaks TLS with the clients and plain HTTP with this process, and says in a header which it was.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 0, least=0, most=10 * 366 * 86_400)
+SILENCED_SYSTEM_CHECKS = [
+    "security.W002",  # X-Frame-Options: HeadersMiddleware sets it, with what else every answer has
+    "security.W003",  # CSRF: bodies are JSON, NDJSON or CSV, which no form can send; the sign-in page looks whence
+    "security.W004",  # HSTS: HSTS_SECONDS; a service that is also reached by plain HTTP must not have it
+    "security.W005",  # HSTS for subdomains: not for one service among others to decide
+    "security.W008",  # HTTPS redirect: where TLS ends, at the load balancer
+    "security.W021",  # HSTS preload: nor this
+]
 
 INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",  # before staticfiles: its own handler answers HTML for a missing file
@@ -51,7 +70,12 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],  # before the apps' own: ours override those of the framework
         "APP_DIRS": True,
-        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "timeseries_project.sign_in.context",
+            ]
+        },
     }
 ]
 STATIC_URL = "/static/"
@@ -70,8 +94,9 @@ REST_FRAMEWORK = {
         "timeseries_project.api.renderers.BrowsableAPIRenderer",
     ],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "timeseries_project.api.negotiation.ContentNegotiation",
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["timeseries_project.api.access.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["timeseries_project.api.access.HasToken"],
+    "DEFAULT_THROTTLE_CLASSES": ["timeseries_project.api.throttling.RateThrottle"],
     "DEFAULT_SCHEMA_CLASS": "timeseries_project.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "timeseries_project.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,  # there is no django.contrib.auth to take the anonymous user from
@@ -81,6 +106,12 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Averages, windows and sliding statistics of live time series, kept in memory.",
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": REST_FRAMEWORK["DEFAULT_PERMISSION_CLASSES"],
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "bearer": {"type": "http", "scheme": "bearer", "description": "One of API_TOKENS, where there are any."}
+        }
+    },
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -5,7 +5,7 @@ from django.urls import re_path
 import bandwidth.urls
 import datapoints.urls
 import transactions.urls
-from timeseries_project import dashboard, operations
+from timeseries_project import dashboard, operations, sign_in
 from timeseries_project.api.views import DocsView, FaultView, HealthView, SchemaView
 
 urlpatterns = [
@@ -14,6 +14,8 @@ urlpatterns = [
     *datapoints.urls.urlpatterns,
     *bandwidth.urls.urlpatterns,
     re_path(r"^\Z", dashboard.home, name="home"),
+    re_path(r"^sign-in/?\Z", sign_in.sign_in, name="sign-in"),
+    re_path(r"^sign-out/?\Z", sign_in.sign_out, name="sign-out"),
     re_path(r"^healthz/?\Z", HealthView.as_view()),
     re_path(r"^readyz/?\Z", operations.ReadyView.as_view()),
     re_path(r"^metrics/?\Z", operations.MetricsView.as_view()),

@@ -27,9 +27,6 @@ class Utf8Request(WSGIRequest):
     A request target in absolute form (RFC 9112 section 3.2.2) means its path.
     """
 
-    #: Whether the body came to its end; where it did not, the middleware refuses.
-    is_whole = True
-
     def __init__(self, environ: dict[str, Any]) -> None:
         path = environ.get("PATH_INFO", "")
         if not path.startswith("/"):

@@ -6,12 +6,13 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.http import Http404
-from rest_framework.exceptions import APIException, NotFound
+from rest_framework.exceptions import APIException, MethodNotAllowed, NotFound, Throttled, UnsupportedMediaType
 from rest_framework.response import Response
 
 from timeseries_project import faults, logs
@@ -29,13 +30,61 @@ STATUS_OF_FAULT: dict[type[faults.FaultError], HTTPStatus] = {
 }
 
 
+class HeaderedError(APIException):
+    """An error whose answer has headers of its own."""
+
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+class NotAllowed(MethodNotAllowed, HeaderedError):
+    """A page has no such method, but others."""
+
+    def __init__(self, method: str | None, allowed: str) -> None:
+        super().__init__(str(method))
+        self.headers = {"Allow": allowed}
+
+
 class BodyTooLarge(APIException):
-    """The decoded body is larger than MAX_BODY_BYTES."""
+    """The decoded body is larger than the limit, MAX_BODY_BYTES."""
 
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body is larger than {limit} bytes; send it in parts.")
+
+
+class BodyTooSlow(HeaderedError):
+    """The body was not complete within BODY_TIMEOUT_SECONDS; the rest of it would begin the next request."""
+
+    status_code = HTTPStatus.REQUEST_TIMEOUT
+    headers = MappingProxyType({"Connection": "close"})
+
     def __init__(self) -> None:
-        super().__init__(f"The body is larger than {settings.MAX_BODY_BYTES} bytes; send it in parts.")
+        super().__init__(f"The body was not complete after {settings.BODY_TIMEOUT_SECONDS} s; nothing was stored.")
+
+
+class TooManyBodies(HeaderedError):
+    """The bodies that are on their way take as much memory as they may."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    headers = MappingProxyType({"Retry-After": "1"})
+    default_detail = "Too many large bodies are on their way at once; nothing was stored. Send this one again."
+
+
+class UnknownEncoding(UnsupportedMediaType, HeaderedError):
+    """The body has a content encoding that is not read here (RFC 9110 section 12.5.3 names those that are)."""
+
+    headers = MappingProxyType({"Accept-Encoding": "gzip"})
+
+
+def _headers(exc: Exception) -> dict[str, str]:
+    """Return the headers that an answer to an exception has beside the problem."""
+    headers = dict(exc.headers) if isinstance(exc, HeaderedError) else {}
+    if challenge := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if isinstance(exc, Throttled):
+        headers["Retry-After"] = str(exc.wait)  # type: ignore[attr-defined]  # the stubs lack it
+    return headers
 
 
 def problem_details(exc: Exception) -> dict[str, Any]:
@@ -82,4 +131,4 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
     problem = problem_details(exc)
     renderer = BrowsableAPIRenderer() if prefers_html(request) else ProblemRenderer()
     request.accepted_renderer, request.accepted_media_type = renderer, renderer.media_type
-    return Response(problem, status=problem["status"])
+    return Response(problem, status=problem["status"], headers=_headers(exc))

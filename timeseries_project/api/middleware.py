@@ -8,16 +8,22 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from rest_framework.exceptions import NotFound, ParseError
+from rest_framework.exceptions import NotFound
 
 from timeseries_project.api.views import FaultView
 from timeseries_project.faults import InvalidInputError
+
+#: Where a server leaves in the environment what it found wrong before a request was complete: an exception.
+FAULT = "timeseries.fault"
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 class HeadersMiddleware:
-    """Sets what every answer has: the one strict policy, all from here and nothing inline; and its length."""
+    """Sets what every answer has: the one strict policy, all from here and nothing inline; no frames; its length.
+
+    Django's SecurityMiddleware, which stands outside of this one, adds what is not ours to decide.
+    """
 
     POLICY = "default-src 'self'; img-src 'self' data:"
 
@@ -28,6 +34,7 @@ class HeadersMiddleware:
         """Answer with the headers added."""
         response = self.get_response(request)
         response.headers["Content-Security-Policy"] = self.POLICY
+        response.headers["X-Frame-Options"] = "DENY"
         # A length lets a connection be kept, and a client see that an answer was cut.
         if isinstance(response, HttpResponse) and response.status_code != 204:
             response.headers.setdefault("Content-Length", str(len(response.content)))
@@ -35,7 +42,7 @@ class HeadersMiddleware:
 
 
 class RequestGuardMiddleware:
-    """Refuses a foreign Host, a path that is not UTF-8 and half a body, and answers a page's failure: as problems."""
+    """Refuses a foreign Host, a path that is not UTF-8 and a body that did not come whole, and answers a page's failure: as problems."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -46,6 +53,8 @@ class RequestGuardMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer, or refuse."""
+        if FAULT in request.META:
+            return self._answer(request, request.META[FAULT])
         allowed = settings.ALLOWED_HOSTS
         if request.META.get("HTTP_HOST") not in self._served or allowed is not self._allowed:
             try:
@@ -55,8 +64,6 @@ class RequestGuardMiddleware:
             self._remember(request.META.get("HTTP_HOST", ""), allowed)
         if not getattr(request, "is_utf8", True):
             return self._answer(request, InvalidInputError("The path or the query is not UTF-8."))
-        if not getattr(request, "is_whole", True):
-            return self._answer(request, ParseError("The body breaks off before its end."))
         if not request.path_info.startswith("/"):
             # Django would answer this one before it asks any route.
             return self._answer(request, NotFound())
@@ -69,10 +76,7 @@ class RequestGuardMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase:
         """Answer what a page raised; endpoints answer for themselves."""
-        response = self._answer(request, exception)
-        if response.status_code == 405:
-            response.headers["Allow"] = "GET, HEAD"
-        return response
+        return self._answer(request, exception)
 
     def _answer(self, request: HttpRequest, fault: Exception) -> HttpResponseBase:
         response = self._fault_view(request, fault=fault)

@@ -16,10 +16,12 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from timeseries_project.api.batches import read_cells, read_json, read_lines
-from timeseries_project.api.errors import BodyTooLarge
+from timeseries_project.api.encodings import GZIP, gunzip
+from timeseries_project.api.errors import BodyTooLarge, UnknownEncoding
 from timeseries_project.api.headers import header_parameters
 from timeseries_project.api.serializers import CSVRows, InputSerializer
 
+_PLAIN = frozenset({"", "identity"})
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _decode = msgspec.json.Decoder().decode
 
@@ -34,7 +36,7 @@ class BodyParser(BaseParser, ABC):
         assert parser_context is not None
         request: Request = parser_context["request"]
         _require_utf8(media_type or "")
-        body = read_body(stream, request.META)
+        body = read_body(stream, request.META, settings.MAX_BODY_BYTES)
         return self.parse_body(body, getattr(parser_context["view"], "item_serializer", None))
 
     @abstractmethod
@@ -42,29 +44,32 @@ class BodyParser(BaseParser, ABC):
         """Parse the whole body, whose items the serializer will read."""
 
 
-def read_body(stream: IO[bytes], meta: Mapping[str, str]) -> bytes:
-    """Read a request's body; refuses other content encodings, and more than MAX_BODY_BYTES."""
+def read_body(stream: IO[bytes], meta: Mapping[str, str], limit: int) -> bytes:
+    """Read and decode a request's body.
+
+    UnknownEncoding (415) for others than gzip; BodyTooLarge for more than the limit, as sent or as decoded;
+    ParseError where it is cut or damaged.
+    """
     encoding = meta.get("HTTP_CONTENT_ENCODING", "").strip().lower()
-    if encoding not in ("", "identity"):
-        raise UnsupportedMediaType(encoding, f"Content encoding {encoding!r} is not accepted; send it as it is.")
+    if encoding not in _PLAIN and encoding not in GZIP:
+        raise UnknownEncoding(encoding, f"Content encoding {encoding!r} is not accepted; send gzip, or it as it is.")
     coding = meta.get("HTTP_TRANSFER_ENCODING", "chunked")
     if coding.strip().lower() != "chunked":
         raise ParseError(f"The transfer coding {coding!r} is not accepted; there is chunked.")
-    limit = settings.MAX_BODY_BYTES
     declared = meta.get("CONTENT_LENGTH") or "0"
     if "HTTP_TRANSFER_ENCODING" in meta and not meta.get("CONTENT_LENGTH"):
         raise ParseError("A body without a Content-Length cannot be read here.")
     if not (declared.isascii() and declared.isdigit()):
         raise ParseError(f"The Content-Length {declared!r} is no number of bytes.")
     if len(declared) > 20 or int(declared) > limit:
-        raise BodyTooLarge
+        raise BodyTooLarge(limit)
     body: bytes = stream.read(limit + 1)
     if len(body) > limit:
-        raise BodyTooLarge
+        raise BodyTooLarge(limit)
     if len(body) < int(declared):
         # What was cut off may still be well-formed, as NDJSON and CSV are line by line: half a batch.
         raise ParseError(f"The body ends after {len(body)} of {declared} bytes.")
-    return body
+    return body if encoding in _PLAIN else gunzip(body, limit)
 
 
 def _require_utf8(media_type: str) -> None:

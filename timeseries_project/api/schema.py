@@ -17,9 +17,10 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 from rest_framework.fields import empty
+from rest_framework.permissions import SAFE_METHODS
 
 from timeseries_project import timestamps
-from timeseries_project.api import fields
+from timeseries_project.api import access, fields
 from timeseries_project.api.serializers import InputSerializer, NoParameters
 
 Endpoint = tuple[str, str, str, Any]
@@ -51,6 +52,29 @@ class AutoSchema(BaseAutoSchema):
         response: dict[str, Any] = super()._get_response_for_code(serializer, *args, **kwargs)  # type: ignore[no-untyped-call]
         links = serializer.links if isinstance(serializer, LinkedResponse) else None
         return {**response, "links": links} if links else response
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        """Return what has to be sent along: a token, or where there are none configured maybe nothing."""
+        if not self.view.permission_classes:
+            return []  # open to all
+        token: dict[str, list[str]] = {"bearer": []}
+        if access.is_needed(self.method):
+            return [token]
+        return [] if self.method in SAFE_METHODS else [{}, token]
+
+    def _get_response_bodies(self, direction: Direction = "response") -> Any:
+        """Add what any operation may answer, whatever it does."""
+        common = () if not self.view.permission_classes else (401, 429)
+        if self.method == "POST":
+            common = (*common, 408, 503)
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        for (status, media_type), response in problems(*common).items():
+            if str(status) not in bodies:
+                described = self._get_response_for_code(  # type: ignore[no-untyped-call]
+                    response, str(status), (media_type,), direction
+                )
+                bodies[str(status)] = described
+        return dict(sorted(bodies.items()))
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         # An answer is a list where its serializer says so, whatever the action is called.
@@ -168,13 +192,16 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 _PROBLEMS = {
     400: ("Bad Request", "The input is malformed, incomplete or out of range."),
+    401: ("Unauthorized", "The service has API tokens, and the request carries none or a wrong one."),
     404: ("Not Found", "There is no data under this key."),
     406: ("Not Acceptable", "None of the accepted media types can be produced."),
+    408: ("Request Timeout", "The body was not complete in time."),
     409: ("Conflict", "The datapoint exists already."),
     413: ("Request Entity Too Large", "The body is larger than the limit."),
     415: ("Unsupported Media Type", "The media type or content encoding is not accepted."),
     422: ("Unprocessable Entity", "The timestamp lies in the future."),
-    503: ("Service Unavailable", "The process cannot serve at the moment."),
+    429: ("Too Many Requests", "The client asks more often than the rate limit allows; Retry-After says when again."),
+    503: ("Service Unavailable", "The process cannot serve at the moment; Retry-After may say when again."),
 }
 
 

@@ -7,16 +7,19 @@ from functools import cache
 from threading import Lock
 from typing import Any, ClassVar, cast
 
+from django.conf import settings
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import MethodNotAllowed, NotFound
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request as BaseRequest
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
@@ -73,7 +76,35 @@ def _methods(actions: tuple[str, ...]) -> list[str]:
     return [method.upper() for method in APIView.http_method_names if method in (*actions, "options")]
 
 
-class ApiView(APIView):
+class AdmittingView(APIView):
+    """A view that asks for no token and counts no request where the settings want none, and costs nothing then."""
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        """Return those of the framework's setting, where there are tokens."""
+        return super().get_authenticators() if settings.API_TOKENS else []
+
+    def get_permissions(self) -> Any:
+        """Return those of the framework's setting, where there are tokens."""
+        return super().get_permissions() if settings.API_TOKENS else []
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        """Return those of the framework's setting, where there is a rate limit."""
+        return super().get_throttles() if settings.RATE_LIMIT else []
+
+    def admit(self, request: BaseRequest) -> None:
+        """Refuse an unknown method, what comes too often, what lacks a token; then negotiate.
+
+        In this order, and before anything else is looked at. The permission authenticates, if it wants to know.
+        """
+        if request.method not in self.allowed_methods:
+            raise MethodNotAllowed(str(request.method))  # whatever the client accepts
+        self.check_throttles(request)
+        self.check_permissions(request)
+        self.format_kwarg = None
+        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+
+
+class ApiView(AdmittingView):
     """A view that reads its query string before it does anything, and streams long columnar answers."""
 
     #: The query parameters by action, for viewsets, or by "get" and so on.
@@ -103,15 +134,8 @@ class ApiView(APIView):
         )
 
     def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
-        """Negotiate, check, and read the query string into `self.query`."""
-        if request.method not in self.allowed_methods:
-            raise MethodNotAllowed(str(request.method))  # whatever the client accepts
-        self.format_kwarg = None
-        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
-        if request.authenticators:
-            self.perform_authentication(request)
-        self.check_permissions(request)
-        self.check_throttles(request)
+        """Admit the request, and read the query string into `self.query`."""
+        self.admit(request)
         if self.operation not in ("metadata", "options"):
             serializer = self.query_serializers.get(self.operation, NoParameters)
             self.query = serializer.read_request(request)
@@ -181,11 +205,21 @@ class FaultView(ApiView):
     default_response_headers = {"Vary": "Accept"}  # noqa: RUF012 - read only
 
     def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
-        """Raise the fault; by default that there is no such route."""
-        raise kwargs.get("fault") or NotFound
+        """Raise the fault; by default that there is no such route, which is not found for nothing either."""
+        if "fault" in kwargs:
+            raise kwargs["fault"]
+        self.check_throttles(request)
+        raise NotFound
 
 
-class HealthView(ApiView):
+class OpenView(ApiView):
+    """A view for whoever watches over the service: no token, and no limit to how often it is asked."""
+
+    permission_classes = ()
+    throttle_classes = ()
+
+
+class HealthView(OpenView):
     """Whether the process lives. Asks nothing of any store."""
 
     name = "Health"
@@ -200,7 +234,7 @@ class HealthView(ApiView):
         return Response({"status": "ok"})
 
 
-class SchemaView(SpectacularAPIView):
+class SchemaView(AdmittingView, SpectacularAPIView):
     """The OpenAPI 3 schema of this API, as YAML or JSON."""
 
     name = "OpenAPI schema"
@@ -208,8 +242,8 @@ class SchemaView(SpectacularAPIView):
     _generating = Lock()
 
     def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
-        """Refuse unknown parameters, as everywhere."""
-        super().initial(request, *args, **kwargs)
+        """Admit the request, and refuse unknown parameters, as everywhere."""
+        self.admit(request)
         NoParameters.read_query(request.query_params)
 
     def _get_schema_response(self, request: BaseRequest) -> Response:
@@ -226,12 +260,12 @@ class DocsQuery(InputSerializer):
     script = WireField(required=False)
 
 
-class DocsView(SpectacularSwaggerSplitView):
+class DocsView(AdmittingView, SpectacularSwaggerSplitView):
     """Swagger UI, its script apart from the page as the content security policy wants it."""
 
     url_name = "schema"
 
     def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
-        """Refuse unknown parameters, as everywhere."""
-        super().initial(request, *args, **kwargs)
+        """Admit the request, and refuse unknown parameters, as everywhere."""
+        self.admit(request)
         DocsQuery.read_query(request.query_params)

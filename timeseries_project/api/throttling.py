@@ -1,0 +1,75 @@
+"""How often a client may ask: RATE_LIMIT, for pages and endpoints alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework.exceptions import Throttled
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from timeseries_project import clock
+from timeseries_project.env import Rate
+from timeseries_project.rates import RateLimiter
+
+
+@lru_cache(maxsize=1)
+def _limiter(rate: Rate) -> RateLimiter:
+    return RateLimiter(count=rate.requests, seconds=rate.seconds)
+
+
+def client_address(meta: Mapping[str, Any]) -> str:
+    """Return whose request it is: the peer's address, or the one that the outermost of TRUSTED_PROXIES saw.
+
+    Each proxy adds to X-Forwarded-For whom it was asked by, so only as many entries from the right as there are
+    proxies can be believed; what stands before them is the client's own invention.
+    """
+    hops: int = settings.TRUSTED_PROXIES
+    peer: str = meta.get("REMOTE_ADDR", "")
+    if not hops or "HTTP_X_FORWARDED_FOR" not in meta:
+        return _network(peer)
+    chain = meta["HTTP_X_FORWARDED_FOR"].split(",")
+    return _network(chain[-min(hops, len(chain))].strip())
+
+
+@lru_cache(maxsize=4096)
+def _network(address: str) -> str:
+    """Return the address, or of IPv6 the network of 64 bits, all of which one client has to itself."""
+    bare = address
+    if address.startswith("["):
+        bare = address[1:].partition("]")[0]
+    elif address.count(":") == 1:  # some proxies write the port
+        bare = address.partition(":")[0]
+    try:
+        found = ip_address(bare)
+    except ValueError:
+        return address[:64]
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    return str(found.ipv4_mapped or IPv6Address(int(found) >> 64 << 64))
+
+
+class RateThrottle(BaseThrottle):
+    """Refuses what comes faster than RATE_LIMIT from one client."""
+
+    def allow_request(self, request: Request | HttpRequest, view: object) -> bool:
+        """Whether a request may be answered now; it is counted if so."""
+        self._early = _limiter(settings.RATE_LIMIT).ask(client_address(request.META), now=clock.elapsed())
+        return not self._early
+
+    def wait(self) -> float:
+        """Return for how many seconds the client has to wait."""
+        return self._early
+
+
+def require(request: HttpRequest) -> None:
+    """Raise Throttled where a page is asked for too often."""
+    if settings.RATE_LIMIT:
+        throttle = RateThrottle()
+        if not throttle.allow_request(request, None):
+            raise Throttled(throttle.wait())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import IO, cast
+from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework.exceptions import AuthenticationFailed, NotFound, PermissionDenied, UnsupportedMediaType
 from rest_framework.request import Request
 
@@ -29,7 +30,7 @@ def context(request: HttpRequest | Request) -> dict[str, object]:
         return {}
     url = reverse("sign-in")
     if request.path not in (url, reverse("home")):
-        url = f"{url}?{urlencode({'next': request.get_full_path()})}"
+        url = f"{url}?next={quote(request.get_full_path())}"
     return {"access": {"signed_in": access.is_signed_in(request.META), "url": url}}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, parse_cookie
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
+from rest_framework.exceptions import APIException, AuthenticationFailed, NotAuthenticated
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
@@ -106,16 +106,15 @@ def challenge(*, wrong: bool) -> str:
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Tells by a token of API_TOKENS that a client is one of ours; nobody has a name."""
+    """Tells by a token of API_TOKENS that a client is one of ours; nobody has a name.
 
-    def authenticate(self, request: Request | HttpRequest) -> tuple[None, bool] | None:
-        """Return that the token is good; None without one. AuthenticationFailed for a wrong one."""
+    A wrong token is no fault of its own: where none is needed, say with an outdated cookie, all may read.
+    """
+
+    def authenticate(self, request: Request) -> tuple[None, bool] | None:
+        """Return that the token is good; None without a good one."""
         given = credentials(request.META)
-        if given is None:
-            return None
-        if not is_known(given):
-            raise AuthenticationFailed(WRONG)
-        return None, True
+        return (None, True) if given is not None and is_known(given) else None
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401: that a token was wrong, if one was sent."""
@@ -128,11 +127,15 @@ class HasToken(BasePermission):
     def has_permission(self, request: Request, view: object) -> bool:
         """Return True. NotAuthenticated where a token is needed and missing, AuthenticationFailed for a wrong one."""
         if is_needed(request.method) and request.auth is None:
-            raise NotAuthenticated(MISSING)
+            raise _refusal(request.META)
         return True
 
 
 def require(request: HttpRequest) -> None:
     """Raise the same for a request of a page."""
-    if is_needed(request.method) and BearerAuthentication().authenticate(request) is None:
-        raise NotAuthenticated(MISSING)
+    if is_refused(request.method, request.META):
+        raise _refusal(request.META)
+
+
+def _refusal(meta: Meta) -> APIException:
+    return NotAuthenticated(MISSING) if credentials(meta) is None else AuthenticationFailed(WRONG)

@@ -244,6 +244,7 @@ class SchemaView(AdmittingView, SpectacularAPIView):
     def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
         """Admit the request, and refuse unknown parameters, as everywhere."""
         self.admit(request)
+        request.version = request.versioning_scheme = None  # drf-spectacular asks for them
         NoParameters.read_query(request.query_params)
 
     def _get_schema_response(self, request: BaseRequest) -> Response:

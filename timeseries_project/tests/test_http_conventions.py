@@ -305,9 +305,12 @@ class TestMediaTypes:
         body = problem(post(api, self.BODY, content_type=media_type), 415)
         assert "Content-Type: application/json" in body["detail"]
 
-    @pytest.mark.parametrize("encoding", ["gzip", "br", "x", "identity, gzip"])
+    @pytest.mark.parametrize("encoding", ["br", "x", "gzip, gzip", "identity, gzip", "gzip;q=1"])
     def test_other_content_encodings_are_refused(self, api: APIClient, encoding: str) -> None:
-        problem(post(api, self.BODY, content_type="application/json", HTTP_CONTENT_ENCODING=encoding), 415)
+        response = post(api, self.BODY, content_type="application/json", HTTP_CONTENT_ENCODING=encoding)
+        assert "send gzip" in problem(response, 415)["detail"]
+        assert response["Accept-Encoding"] == "gzip"
+        assert api.get("/devices").json() == []
 
     def test_the_identity_encoding_is_none(self, api: APIClient) -> None:
         response = post(api, self.BODY, content_type="application/json", HTTP_CONTENT_ENCODING="identity")
@@ -364,10 +367,27 @@ class TestBrowsableApi:
         assert "&lt;script&gt;" in text
 
 
-def test_the_policy_is_on_every_answer(api: APIClient) -> None:
-    for path in (*GETS, "/nope", "/", "/static/rest_framework/css/default.css", "/api/docs/"):
-        for debug in (True, False):
-            with override_settings(DEBUG=debug):
-                response = api.get(path)
-            response.close()
-            assert response["Content-Security-Policy"] == "default-src 'self'; img-src 'self' data:"
+SAFE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+@pytest.mark.parametrize("debug", [True, False])
+@pytest.mark.parametrize(
+    "path",
+    [*GETS, "/nope", "/", "/static/rest_framework/css/default.css", "/static/nope", "/api/docs/", "/datapoints?limit=0",
+     "/devices?format=xml", "/statistics/devices/long/avg"],
+)  # fmt: skip
+def test_every_answer_has_the_headers_that_keep_browsers_safe(api: APIClient, path: str, debug: bool) -> None:
+    datapoints.store.add(0, 1.0, "long", "u")  # the answer is streamed
+    with override_settings(DEBUG=debug):
+        response = api.get(path)
+        refused = api.get(path, headers={"Host": "evil.example"})
+    for answer in (response, refused):
+        assert {name: answer.headers.get(name) for name in SAFE_HEADERS} == SAFE_HEADERS
+        assert "Strict-Transport-Security" not in answer
+        answer.close()

@@ -4,6 +4,7 @@
 // For screen readers.
 document.documentElement.lang = "en";
 $(".format-selection .dropdown-toggle").attr("aria-label", "Format");
+$(".response-info pre").attr("tabindex", "0"); // on a phone it is scrolled
 
 // The framework's form script takes an answer without content for a failure, and stops on it: shown here instead.
 

@@ -1,0 +1,126 @@
+"""Bodies on their way in: limits, the budget of all, the deadline; on an event loop, from messages as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from timeseries_project import bodies
+from timeseries_project.api.errors import BodyTooSlow, TooManyBodies
+from timeseries_project.bodies import Bodies, ClientGoneError
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+GONE = {"type": "http.disconnect"}
+
+
+def parts(*pieces: bytes) -> list[dict[str, Any]]:
+    """Return the messages of a body."""
+    last = len(pieces) - 1
+    return [{"type": "http.request", "body": piece, "more_body": i < last} for i, piece in enumerate(pieces)]
+
+
+def sent(*messages: dict[str, Any]) -> Receive:
+    """Receive messages; after the last one nothing comes any more."""
+    left = list(messages)
+
+    async def receive() -> dict[str, Any]:
+        return left.pop(0) if left else await asyncio.Future()
+
+    return receive
+
+
+@pytest.mark.parametrize(
+    ("pieces", "body", "complete"),
+    [
+        ([b""], b"", True),
+        ([b"abc"], b"abc", True),
+        ([b"ab", b"", b"c"], b"abc", True),
+        ([b"abcd", b"efgh", b""], b"abcdefgh", True),
+        ([b"abcd", b"efghi", b"j"], b"abcdefghi", False),
+    ],
+)
+def test_a_body_is_collected_up_to_the_limit(pieces: list[bytes], body: bytes, complete: bool) -> None:
+    collected = Bodies(budget=100, seconds=60)
+    assert asyncio.run(collected.collect(sent(*parts(*pieces)), 8)) == (body, complete)
+    assert collected.held == 0
+
+
+@pytest.mark.parametrize("messages", [[GONE], [*parts(b"a", b"b")[:1], GONE]])
+def test_a_client_that_goes_leaves_nothing(messages: list[dict[str, Any]]) -> None:
+    collected = Bodies(budget=100, seconds=60)
+    with pytest.raises(ClientGoneError):
+        asyncio.run(collected.collect(sent(*messages), 100))
+    assert collected.held == 0
+
+
+async def stalled(collected: Bodies, pieces: list[bytes], limit: int) -> asyncio.Task[Any]:
+    """Begin a body that does not end, and let it come as far as it does."""
+    task = asyncio.ensure_future(collected.collect(sent(*parts(*pieces, b"never")[:-1]), limit))
+    await asyncio.sleep(0)
+    return task
+
+
+def test_all_bodies_have_one_budget() -> None:
+    async def run() -> None:
+        large, small = bytes(bodies.SMALL + 1), bytes(bodies.SMALL)
+        collected = Bodies(budget=8 * len(large), seconds=60)
+        waiting = [await stalled(collected, [large], 10**9) for _ in range(7)]
+        assert collected.held == 7 * len(large)
+        with pytest.raises(TooManyBodies):
+            await collected.collect(sent(*parts(large, b"x")), 10**9)
+        assert await collected.collect(sent(*parts(large)), 10**9) == (large, True)  # nobody waits for its rest
+        assert await collected.collect(sent(*parts(small, b"")), 10**9) == (small, True)
+        waiting.append(await stalled(collected, [small], 10**9))
+        with pytest.raises(TooManyBodies):
+            await collected.collect(sent(*parts(small, b"")), 10**9)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert collected.held == 0
+        assert await collected.collect(sent(*parts(large, b"x")), 10**9) == (large + b"x", True)
+
+    asyncio.run(run())
+
+
+def test_a_body_that_is_refused_gives_back_what_it_held() -> None:
+    collected = Bodies(budget=10 * bodies.SMALL, seconds=60)
+    pieces = [bytes(bodies.SMALL)] * 20
+    with pytest.raises(TooManyBodies):
+        asyncio.run(collected.collect(sent(*parts(*pieces)), 10**9))
+    assert collected.held == 0
+
+
+@pytest.mark.parametrize("pieces", [[], [b"a"], [b"a", b"b"]])
+def test_a_body_has_a_deadline(pieces: list[bytes]) -> None:
+    async def run() -> None:
+        collected = Bodies(budget=100, seconds=0.02)
+        waiting = [await stalled(collected, pieces, 100) for _ in range(3)]
+        for task in waiting:
+            with pytest.raises(BodyTooSlow):
+                await task
+        assert await collected.collect(sent(*parts(b"a", b"b")), 100) == (b"ab", True)
+        assert (collected.held, collected._begun, collected._overdue) == (0, {}, set())
+
+    asyncio.run(run())
+
+
+def test_a_task_that_somebody_else_cancels_is_cancelled() -> None:
+    async def run() -> None:
+        collected = Bodies(budget=100, seconds=60)
+        task = await stalled(collected, [b"a"], 100)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (collected.held, collected._begun) == (0, {})
+
+    asyncio.run(run())
+
+
+def test_what_is_thrown_away_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "DRAIN_BYTES", 10)
+    monkeypatch.setattr(bodies, "DRAIN_SECONDS", 0.01)
+    for messages in (parts(b"a", b"b"), [GONE], parts(b"a" * 9, b"b", b"c", b"d"), [], parts(b"a", b"b")[:1]):
+        asyncio.run(bodies.drain(sent(*messages)))

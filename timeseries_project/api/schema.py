@@ -70,9 +70,7 @@ class AutoSchema(BaseAutoSchema):
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for (status, media_type), response in problems(*common).items():
             if str(status) not in bodies:
-                described = self._get_response_for_code(  # type: ignore[no-untyped-call]
-                    response, str(status), (media_type,), direction
-                )
+                described = self._get_response_for_code(response, str(status), (media_type,), direction)
                 bodies[str(status)] = described
         return dict(sorted(bodies.items()))
 

@@ -78,8 +78,8 @@ class BandwidthStore:
 
     def __init__(self) -> None:
         self._devices: dict[str, _Device] = {}
-        #: Entries and rows of all devices, kept so that nobody has to count them; and entries since the start.
-        self._entries = self._room = self._added = 0
+        #: Kept so that nobody has to count: entries since the start, those of them that are gone, rows of all devices.
+        self._added = self._gone = self._room = 0
         self._writing = Lock()  # taken before `_lock`
         self._lock = Lock()
 
@@ -96,7 +96,9 @@ class BandwidthStore:
             if timestamp >= device.last:
                 with self._lock:
                     device.append(timestamp, entry)
-                    self._enter(device_id, device, 1)
+                    self._added += 1
+                    if len(device.times) != device.room:
+                        self._enter(device_id, device)
             else:
                 self._merge([(device_id, np.array([timestamp]), np.array([entry]))])
 
@@ -164,7 +166,7 @@ class BandwidthStore:
     def held(self) -> Held:
         """Return how much is stored, without looking at any device. O(1)."""
         with self._lock:
-            return Held(len(self._devices), self._entries, self._room * ROW_BYTES, self._added)
+            return Held(len(self._devices), self._added - self._gone, self._room * ROW_BYTES, self._added)
 
     def last(self, device_id: str) -> int:
         """Return the device's latest timestamp in epoch seconds. O(1). Raises KeyError if never seen."""
@@ -175,13 +177,11 @@ class BandwidthStore:
         """Forget every entry and device. O(1), and the release of their memory."""
         with self._writing, self._lock:
             self._devices = {}
-            self._entries = self._room = 0
+            self._gone, self._room = self._added, 0
 
-    def _enter(self, device_id: str, device: _Device, entries: int) -> None:
-        """Put a device that has grown by so many entries in its place; `_lock` is held. O(1)."""
+    def _enter(self, device_id: str, device: _Device) -> None:
+        """Take up a device that is new or has more room than was counted; `_lock` is held. O(1)."""
         self._devices[device_id] = device
-        self._entries += entries
-        self._added += entries
         self._room += len(device.times) - device.room
         device.room = len(device.times)
 
@@ -200,7 +200,8 @@ class BandwidthStore:
             for device_id, device, at, times, sums in merged:
                 before = device.count
                 device.replace_from(at, times, sums)
-                self._enter(device_id, device, device.count - before)
+                self._added += device.count - before
+                self._enter(device_id, device)
 
     def _check(self) -> None:
         """Assert the invariants of the structure. O(n) for all instants."""
@@ -208,7 +209,7 @@ class BandwidthStore:
             devices = self._devices.values()
             for device in devices:
                 device.check()
-            assert self._entries == sum(device.count for device in devices) <= self._added
+            assert self._added - self._gone == sum(device.count for device in devices)
             assert self._room == sum(device.room for device in devices)
             assert all(device.room * ROW_BYTES <= device.times.nbytes + device.sums.nbytes for device in devices)
 

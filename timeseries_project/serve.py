@@ -31,8 +31,8 @@ def main() -> None:
 
     _require_free(host, port)
 
-    # Here, not in the worker: a bad setting or listing stops the start with its one line.
     os.environ.setdefault("LOG_FORMAT", "json")
+    # Here, not in the worker: a bad setting or listing stops the start with its one line.
     from timeseries_project.asgi import application
 
     line = {"()": logs.FORMATTERS[settings.LOG_FORMAT]}  # the server's own words look like ours

@@ -42,7 +42,7 @@ class HeadersMiddleware:
 
 
 class RequestGuardMiddleware:
-    """Refuses a foreign Host, a path that is not UTF-8 and a body that did not come whole, and answers a page's failure: as problems."""
+    """Refuses a foreign Host, a path that is not UTF-8 and half a body, and answers a failing page: as problems."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

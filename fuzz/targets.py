@@ -24,7 +24,7 @@ from bandwidth import services as bandwidth
 from bandwidth.serializers import EntrySerializer
 from datapoints import services as datapoints
 from datapoints.serializers import DatapointSerializer
-from timeseries_project import timestamps
+from timeseries_project import clock, timestamps
 from timeseries_project.api.fields import KeyField, TimestampField, number_from_text
 from timeseries_project.api.parsers import BodyParser, CSVParser, JSONParser, NDJSONParser, csv_rows, parse_csv
 from timeseries_project.api.serializers import InputSerializer, is_batch
@@ -103,8 +103,8 @@ def _plain(column: Any) -> Any:
 def ask(data: bytes) -> None:
     """A query is answered, or refused with problem details; its first byte says where it goes."""
     if not datapoints.totals().points:
-        datapoints.store.add(1_000_000, 1.0, "d", "u")
-        datapoints.store.add(86_400_000_000, 2.0, "d", "u")
+        for hours in (0, 1, 10):  # not long ago, or each answer has a million buckets
+            datapoints.store.add(clock.now() - hours * 3_600 * timestamps.MICROSECONDS, 1.0, "d", "u")
         bandwidth.store.add("d", 1, 2, 3)
     path = _PATHS[data[0] % len(_PATHS)] if data else "/"
     status, content = _request("GET", path, data[1:].decode("latin-1"))

@@ -45,7 +45,13 @@ def children(process: int) -> list[int]:
 
 def answered(stream: socket.socket) -> bytes:
     """Return all that comes until the server closes."""
-    return b"".join(iter(lambda: stream.recv(65_536), b""))
+    got = b""
+    try:
+        while piece := stream.recv(65_536):
+            got += piece
+    except TimeoutError:
+        raise AssertionError(f"not closed after {got!r}") from None
+    return got
 
 
 def test_a_token_is_asked_for_as_everywhere(server: Served) -> None:
@@ -60,6 +66,15 @@ def test_a_token_is_asked_for_as_everywhere(server: Served) -> None:
         assert answer[0] == status
         assert answer[1].headers.get("WWW-Authenticate", "").startswith("Bearer") == (status == 401)
     assert server.request("GET", "/devices")[0] == 200
+
+
+def test_signing_in_leaves_a_cookie_that_is_as_good(server: Served) -> None:
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    status, response, _ = server.request("POST", "/sign-in", "token=secret-2&next=/devices", **form)
+    assert (status, response.headers["Location"]) == (303, "/devices")
+    cookie = response.headers["Set-Cookie"].partition(";")[0]
+    sent = {"Content_Type": "application/json", "Cookie": cookie}
+    assert server.request("POST", "/datapoints", LINE % (2, "cookie"), **sent)[0] == 201
 
 
 @pytest.mark.parametrize("chunked", [True, False])

@@ -136,6 +136,8 @@ def _limit(environ: dict[str, Any]) -> int:
 
 async def _answer(response: HttpResponseBase, method: str, receive: Receive, send: Send) -> None:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
+    if response.cookies:
+        headers += [(b"set-cookie", morsel.OutputString().encode("latin-1")) for morsel in response.cookies.values()]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     if isinstance(response, HttpResponse):
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.content})

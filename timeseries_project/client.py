@@ -7,6 +7,7 @@ items that concerns.
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,8 +26,8 @@ FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 #: An answer larger than this comes from some other server.
 MAX_ANSWER = 1 << 20
 
-#: Statuses that pass; of the first two it is sure that nothing was stored.
-_REFUSED_FOR_NOW = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+#: Statuses that pass; of these it is sure that nothing was stored.
+_REFUSED_FOR_NOW = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _PASSING = _REFUSED_FOR_NOW | {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
 
 
@@ -86,6 +87,7 @@ class _AwayError(Exception):
 class Client:
     """One kept connection to one server.
 
+    `packed` sends bodies as gzip: a tenth of the bytes, for several times the work.
     `patience` is how many seconds a request is repeated while the server is away; `wait` sleeps in between, and
     `on_wait` is told the reason when a request fails for the first time.
     """
@@ -95,6 +97,7 @@ class Client:
         url: str,
         *,
         token: str = "",
+        packed: bool = False,
         patience: float = 60.0,
         wait: Callable[[float], None] = clock.sleep,
         on_wait: Callable[[str], None] = lambda reason: None,
@@ -103,6 +106,7 @@ class Client:
         self.retries = 0
         self.doubtful = 0
         self._patience = patience
+        self._packed = packed
         self._wait = wait
         self._on_wait = on_wait
         self._headers = {"Accept": "application/json", "User-Agent": "timeseries-statistics"}
@@ -174,6 +178,8 @@ class Client:
 
     def _once(self, method: str, path: str, body: bytes | None) -> tuple[int, Any, bytes]:
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
+        if body is not None and self._packed:
+            body, headers["Content-Encoding"] = gzip.compress(body, compresslevel=1), "gzip"
         try:
             response = self._pool.request(
                 method, self.url + path, body=body, headers=headers, redirect=False, preload_content=False

@@ -120,6 +120,7 @@ class ClientCommand(BaseCommand, ABC):
         parser.add_argument(
             "--token", help="an API token, where the server wants one; by default that of the variable API_TOKEN"
         )
+        parser.add_argument("--gzip", action="store_true", help="send bodies packed, for a slow network")
         parser.add_argument(
             "--patience",
             type=number(0),
@@ -142,6 +143,7 @@ class ClientCommand(BaseCommand, ABC):
                 self.client = Client(
                     options["url"],
                     token=token,
+                    packed=options["gzip"],
                     patience=options["patience"],
                     wait=self.stop.wait,
                     on_wait=self._on_wait,

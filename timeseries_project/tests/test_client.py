@@ -92,7 +92,7 @@ def test_what_is_not_there_is_none() -> None:
         assert Client(server.url).get("/devices") == []
 
 
-@pytest.mark.parametrize(("status", "doubtful"), [(429, 0), (502, 6), (503, 0), (504, 6)])
+@pytest.mark.parametrize(("status", "doubtful"), [(408, 0), (429, 0), (502, 6), (503, 0), (504, 6)])
 def test_a_server_that_is_away_is_asked_again_more_and_more_seldom(status: int, doubtful: int) -> None:
     answers: list[Answer] = [(status, {}, b"")] * 2 + [(status, {"Retry-After": "7"}, b"")]
     answers += [(status, {}, b"")] * 5 + [(201, {}, b'{"accepted": 1, "expired": 1}')]

@@ -1,0 +1,54 @@
+"""Our own commands at a server that wants a token and limits how often it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.test_server import LINE, Served
+from timeseries_project.tests.processes import run
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    """A server with a token for reads as well, that takes ten requests a second."""
+    served = Served(API_TOKENS="secret-1", API_TOKENS_FOR_READS="true", RATE_LIMIT="10/s")
+    served.wait()
+    yield served
+    assert served.stop() == 0
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "points.ndjson"
+    path.write_text("".join(LINE % (i, tmp_path.name) for i in range(100)))
+    return path
+
+
+@pytest.mark.parametrize("options", [(), ("--gzip",)])
+def test_load_has_the_token_and_waits_when_it_is_told_to(server: Served, file: Path, options: tuple[str, ...]) -> None:
+    url = f"http://127.0.0.1:{server.port}"
+    status, out, err = run("load", file, "--url", url, "--batch-size", 5, *options, API_TOKEN="secret-1")
+    assert (status, err) == (0, "")
+    assert "datapoints: 100 sent, 100 created, 0 skipped as known" in out
+    assert ", 0 retries" not in out
+
+
+def test_simulate_has_it_too(server: Served) -> None:
+    url = f"http://127.0.0.1:{server.port}"
+    status, out, err = run(
+        "simulate", "--url", url, "--token", "secret-1", "--duration", "1", "--no-history", "--rate", 5
+    )
+    assert (status, err) == (0, "")
+    assert "in all: " in out
+
+
+@pytest.mark.parametrize("token", ["", "secret"])
+def test_without_a_good_token_the_reason_is_one_line(server: Served, file: Path, token: str) -> None:
+    url = f"http://127.0.0.1:{server.port}"
+    status, _, err = run("load", file, "--url", url, API_TOKEN=token)
+    assert (status, len(err.splitlines())) == (1, 1)
+    assert "401 Unauthorized" in err
+    assert not token or f"{token} " not in err

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
 from rest_framework.test import APIClient
 
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
 from timeseries_project import clock, timestamps
 from transactions import services as transactions
+
+# How long a drawn case takes says how busy the machine is, not whether the code is right.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

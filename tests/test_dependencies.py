@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("requirements.txt", "requirements-dev.txt", "requirements-bench.txt")
+FILES = ("requirements.txt", "requirements-dev.txt", "requirements-bench.txt", "requirements-fuzz.txt")
 
 
 def required(file: str) -> dict[str, str]:
@@ -43,7 +43,7 @@ def test_licences_are_those_of_the_metadata(file: str) -> None:
         try:
             found = metadata(name)
         except PackageNotFoundError:
-            assert file == "requirements-bench.txt", f"{name} is not installed"
+            assert file in ("requirements-bench.txt", "requirements-fuzz.txt"), f"{name} is not installed"
             continue
         classifiers = [text.rpartition(":: ")[2] for text in found.get_all("Classifier", []) if text[:7] == "License"]
         named = found["License-Expression"] or found["License"] or ""

@@ -77,12 +77,12 @@ class Application(BaseHandler):
             return b"", False
         try:
             body, complete = await self._bodies.collect(receive, limit)
-        except (ParseError, BodyTooSlow) as fault:
-            environ[FAULT] = fault
-            return b"", True  # for all that is known; the connection is closed
-        except TooManyBodies as fault:
-            environ[FAULT] = fault
-            return b"", False
+        except (ParseError, BodyTooSlow, TooManyBodies) as fault:
+            # Without its history, which knows what waits for the rest: the environment is part of cycles and lives
+            # until the garbage collector runs, and the connection is closed only when nobody waits for it.
+            fault.__context__ = None
+            environ[FAULT] = fault.with_traceback(None)
+            return b"", not isinstance(fault, TooManyBodies)  # nothing more of the others is waited for
         if chunked:
             environ["CONTENT_LENGTH"] = str(len(body))
         return body, complete

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datapoints.sorted_pages import SortedPages
+from datapoints.sorted_pages import Addition, Changes, Cut, Entry, SortedPages
 from timeseries_project.columns import run_lengths, run_starts
 from timeseries_project.summation import Floats, Integers, add_to_pair, grouped_sums
 
@@ -34,8 +34,35 @@ class BucketSums(NamedTuple):
     lows: Floats
 
 
+class PointAddition(NamedTuple):
+    """What adding one point will change: the points, and the sum of its quarter-hour, new or with a new pair."""
+
+    point: Entry
+    new_sum: Entry | None
+    at: tuple[int, int]
+    pair: tuple[float, float]
+
+
+class PointsAddition(NamedTuple):
+    """What adding points will change: the points, quarter-hours that are new, and the sums of those that are not."""
+
+    points: Addition
+    new_sums: Addition | None
+    changes: Changes
+
+
+class PointsCut(NamedTuple):
+    """What forgetting the first points of some series will change."""
+
+    points: Cut
+    sums: Cut
+
+
 class SeriesPool:
-    """The points of any number of series, each known by a number from 0. For costs see `SortedPages`."""
+    """The points of any number of series, each known by a number from 0. For costs see `SortedPages`.
+
+    As there, `plan...` may fail and changes nothing that shows, and `commit...` cannot fail.
+    """
 
     def __init__(self) -> None:
         self._points = SortedPages(POINTS_IN_PAGE, np.float64)
@@ -66,49 +93,86 @@ class SeriesPool:
         """The time of the newest point of each series that has any."""
         return self._points.lasts
 
-    def add(self, series: int, time: int, value: float) -> bool:
-        """Add a point unless the series has one of that time; return whether it was added."""
+    def plan_one(self, series: int, time: int, value: float) -> PointAddition | PointsAddition | None:
+        """Prepare to add a point; None where the series has one of that time."""
         page, place = self._points.find_one(series, time)
         if place >= 0:
-            return False
-        self._points.add_one(series, time, page, value)
+            return None
         number = time // QUARTER_HOUR
-        page, place = self._sums.find_one(series, number)
-        if place < 0:
-            self._sums.add_one(series, number, page, 1, value, 0.0)
-            return True
+        at = self._sums.find_one(series, number)
+        point = self._points.plan_one(series, time, page, value)
+        if at[1] >= 0:
+            _, highs, lows = self._sums.columns
+            if point is not None:
+                return PointAddition(point, None, at, add_to_pair(highs.item(at), lows.item(at), value))
+        else:
+            new_sum = self._sums.plan_one(series, number, at[0], 1, value, 0.0)
+            if point is not None and new_sum is not None:
+                return PointAddition(point, new_sum, at, (0.0, 0.0))
+        # A page is full and has to be divided.
+        numbers, times, pages = (np.array([number], dtype=np.int64) for number in (series, time, page))
+        return self.plan(numbers, times, pages, np.array([value]))
+
+    def commit_one(self, addition: PointAddition | PointsAddition) -> None:
+        """Add the point of a plan."""
+        match addition:
+            case PointsAddition():
+                self.commit(addition)
+                return
+        self._points.commit_one(addition.point)
+        if addition.new_sum is not None:
+            self._sums.commit_one(addition.new_sum)
+            return
         counts, highs, lows = self._sums.columns
-        counts[page, place] += 1
-        highs[page, place], lows[page, place] = add_to_pair(highs.item(page, place), lows.item(page, place), value)
-        return True
+        at = addition.at
+        counts[at] += 1
+        highs[at], lows[at] = addition.pair
 
     def find(self, series: Integers, times: Integers) -> tuple[Integers, Integers]:
         """Return, for each time in a series, the page it belongs to and its place there; -1 where there is no point."""
         return self._points.find(series, times)
 
-    def add_sorted(self, series: Integers, times: Integers, values: Floats, pages: Integers) -> None:
-        """Add points, sorted by series and time, that their series lack, to the pages that `find` tells."""
-        self._points.add(series, times, pages, values)
+    def plan(self, series: Integers, times: Integers, pages: Integers, values: Floats) -> PointsAddition:
+        """Prepare to add points, sorted by series and time, that their series lack, to the pages that `find` tells."""
+        points = self._points.plan(series, times, pages, values)
         numbers = times // QUARTER_HOUR
         starts = run_starts(series, numbers)
-        counts = run_lengths(starts, len(times))
-        self._add_sums(series[starts], BucketSums(numbers[starts], counts, *grouped_sums(values, starts)))
-
-    def _add_sums(self, series: Integers, sums: BucketSums) -> None:
-        pages, places = self._sums.find(series, sums.numbers)
+        added = BucketSums(numbers[starts], run_lengths(starts, len(times)), *grouped_sums(values, starts))
+        owners = series[starts]
+        homes, places = self._sums.find(owners, added.numbers)
         known = places >= 0
-        at = pages[known], places[known]
+        at = homes[known], places[known]
         counts, highs, lows = self._sums.columns
-        counts[at] += sums.counts[known]
-        pair = add_to_pair(highs[at], lows[at], sums.highs[known])
-        highs[at], lows[at] = add_to_pair(*pair, sums.lows[known])
+        pair = add_to_pair(highs[at], lows[at], added.highs[known])
+        pair = add_to_pair(*pair, added.lows[known])
+        changes = Changes(*at, (counts[at] + added.counts[known], *pair))
+        new_sums = None
         if not known.all():
-            self._sums.add(series[~known], sums.numbers[~known], pages[~known], *(c[~known] for c in sums[1:]))
+            new = ~known
+            cells = (column[new] for column in added[1:])
+            new_sums = self._sums.plan(owners[new], added.numbers[new], homes[new], *cells, changes=changes)
+        return PointsAddition(points, new_sums, changes)
 
-    def drop(self, series: Integers) -> None:
-        """Empty these series. O(their pages)."""
-        self._points.drop(series)
-        self._sums.drop(series)
+    def commit(self, addition: PointsAddition) -> None:
+        """Add the points of a plan."""
+        self._points.commit(addition.points)
+        counts, highs, lows = self._sums.columns
+        pages, places, cells = addition.changes
+        counts[pages, places], highs[pages, places], lows[pages, places] = cells
+        if addition.new_sums is not None:
+            self._sums.commit(addition.new_sums)
+
+    def plan_cut(self, series: Integers, time: int) -> PointsCut:
+        """Prepare to forget the points before a time, the start of a quarter-hour, of series that have some there.
+
+        O(series * log n + pages that are left).
+        """
+        return PointsCut(self._points.plan_cut(series, time), self._sums.plan_cut(series, time // QUARTER_HOUR))
+
+    def commit_cut(self, cut: PointsCut) -> None:
+        """Forget the points of a plan, and let their pages be used again."""
+        self._points.commit_cut(cut.points)
+        self._sums.commit_cut(cut.sums)
 
     def points(self, series: Sequence[int], start: int, stop: int) -> tuple[Integers, Floats]:
         """Copy the times and values of points with start <= time < stop, series by series.

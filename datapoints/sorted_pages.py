@@ -1,6 +1,10 @@
 """Sorted columns of many series in one pool of pages, so that a batch goes to all of its series at once.
 
 Plain Python and NumPy; knows no framework.
+
+Every change is made in two steps. `plan...` works out everything and takes what memory there is to take; it may
+fail, and has changed nothing that shows. `commit...` only assigns, in place, what has been worked out: it calls
+nothing that could fail, so no change is ever half made.
 """
 
 from __future__ import annotations
@@ -14,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from timeseries_project.columns import run_lengths, run_starts, stable_order
+from datapoints.vacancies import Vacancies
+from timeseries_project.columns import grow, run_lengths, run_starts, stable_order
 from timeseries_project.summation import Integers
 
 Booleans = NDArray[np.bool_]
@@ -23,11 +28,10 @@ NO_PAGE = -1
 NO_KEY = -1
 LARGEST = 2**63 - 1
 
-#: Pages that are added to a pool at once at most: what growing costs at a time.
-GROWTH = 8192
-
 #: Pages that are copied out to be searched at once, so that a large batch of late keys takes little memory.
 ROWS_AT_ONCE = 16384
+
+NONE = np.empty(0, dtype=np.int64)
 
 
 class _Rows(NamedTuple):
@@ -48,17 +52,115 @@ class _Rows(NamedTuple):
 
 
 class _Directory:
-    """The pages of one series in order, and the least key that may stand in each but the first."""
+    """The pages of one series in order, and the least key that may stand in each but the first.
 
-    __slots__ = ("bounds", "pages")
+    There is room behind them, so that a page is entered by assigning; the bounds there are beyond every key.
+    """
+
+    __slots__ = ("bounds", "length", "pages")
 
     def __init__(self, page: int) -> None:
         self.pages = array("i", [page])
         self.bounds = array("q")
+        self.length = 1
 
     def place(self, key: int) -> int:
         """Return which of the pages a key belongs to. O(log pages)."""
-        return bisect_right(self.bounds, key)
+        return bisect_right(self.bounds, key, 0, self.length - 1)
+
+    def make_room(self, pages: int) -> None:
+        """Prepare to enter so many pages. O(1) amortised."""
+        if self.length + pages > len(self.pages):
+            spare = pages + self.length // 8
+            # The pages last: should there be no memory for them, what the bounds have more is never read.
+            self.bounds.extend(array("q", [LARGEST]) * spare)
+            self.pages.extend(array("i", [NO_PAGE]) * spare)
+
+
+class Entry(NamedTuple):
+    """Where one key and its cells will stand: in a page that has room, or in a new one that follows the last."""
+
+    series: int
+    key: int
+    cells: tuple[tuple[NDArray[Any], float], ...]
+    page: int
+    place: int
+    first: int
+    last: int
+    directory: _Directory | None  # into which a new page is entered that is not its series' only one
+
+
+class _Write(NamedTuple):
+    """Cells of pages that change: each column, flat, with the slots and what they will hold."""
+
+    slots: Integers
+    columns: list[tuple[NDArray[Any], NDArray[Any]]]
+    pages: Integers
+    fills: Integers
+
+
+class _Links(NamedTuple):
+    """Pages that are entered into directories, by exchanging what stands in these from a place on."""
+
+    directories: list[tuple[int, _Directory]]
+    changes: list[tuple[_Directory, int, int, array[int], array[int]]]
+    tails: tuple[Integers, Integers, Integers]
+
+
+class Addition(NamedTuple):
+    """What adding keys will change."""
+
+    taken: int
+    heads: tuple[Integers, Integers]
+    cleared: Integers
+    writes: list[_Write]
+    links: _Links
+    series: Integers
+    counts: Integers
+    firsts: Integers
+    lasts: Integers
+
+
+class Cut(NamedTuple):
+    """What forgetting the first keys of series will change; `gone` are the series that lose all."""
+
+    gone: Integers
+    numbers: list[int]
+    pages: Integers
+    fronts: list[tuple[_Directory, int]]
+    homes: Integers
+    columns: list[tuple[NDArray[Any], NDArray[Any]]]
+    fills: Integers
+    rest: Integers
+    counts: Integers
+    firsts: Integers
+    bounds: Integers
+    removed: int
+
+
+class Changes(NamedTuple):
+    """Cells that get other values: at these places of these pages, column by column."""
+
+    pages: Integers
+    places: Integers
+    cells: tuple[NDArray[Any], ...]
+
+    def apply(self, homes: Integers, columns: list[NDArray[Any]]) -> None:
+        """Change copies of some pages, whose numbers are `homes`. O(n log n)."""
+        order = np.argsort(homes)
+        rows = order[np.searchsorted(homes, self.pages, sorter=order).clip(max=len(homes) - 1)]
+        here = homes[rows] == self.pages
+        for column, cells in zip(columns, self.cells, strict=True):
+            column[rows[here], self.places[here]] = cells[here]
+
+
+class _Pieces(NamedTuple):
+    """Rows and where they go: each to a place in a piece of its page, the page itself or a new one that follows."""
+
+    rows: _Rows
+    homes: Integers
+    pieces: Integers
+    places: Integers
 
 
 class SortedPages:
@@ -70,7 +172,8 @@ class SortedPages:
     is divided; but what arrives in order fills page after page, and leaves a sixteenth of each for late keys.
 
     Adding costs O(1) for the newest keys of a series, O(width + log n) for others, and for every so many the
-    insertion of a page into the directory of its series. Nothing is thread-safe: the store's lock guards it.
+    insertion of a page into the directory of its series. Nothing is thread-safe: the store's lock guards it, from
+    the plan of a change to its commit.
     """
 
     def __init__(self, width: int, *dtypes: DTypeLike) -> None:
@@ -79,15 +182,14 @@ class SortedPages:
         self._keys = np.empty((0, width), dtype=np.int64)
         self.columns = [np.empty((0, width), dtype=dtype) for dtype in dtypes]
         self._fills = np.empty(0, dtype=np.int32)
-        self._used = 0
-        self._free = array("i")
-        # By series. Those of one page have no directory.
+        self._vacant = Vacancies()
+        # By series. Those of one page need no directory.
         self.counts = np.empty(0, dtype=np.int64)
         self.firsts = np.empty(0, dtype=np.int64)
         self.lasts = np.empty(0, dtype=np.int64)
         self._tails = np.empty(0, dtype=np.int32)
         self._bounds = np.empty(0, dtype=np.int64)
-        self._directories: dict[int, _Directory] = {}
+        self._directories: list[_Directory | None] = []
 
     @property
     def nbytes(self) -> int:
@@ -98,19 +200,20 @@ class SortedPages:
 
     def reserve(self, series: int) -> None:
         """Make room for series with numbers below this; new ones are empty."""
-        known = len(self.counts)
-        if series <= known:
-            return
-        for column in (self.counts, self.firsts, self.lasts, self._tails, self._bounds):
-            _grow(column, series)
-        self._empty(slice(known, None))
-
-    def _empty(self, series: slice | Integers) -> None:
-        self.counts[series] = 0
-        self.firsts[series] = LARGEST
-        self.lasts[series] = NO_KEY
-        self._tails[series] = NO_PAGE
-        self._bounds[series] = NO_KEY
+        for column, empty in (
+            (self.counts, 0),
+            (self.firsts, LARGEST),
+            (self.lasts, NO_KEY),
+            (self._tails, NO_PAGE),
+            (self._bounds, NO_KEY),
+        ):
+            known = len(column)
+            if series > known:
+                grow(column, series)
+                column[known:] = empty
+        missing = len(self.counts) - len(self._directories)
+        if missing > 0:
+            self._directories.extend([None] * missing)
 
     def find(self, series: Integers, keys: Integers) -> tuple[Integers, Integers]:
         """Return, for each key of a series, the page it belongs to and its place there; -1 where there is none."""
@@ -120,7 +223,7 @@ class SortedPages:
         inner = old[keys[old] < self._bounds[series[old]]]
         directories = map(self._directories.__getitem__, series[inner].tolist())
         pages[inner] = [
-            directory.pages[bisect_right(directory.bounds, key)]
+            directory.pages[bisect_right(directory.bounds, key)]  # type: ignore[union-attr]  # of several pages
             for directory, key in zip(directories, keys[inner].tolist(), strict=True)
         ]
         for begin in range(0, len(old), ROWS_AT_ONCE):
@@ -132,79 +235,163 @@ class SortedPages:
                 places[part] = np.where(equal[np.arange(len(part)), at], at, -1)
         return pages, places
 
-    def _page(self, series: int, key: int) -> int:
-        """Return the page of a series to which a key belongs."""
-        if key >= self._bounds.item(series):
-            return self._tails.item(series)
-        directory = self._directories[series]
-        return directory.pages[directory.place(key)]
-
     def find_one(self, series: int, key: int) -> tuple[int, int]:
         """Do what `find` does for one key."""
         if key > self.lasts.item(series):
             return self._tails.item(series), -1
-        page = self._page(series, key)
+        if key >= self._bounds.item(series):
+            page = self._tails.item(series)
+        else:
+            directory = self._directory(series)
+            page = directory.pages[directory.place(key)]
         row = self._keys[page].tolist()
         return page, row.index(key) if key in row else -1
 
-    def add_one(self, series: int, key: int, page: int, *cells: float) -> None:
-        """Add a key that its series lacks, to the page that `find_one` tells, with its cells."""
+    def plan_one(self, series: int, key: int, page: int, *cells: float) -> Entry | None:
+        """Prepare to add a key that its series lacks, to the page that `find_one` tells; None if that is full."""
+        first, last, directory = self.firsts.item(series), self.lasts.item(series), None
+        place = 0 if page == NO_PAGE else self._fills.item(page)
         if page == NO_PAGE:
-            page = self._tails[series] = self._allocate(1).item()
-        place = self._fills.item(page)
-        if place >= self._limit and key > self.lasts.item(series):
-            new = self._allocate(1)
-            self._link(np.array([series]), np.array([key]), new)
-            page, place = new.item(), 0
-        if place == self._width:
-            columns = (np.array([cell], column.dtype) for cell, column in zip(cells, self.columns, strict=True))
-            self.add(*(np.array([number], dtype=np.int64) for number in (series, key, page)), *columns)
-            return
+            page = self._new_pages(1, 0).item()
+        elif key > last and place >= self._limit:
+            directory = self._directory(series)
+            directory.make_room(1)
+            page, place = self._new_pages(1, 0).item(), 0
+        elif place == self._width:
+            return None
+        pairs = tuple(zip(self.columns, cells, strict=True))
+        return Entry(
+            series, key, pairs, page, place, key if key < first else first, key if key > last else last, directory
+        )
+
+    def commit_one(self, entry: Entry) -> None:
+        """Add the key of a plan."""
+        series, key, cells, page, place, first, last, directory = entry
+        if place == 0:
+            self._vacant.commit_take(1)
+            if directory is not None:
+                length = directory.length
+                directory.bounds[length - 1] = self._bounds[series] = key
+                directory.pages[length] = page
+                directory.length = length + 1
+                self._directories[series] = directory
+            self._tails[series] = page
         self._keys[page, place] = key
-        for cell, column in zip(cells, self.columns, strict=True):
+        for column, cell in cells:
             column[page, place] = cell
         self._fills[page] = place + 1
         self.counts[series] += 1
-        if key > self.lasts.item(series):
-            self.lasts[series] = key
-        if key < self.firsts.item(series):
-            self.firsts[series] = key
+        self.firsts[series] = first
+        self.lasts[series] = last
 
-    def add(self, series: Integers, keys: Integers, pages: Integers, *cells: NDArray[Any]) -> None:
-        """Add keys that their series lack, to the pages that `find` tells, with their cells.
+    def plan(
+        self,
+        series: Integers,
+        keys: Integers,
+        pages: Integers,
+        *cells: NDArray[Any],
+        changes: Changes | None = None,
+    ) -> Addition:
+        """Prepare to add keys that their series lack, to the pages that `find` tells, with their cells.
 
-        Series by series and ascending inside each: so what belongs to one page stands together.
+        Series by series and ascending inside each: so what belongs to one page stands together. `changes` are cells
+        that whoever commits this will have assigned before.
         """
         rows = _Rows(series, keys, cells)
         starts = run_starts(series, pages)
         homes, owners = pages[starts], series[starts]
         new = homes == NO_PAGE
-        if new.any():
-            homes[new] = self._tails[owners[new]] = self._allocate(int(np.count_nonzero(new)))
+        heads = self._new_pages(int(np.count_nonzero(new)), 0)
+        homes[new] = heads
         sizes = run_lengths(starts, len(keys))
         newest = keys[starts] > self.lasts[owners]
         crowded = ~newest & (self._fills[homes] + sizes > self._width)
         # Those that run on beyond the page's last need not be divided from it.
         crowded[crowded] = keys[starts[crowded]] < self._keys.take(homes[crowded], axis=0).max(axis=1)
-        self._count(series, keys)
         limits = np.where(newest, self._limit, self._width)
+        parts, cleared = [], homes[crowded]
         if crowded.any():
-            self._divide(rows.where(np.repeat(crowded, sizes)), homes[crowded], sizes[crowded])
+            parts.append(self._divided(rows.where(np.repeat(crowded, sizes)), cleared, sizes[crowded], changes))
             rest = ~crowded
             rows, homes, sizes, limits = rows.where(np.repeat(rest, sizes)), homes[rest], sizes[rest], limits[rest]
         if len(homes):
-            self._fill(rows, homes, sizes, limits)
+            parts.append(self._filled(rows, homes, sizes, limits))
+        return self._addition(series, keys, (owners[new], heads), cleared, parts)
 
-    def _count(self, series: Integers, keys: Integers) -> None:
-        """Take note of keys that are added: how many, the first and the last of each series."""
+    def _addition(
+        self,
+        series: Integers,
+        keys: Integers,
+        heads: tuple[Integers, Integers],
+        cleared: Integers,
+        parts: list[_Pieces],
+    ) -> Addition:
+        """Number the new pages among the pieces, and lay down what is to be written."""
+        taken = len(heads[1])
+        entered: list[tuple[Integers, Integers, Integers]] = []
+        targets = []
+        for rows, homes, pieces, places in parts:
+            beyond = pieces > 0
+            begins = beyond & (places == 0)
+            firsts = np.flatnonzero(begins)
+            pages = homes
+            if len(firsts):
+                new = self._new_pages(len(firsts), taken)
+                taken += len(firsts)
+                pages = np.where(beyond, new[np.cumsum(begins) - 1], homes)
+                entered.append((rows.series[firsts], rows.keys[firsts], new))
+            targets.append(pages)
+        # All pages are there: the columns stay where they are until the commit.
+        writes = [self._write(part, pages) for part, pages in zip(parts, targets, strict=True)]
+        links = self._links(entered, heads)
         starts = run_starts(series)
         sizes = run_lengths(starts, len(keys))
         owners = series[starts]
-        self.counts[owners] += sizes
-        self.firsts[owners] = np.minimum(self.firsts[owners], keys[starts])
-        self.lasts[owners] = np.maximum(self.lasts[owners], keys[starts + sizes - 1])
+        return Addition(
+            taken,
+            heads,
+            cleared,
+            writes,
+            links,
+            owners,
+            self.counts[owners] + sizes,
+            np.minimum(self.firsts[owners], keys[starts]),
+            np.maximum(self.lasts[owners], keys[starts + sizes - 1]),
+        )
 
-    def _fill(self, rows: _Rows, homes: Integers, sizes: Integers, limits: Integers) -> None:
+    def _write(self, part: _Pieces, pages: Integers) -> _Write:
+        rows = part.rows
+        starts = run_starts(pages)
+        ends = starts + run_lengths(starts, len(pages)) - 1
+        columns = zip((self._keys, *self.columns), (rows.keys, *rows.cells), strict=True)
+        flat = [(column.reshape(-1), cells) for column, cells in columns]
+        return _Write(pages * self._width + part.places, flat, pages[ends], part.places[ends] + 1)
+
+    def commit(self, addition: Addition) -> None:
+        """Add the keys of a plan."""
+        self._vacant.commit_take(addition.taken)
+        self._tails[addition.heads[0]] = addition.heads[1]
+        self._keys[addition.cleared] = NO_KEY
+        for slots, columns, pages, fills in addition.writes:
+            for column, cells in columns:
+                column[slots] = cells
+            self._fills[pages] = fills
+        series = addition.series
+        self.counts[series], self.firsts[series] = addition.counts, addition.firsts
+        self.lasts[series] = addition.lasts
+        links = addition.links
+        for owner, directory in links.directories:
+            self._directories[owner] = directory
+        for directory, place, stop, bounds, numbers in links.changes:
+            # As many for as many: nothing moves, nothing is allocated.
+            directory.bounds[place:stop] = bounds
+            directory.pages[place + 1 : stop + 1] = numbers
+            directory.length = stop + 1
+        # Of several pages of one series the last is assigned last, and stays.
+        owners, tails, lasts = links.tails
+        self._tails[owners], self._bounds[owners] = tails, lasts
+
+    def _filled(self, rows: _Rows, homes: Integers, sizes: Integers, limits: Integers) -> _Pieces:
         """Put `sizes` rows behind those of each page, up to its limit, and what is left over into new pages."""
         fills = self._fills[homes]
         here = np.clip(limits - fills, 0, sizes)
@@ -214,17 +401,20 @@ class SortedPages:
         stays = left < 0
         pieces = np.where(stays, 0, pieces + 1)
         places = np.where(stays, ranks + np.repeat(fills, sizes), places)
-        self._write(rows, np.repeat(homes, sizes), pieces, places)
+        return _Pieces(rows, np.repeat(homes, sizes), pieces, places)
 
-    def _divide(self, rows: _Rows, homes: Integers, sizes: Integers) -> None:
+    def _divided(self, rows: _Rows, homes: Integers, sizes: Integers, changes: Changes | None) -> _Pieces:
         """Merge `sizes` rows with those of each page, and divide them evenly among it and new pages."""
         fills = self._fills[homes]
         there = np.arange(self._width) < fills[:, np.newaxis]
-        old_keys, *old_cells = (column.take(homes, axis=0)[there] for column in (self._keys, *self.columns))
-        old = _Rows(np.repeat(rows.series[np.cumsum(sizes) - sizes], fills), old_keys, old_cells)
+        old = [column.take(homes, axis=0) for column in (self._keys, *self.columns)]
+        if changes is not None:
+            changes.apply(homes, old[1:])
+        old_keys, *old_cells = (column[there] for column in old)
+        present = _Rows(np.repeat(rows.series[np.cumsum(sizes) - sizes], fills), old_keys, old_cells)
         groups = np.arange(len(homes))
         groups = np.concatenate((np.repeat(groups, sizes), np.repeat(groups, fills)))
-        rows = rows.followed_by(old)
+        rows = rows.followed_by(present)
         order = stable_order(rows.keys, groups)
         rows, groups = rows.where(order), groups[order]
         totals = sizes + fills
@@ -232,64 +422,118 @@ class SortedPages:
         ranks = np.arange(len(order)) - (np.cumsum(totals) - totals)[groups]
         pieces = ranks * counts // total
         begins = -(-pieces * total // counts)
-        self._keys[homes] = NO_KEY
-        self._write(rows, homes[groups], pieces, ranks - begins)
+        return _Pieces(rows, homes[groups], pieces, ranks - begins)
 
-    def _write(self, rows: _Rows, homes: Integers, pieces: Integers, places: Integers) -> None:
-        """Write each row to a place in a piece of its page: the page itself, or a new one that follows it."""
-        beyond = pieces > 0
-        begins = beyond & (places == 0)
-        firsts = np.flatnonzero(begins)
-        pages = homes
-        if len(firsts):
-            new = self._allocate(len(firsts))
-            pages = np.where(beyond, new[np.cumsum(begins) - 1], homes)
-            self._link(rows.series[firsts], rows.keys[firsts], new)
-        slots = pages * self._width + places
-        for column, cells in zip((self._keys, *self.columns), (rows.keys, *rows.cells), strict=True):
-            column.reshape(-1)[slots] = cells
-        starts = run_starts(pages)
-        ends = starts + run_lengths(starts, len(pages)) - 1
-        self._fills[pages[ends]] = places[ends] + 1
-
-    def _link(self, series: Integers, bounds: Integers, pages: Integers) -> None:
-        """Enter pages into the directories of their series, each for the keys from its bound on."""
-        directories = self._directories
-        for owner, bound, page in zip(series.tolist(), bounds.tolist(), pages.tolist(), strict=True):
-            directory = directories.get(owner)
-            if directory is None:
-                directory = directories[owner] = _Directory(self._tails.item(owner))
-            if not directory.bounds or bound > directory.bounds[-1]:
-                directory.bounds.append(bound)
-                directory.pages.append(page)
-            else:
-                place = directory.place(bound)
-                directory.bounds.insert(place, bound)
-                directory.pages.insert(place + 1, page)
+    def _links(self, entered: list[tuple[Integers, Integers, Integers]], heads: tuple[Integers, Integers]) -> _Links:
+        """Prepare to enter pages into the directories of their series, each for the keys from its bound on."""
+        if not entered:
+            return _Links([], [], (NONE, NONE, NONE))
+        series, bounds, pages = map(np.concatenate, zip(*entered, strict=True))
+        if len(entered) > 1:
+            order = stable_order(bounds, series)
+            series, bounds, pages = series[order], bounds[order], pages[order]
         last = bounds > self._bounds[series]
-        # Of several pages of one series the last is assigned last, and stays.
-        self._tails[series[last]], self._bounds[series[last]] = pages[last], bounds[last]
+        links = _Links([], [], (series[last], pages[last], bounds[last]))
+        alone = dict(zip(*(column.tolist() for column in heads), strict=True))
+        new_bounds, new_pages = array("q", bounds.tolist()), array("i", pages.tolist())
+        starts = run_starts(series)
+        stops = starts + run_lengths(starts, len(series))
+        for owner, start, stop in zip(series[starts].tolist(), starts.tolist(), stops.tolist(), strict=True):
+            directory = self._directories[owner]
+            if directory is None or owner in alone:
+                directory = _Directory(alone[owner] if owner in alone else self._tails.item(owner))
+                links.directories.append((owner, directory))
+            directory.make_room(stop - start)
+            end = directory.length - 1
+            at = directory.place(new_bounds[start])
+            changed = new_bounds[start:stop], new_pages[start:stop]
+            if at < end:
+                changed = _merged((directory.bounds[at:end], directory.pages[at + 1 : end + 1]), changed)
+            links.changes.append((directory, at, end + stop - start, *changed))
+        return links
 
-    def _allocate(self, count: int) -> Integers:
-        """Return the numbers of so many empty pages."""
-        reused = self._free[max(len(self._free) - count, 0) :]
-        del self._free[len(self._free) - len(reused) :]
-        used = self._used + count - len(reused)
-        pages = np.concatenate((np.array(reused, dtype=np.int64), np.arange(self._used, used)))
-        if used > len(self._fills):
+    def _new_pages(self, count: int, taken: int) -> Integers:
+        """Return the numbers of so many empty pages, the next after those taken already in the same plan."""
+        pages = self._vacant.next(count, taken)
+        if count:
             for column in (self._keys, *self.columns, self._fills):
-                _grow(column, used)
-        self._used = used
-        self._keys[pages] = NO_KEY
-        self._fills[pages] = 0
+                grow(column, int(pages.max()) + 1)
+            self._keys[pages] = NO_KEY
+            self._fills[pages] = 0
         return pages
 
-    def drop(self, series: Integers) -> None:
-        """Forget all keys of these series. O(their pages)."""
-        for number in series.tolist():
-            self._free.extend(self._directory(number).pages)
-            self._directories.pop(number, None)
-        self._empty(series)
+    def plan_cut(self, series: Integers, key: int) -> Cut:
+        """Prepare to forget the keys before this one of distinct series, each of which has some.
+
+        O(series * log n + pages that are left).
+        """
+        whole = self.lasts[series] < key
+        gone, rest = series[whole], series[~whole]
+        left = array("i")
+        for number in gone.tolist():
+            directory = self._directory(number)
+            left += directory.pages[: directory.length]
+        directories = [self._directory(number) for number in rest.tolist()]
+        places = [directory.place(key) for directory in directories]
+        homes = self._homes(directories, places)
+        # Where a page ends before the key, the next one is the first that is kept.
+        for i in np.flatnonzero(self._keys.take(homes, axis=0).max(axis=1, initial=NO_KEY) < key).tolist():
+            places[i] += 1
+        homes = self._homes(directories, places)
+        fronts = []
+        for directory, place in zip(directories, places, strict=True):
+            if place:
+                left += directory.pages[:place]
+                fronts.append((directory, place))
+        pages = np.array(left, dtype=np.int64)
+        fills = np.concatenate(([0], np.cumsum(self._fills[pages], dtype=np.int64)))
+        stops = fills[len(pages) - sum(places) :][np.cumsum([0, *places])]
+        rows = self._keys.take(homes, axis=0)
+        kept = rows >= key
+        sizes = np.count_nonzero(kept, axis=1)
+        counts = self.counts[rest] - np.diff(stops) - (self._fills[homes] - sizes)
+        order = np.argsort(~kept, axis=1, kind="stable")
+        columns = [(column, np.take_along_axis(column.take(homes, axis=0), order, axis=1)) for column in self.columns]
+        firsts = np.min(rows, axis=1, where=kept, initial=LARGEST)
+        rows = np.where(np.arange(self._width) < sizes[:, np.newaxis], np.take_along_axis(rows, order, axis=1), NO_KEY)
+        single = np.array([directory.length - place == 1 for directory, place in zip(directories, places, strict=True)])
+        bounds = np.where(single, NO_KEY, self._bounds[rest]) if len(rest) else NONE
+        self._vacant.make_room(len(pages))
+        return Cut(
+            gone,
+            gone.tolist(),
+            pages,
+            fronts,
+            homes,
+            [(self._keys, rows), *columns],
+            sizes,
+            rest,
+            counts,
+            firsts,
+            bounds,
+            removed=int(self.counts[series].sum() - counts.sum()),
+        )
+
+    def commit_cut(self, cut: Cut) -> None:
+        """Forget the keys of a plan, and let their pages be used again."""
+        self._vacant.commit_return(cut.pages)
+        gone = cut.gone
+        self.counts[gone], self.firsts[gone], self.lasts[gone] = 0, LARGEST, NO_KEY
+        self._tails[gone], self._bounds[gone] = NO_PAGE, NO_KEY
+        for number in cut.numbers:
+            self._directories[number] = None
+        for directory, place in cut.fronts:
+            del directory.bounds[:place]
+            del directory.pages[:place]
+            directory.length -= place
+        for column, cells in cut.columns:
+            column[cut.homes] = cells
+        self._fills[cut.homes] = cut.fills
+        self.counts[cut.rest], self.firsts[cut.rest], self._bounds[cut.rest] = cut.counts, cut.firsts, cut.bounds
+
+    def _homes(self, directories: list[_Directory], places: list[int]) -> Integers:
+        pages = [directory.pages[place] for directory, place in zip(directories, places, strict=True)]
+        return np.array(pages, dtype=np.int64)
 
     def read(self, series: Sequence[int], start: int, stop: int) -> tuple[NDArray[Any], ...]:
         """Copy keys with start <= key < stop, and their cells: columns, series by series.
@@ -307,14 +551,14 @@ class SortedPages:
         return keys[wanted], *(column.take(index, axis=0)[wanted] for column in self.columns)
 
     def _directory(self, series: int) -> _Directory:
-        return self._directories.get(series) or _Directory(self._tails.item(series))
+        return self._directories[series] or _Directory(self._tails.item(series))
 
     def items_from(self, series: int, start: int) -> Iterator[tuple[Any, ...]]:
         """Yield (key, *cells) of a series from the first key that is at least `start`, in order."""
         if start > self.lasts.item(series):
             return
         directory = self._directory(series)
-        for place in range(directory.place(start), len(directory.pages)):
+        for place in range(directory.place(start), directory.length):
             page = directory.pages[place]
             fill = self._fills.item(page)
             columns = (self._keys[page, :fill], *(column[page, :fill] for column in self.columns))
@@ -334,16 +578,18 @@ class SortedPages:
         return int(np.max(rows, where=rows < key, initial=NO_KEY))
 
     def _check(self) -> None:
-        free = set(self._free)
-        assert len(free) == len(self._free)
+        free = self._vacant.free()
+        assert len(set(free)) == len(free)
         seen: list[int] = []
         for number in range(len(self.counts)):
             if self._tails[number] == NO_PAGE:
-                assert number not in self._directories
+                assert self._directories[number] is None
                 assert (self.counts[number], self.firsts[number], self.lasts[number]) == (0, LARGEST, NO_KEY)
                 continue
             directory = self._directory(number)
-            pages, bounds = directory.pages.tolist(), [NO_KEY, *directory.bounds]
+            length = directory.length
+            assert set(directory.bounds[length - 1 :]) <= {LARGEST}
+            pages, bounds = directory.pages[:length].tolist(), [NO_KEY, *directory.bounds[: length - 1]]
             seen += pages
             assert (self._tails[number], self._bounds[number]) == (pages[-1], bounds[-1])
             rows = [sorted(self._keys[page, : self._fills[page]].tolist()) for page in pages]
@@ -354,14 +600,14 @@ class SortedPages:
             keys = [key for row in rows for key in row]
             assert all(a < b for a, b in pairwise(keys))
             assert (self.counts[number], self.firsts[number], self.lasts[number]) == (len(keys), keys[0], keys[-1])
-        assert sorted([*seen, *free]) == list(range(self._used))
+        assert sorted([*seen, *free]) == list(range(self._vacant.used))
 
 
-def _grow(column: NDArray[Any], length: int) -> None:
-    """Lengthen a column in place, by an eighth at least, so that adding one by one stays cheap.
-
-    The allocator moves large columns by their page tables: nothing is copied, and nothing held twice.
-    """
-    spare = min(max(len(column) // 8, 64), GROWTH)
-    # No view of a pool's column outlives the call that made it.
-    column.resize((length + spare, *column.shape[1:]), refcheck=False)
+def _merged(old: tuple[array[int], array[int]], new: tuple[array[int], array[int]]) -> tuple[array[int], array[int]]:
+    """Insert bounds and their pages among others. O(those others) for each."""
+    bounds, pages = old
+    for bound, page in zip(*new, strict=True):
+        place = bisect_right(bounds, bound)
+        bounds.insert(place, bound)
+        pages.insert(place, page)
+    return bounds, pages

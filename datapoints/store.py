@@ -18,7 +18,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from datapoints.series import QUARTER_HOUR, BucketSums, SeriesPool
+from datapoints.series import QUARTER_HOUR, BucketSums, PointAddition, PointsAddition, SeriesPool
+from datapoints.sorted_pages import LARGEST
+from datapoints.vacancies import Vacancies
 from timeseries_project.columns import Keys, find_keys, run_lengths, run_starts, stable_order
 from timeseries_project.summation import Floats, Integers
 
@@ -27,6 +29,10 @@ AXES: tuple[Axis, Axis] = ("device", "user")
 
 #: The number of a series that is not there yet.
 UNKNOWN = -1
+
+#: What dropping old points costs a request at most: series that are looked at, and that are dropped from.
+LOOKED_AT = 4096
+DROPPED_FROM = 256
 
 
 class Point(NamedTuple):
@@ -70,6 +76,15 @@ class DuplicatePointsError(ValueError):
         self.positions = positions
 
 
+class FullError(Exception):
+    """There is no room: `limit` is how many there may be of `what`, points or series."""
+
+    def __init__(self, what: Literal["points", "series"], limit: int) -> None:
+        super().__init__(f"at most {limit} {what}")
+        self.what = what
+        self.limit = limit
+
+
 class View:
     """The series of one device or user, ordered by the other key; valid while the store's lock is held."""
 
@@ -107,38 +122,85 @@ class View:
 
 
 class SeriesStore:
-    """All series of the process, by device and user, in one pool.
+    """All series of the process, by device and user, in one pool: at most so many points, and so many series.
 
     Every method takes the one lock for as long as it reads or changes series; what is computed from them is
-    computed outside.
+    computed outside. A method that fails has changed nothing.
+
+    Those that are given `oldest`, the start of a quarter-hour, answer as if no point before it had ever been
+    stored. They drop such points as they come across them, and whatever they are asked, of a few series more: a
+    store of some thousand series is always clean, and a larger one becomes so over some requests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_points: int = LARGEST, max_series: int = LARGEST) -> None:
+        self.max_points = max_points
+        self.max_series = max_series
         self._lock = threading.Lock()
         self._added = 0
-        self._reset()
+        self.clear()
 
-    def _reset(self) -> None:
-        self._pool = SeriesPool()
-        self._numbers: dict[tuple[str, str], int] = {}
-        #: The (device, user) of each number; those of dropped series are free to be given again.
-        self._pairs: list[tuple[str, str]] = []
-        self._free: list[int] = []
-        #: The series of each device and each user, and where in there each series stands.
-        self._members: dict[Axis, dict[str, array[int]]] = {"device": {}, "user": {}}
-        self._positions: dict[Axis, array[int]] = {"device": array("i"), "user": array("i")}
+    def clear(self) -> None:
+        """Forget everything."""
+        members: dict[Axis, dict[str, array[int]]] = {"device": {}, "user": {}}
+        positions: dict[Axis, array[int]] = {"device": array("i"), "user": array("i")}
+        sides = tuple((members[axis], positions[axis], place) for place, axis in enumerate(AXES))
+        empty = SeriesPool(), Vacancies()
+        numbers: dict[tuple[str, str], int] = {}
+        pairs: list[tuple[str, str]] = []
+        with self._lock:
+            self._pool, self._vacant = empty
+            self._numbers = numbers
+            #: The (device, user) of each number; those of dropped series are free to be given again.
+            self._pairs = pairs
+            #: The series of each device and each user, and where in there each series stands.
+            self._members = members
+            self._positions = positions
+            self._sides = sides
+            self._points = 0
+            #: Up to which series points before which time were dropped.
+            self._swept, self._swept_to = 0, 0
 
-    def add(self, time: int, value: float, device: str, user: str) -> bool:
-        """Add one point; return False, and change nothing, where there is one. See `SortedPages` for costs."""
+    def add(self, time: int, value: float, device: str, user: str, *, oldest: int = 0) -> bool:
+        """Add one point; return False, and change nothing, where there is one. See `SortedPages` for costs.
+
+        One before `oldest` is added and dropped at once. FullError where there is no room for it.
+        """
         pair = (device, user)
         with self._lock:
+            if oldest:
+                self._sweep(oldest)
+                if time < oldest:
+                    self._added += 1
+                    return True
             series = self._numbers.get(pair, UNKNOWN)
             if series == UNKNOWN:
-                [series] = self._vacant(1)
-                self._enter(series, pair)
-            added = self._pool.add(series, time, value)
-            self._added += added
-        return added
+                self._add_to_new(pair, time, value)
+                return True
+            addition = self._pool.plan_one(series, time, value)
+            if addition is None:
+                return False
+            self._refuse_too_many(1, 0)
+            self._commit_one(addition)
+        return True
+
+    def _add_to_new(self, pair: tuple[str, str], time: int, value: float) -> None:
+        """Add one point of a device and user that have none; the lock is held."""
+        self._refuse_too_many(1, 1)
+        [series] = self._make_room(1)
+        try:
+            self._enter(series, pair)
+            addition = self._pool.plan_one(series, time, value)
+            assert addition is not None
+        except BaseException:
+            self._withdraw([(series, pair)])
+            raise
+        self._vacant.commit_take(1)
+        self._commit_one(addition)
+
+    def _commit_one(self, addition: PointAddition | PointsAddition) -> None:
+        self._pool.commit_one(addition)
+        self._points += 1
+        self._added += 1
 
     def add_batch(
         self,
@@ -148,22 +210,30 @@ class SeriesStore:
         users: Sequence[str] | Keys,
         *,
         skip_duplicates: bool = False,
+        oldest: int = 0,
     ) -> int:
         """Add points in any order, all or none; return how many were added.
 
         Of equal points the first wins where duplicates are skipped; otherwise any duplicate, inside the batch
-        or of a stored point, raises DuplicatePointsError. O(n), and `SortedPages` beyond.
+        or of a stored point, raises DuplicatePointsError. Those before `oldest` are added and dropped at once, so
+        none of them is a duplicate. FullError where there is no room for what is new. O(n), and `SortedPages` beyond.
         """
-        if not len(times):
-            return 0
         devices, users = Keys.of(devices), Keys.of(users)
         codes = devices.codes * len(users.names) + users.codes
         order = stable_order(times, codes)
+        if oldest and len(times) and times.min() < oldest:
+            order = order[times[order] >= oldest]
+        expired = len(times) - len(order)
         times, values, codes = times[order], values[order], codes[order]
-        starts = run_starts(codes)
+        starts = run_starts(codes) if len(codes) else codes
         places = zip(*(column.tolist() for column in np.divmod(codes[starts], len(users.names))), strict=True)
         pairs = [(devices.names[device], users.names[user]) for device, user in places]
         with self._lock:
+            if oldest:
+                self._sweep(oldest)
+            if not len(times):
+                self._added += expired
+                return expired
             numbers, new = self._number(pairs)
             series = np.repeat(numbers, run_lengths(starts, len(times)))
             pages, at = self._pool.find(series, times)
@@ -174,89 +244,164 @@ class SeriesStore:
                     raise DuplicatePointsError(sorted(order[duplicate].tolist()))
                 kept = ~duplicate
                 series, times, values, pages = series[kept], times[kept], values[kept], pages[kept]
+            added = len(times)
+            if added:
+                self._refuse_too_many(added, len(new))
+                self._add_sorted(series, times, pages, values, new)
+            self._added += added + expired
+        return added + expired
+
+    def _add_sorted(
+        self, series: Integers, times: Integers, pages: Integers, values: Floats, new: list[tuple[int, tuple[str, str]]]
+    ) -> None:
+        """Add points that their series lack, and these series where they are new; the lock is held."""
+        try:
             for number, pair in new:
                 self._enter(number, pair)
-            if len(times):
-                self._pool.add_sorted(series, times, values, pages)
-            self._added += len(times)
-        return len(times)
+            addition = self._pool.plan(series, times, pages, values)
+            points, entered = self._points + len(times), len(new)
+        except BaseException:
+            self._withdraw(new)
+            raise
+        self._vacant.commit_take(entered)
+        self._pool.commit(addition)
+        self._points = points
+
+    def _refuse_too_many(self, points: int, series: int) -> None:
+        """Raise FullError if there is no room for so many more."""
+        if self._points + points > self.max_points:
+            raise FullError("points", self.max_points)
+        if series and len(self._numbers) + series > self.max_series:
+            raise FullError("series", self.max_series)
 
     def _number(self, pairs: list[tuple[str, str]]) -> tuple[Integers, list[tuple[int, tuple[str, str]]]]:
         """Return the series of distinct pairs, and of those that are new which will be theirs when they enter."""
         numbers = np.array([self._numbers.get(pair, UNKNOWN) for pair in pairs], dtype=np.int64)
         missing = np.flatnonzero(numbers == UNKNOWN)
-        vacant = self._vacant(len(missing)) if len(missing) else []
+        if not len(missing):
+            return numbers, []
+        vacant = self._make_room(len(missing))
         numbers[missing] = vacant
         return numbers, [(number, pairs[i]) for number, i in zip(vacant, missing.tolist(), strict=True)]
 
-    def _vacant(self, count: int) -> list[int]:
-        """Return so many numbers that no series has, and make room for them."""
-        known = len(self._pairs)
-        vacant = self._free[-count:][::-1]
-        vacant += range(known, known + count - len(vacant))
-        self._pool.reserve(known + count)
+    def _make_room(self, count: int) -> list[int]:
+        """Return so many numbers that no series has, and make room for these."""
+        vacant: list[int] = self._vacant.next(count).tolist()
+        known = max(vacant) + 1
+        self._pool.reserve(known)
+        for positions in self._positions.values():
+            if known > len(positions):
+                positions.extend(array("i", [0]) * (known - len(positions)))
+        if known > len(self._pairs):
+            self._pairs.extend([("", "")] * (known - len(self._pairs)))
         return vacant
 
     def _enter(self, number: int, pair: tuple[str, str]) -> None:
-        """Take up a series under a number that `_vacant` told."""
-        if number == len(self._pairs):
-            self._pairs.append(pair)
-            for positions in self._positions.values():
-                positions.append(0)
-        else:
-            self._free.pop()
-            self._pairs[number] = pair
+        """Take up a series under a number that there is room for; `_withdraw` undoes it, wherever it fails."""
+        self._pairs[number] = pair
         self._numbers[pair] = number
-        for axis, key in zip(AXES, pair, strict=True):
-            members = self._members[axis].setdefault(key, array("i"))
-            self._positions[axis][number] = len(members)
+        for groups, positions, place in self._sides:
+            members = groups.get(pair[place])
+            if members is None:
+                members = groups[pair[place]] = array("i")
+            positions[number] = len(members)
             members.append(number)
 
-    def _leave(self, number: int) -> None:
-        """Forget a series' names, and let its number be given again. O(1)."""
-        pair = self._pairs[number]
-        del self._numbers[pair]
-        self._free.append(number)
-        for axis, key in zip(AXES, pair, strict=True):
-            members, positions = self._members[axis][key], self._positions[axis]
-            moved = members.pop()
-            if moved != number:
+    def _withdraw(self, entered: list[tuple[int, tuple[str, str]]]) -> None:
+        """Undo what was done of the entering of series, which were the last to enter."""
+        for number, pair in reversed(entered):
+            self._numbers.pop(pair, None)
+            for groups, _, place in self._sides:
+                members = groups.get(pair[place])
+                if members and members[-1] == number:
+                    del members[-1]
+                if members is not None and not members:
+                    del groups[pair[place]]
+
+    def _cut(self, series: Integers, time: int) -> int:
+        """Forget the points before a time of series that have some there; return how many. The lock is held."""
+        cut = self._pool.plan_cut(series, time)
+        gone = cut.points
+        self._vacant.make_room(len(gone.numbers))
+        self._pool.commit_cut(cut)
+        self._commit_leave(gone.numbers)
+        self._vacant.commit_return(gone.gone)
+        self._points -= gone.removed
+        return gone.removed
+
+    def _commit_leave(self, numbers: list[int]) -> None:
+        """Forget the names of series. O(1) for each."""
+        for number in numbers:
+            pair = self._pairs[number]
+            del self._numbers[pair]
+            for groups, positions, place in self._sides:
+                key = pair[place]
+                members = groups[key]
+                moved = members[-1]
                 members[positions[number]] = moved
                 positions[moved] = positions[number]
-            if not members:
-                del self._members[axis][key]
+                del members[-1]
+                if not members:
+                    del groups[key]
 
-    def delete(self, axis: Axis, key: str) -> int:
+    def _sweep(self, oldest: int) -> None:
+        """Drop the points before `oldest` of a few series, those after the ones of the last time. The lock is held."""
+        if oldest != self._swept_to:
+            self._swept, self._swept_to = 0, oldest
+        begin, firsts = self._swept, self._pool.firsts
+        if begin >= len(firsts):
+            return
+        behind = begin + np.flatnonzero(firsts[begin : begin + LOOKED_AT] < oldest)
+        end = begin + LOOKED_AT
+        if len(behind) > DROPPED_FROM:
+            behind = behind[:DROPPED_FROM]
+            end = int(behind[-1]) + 1
+        if len(behind):
+            self._cut(behind, oldest)
+        self._swept = end
+
+    def _settle(self, oldest: int, axis: Axis | None = None, key: str = "") -> None:
+        """Drop all points before `oldest`, of one device or user or of every one. The lock is held."""
+        if not oldest:
+            return
+        self._sweep(oldest)
+        firsts = self._pool.firsts
+        if self._swept >= len(firsts):
+            return
+        if axis is None:
+            behind = np.flatnonzero(firsts < oldest)
+        else:
+            series = np.array(self._members[axis].get(key, ()), dtype=np.int64)
+            behind = series[firsts[series] < oldest]
+        if len(behind):
+            self._cut(behind, oldest)
+
+    def delete(self, axis: Axis, key: str, *, oldest: int = 0) -> int:
         """Forget all points of a device or of a user; return how many there were. O(its series and their pages)."""
         with self._lock:
-            series = np.array(self._members[axis].get(key, ()), dtype=np.int64)
-            count = int(self._pool.counts[series].sum())
-            self._pool.drop(series)
-            for number in series.tolist():
-                self._leave(number)
-        return count
-
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._reset()
+            self._settle(oldest, axis, key)
+            return self._cut(np.array(self._members[axis].get(key, ()), dtype=np.int64), LARGEST)
 
     @contextmanager
-    def view(self, axis: Axis, key: str) -> Iterator[View]:
+    def view(self, axis: Axis, key: str, *, oldest: int = 0) -> Iterator[View]:
         """Hold the lock and read one device's or user's series; KeyError if it has none."""
         with self._lock:
+            self._settle(oldest, axis, key)
             series = self._members[axis][key].tolist()
             if len(series) > 1:
                 other = 1 - AXES.index(axis)
                 series.sort(key=lambda number: self._pairs[number][other])
             yield View(self._pool, series)
 
-    def keys(self, axis: Axis, search: str | None = None, limit: int | None = None) -> list[KeySummary]:
+    def keys(
+        self, axis: Axis, search: str | None = None, limit: int | None = None, *, oldest: int = 0
+    ) -> list[KeySummary]:
         """Return devices or users with their count and first and last time, by key.
 
         Only those that contain a text, in upper or lower case, and so many at most. O(keys + series of those).
         """
         with self._lock:
+            self._settle(oldest)
             keys: Sequence[str] = list(self._members[axis])
         keys = find_keys(keys, search, limit)
         with self._lock:
@@ -264,9 +409,10 @@ class SeriesStore:
             keys = [key for key in keys if key in members]
             return self._summaries(axis, keys) if keys else []
 
-    def key(self, axis: Axis, key: str) -> KeySummary:
+    def key(self, axis: Axis, key: str, *, oldest: int = 0) -> KeySummary:
         """Return the summary of one device or user; KeyError if it has no points. O(its series)."""
         with self._lock:
+            self._settle(oldest, axis, key)
             if key not in self._members[axis]:
                 raise KeyError(key)
             [summary] = self._summaries(axis, [key])
@@ -284,12 +430,13 @@ class SeriesStore:
         )
         return list(map(KeySummary, keys, *(column.tolist() for column in columns)))
 
-    def totals(self) -> Totals:
-        """Return how much is stored. O(series), at a nanosecond each."""
+    def totals(self, *, oldest: int = 0) -> Totals:
+        """Return how much is stored, and in a large store what is yet to be dropped. O(1)."""
         with self._lock:
+            if oldest:
+                self._sweep(oldest)
             devices, users = (len(self._members[axis]) for axis in AXES)
-            points = int(self._pool.counts.sum())
-            return Totals(devices, users, len(self._numbers), points, self._pool.nbytes, self._added)
+            return Totals(devices, users, len(self._numbers), self._points, self._pool.nbytes, self._added)
 
     def page(
         self,
@@ -300,14 +447,18 @@ class SeriesStore:
         end: int | None,
         after: tuple[int, str, str] | None,
         limit: int,
+        oldest: int = 0,
     ) -> list[Point]:
         """Return up to `limit` points by time, device and user: those in [start, end) and beyond `after`.
 
         O(series that match * log n + limit * log series).
         """
+        start = max(start, oldest)
         if after is not None:
             start = max(start, after[0])
         with self._lock:
+            if oldest:
+                self._sweep(oldest)
             points = merge(*(self._points_from(number, start) for number in self._matching(device, user, start)))
             wanted = (point for point in points if after is None or (point.timestamp, point.device, point.user) > after)
             page = list(islice(wanted, limit))
@@ -331,15 +482,18 @@ class SeriesStore:
         return [number for number in numbers if self._pool.lasts.item(number) >= start]
 
     def _check(self) -> None:
+        assert not self._lock.locked()
         self._pool._check()
-        assert set(self._numbers.values()) == set(np.flatnonzero(self._pool.counts).tolist())
-        assert sorted([*self._numbers.values(), *self._free]) == list(range(len(self._pairs)))
-        for place, axis in enumerate(AXES):
-            members = self._members[axis]
-            assert sorted(number for group in members.values() for number in group) == sorted(self._numbers.values())
-            for key, group in members.items():
+        numbers, free = set(self._numbers.values()), self._vacant.free()
+        assert numbers == set(np.flatnonzero(self._pool.counts).tolist())
+        assert sorted([*numbers, *free]) == list(range(self._vacant.used))
+        assert self._points == self._pool.counts.sum()
+        assert min(len(self._pairs), *map(len, self._positions.values())) >= self._vacant.used
+        for groups, positions, place in self._sides:
+            assert sorted(number for group in groups.values() for number in group) == sorted(numbers)
+            for key, group in groups.items():
                 assert group
                 for position, number in enumerate(group):
                     assert self._numbers[self._pairs[number]] == number
                     assert self._pairs[number][place] == key
-                    assert self._positions[axis][number] == position
+                    assert positions[number] == position

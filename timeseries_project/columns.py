@@ -14,6 +14,9 @@ from timeseries_project.summation import Integers
 
 Column = NDArray[Any]
 
+#: Rows that are added to a growing column at once at most: what growing costs at a time.
+GROWTH = 8192
+
 
 class ColumnarRows(ABC):
     """A list of rows that is worked out column-wise, a slice at a time.
@@ -102,3 +105,14 @@ def run_lengths(starts: Integers, length: int) -> Integers:
     np.subtract(starts[1:], starts[:-1], out=lengths[:-1])
     lengths[-1:] = length - starts[-1:]
     return lengths
+
+
+def grow(column: Column, length: int) -> None:
+    """Lengthen a column in place, if it is shorter, by an eighth at least, so that adding one by one stays cheap.
+
+    The allocator moves large columns by their page tables: nothing is copied, and nothing held twice. What is new
+    is zeros. No view of the column may outlive this.
+    """
+    if length > len(column):
+        spare = min(max(len(column) // 8, 64), GROWTH)
+        column.resize((length + spare, *column.shape[1:]), refcheck=False)

@@ -34,21 +34,17 @@ class BucketSums(NamedTuple):
     lows: Floats
 
 
-class PointAddition(NamedTuple):
-    """What adding one point will change: the points, and the sum of its quarter-hour, new or with a new pair."""
-
-    point: Entry
-    new_sum: Entry | None
-    at: tuple[int, int]
-    pair: tuple[float, float]
-
-
 class PointsAddition(NamedTuple):
     """What adding points will change: the points, quarter-hours that are new, and the sums of those that are not."""
 
     points: Addition
     new_sums: Addition | None
     changes: Changes
+
+
+#: What adding one point will change, a plain tuple for speed: the point; the sum of its quarter-hour, if it is new;
+#: else where that stands, and the new pair.
+PointAddition = tuple[Entry, Entry | None, tuple[int, int], tuple[float, float]]
 
 
 class PointsCut(NamedTuple):
@@ -93,40 +89,29 @@ class SeriesPool:
         """The time of the newest point of each series that has any."""
         return self._points.lasts
 
-    def plan_one(self, series: int, time: int, value: float) -> PointAddition | PointsAddition | None:
+    def plan_one(self, series: int, time: int, value: float) -> PointAddition | None:
         """Prepare to add a point; None where the series has one of that time."""
         page, place = self._points.find_one(series, time)
         if place >= 0:
             return None
+        point = self._points.plan_one(series, time, page, value)
         number = time // QUARTER_HOUR
         at = self._sums.find_one(series, number)
-        point = self._points.plan_one(series, time, page, value)
-        if at[1] >= 0:
-            _, highs, lows = self._sums.columns
-            if point is not None:
-                return PointAddition(point, None, at, add_to_pair(highs.item(at), lows.item(at), value))
-        else:
-            new_sum = self._sums.plan_one(series, number, at[0], 1, value, 0.0)
-            if point is not None and new_sum is not None:
-                return PointAddition(point, new_sum, at, (0.0, 0.0))
-        # A page is full and has to be divided.
-        numbers, times, pages = (np.array([number], dtype=np.int64) for number in (series, time, page))
-        return self.plan(numbers, times, pages, np.array([value]))
+        if at[1] < 0:
+            return point, self._sums.plan_one(series, number, at[0], 1, value, 0.0), at, (0.0, 0.0)
+        _, highs, lows = self._sums.columns
+        return point, None, at, add_to_pair(highs.item(at), lows.item(at), value)
 
-    def commit_one(self, addition: PointAddition | PointsAddition) -> None:
+    def commit_one(self, addition: PointAddition) -> None:
         """Add the point of a plan."""
-        match addition:
-            case PointsAddition():
-                self.commit(addition)
-                return
-        self._points.commit_one(addition.point)
-        if addition.new_sum is not None:
-            self._sums.commit_one(addition.new_sum)
+        point, new_sum, at, pair = addition
+        self._points.commit_one(point)
+        if new_sum is not None:
+            self._sums.commit_one(new_sum)
             return
         counts, highs, lows = self._sums.columns
-        at = addition.at
         counts[at] += 1
-        highs[at], lows[at] = addition.pair
+        highs[at], lows[at] = pair
 
     def find(self, series: Integers, times: Integers) -> tuple[Integers, Integers]:
         """Return, for each time in a series, the page it belongs to and its place there; -1 where there is no point."""

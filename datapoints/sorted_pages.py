@@ -77,19 +77,6 @@ class _Directory:
             self.pages.extend(array("i", [NO_PAGE]) * spare)
 
 
-class Entry(NamedTuple):
-    """Where one key and its cells will stand: in a page that has room, or in a new one that follows the last."""
-
-    series: int
-    key: int
-    cells: tuple[tuple[NDArray[Any], float], ...]
-    page: int
-    place: int
-    first: int
-    last: int
-    directory: _Directory | None  # into which a new page is entered that is not its series' only one
-
-
 class _Write(NamedTuple):
     """Cells of pages that change: each column, flat, with the slots and what they will hold."""
 
@@ -119,6 +106,12 @@ class Addition(NamedTuple):
     counts: Integers
     firsts: Integers
     lasts: Integers
+
+
+#: What adding one key will change, a plain tuple for speed: series, key and cells, the page and place where they will
+#: stand, whether the key is its series' last and its first, the directory that a new page is entered into; or, if the
+#: page is full and has to be divided, what that will change.
+Entry = tuple[int, int, tuple[float, ...], int, int, bool, bool, _Directory | None, Addition | None]
 
 
 class Cut(NamedTuple):
@@ -200,6 +193,8 @@ class SortedPages:
 
     def reserve(self, series: int) -> None:
         """Make room for series with numbers below this; new ones are empty."""
+        if series <= len(self._directories):  # which are lengthened last
+            return
         for column, empty in (
             (self.counts, 0),
             (self.firsts, LARGEST),
@@ -211,9 +206,7 @@ class SortedPages:
             if series > known:
                 grow(column, series)
                 column[known:] = empty
-        missing = len(self.counts) - len(self._directories)
-        if missing > 0:
-            self._directories.extend([None] * missing)
+        self._directories.extend([None] * (len(self.counts) - len(self._directories)))
 
     def find(self, series: Integers, keys: Integers) -> tuple[Integers, Integers]:
         """Return, for each key of a series, the page it belongs to and its place there; -1 where there is none."""
@@ -247,26 +240,29 @@ class SortedPages:
         row = self._keys[page].tolist()
         return page, row.index(key) if key in row else -1
 
-    def plan_one(self, series: int, key: int, page: int, *cells: float) -> Entry | None:
-        """Prepare to add a key that its series lacks, to the page that `find_one` tells; None if that is full."""
-        first, last, directory = self.firsts.item(series), self.lasts.item(series), None
-        place = 0 if page == NO_PAGE else self._fills.item(page)
+    def plan_one(self, series: int, key: int, page: int, *cells: float) -> Entry:
+        """Prepare to add a key that its series lacks, to the page that `find_one` tells."""
         if page == NO_PAGE:
-            page = self._new_pages(1, 0).item()
-        elif key > last and place >= self._limit:
+            return series, key, cells, self._new_page(), 0, True, True, None, None
+        place = self._fills.item(page)
+        if key > self.lasts.item(series):
+            if place < self._limit:
+                return series, key, cells, page, place, True, False, None, None
             directory = self._directory(series)
             directory.make_room(1)
-            page, place = self._new_pages(1, 0).item(), 0
-        elif place == self._width:
-            return None
-        pairs = tuple(zip(self.columns, cells, strict=True))
-        return Entry(
-            series, key, pairs, page, place, key if key < first else first, key if key > last else last, directory
-        )
+            return series, key, cells, self._new_page(), 0, True, False, directory, None
+        if place < self._width:
+            return series, key, cells, page, place, False, key < self.firsts.item(series), None, None
+        columns = (np.array([cell], column.dtype) for cell, column in zip(cells, self.columns, strict=True))
+        addition = self.plan(*(np.array([number], dtype=np.int64) for number in (series, key, page)), *columns)
+        return series, key, cells, page, place, False, False, None, addition
 
     def commit_one(self, entry: Entry) -> None:
         """Add the key of a plan."""
-        series, key, cells, page, place, first, last, directory = entry
+        series, key, cells, page, place, is_last, is_first, directory, addition = entry
+        if addition is not None:
+            self.commit(addition)
+            return
         if place == 0:
             self._vacant.commit_take(1)
             if directory is not None:
@@ -277,12 +273,16 @@ class SortedPages:
                 self._directories[series] = directory
             self._tails[series] = page
         self._keys[page, place] = key
-        for column, cell in cells:
-            column[page, place] = cell
+        at = 0
+        for column in self.columns:
+            column[page, place] = cells[at]
+            at += 1  # noqa: SIM113 - to enumerate is to call
         self._fills[page] = place + 1
         self.counts[series] += 1
-        self.firsts[series] = first
-        self.lasts[series] = last
+        if is_last:
+            self.lasts[series] = key
+        if is_first:
+            self.firsts[series] = key
 
     def plan(
         self,
@@ -446,11 +446,24 @@ class SortedPages:
             directory.make_room(stop - start)
             end = directory.length - 1
             at = directory.place(new_bounds[start])
-            changed = new_bounds[start:stop], new_pages[start:stop]
+            numbers = new_pages[start:stop]
+            lower = new_bounds[start:stop]
             if at < end:
-                changed = _merged((directory.bounds[at:end], directory.pages[at + 1 : end + 1]), changed)
-            links.changes.append((directory, at, end + stop - start, *changed))
+                present = directory.bounds[at:end], directory.pages[at + 1 : end + 1]
+                if lower[-1] < present[0][0]:
+                    lower, numbers = lower + present[0], numbers + present[1]
+                else:
+                    lower, numbers = _merged(present, (lower, numbers))
+            links.changes.append((directory, at, end + stop - start, lower, numbers))
         return links
+
+    def _new_page(self) -> int:
+        """Return the number of the next empty page."""
+        page = self._vacant.first()
+        for column in (self._keys, *self.columns, self._fills):
+            grow(column, page + 1)
+        self._keys[page] = NO_KEY
+        return page
 
     def _new_pages(self, count: int, taken: int) -> Integers:
         """Return the numbers of so many empty pages, the next after those taken already in the same plan."""
@@ -473,6 +486,11 @@ class SortedPages:
         for number in gone.tolist():
             directory = self._directory(number)
             left += directory.pages[: directory.length]
+        if not len(rest):
+            self._vacant.make_room(len(left))
+            removed = int(self.counts[gone].sum())
+            pages = np.array(left, dtype=np.int64)
+            return Cut(gone, gone.tolist(), pages, [], NONE, [], NONE, NONE, NONE, NONE, NONE, removed)
         directories = [self._directory(number) for number in rest.tolist()]
         places = [directory.place(key) for directory in directories]
         homes = self._homes(directories, places)

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from datapoints.series import QUARTER_HOUR, BucketSums, PointAddition, PointsAddition, SeriesPool
+from datapoints.series import QUARTER_HOUR, BucketSums, SeriesPool
 from datapoints.sorted_pages import LARGEST
 from datapoints.vacancies import Vacancies
 from timeseries_project.columns import Keys, find_keys, run_lengths, run_starts, stable_order
@@ -179,8 +179,11 @@ class SeriesStore:
             addition = self._pool.plan_one(series, time, value)
             if addition is None:
                 return False
-            self._refuse_too_many(1, 0)
-            self._commit_one(addition)
+            if self._points >= self.max_points:
+                raise FullError("points", self.max_points)
+            self._pool.commit_one(addition)
+            self._points += 1
+            self._added += 1
         return True
 
     def _add_to_new(self, pair: tuple[str, str], time: int, value: float) -> None:
@@ -195,9 +198,6 @@ class SeriesStore:
             self._withdraw([(series, pair)])
             raise
         self._vacant.commit_take(1)
-        self._commit_one(addition)
-
-    def _commit_one(self, addition: PointAddition | PointsAddition) -> None:
         self._pool.commit_one(addition)
         self._points += 1
         self._added += 1
@@ -286,14 +286,14 @@ class SeriesStore:
 
     def _make_room(self, count: int) -> list[int]:
         """Return so many numbers that no series has, and make room for these."""
-        vacant: list[int] = self._vacant.next(count).tolist()
+        vacant: list[int] = [self._vacant.first()] if count == 1 else self._vacant.next(count).tolist()
         known = max(vacant) + 1
         self._pool.reserve(known)
-        for positions in self._positions.values():
-            if known > len(positions):
-                positions.extend(array("i", [0]) * (known - len(positions)))
         if known > len(self._pairs):
-            self._pairs.extend([("", "")] * (known - len(self._pairs)))
+            length = len(self._pool.counts)
+            for positions in self._positions.values():
+                positions.extend(array("i", [0]) * (length - len(positions)))
+            self._pairs.extend([("", "")] * (length - len(self._pairs)))
         return vacant
 
     def _enter(self, number: int, pair: tuple[str, str]) -> None:

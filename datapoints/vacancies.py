@@ -25,6 +25,10 @@ class Vacancies:
         self._returned = 0
         self._back = np.empty(0, dtype=np.int32)
 
+    def first(self) -> int:
+        """Return the number to be given next. O(1)."""
+        return self._back.item(self._returned - 1) if self._returned else self.used
+
     def next(self, count: int, beyond: int = 0) -> Integers:
         """Return the `count` numbers to be given after the next `beyond`. O(count)."""
         stop = max(self._returned - beyond, 0)

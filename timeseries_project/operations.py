@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from timeseries_project import metrics, readiness
 from timeseries_project.api.renderers import BrowsableAPIRenderer
-from timeseries_project.api.schema import HealthSerializer, problems
+from timeseries_project.api.schema import HealthSerializer, answer, problems
 from timeseries_project.api.views import ApiView
 from timeseries_project.faults import NotReadyError
 
@@ -25,7 +25,9 @@ class ReadyView(ApiView):
     name = "Readiness"
 
     @extend_schema(
-        operation_id="readyz", responses={200: HealthSerializer, **problems(400, 406, 503)}, tags=["operations"]
+        operation_id="readyz",
+        responses={**answer(HealthSerializer, {"status": "ok"}), **problems(400, 406, 503)},
+        tags=["operations"],
     )
     def get(self, request: Request) -> Response:
         """Answer while requests can be served; 503 with the reasons while not."""

@@ -236,7 +236,8 @@ def test_a_stop_waits_for_what_goes_on_and_cuts_what_stalls() -> None:
         for stream in [*going, *stalled]:
             stream.sendall(post("application/json", len(body)) + body[:5])
         reader = stack.enter_context(served.connect())
-        reader.sendall(b"GET /statistics/devices/long/avg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        # Larger than what sockets hold, and small enough to be read in time on a busy machine.
+        reader.sendall(b"GET /statistics/devices/long/avg?end=1976-01-01 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answer = reader.recv(1_000)
         served.request("GET", "/healthz")  # the server has read what was sent before
         served.process.send_signal(signal.SIGTERM)
@@ -248,7 +249,7 @@ def test_a_stop_waits_for_what_goes_on_and_cuts_what_stalls() -> None:
             part = reader.recv(1_000_000)
             assert part, "the long answer was cut"
             answer += part
-        assert answer.count(b'"count"') > 1_900_000
+        assert answer.count(b'"count"') > 200_000
         served.process.communicate(timeout=30)
         assert STOP_SECONDS - 1 < time.monotonic() - stopped < STOP_SECONDS + 10
         for stream in stalled:

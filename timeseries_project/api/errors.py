@@ -129,6 +129,9 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
     """
     request = context["request"]
     problem = problem_details(exc)
+    # View, request and response refer to one another and maybe to this, and live until the garbage collector runs. The
+    # frames of all callers, down to the connection that is to be closed, must not.
+    exc.__traceback__ = None
     renderer = BrowsableAPIRenderer() if prefers_html(request) else ProblemRenderer()
     request.accepted_renderer, request.accepted_media_type = renderer, renderer.media_type
     return Response(problem, status=problem["status"], headers=_headers(exc))

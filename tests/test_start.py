@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run manage.py in a process of its own, with none of our settings but those given."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "BANDWIDTHS_"))}
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "BANDWIDTHS_", "API_"))
+    }
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
@@ -36,6 +38,44 @@ def shell(code: str, **environment: str) -> str:
 def test_the_project_checks_clean() -> None:
     done = manage("check", "--fail-level", "WARNING")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"HSTS_SECONDS": "31536000"}, {"TRUSTED_PROXIES": "1", "API_TOKENS": "a,b", "RATE_LIMIT": "9/s"}]
+)
+def test_it_is_fit_to_be_deployed(settings: dict[str, str]) -> None:
+    done = manage("check", "--deploy", "--fail-level", "WARNING", **settings)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("value", "count"), [("", 0), ("a", 1), (" a , b-._~+/== ,", 2)])
+def test_tokens_are_read(value: str, count: int) -> None:
+    assert shell("from django.conf import settings; print(len(settings.API_TOKENS))", API_TOKENS=value) == str(count)
+
+
+@pytest.mark.parametrize(
+    ("value", "rate"), [("1000/min", (1000, 60)), ("5/s", (5, 1)), (" 1 / hour ", (1, 3600)), ("7/day", (7, 86400))]
+)
+def test_rates_are_read(value: str, rate: tuple[int, int]) -> None:
+    assert shell("from django.conf import settings; print(tuple(settings.RATE_LIMIT))", RATE_LIMIT=value) == str(rate)
+
+
+@pytest.mark.parametrize("value", ["se cret", "secret=x", "good,sécret", 'good,"secret"'])
+def test_a_bad_token_is_not_shown(value: str) -> None:
+    done = manage("check", API_TOKENS=value)
+    assert done.returncode == 1
+    assert "cret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("proto", "header"), [("https", "max-age=60"), ("http", "None")])
+def test_hsts_is_for_those_that_came_by_https(proto: str, header: str) -> None:
+    code = (
+        "from rest_framework.test import APIClient;"
+        "headers = {'host': 'localhost', 'x-forwarded-proto': '%s'};"
+        "print(APIClient().get('/healthz', headers=headers).headers.get('Strict-Transport-Security'))"
+    )
+    assert shell(code % proto, HSTS_SECONDS="60", TRUSTED_PROXIES="1") == header
+    assert shell(code % proto, HSTS_SECONDS="60") == "None"
 
 
 def test_the_defaults_are_closed() -> None:
@@ -82,6 +122,15 @@ def test_the_sample_listing_is_loaded() -> None:
         ("MAX_BODY_BYTES", "9" * 5_000),
         ("LOG_FORMAT", "xml"),
         ("LOG_REQUESTS", "some"),
+        ("API_TOKENS", ","),
+        ("API_TOKENS", "a b"),
+        ("API_TOKENS_FOR_READS", "true"),
+        ("RATE_LIMIT", "1000"),
+        ("RATE_LIMIT", "0/min"),
+        ("RATE_LIMIT", "5/week"),
+        ("TRUSTED_PROXIES", "11"),
+        ("HSTS_SECONDS", "1y"),
+        ("BODY_TIMEOUT_SECONDS", "0"),
         ("BANDWIDTHS_FILE", "absent.py"),
         ("BANDWIDTHS_FILE", "README.md"),
     ],

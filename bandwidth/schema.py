@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from drf_spectacular.utils import (
     OpenApiParameter,
+    OpenApiResponse,
     extend_schema,
     extend_schema_view,
 )
@@ -35,6 +36,8 @@ def _of_device(device: str) -> Links:
     return {"bandwidth_windows": {"device_uuid": device}, "bandwidth_device": {"device_id": device}}
 
 
+_KEY = OpenApiParameter("device_id", str, OpenApiParameter.PATH, description="The device, percent-encoded UTF-8.")
+
 bandwidth = extend_schema_view(
     create=extend_schema(
         operation_id="bandwidth_create",
@@ -49,7 +52,7 @@ bandwidth = extend_schema_view(
                 {"created": 2},
                 {**_of_device("$response.body#/device_id"), "bandwidth_devices": {}},
             ),
-            **problems(400, 406, 413, 415, 422),
+            **problems(400, 406, 413, 415, 422, 507),
         },
     ),
     list=extend_schema(
@@ -73,12 +76,16 @@ devices = extend_schema_view(
     retrieve=extend_schema(
         operation_id="bandwidth_device",
         tags=["bandwidth"],
-        parameters=[
-            OpenApiParameter("device_id", str, OpenApiParameter.PATH, description="The device, percent-encoded UTF-8.")
-        ],
+        parameters=[_KEY],
         responses={
             **answer(serializers.BandwidthDeviceSerializer, _DEVICE, _of_device("$response.body#/device_id")),
             **problems(400, 404, 406),
         },
+    ),
+    destroy=extend_schema(
+        operation_id="bandwidth_device_delete",
+        tags=["bandwidth"],
+        parameters=[_KEY],
+        responses={204: OpenApiResponse(description="There are no entries any more."), **problems(400, 406)},
     ),
 )

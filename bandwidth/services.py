@@ -9,17 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from django.conf import settings
+
 from bandwidth import listing
-from bandwidth.windows import BandwidthStore, DeviceSummary, Held, Totals, Window
+from bandwidth.device_rows import DeviceSummary
+from bandwidth.windows import BandwidthStore, FullError, Held, Totals, Window
 from timeseries_project import clock
 from timeseries_project.columns import Keys
-from timeseries_project.faults import FaultError, UnknownKeyError, refuse_future
+from timeseries_project.faults import CapacityReachedError, FaultError, UnknownKeyError, refuse_future
 from timeseries_project.summation import Integers
 
 #: Devices that an overview names.
 BUSIEST = 5
 
-store = BandwidthStore()
+store = BandwidthStore(max_entries=settings.MAX_BANDWIDTH_ENTRIES, max_devices=settings.MAX_SERIES)
 
 
 class Windows(NamedTuple):
@@ -32,10 +35,21 @@ class Windows(NamedTuple):
     data: list[Window]
 
 
+def oldest_kept(now: int) -> int:
+    """Return the oldest second that RETENTION keeps; 0 if it keeps all."""
+    return 0 if settings.RETENTION_SECONDS is None else max(now - settings.RETENTION_SECONDS, 0)
+
+
 def entry_add(*, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, now: int) -> None:
-    """Store an entry; those of one instant add up. FutureTimestampError beyond the allowed skew."""
+    """Store an entry, for as long as RETENTION says; those of one instant add up.
+
+    FutureTimestampError beyond the allowed skew; CapacityReachedError if there is no room for it.
+    """
     refuse_future([timestamp], now=now, ticks=1, unit="seconds", batch=False)
-    store.add(device_id, timestamp, bytes_ts, bytes_fs)
+    try:
+        store.add(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest_kept(now))
+    except FullError as error:
+        raise _full(error) from None
 
 
 def entries_add(
@@ -46,9 +60,12 @@ def entries_add(
     bytes_fs: Sequence[int] | Integers,
     now: int,
 ) -> int:
-    """Store a batch, all or nothing; return how many entries it had."""
+    """Store a batch, all or nothing; return how many entries it had. Errors as for one."""
     refuse_future(timestamp, now=now, ticks=1, unit="seconds", batch=True)
-    store.add_batch(device_id, timestamp, bytes_ts, bytes_fs)
+    try:
+        store.add_batch(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest_kept(now))
+    except FullError as error:
+        raise _full(error) from None
     return len(timestamp)
 
 
@@ -59,7 +76,8 @@ def windows(*, device_uuid: str, end_time: int | None, window_time: int, num_win
     """
     end = now if end_time is None else end_time
     try:
-        data = store.windows(device_uuid, end=end, length=window_time, count=num_windows)
+        oldest = oldest_kept(now)
+        data = store.windows(device_uuid, end=end, length=window_time, count=num_windows, oldest=oldest)
     except KeyError:
         raise _unknown(device_uuid) from None
     return Windows(device_uuid, end, window_time, num_windows, data)
@@ -67,20 +85,25 @@ def windows(*, device_uuid: str, end_time: int | None, window_time: int, num_win
 
 def devices_list(*, search: str | None = None, limit: int | None = None) -> list[DeviceSummary]:
     """Return the devices with their totals, by key: all, or some of those that contain a text."""
-    return store.devices(search, limit)
+    return store.devices(search, limit, oldest=_oldest_now())
 
 
 def device_get(device_id: str) -> DeviceSummary:
     """Return a device's totals. UnknownKeyError for a device never seen."""
     try:
-        return store.device(device_id)
+        return store.device(device_id, oldest=_oldest_now())
     except KeyError:
         raise _unknown(device_id) from None
 
 
+def device_delete(device_id: str) -> None:
+    """Forget all entries of a device."""
+    store.delete(device_id)
+
+
 def totals() -> Totals:
     """Return how much is stored, and of which devices the most. O(devices)."""
-    return store.totals(BUSIEST)
+    return store.totals(BUSIEST, oldest=_oldest_now())
 
 
 def held() -> Held:
@@ -90,7 +113,17 @@ def held() -> Held:
 
 def device_last(device_uuid: str) -> int:
     """Return when a device's newest entry was counted. KeyError for a device never seen."""
-    return store.last(device_uuid)
+    return store.last(device_uuid, oldest=_oldest_now())
+
+
+def _oldest_now() -> int:
+    return oldest_kept(clock.now_s())
+
+
+def _full(error: FullError) -> CapacityReachedError:
+    if error.what == "entries":
+        return CapacityReachedError("MAX_BANDWIDTH_ENTRIES", error.limit, "bandwidth entries")
+    return CapacityReachedError("MAX_SERIES", error.limit, "bandwidth devices")
 
 
 def _unknown(device: str) -> UnknownKeyError:

@@ -7,6 +7,9 @@ from bandwidth import pages, views
 urlpatterns = [
     re_path(r"^api/bandwidth/?\Z", views.BandwidthViewSet.as_view({"get": "list", "post": "create"})),
     re_path(r"^api/bandwidth/devices/?\Z", views.DeviceViewSet.as_view({"get": "list"})),
-    re_path(r"^api/bandwidth/devices/(?P<device_id>(?s:.*?))/?\Z", views.DeviceViewSet.as_view({"get": "retrieve"})),
+    re_path(
+        r"^api/bandwidth/devices/(?P<device_id>(?s:.*?))/?\Z",
+        views.DeviceViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+    ),
     re_path(r"^charts/bandwidth/?\Z", pages.chart, name="bandwidth-chart"),
 ]

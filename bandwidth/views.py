@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.status import HTTP_201_CREATED
+from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from bandwidth import schema, services
 from bandwidth.serializers import EntrySerializer, WindowsQuerySerializer
@@ -64,3 +64,8 @@ class DeviceViewSet(ApiViewSet):
     def retrieve(self, request: Request, device_id: str) -> Response:
         """Answer the same of one of them."""
         return Response(services.device_get(device_id)._asdict())
+
+    def destroy(self, request: Request, device_id: str) -> Response:
+        """Forget all entries of one; it is no error if there are none."""
+        services.device_delete(device_id)
+        return Response(status=HTTP_204_NO_CONTENT)

@@ -7,36 +7,23 @@ found by binary search. All numbers are integers, so the difference is exact.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import nlargest
+from itertools import chain
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bandwidth.device_rows import INT64_SAFE, LARGEST, DeviceRows, DeviceSummary, Rows
 from timeseries_project.columns import Keys, find_keys, stable_order
+from timeseries_project.summation import Integers
 
-Integers = NDArray[np.int64]
-Rows = NDArray[Any]  # shape (n, 3): entries, bytes_ts, bytes_fs; int64, or Python integers when huge
-
-LARGEST = 2**53 - 1  # of a timestamp and of the bytes of one entry: what every JSON reader holds exactly
 LONGEST_WINDOW = 2**31 - 1
 MOST_WINDOWS = 10_000
-BEFORE_ALL = -(2**63)  # the instant of row 0, before every window border
+
 ROW_BYTES = 32  # an instant and three sums, or three references to huge ones, which are not counted
-INT64_SAFE = 2**62  # half the range, so that an estimate in doubles can tell whether sums fit
-
-
-class DeviceSummary(NamedTuple):
-    """What is stored of a device: entries, first and last timestamp (epoch seconds), total bytes."""
-
-    device_id: str
-    count: int  # type: ignore[assignment]  # which hides tuple.count, used by nobody
-    first: int
-    last: int
-    bytes_ts: int
-    bytes_fs: int
+LOOKED_AT = 256  # devices from which one request drops what is too old, at most
 
 
 class Held(NamedTuple):
@@ -65,6 +52,15 @@ class Window(NamedTuple):
     bytes_fs: int
 
 
+class FullError(Exception):
+    """There is no room: `limit` is how many there may be of `what`, entries or devices."""
+
+    def __init__(self, what: Literal["entries", "devices"], limit: int) -> None:
+        super().__init__(f"at most {limit} {what}")
+        self.what = what
+        self.limit = limit
+
+
 class BandwidthStore:
     """Entries `(device, timestamp, bytes to the server, bytes from the server)`, summed in windows.
 
@@ -72,35 +68,56 @@ class BandwidthStore:
     come in any order; entries of one instant add up. Every sum is exact, however large. One distinct instant
     of a device takes 32 bytes (more where sums pass 64 bits), and up to a quarter more as room to grow.
 
+    Methods that are given `oldest` answer as if no entry before that second had ever been stored. Writers drop such
+    entries of the devices they add to, and of a few devices more in turn: a store of some hundred devices is
+    always clean, and a larger one becomes so over some writes.
+
     Safe for threads: writers take turns under one lock and compute there; a second one, which readers wait
-    for, is held only to look up sums and to copy finished rows in.
+    for, is held only to look up sums and to copy finished rows in. A method that fails has changed nothing.
     """
 
-    def __init__(self) -> None:
-        self._devices: dict[str, _Device] = {}
-        #: Kept so that nobody has to count: entries since the start, those of them that are gone, rows of all devices.
-        self._added = self._gone = self._room = 0
+    def __init__(self, *, max_entries: int = LARGEST, max_devices: int = LARGEST) -> None:
+        self.max_entries = max_entries
+        self.max_devices = max_devices
+        self._devices: dict[str, DeviceRows] = {}
+        #: Kept so that nobody has to count: entries, those ever added, and rows that there is room for.
+        self._entries = self._added = self._room = 0
+        self._turn: list[str] = []  # devices that have yet to be looked at, before all are again
+        self._turned = 0  # what was `oldest` when all were
         self._writing = Lock()  # taken before `_lock`
         self._lock = Lock()
 
-    def add(self, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int) -> None:
+    def add(self, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, *, oldest: int = 0) -> None:
         """Count one entry: `timestamp` in epoch seconds, bytes to and from the server.
 
-        O(1) amortised at or after the device's last timestamp, else O(log n + instants after it). Raises
-        TypeError for a number that is no integer, ValueError for one outside 0..2**53 - 1.
+        O(1) amortised at or after the device's last timestamp, else O(log n + instants after it). One before
+        `oldest` is counted and dropped at once. Raises FullError where there is no room, TypeError for a number that
+        is no integer, ValueError for one outside 0..2**53 - 1.
         """
         timestamp = _whole("timestamp", timestamp, 0, LARGEST)
         entry = (1, _whole("bytes_ts", bytes_ts, 0, LARGEST), _whole("bytes_fs", bytes_fs, 0, LARGEST))
         with self._writing:
-            device = self._devices.get(device_id) or _Device()
-            if timestamp >= device.last:
-                with self._lock:
-                    device.append(timestamp, entry)
-                    self._added += 1
-                    if len(device.times) != device.room:
-                        self._enter(device_id, device)
-            else:
-                self._merge([(device_id, np.array([timestamp]), np.array([entry]))])
+            if oldest:
+                self._drop([device_id], oldest)
+                if timestamp < oldest:
+                    return
+            device = self._devices.get(device_id)
+            self._refuse_too_many(1, device is None)
+            new = device is None
+            device = device or DeviceRows()
+            if timestamp < device.last:
+                self._merge([(device_id, np.array([timestamp]), np.array([entry]))], 1)
+                return
+            row, sums = device.appended(timestamp, entry)
+            columns = device.room(row + 1, sums.dtype)
+            more = len(columns[0]) - (0 if new else len(device.times))
+            with self._lock:
+                # Nothing that is known changes before the last call that may fail.
+                self._devices[device_id] = device
+                device.commit(columns, row, row + 1, timestamp, timestamp, sums)
+                self._entries += 1
+                self._added += 1
+                self._room += more
 
     def add_batch(
         self,
@@ -108,217 +125,186 @@ class BandwidthStore:
         timestamps: Sequence[int] | Integers,
         bytes_ts: Sequence[int] | Integers,
         bytes_fs: Sequence[int] | Integers,
+        *,
+        oldest: int = 0,
     ) -> None:
         """Count entries given as four columns of one length, in any order; all of them or, on error, none.
 
         No reader sees a part of them. O(b log b) for b entries before any lock is taken, then for each device
-        O(its entries * log n + instants after its earliest entry). Raises TypeError for numbers that are no
-        integers, ValueError for one outside 0..2**53 - 1 and for columns of different lengths.
+        O(its entries * log n + instants after its earliest entry). Those before `oldest` are counted and dropped at
+        once. Raises FullError where there is no room for the others, TypeError for numbers that are no integers,
+        ValueError for one outside 0..2**53 - 1 and for columns of different lengths.
         """
         times = _column("timestamps", timestamps)
         columns = (np.ones_like(times), _column("bytes_ts", bytes_ts), _column("bytes_fs", bytes_fs))
         keys = Keys.of(device_ids)
         if {len(keys.codes), *map(len, columns)} != {len(times)}:
             raise ValueError("the columns must have one length")
-        if len(times):
-            parts = list(_by_device(keys, times, np.column_stack(columns)))
-            with self._writing:
-                self._merge(parts)
+        entries = int(np.count_nonzero(times >= oldest))
+        parts = list(_by_device(keys, times, np.column_stack(columns), oldest)) if entries else []
+        with self._writing:
+            if oldest:
+                self._drop([device_id for device_id, _, _ in parts], oldest)
+            if parts:
+                self._refuse_too_many(entries, sum(device_id not in self._devices for device_id, _, _ in parts))
+                self._merge(parts, entries)
 
-    def windows(self, device_id: str, *, end: int, length: int, count: int) -> list[Window]:
+    def delete(self, device_id: str) -> None:
+        """Forget all entries of a device. O(1), and the release of their memory."""
+        with self._writing:
+            device = self._devices.get(device_id)
+            if device is not None:
+                count, room = device.count, len(device.times)
+                with self._lock:
+                    del self._devices[device_id]
+                    self._entries -= count
+                    self._room -= room
+
+    def windows(self, device_id: str, *, end: int, length: int, count: int, oldest: int = 0) -> list[Window]:
         """Return the sums of `count` adjoining windows `(t - length, t]`, oldest first, up to t = `end`.
 
         Seconds: `end` from 0 to 2**53 - 1, `length` from 1 to 2**31 - 1; `count` from 1 to 10,000. Windows
         without entries are zeros, also those before 1970. O(count * log n) for n instants of the device.
-        Raises KeyError for a device never seen; TypeError and ValueError as `add`.
+        Raises KeyError for a device that has no entries; TypeError and ValueError as `add`.
         """
         end = _whole("end", end, 0, LARGEST)
         length = _whole("length", length, 1, LONGEST_WINDOW)
         count = _whole("count", count, 1, MOST_WINDOWS)
         borders = end - length * np.arange(count, -1, -1, dtype=np.int64)
         with self._lock:
-            sums = self._devices[device_id].sums_until(borders)
+            sums = self._known(device_id, oldest).sums_until(np.maximum(borders, oldest - 1))
         return list(map(Window, borders[1:].tolist(), *np.diff(sums.T).tolist()))
 
-    def devices(self, search: str | None = None, limit: int | None = None) -> list[DeviceSummary]:
+    def devices(self, search: str | None = None, limit: int | None = None, *, oldest: int = 0) -> list[DeviceSummary]:
         """Return a summary of the devices, sorted by key (code points). O(d log d) for d devices.
 
         Only those whose key contains a text, in upper or lower case, and so many at most.
         """
         with self._lock:
-            keys = list(self._devices)
+            keys = [key for key, device in self._devices.items() if device.last >= oldest]
         keys = find_keys(keys, search, limit)
         with self._lock:
-            return [self._devices[key].summary(key) for key in keys if key in self._devices]
+            known = ((key, self._devices.get(key)) for key in keys)
+            return [device.summary(key, oldest) for key, device in known if device and device.last >= oldest]
 
-    def device(self, device_id: str) -> DeviceSummary:
-        """Return the summary of one device. O(1). Raises KeyError if never seen."""
+    def device(self, device_id: str, *, oldest: int = 0) -> DeviceSummary:
+        """Return the summary of one device. O(log n). Raises KeyError if it has no entries."""
         with self._lock:
-            return self._devices[device_id].summary(device_id)
+            return self._known(device_id, oldest).summary(device_id, oldest)
 
-    def totals(self, busiest: int) -> Totals:
+    def totals(self, busiest: int, *, oldest: int = 0) -> Totals:
         """Return how much is stored, and the devices with the most bytes, the busiest first. O(d log busiest)."""
         with self._lock:
-            summaries = [device.summary(device_id) for device_id, device in self._devices.items()]
+            known = ((key, device) for key, device in self._devices.items() if device.last >= oldest)
+            summaries = [device.summary(key, oldest) for key, device in known]
         most = nlargest(busiest, summaries, key=lambda device: device.bytes_ts + device.bytes_fs)
         return Totals(len(summaries), sum(device.count for device in summaries), most)
 
     def held(self) -> Held:
-        """Return how much is stored, without looking at any device. O(1)."""
+        """Return how much is stored, what is yet to be dropped included. O(1)."""
         with self._lock:
-            return Held(len(self._devices), self._added - self._gone, self._room * ROW_BYTES, self._added)
+            return Held(len(self._devices), self._entries, self._room * ROW_BYTES, self._added)
 
-    def last(self, device_id: str) -> int:
-        """Return the device's latest timestamp in epoch seconds. O(1). Raises KeyError if never seen."""
+    def last(self, device_id: str, *, oldest: int = 0) -> int:
+        """Return the device's latest timestamp in epoch seconds. O(1). Raises KeyError if it has no entries."""
         with self._lock:
-            return self._devices[device_id].last
+            return self._known(device_id, oldest).last
 
     def clear(self) -> None:
         """Forget every entry and device. O(1), and the release of their memory."""
+        empty: tuple[dict[str, DeviceRows], list[str]] = {}, []
         with self._writing, self._lock:
-            self._devices = {}
-            self._gone, self._room = self._added, 0
+            self._devices, self._turn = empty
+            self._entries = self._room = 0
 
-    def _enter(self, device_id: str, device: _Device) -> None:
-        """Take up a device that is new or has more room than was counted; `_lock` is held. O(1)."""
-        self._devices[device_id] = device
-        self._room += len(device.times) - device.room
-        device.room = len(device.times)
+    def _known(self, device_id: str, oldest: int) -> DeviceRows:
+        device = self._devices[device_id]
+        if device.last < oldest:
+            raise KeyError(device_id)
+        return device
 
-    def _merge(self, parts: list[tuple[str, Integers, Rows]]) -> None:
+    def _refuse_too_many(self, entries: int, devices: int) -> None:
+        """Raise FullError if there is no room for so many more."""
+        if self._entries + entries > self.max_entries:
+            raise FullError("entries", self.max_entries)
+        if devices and len(self._devices) + devices > self.max_devices:
+            raise FullError("devices", self.max_devices)
+
+    def _drop(self, device_ids: Iterable[str], oldest: int) -> None:
+        """Forget the entries before `oldest` of these devices, and of the next in turn; `_writing` is held."""
+        if not self._turn and oldest != self._turned:
+            self._turn, self._turned = list(self._devices), oldest
+        for device_id in chain(device_ids, self._turn[-LOOKED_AT:]):
+            device = self._devices.get(device_id)
+            if device is None or device.first >= oldest:
+                continue
+            before = device.count
+            if device.last < oldest:
+                room = len(device.times)
+                with self._lock:
+                    del self._devices[device_id]
+                    self._entries -= before
+                    self._room -= room
+                continue
+            base, first = device.cut(oldest)
+            after = before - device.count_at(base)
+            with self._lock:
+                device.commit_cut(base, first)
+                self._entries += after - before
+            if base > device.rows // 2:
+                compact = device.compacted()
+                less = len(device.times) - len(compact[1])
+                with self._lock:
+                    device.commit_all(compact)
+                    self._room -= less
+        del self._turn[-LOOKED_AT:]
+
+    def _merge(self, parts: list[tuple[str, Integers, Rows]], entries: int) -> None:
         """Merge the cumulative sums of entries per device, under `_writing`.
 
         Every result is computed, and its room made, before the first is stored: a failure changes nothing.
         """
         merged = []
+        new = {}
+        more = 0
         for device_id, times, sums in parts:
-            device = self._devices.get(device_id) or _Device()
-            merged.append((device_id, device, *device.merged(times, sums)))
+            device = self._devices.get(device_id)
+            if device is None:
+                device = new[device_id] = DeviceRows()
+            at, times, sums = device.merged(times, sums)
+            stop, last = at + len(times), int(times[-1])
+            columns = device.room(stop, sums.dtype)
+            more += len(columns[0]) - (0 if device_id in new else len(device.times))
+            merged.append((device, columns, at, stop, last, times, sums))
         with self._lock:
-            for _, device, at, times, sums in merged:
-                device.reserve(at + len(times), sums.dtype)
-            for device_id, device, at, times, sums in merged:
-                before = device.count
-                device.replace_from(at, times, sums)
-                self._added += device.count - before
-                self._enter(device_id, device)
+            try:
+                self._devices.update(new)
+            except BaseException:
+                for device_id in new:
+                    self._devices.pop(device_id, None)
+                raise
+            for device, columns, at, stop, last, times, sums in merged:
+                device.commit(columns, at, stop, last, times, sums)
+            self._entries += entries
+            self._added += entries
+            self._room += more
 
     def _check(self) -> None:
         """Assert the invariants of the structure. O(n) for all instants."""
         with self._writing, self._lock:
-            devices = self._devices.values()
-            for device in devices:
+            for device in self._devices.values():
                 device.check()
-            assert self._added - self._gone == sum(device.count for device in devices)
-            assert self._room == sum(device.room for device in devices)
-            assert all(device.room * ROW_BYTES <= device.times.nbytes + device.sums.nbytes for device in devices)
+            devices = self._devices.values()
+            assert self._entries == sum(device.count for device in devices) <= self._added
+            assert self._room == sum(len(device.times) for device in devices)
+            assert all(len(device.times) * ROW_BYTES == device.times.nbytes + device.sums.nbytes for device in devices)
 
 
-class _Device:
-    """One device's distinct instants, ascending, and the sums of all entries up to and at each of them.
-
-    Row 0 lies before all time and sums nothing: so every instant has a row at or before it. The columns have
-    room for more rows than the `rows` in use. Only a thread with the store's `_lock` may change them.
-    """
-
-    __slots__ = ("last", "room", "rows", "sums", "times")
-
-    def __init__(self) -> None:
-        self.rows = 1
-        self.room = 0  # the rows that the store has counted
-        self.last = BEFORE_ALL
-        self.times: Integers = np.array([BEFORE_ALL])
-        self.sums: Rows = np.zeros((1, 3), dtype=np.int64)
-
-    @property
-    def count(self) -> int:
-        """How many entries there are. O(1)."""
-        return int(self.sums[self.rows - 1, 0])
-
-    def append(self, timestamp: int, entry: tuple[int, int, int]) -> None:
-        """Count an entry at or after the last instant. O(1) amortised."""
-        sums = self.total(entry)
-        row = self.rows if timestamp > self.last else self.rows - 1
-        self.reserve(row + 1, _dtype(sums))
-        self.times[row] = self.last = timestamp
-        self.sums[row] = sums
-        self.rows = row + 1
-
-    def merged(self, times: Integers, sums: Rows) -> tuple[int, Integers, Rows]:
-        """Return where the rows change when entries are merged in, and the rows from there on.
-
-        The entries are given like the rows: distinct instants, ascending, with cumulative sums. The sum at an
-        instant is then what the device's rows have up to it plus what the entries have up to it.
-        """
-        dtype = _dtype(self.total(sums[-1].tolist()))
-        sums = sums.astype(dtype)
-        if times[0] > self.last:  # nothing to interleave: spares small batches most of their cost
-            return self.rows, times, sums + self.sums[self.rows - 1]
-        places = np.searchsorted(self.times[: self.rows], times)
-        new = self.times[np.minimum(places, self.rows - 1)] != times
-        places += np.cumsum(new) - new  # each new row moves those after it
-        at, stop = int(places[0]), self.rows + int(np.count_nonzero(new))
-        shift = np.zeros(stop - at, dtype=np.int64)
-        shift[places - at] = new
-        origin = np.arange(at, stop) - np.cumsum(shift)  # the present row at or before each instant
-        later = self.times[origin]
-        later[places - at] = times
-        added = np.repeat(sums, np.diff(places, append=stop), axis=0)
-        return at, later, added + self.sums[origin]
-
-    def replace_from(self, at: int, times: Integers, sums: Rows) -> None:
-        """Put rows, for which there is room, in the place of those from row `at` on. O(their number)."""
-        self.rows = at + len(times)
-        self.last = int(times[-1])
-        self.times[at : self.rows] = times
-        self.sums[at : self.rows] = sums
-
-    def reserve(self, rows: int, dtype: np.dtype[Any]) -> None:
-        """Make room for so many rows of sums of this type; the content stays. O(1) amortised over growth."""
-        if self.sums.dtype != dtype:
-            self.sums = self.sums.astype(dtype)
-        if rows > len(self.times):
-            room = rows + rows // 4  # a quarter more: none for the first entries of a small device
-            times, sums = np.empty(room, dtype=np.int64), np.zeros((room, 3), dtype=dtype)
-            times[: len(self.times)], sums[: len(self.sums)] = self.times, self.sums
-            self.times, self.sums = times, sums
-
-    def sums_until(self, instants: Integers) -> Rows:
-        """Return a copy of the sums up to and at each instant. O(len(instants) * log rows)."""
-        return self.sums[np.searchsorted(self.times[: self.rows], instants, side="right") - 1]
-
-    def total(self, more: Sequence[int]) -> list[int]:
-        """Return the sums of all entries and of some more. O(1)."""
-        return list(map(operator.add, self.sums[self.rows - 1].tolist(), more))
-
-    def summary(self, device_id: str) -> DeviceSummary:
-        """Return what is stored, under the device's key. O(1)."""
-        count, bytes_ts, bytes_fs = self.sums[self.rows - 1].tolist()
-        return DeviceSummary(device_id, count, int(self.times[1]), self.last, bytes_ts, bytes_fs)
-
-    def check(self) -> None:
-        """Assert the invariants. O(rows)."""
-        times, sums = self.times[: self.rows], self.sums[: self.rows]
-        assert 2 <= self.rows <= len(self.times) == len(self.sums) <= self.rows * 5 // 4
-        assert times[0] == BEFORE_ALL
-        assert times[1] >= 0
-        assert times[-1] == self.last <= LARGEST
-        assert np.all(times[1:] > times[:-1])
-        assert not np.any(sums[0])
-        assert np.all(sums[1:, 0] > sums[:-1, 0])
-        assert np.all(sums[1:] >= sums[:-1])
-        assert sums.dtype == _dtype(sums[-1].tolist())
-        assert all(type(number) is int for number in sums.ravel().tolist())
-
-
-def _dtype(sums: list[int]) -> np.dtype[Any]:
-    """Return the type of column that holds sums up to these: int64, or Python integers when they are huge."""
-    return np.dtype(object if max(sums) > INT64_SAFE else np.int64)
-
-
-def _by_device(keys: Keys, times: Integers, values: Integers) -> Iterator[tuple[str, Integers, Rows]]:
-    """Yield each device's distinct instants, ascending, and cumulative sums of its values. O(b log b)."""
+def _by_device(keys: Keys, times: Integers, values: Integers, oldest: int) -> Iterator[tuple[str, Integers, Rows]]:
+    """Yield each device's distinct instants from `oldest` on, ascending, and cumulative sums. O(b log b)."""
     order = stable_order(times, keys.codes)
+    if oldest:
+        order = order[times[order] >= oldest]
     devices, times, rows = keys.codes[order], times[order], values[order]
     fits = np.max(rows.sum(axis=0, dtype=np.float64)) < INT64_SAFE
     sums: Rows = np.cumsum(rows if fits else rows.astype(object), axis=0)
@@ -327,8 +313,9 @@ def _by_device(keys: Keys, times: Integers, values: Integers) -> Iterator[tuple[
     times, sums = times[ends_instant], sums[ends_instant]
     start, before = 0, np.zeros_like(sums[0])
     stops = np.flatnonzero(ends_device[ends_instant]) + 1
-    for device_id, stop in zip(keys.names, stops.tolist(), strict=True):
-        yield device_id, times[start:stop], sums[start:stop] - before
+    # Not every device has an entry that is young enough.
+    for code, stop in zip(devices[ends_device].tolist(), stops.tolist(), strict=True):
+        yield keys.names[code], times[start:stop], sums[start:stop] - before
         start, before = stop, sums[stop - 1]
 
 

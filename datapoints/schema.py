@@ -64,7 +64,7 @@ datapoints = extend_schema_view(
             **created(
                 serializers.DatapointSerializer, EXAMPLE, serializers.DatapointsCreatedSerializer, _CREATED, _OF_POINT
             ),
-            **problems(400, 406, 409, 413, 415, 422),
+            **problems(400, 406, 409, 413, 415, 422, 507),
         },
     ),
     list=extend_schema(

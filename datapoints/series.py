@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datapoints.sorted_pages import Addition, Changes, Cut, Entry, SortedPages
+from datapoints.page_plans import Addition, Changes, Cut, Entry
+from datapoints.sorted_pages import SortedPages
 from timeseries_project.columns import run_lengths, run_starts
 from timeseries_project.summation import Floats, Integers, add_to_pair, grouped_sums
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from django.conf import settings
 from numpy.typing import NDArray
 
 from datapoints import ladder
@@ -21,10 +22,12 @@ from datapoints.statistics import (
     aggregate_points,
     aggregate_sums,
 )
-from datapoints.store import Axis, DuplicatePointsError, KeySummary, Point, SeriesStore, Totals, View
+from datapoints.store import Axis, DuplicatePointsError, FullError, KeySummary, Point, SeriesStore, Totals, View
+from timeseries_project import clock
 from timeseries_project.columns import Column, ColumnarRows, Keys
 from timeseries_project.faults import (
     AlreadyExistsError,
+    CapacityReachedError,
     FieldError,
     InvalidInputError,
     UnknownKeyError,
@@ -38,7 +41,7 @@ MAX_PAGE = 10_000
 #: Buckets in one answer at most: 15 minutes since 1970 are two million.
 MAX_BUCKETS = 3_000_000
 
-store = SeriesStore()
+store = SeriesStore(max_points=settings.MAX_DATAPOINTS, max_series=settings.MAX_SERIES)
 
 
 class Added(NamedTuple):
@@ -55,10 +58,25 @@ class Page(NamedTuple):
     next: tuple[int, str, str] | None
 
 
+def oldest_kept(now: int) -> int:
+    """Return the start of the oldest quarter-hour that RETENTION keeps; 0 if it keeps all."""
+    if settings.RETENTION_SECONDS is None:
+        return 0
+    return max(now - settings.RETENTION_SECONDS * MICROSECONDS, 0) // QUARTER_HOUR * QUARTER_HOUR
+
+
 def datapoint_add(*, timestamp: int, value: float, device: str, user: str, now: int) -> None:
-    """Store a datapoint. FutureTimestampError beyond the allowed skew; AlreadyExistsError if there is one."""
+    """Store a datapoint, for as long as RETENTION says.
+
+    FutureTimestampError beyond the allowed skew; AlreadyExistsError if there is one; CapacityReachedError if there
+    is no room for it.
+    """
     refuse_future([timestamp], now=now, ticks=MICROSECONDS, unit="seconds", batch=False)
-    if not store.add(timestamp, value, device, user):
+    try:
+        added = store.add(timestamp, value, device, user, oldest=oldest_kept(now))
+    except FullError as error:
+        raise _full(error) from None
+    if not added:
         raise AlreadyExistsError("A datapoint of this timestamp, device and user exists already.")
 
 
@@ -80,7 +98,10 @@ def datapoints_add(
             device,
             user,
             skip_duplicates=skip_duplicates,
+            oldest=oldest_kept(now),
         )
+    except FullError as error:
+        raise _full(error) from None
     except DuplicatePointsError as error:
         raise AlreadyExistsError(
             f"{len(error.positions)} of these datapoints exist already, or occur twice in the batch.",
@@ -99,7 +120,9 @@ def datapoints_page(
     cursor: tuple[int, str, str] | None,
 ) -> Page:
     """Return datapoints by time, device and user, and the cursor of the next page, if there is one."""
-    points = store.page(device=device, user=user, start=start or 0, end=end, after=cursor, limit=limit + 1)
+    points = store.page(
+        device=device, user=user, start=start or 0, end=end, after=cursor, limit=limit + 1, oldest=_oldest_now()
+    )
     if len(points) <= limit:
         return Page(points, None)
     last = points[limit - 1]
@@ -108,25 +131,35 @@ def datapoints_page(
 
 def datapoints_delete(axis: Axis, key: str) -> None:
     """Forget all datapoints of a device or of a user."""
-    store.delete(axis, key)
+    store.delete(axis, key, oldest=_oldest_now())
 
 
 def keys_list(axis: Axis, *, search: str | None = None, limit: int | None = None) -> list[KeySummary]:
     """Return the devices or users that have datapoints, by key: all, or some of those that contain a text."""
-    return store.keys(axis, search, limit)
+    return store.keys(axis, search, limit, oldest=_oldest_now())
 
 
-def key_get(axis: Axis, key: str) -> KeySummary:
+def key_get(axis: Axis, key: str, *, now: int | None = None) -> KeySummary:
     """Return what is stored of a device or user. UnknownKeyError if it has no datapoints."""
     try:
-        return store.key(axis, key)
+        return store.key(axis, key, oldest=_oldest_now() if now is None else oldest_kept(now))
     except KeyError:
         raise _unknown(axis, key) from None
 
 
 def totals() -> Totals:
     """Return how much is stored."""
-    return store.totals()
+    return store.totals(oldest=_oldest_now())
+
+
+def _oldest_now() -> int:
+    return oldest_kept(clock.now())
+
+
+def _full(error: FullError) -> CapacityReachedError:
+    if error.what == "points":
+        return CapacityReachedError("MAX_DATAPOINTS", error.limit, "datapoints")
+    return CapacityReachedError("MAX_SERIES", error.limit, "pairs of a device and a user")
 
 
 def _unknown(axis: Axis, key: str) -> UnknownKeyError:
@@ -256,7 +289,7 @@ def drawing(
     UnknownKeyError without datapoints. O(buckets) if the width is of whole quarter-hours, else O(datapoints in
     the range).
     """
-    summary = key_get(axis, key)
+    summary = key_get(axis, key, now=now)
     low = max(start or 0, summary.first)
     # The bucket of the present, or of the last datapoint, is the last: one tick behind that it is over.
     high = max(now, summary.last) + 1
@@ -291,7 +324,7 @@ def _timeline(question: _Question, aggregate: Aggregate, *, window: int) -> tupl
     """Read what the asked buckets and the windows that end in them depend on; return it and their numbers."""
     width = question.bucket * MICROSECONDS
     try:
-        with store.view(question.axis, question.key) as view:
+        with store.view(question.axis, question.key, oldest=oldest_kept(question.now)) as view:
             first = view.first // width
             last = max(view.last, question.now) // width
             asked = _asked(question, first, last, width)

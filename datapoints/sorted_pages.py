@@ -13,147 +13,34 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from datapoints.page_plans import (
+    LARGEST,
+    NO_KEY,
+    NO_PAGE,
+    Addition,
+    Changes,
+    Cut,
+    Directory,
+    Entry,
+    Links,
+    Pieces,
+    Rows,
+    Write,
+    merged,
+)
 from datapoints.vacancies import Vacancies
 from timeseries_project.columns import grow, run_lengths, run_starts, stable_order
 from timeseries_project.summation import Integers
-
-Booleans = NDArray[np.bool_]
-
-NO_PAGE = -1
-NO_KEY = -1
-LARGEST = 2**63 - 1
 
 #: Pages that are copied out to be searched at once, so that a large batch of late keys takes little memory.
 ROWS_AT_ONCE = 16384
 
 NONE = np.empty(0, dtype=np.int64)
-
-
-class _Rows(NamedTuple):
-    """Keys of some series, and the cells beside them."""
-
-    series: Integers
-    keys: Integers
-    cells: Sequence[NDArray[Any]]
-
-    def where(self, chosen: Integers | Booleans) -> _Rows:
-        """Return the chosen rows, or all in another order."""
-        return _Rows(self.series[chosen], self.keys[chosen], [column[chosen] for column in self.cells])
-
-    def followed_by(self, other: _Rows) -> _Rows:
-        """Return these rows and those."""
-        cells = [np.concatenate(pair) for pair in zip(self.cells, other.cells, strict=True)]
-        return _Rows(np.concatenate((self.series, other.series)), np.concatenate((self.keys, other.keys)), cells)
-
-
-class _Directory:
-    """The pages of one series in order, and the least key that may stand in each but the first.
-
-    There is room behind them, so that a page is entered by assigning; the bounds there are beyond every key.
-    """
-
-    __slots__ = ("bounds", "length", "pages")
-
-    def __init__(self, page: int) -> None:
-        self.pages = array("i", [page])
-        self.bounds = array("q")
-        self.length = 1
-
-    def place(self, key: int) -> int:
-        """Return which of the pages a key belongs to. O(log pages)."""
-        return bisect_right(self.bounds, key, 0, self.length - 1)
-
-    def make_room(self, pages: int) -> None:
-        """Prepare to enter so many pages. O(1) amortised."""
-        if self.length + pages > len(self.pages):
-            spare = pages + self.length // 8
-            # The pages last: should there be no memory for them, what the bounds have more is never read.
-            self.bounds.extend(array("q", [LARGEST]) * spare)
-            self.pages.extend(array("i", [NO_PAGE]) * spare)
-
-
-class _Write(NamedTuple):
-    """Cells of pages that change: each column, flat, with the slots and what they will hold."""
-
-    slots: Integers
-    columns: list[tuple[NDArray[Any], NDArray[Any]]]
-    pages: Integers
-    fills: Integers
-
-
-class _Links(NamedTuple):
-    """Pages that are entered into directories, by exchanging what stands in these from a place on."""
-
-    directories: list[tuple[int, _Directory]]
-    changes: list[tuple[_Directory, int, int, array[int], array[int]]]
-    tails: tuple[Integers, Integers, Integers]
-
-
-class Addition(NamedTuple):
-    """What adding keys will change."""
-
-    taken: int
-    heads: tuple[Integers, Integers]
-    cleared: Integers
-    writes: list[_Write]
-    links: _Links
-    series: Integers
-    counts: Integers
-    firsts: Integers
-    lasts: Integers
-
-
-#: What adding one key will change, a plain tuple for speed: series, key and cells, the page and place where they will
-#: stand, whether the key is its series' last and its first, the directory that a new page is entered into; or, if the
-#: page is full and has to be divided, what that will change.
-Entry = tuple[int, int, tuple[float, ...], int, int, bool, bool, _Directory | None, Addition | None]
-
-
-class Cut(NamedTuple):
-    """What forgetting the first keys of series will change; `gone` are the series that lose all."""
-
-    gone: Integers
-    numbers: list[int]
-    pages: Integers
-    fronts: list[tuple[_Directory, int]]
-    homes: Integers
-    columns: list[tuple[NDArray[Any], NDArray[Any]]]
-    fills: Integers
-    rest: Integers
-    counts: Integers
-    firsts: Integers
-    bounds: Integers
-    removed: int
-
-
-class Changes(NamedTuple):
-    """Cells that get other values: at these places of these pages, column by column."""
-
-    pages: Integers
-    places: Integers
-    cells: tuple[NDArray[Any], ...]
-
-    def apply(self, homes: Integers, columns: list[NDArray[Any]]) -> None:
-        """Change copies of some pages, whose numbers are `homes`. O(n log n)."""
-        order = np.argsort(homes)
-        rows = order[np.searchsorted(homes, self.pages, sorter=order).clip(max=len(homes) - 1)]
-        here = homes[rows] == self.pages
-        for column, cells in zip(columns, self.cells, strict=True):
-            column[rows[here], self.places[here]] = cells[here]
-
-
-class _Pieces(NamedTuple):
-    """Rows and where they go: each to a place in a piece of its page, the page itself or a new one that follows."""
-
-    rows: _Rows
-    homes: Integers
-    pieces: Integers
-    places: Integers
 
 
 class SortedPages:
@@ -182,7 +69,7 @@ class SortedPages:
         self.lasts = np.empty(0, dtype=np.int64)
         self._tails = np.empty(0, dtype=np.int32)
         self._bounds = np.empty(0, dtype=np.int64)
-        self._directories: list[_Directory | None] = []
+        self._directories: list[Directory | None] = []
 
     @property
     def nbytes(self) -> int:
@@ -297,7 +184,7 @@ class SortedPages:
         Series by series and ascending inside each: so what belongs to one page stands together. `changes` are cells
         that whoever commits this will have assigned before.
         """
-        rows = _Rows(series, keys, cells)
+        rows = Rows(series, keys, cells)
         starts = run_starts(series, pages)
         homes, owners = pages[starts], series[starts]
         new = homes == NO_PAGE
@@ -324,7 +211,7 @@ class SortedPages:
         keys: Integers,
         heads: tuple[Integers, Integers],
         cleared: Integers,
-        parts: list[_Pieces],
+        parts: list[Pieces],
     ) -> Addition:
         """Number the new pages among the pieces, and lay down what is to be written."""
         taken = len(heads[1])
@@ -359,13 +246,13 @@ class SortedPages:
             np.maximum(self.lasts[owners], keys[starts + sizes - 1]),
         )
 
-    def _write(self, part: _Pieces, pages: Integers) -> _Write:
+    def _write(self, part: Pieces, pages: Integers) -> Write:
         rows = part.rows
         starts = run_starts(pages)
         ends = starts + run_lengths(starts, len(pages)) - 1
         columns = zip((self._keys, *self.columns), (rows.keys, *rows.cells), strict=True)
         flat = [(column.reshape(-1), cells) for column, cells in columns]
-        return _Write(pages * self._width + part.places, flat, pages[ends], part.places[ends] + 1)
+        return Write(pages * self._width + part.places, flat, pages[ends], part.places[ends] + 1)
 
     def commit(self, addition: Addition) -> None:
         """Add the keys of a plan."""
@@ -391,7 +278,7 @@ class SortedPages:
         owners, tails, lasts = links.tails
         self._tails[owners], self._bounds[owners] = tails, lasts
 
-    def _filled(self, rows: _Rows, homes: Integers, sizes: Integers, limits: Integers) -> _Pieces:
+    def _filled(self, rows: Rows, homes: Integers, sizes: Integers, limits: Integers) -> Pieces:
         """Put `sizes` rows behind those of each page, up to its limit, and what is left over into new pages."""
         fills = self._fills[homes]
         here = np.clip(limits - fills, 0, sizes)
@@ -401,9 +288,9 @@ class SortedPages:
         stays = left < 0
         pieces = np.where(stays, 0, pieces + 1)
         places = np.where(stays, ranks + np.repeat(fills, sizes), places)
-        return _Pieces(rows, np.repeat(homes, sizes), pieces, places)
+        return Pieces(rows, np.repeat(homes, sizes), pieces, places)
 
-    def _divided(self, rows: _Rows, homes: Integers, sizes: Integers, changes: Changes | None) -> _Pieces:
+    def _divided(self, rows: Rows, homes: Integers, sizes: Integers, changes: Changes | None) -> Pieces:
         """Merge `sizes` rows with those of each page, and divide them evenly among it and new pages."""
         fills = self._fills[homes]
         there = np.arange(self._width) < fills[:, np.newaxis]
@@ -411,7 +298,7 @@ class SortedPages:
         if changes is not None:
             changes.apply(homes, old[1:])
         old_keys, *old_cells = (column[there] for column in old)
-        present = _Rows(np.repeat(rows.series[np.cumsum(sizes) - sizes], fills), old_keys, old_cells)
+        present = Rows(np.repeat(rows.series[np.cumsum(sizes) - sizes], fills), old_keys, old_cells)
         groups = np.arange(len(homes))
         groups = np.concatenate((np.repeat(groups, sizes), np.repeat(groups, fills)))
         rows = rows.followed_by(present)
@@ -422,18 +309,18 @@ class SortedPages:
         ranks = np.arange(len(order)) - (np.cumsum(totals) - totals)[groups]
         pieces = ranks * counts // total
         begins = -(-pieces * total // counts)
-        return _Pieces(rows, homes[groups], pieces, ranks - begins)
+        return Pieces(rows, homes[groups], pieces, ranks - begins)
 
-    def _links(self, entered: list[tuple[Integers, Integers, Integers]], heads: tuple[Integers, Integers]) -> _Links:
+    def _links(self, entered: list[tuple[Integers, Integers, Integers]], heads: tuple[Integers, Integers]) -> Links:
         """Prepare to enter pages into the directories of their series, each for the keys from its bound on."""
         if not entered:
-            return _Links([], [], (NONE, NONE, NONE))
+            return Links([], [], (NONE, NONE, NONE))
         series, bounds, pages = map(np.concatenate, zip(*entered, strict=True))
         if len(entered) > 1:
             order = stable_order(bounds, series)
             series, bounds, pages = series[order], bounds[order], pages[order]
         last = bounds > self._bounds[series]
-        links = _Links([], [], (series[last], pages[last], bounds[last]))
+        links = Links([], [], (series[last], pages[last], bounds[last]))
         alone = dict(zip(*(column.tolist() for column in heads), strict=True))
         new_bounds, new_pages = array("q", bounds.tolist()), array("i", pages.tolist())
         starts = run_starts(series)
@@ -441,7 +328,7 @@ class SortedPages:
         for owner, start, stop in zip(series[starts].tolist(), starts.tolist(), stops.tolist(), strict=True):
             directory = self._directories[owner]
             if directory is None or owner in alone:
-                directory = _Directory(alone[owner] if owner in alone else self._tails.item(owner))
+                directory = Directory(alone[owner] if owner in alone else self._tails.item(owner))
                 links.directories.append((owner, directory))
             directory.make_room(stop - start)
             end = directory.length - 1
@@ -453,7 +340,7 @@ class SortedPages:
                 if lower[-1] < present[0][0]:
                     lower, numbers = lower + present[0], numbers + present[1]
                 else:
-                    lower, numbers = _merged(present, (lower, numbers))
+                    lower, numbers = merged(present, (lower, numbers))
             links.changes.append((directory, at, end + stop - start, lower, numbers))
         return links
 
@@ -549,7 +436,7 @@ class SortedPages:
         self._fills[cut.homes] = cut.fills
         self.counts[cut.rest], self.firsts[cut.rest], self._bounds[cut.rest] = cut.counts, cut.firsts, cut.bounds
 
-    def _homes(self, directories: list[_Directory], places: list[int]) -> Integers:
+    def _homes(self, directories: list[Directory], places: list[int]) -> Integers:
         pages = [directory.pages[place] for directory, place in zip(directories, places, strict=True)]
         return np.array(pages, dtype=np.int64)
 
@@ -568,8 +455,8 @@ class SortedPages:
         wanted = (keys >= start) & (keys < stop)
         return keys[wanted], *(column.take(index, axis=0)[wanted] for column in self.columns)
 
-    def _directory(self, series: int) -> _Directory:
-        return self._directories[series] or _Directory(self._tails.item(series))
+    def _directory(self, series: int) -> Directory:
+        return self._directories[series] or Directory(self._tails.item(series))
 
     def items_from(self, series: int, start: int) -> Iterator[tuple[Any, ...]]:
         """Yield (key, *cells) of a series from the first key that is at least `start`, in order."""
@@ -619,13 +506,3 @@ class SortedPages:
             assert all(a < b for a, b in pairwise(keys))
             assert (self.counts[number], self.firsts[number], self.lasts[number]) == (len(keys), keys[0], keys[-1])
         assert sorted([*seen, *free]) == list(range(self._vacant.used))
-
-
-def _merged(old: tuple[array[int], array[int]], new: tuple[array[int], array[int]]) -> tuple[array[int], array[int]]:
-    """Insert bounds and their pages among others. O(those others) for each."""
-    bounds, pages = old
-    for bound, page in zip(*new, strict=True):
-        place = bisect_right(bounds, bound)
-        bounds.insert(place, bound)
-        pages.insert(place, page)
-    return bounds, pages

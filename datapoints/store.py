@@ -18,8 +18,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from datapoints.page_plans import LARGEST
 from datapoints.series import QUARTER_HOUR, BucketSums, SeriesPool
-from datapoints.sorted_pages import LARGEST
 from datapoints.vacancies import Vacancies
 from timeseries_project.columns import Keys, find_keys, run_lengths, run_starts, stable_order
 from timeseries_project.summation import Floats, Integers

@@ -13,7 +13,9 @@ from typing import NamedTuple, NoReturn
 #: What a bearer token is made of (RFC 6750 section 2.1).
 _B68TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _RATE = re.compile(r"([1-9][0-9]{0,8})\s*/\s*([a-z]+)", re.ASCII)
-_SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "hour": 3_600, "day": 86_400}
+#: Seconds in the units of a length of time, and in those of a rate.
+LENGTHS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_PERIODS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "hour": 3_600, "day": 86_400}
 
 
 class Rate(NamedTuple):
@@ -59,6 +61,19 @@ def choice(name: str, default: str, known: Iterable[str]) -> str:
     return value
 
 
+def duration(name: str, *, most_days: int) -> int | None:
+    """Return a length of time in seconds: digits and s, m, h or d; none if it is unset. From a second on."""
+    value = text(name, "").strip()
+    if not value:
+        return None
+    digits, unit = value[:-1], value[-1]
+    if digits.isascii() and digits.isdigit() and len(digits) <= 12 and unit in LENGTHS:
+        seconds = int(digits) * LENGTHS[unit]
+        if 0 < seconds <= most_days * LENGTHS["d"]:
+            return seconds
+    refuse(name, f"must be a whole number and s, m, h or d, from 1s to {most_days}d, like 30d, not {value!r}.")
+
+
 def words(name: str, default: str) -> list[str]:
     """Return the comma-separated words, without blanks around them."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
@@ -91,6 +106,6 @@ def rate(name: str) -> Rate | None:
     if not value:
         return None
     match = _RATE.fullmatch(value)
-    if not match or match[2] not in _SECONDS:
+    if not match or match[2] not in _PERIODS:
         refuse(name, f"must be a number per s, sec, min, hour or day, such as 1000/min, not {value!r}.")
-    return Rate(int(match[1]), _SECONDS[match[2]])
+    return Rate(int(match[1]), _PERIODS[match[2]])

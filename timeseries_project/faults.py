@@ -62,6 +62,15 @@ class NotReadyError(FaultError):
     """The process cannot serve at the moment; what the client sent is not at fault."""
 
 
+class CapacityReachedError(FaultError):
+    """There is no room for what should be stored: `setting` limits it."""
+
+    def __init__(self, setting: str, limit: int, what: str) -> None:
+        super().__init__(
+            f"This would be more than {limit:,} {what}, the limit {setting}. Nothing was stored; delete some first."
+        )
+
+
 def refuse_future(timestamps: Sequence[int] | Integers, *, now: int, ticks: int, unit: str, batch: bool) -> None:
     """Raise FutureTimestampError if any lies more than CLOCK_SKEW_SECONDS ahead of now.
 

@@ -61,6 +61,11 @@ WHOLE = np.dtype((np.void, SIZE))  # a cell as one item, which NumPy copies thri
 # level covers. A plain tuple, for the interpreter unpacks nothing faster.
 Level = tuple[int, bytearray, bytes]
 
+Cell = tuple[float, ...]  # HIGH, LOW, COUNT, LEAST and MOST
+
+# What a batch changes at one level: the cells in groups and which groups are emptied, the cells, which, and what to.
+Change = tuple[NDArray[np.void], Integers, NDArray[np.void], Integers, NDArray[np.void]]
+
 
 class Rows(NamedTuple):
     """What a batch adds to the cells of one width, by column; each cell it touches is one row, at its place."""
@@ -145,8 +150,13 @@ class SlidingWindow:
             raise self._too_far_ahead(timestamp, now)
         if timestamp < now - self._length:
             return False
+        before: list[Cell] = []
         with self._lock:
-            self._count(timestamp, amount)
+            try:
+                self._count(timestamp, amount, before)
+            except BaseException:
+                self._restore(timestamp, before)
+                raise
             self._added += 1
         return True
 
@@ -168,19 +178,27 @@ class SlidingWindow:
             raise self._too_far_ahead(latest, now)
         young = times >= now - self._length
         times, values = times[young], values[young]
-        if len(times) < FEW:
+        accepted = len(times)
+        if accepted < FEW:
             pairs = list(zip(times.tolist(), values.tolist(), strict=True))
+            counted: list[tuple[int, list[Cell]]] = []
             with self._lock:
-                for timestamp, amount in pairs:
-                    self._count(timestamp, amount)
-                self._added += len(pairs)
+                try:
+                    for timestamp, amount in pairs:
+                        counted.append((timestamp, []))
+                        self._count(timestamp, amount, counted[-1][1])
+                except BaseException:
+                    for timestamp, before in reversed(counted):
+                        self._restore(timestamp, before)
+                    raise
+                self._added += accepted
         else:
             borders = int(times.min()), int(times.max())
             batch = self._condense(times, values)
             with self._lock:
                 self._merge(batch, *borders)
-                self._added += len(times)
-        return len(times)
+                self._added += accepted
+        return accepted
 
     def summary(self, *, now: int) -> Summary:
         """Summarise all values with timestamp >= now - length_ms, also those ahead of `now`. O(1).
@@ -212,8 +230,11 @@ class SlidingWindow:
     def _too_far_ahead(self, timestamp: int, now: int) -> ValueError:
         return ValueError(f"timestamp {timestamp} lies more than {self._ahead} ms ahead of {now}")
 
-    def _count(self, timestamp: int, amount: float) -> None:
-        """Add to the cell of each width that holds the timestamp, the widest first; the lock is held."""
+    def _count(self, timestamp: int, amount: float, before: list[Cell]) -> None:
+        """Add to the cell of each width that holds the timestamp, the widest first; the lock is held.
+
+        Tells `before` what they were, for `_restore`, should this fail half-way.
+        """
         if not 0 < self._end - timestamp <= self._span:
             self._turn_to(timestamp)
         place = timestamp % self._span
@@ -224,7 +245,9 @@ class SlidingWindow:
                 # The wider cell was empty, so the cells under it may still show an earlier turn of the ring.
                 first = at - at % len(blank)
                 cells[first : first + len(blank)] = blank
-            high, low, count, least, most = read_cell(cells, at)
+            cell = read_cell(cells, at)
+            before.append(cell)
+            high, low, count, least, most = cell
             # `summation.add_to_pair`, written out: four calls of it would make `add` slower by an eighth.
             s = high + amount
             t = s - high
@@ -234,6 +257,14 @@ class SlidingWindow:
             least = amount if amount < least else least
             most = amount if amount > most else most
             write_cell(cells, at, high, low, count + 1.0, least, most)
+
+    def _restore(self, timestamp: int, before: list[Cell]) -> None:
+        """Give the cells that hold the timestamp, the widest first, the contents they had; the lock is held.
+
+        Cells under one that becomes empty mean nothing again.
+        """
+        for (width, cells, _), cell in zip(self._levels, before, strict=False):
+            write_cell(cells, timestamp % self._span // width * SIZE, *cell)
 
     def _condense(self, times: Integers, values: Floats) -> list[Rows]:
         """Return what the values, at least one, add to each level, the widest first. Reads nothing that changes."""
@@ -259,17 +290,29 @@ class SlidingWindow:
         for timestamp in (earliest, latest):
             if not 0 < self._end - timestamp <= self._span:
                 self._turn_to(timestamp)
-        unused = np.empty(0, dtype=np.int64)  # the wider cells that were empty, as in _count
+        changes = []
+        empty = np.frombuffer(EMPTY, dtype=WHOLE)
+        unused = np.zeros(1, dtype=bool)  # the wider cells that were empty, as in _count
         for (_, cells, blank), rows in zip(self._levels, batch, strict=True):
             table = np.frombuffer(cells, dtype=WHOLE)
-            table.reshape(-1, len(blank) // SIZE)[unused] = np.frombuffer(EMPTY, dtype=WHOLE)
-            high, low, count, least, most = table[rows.at].view(np.float64).reshape(-1, 5).T
-            unused = rows.at[count == 0]
+            groups = table.reshape(-1, len(blank) // SIZE)
+            present = table[rows.at]
+            present[unused[rows.at // groups.shape[1]]] = empty
+            high, low, count, least, most = present.view(np.float64).reshape(-1, 5).T
             # No more roundings than values: the row of a single value has no low part, and to add 0 rounds nothing.
             high, low = add_to_pair(*add_to_pair(high, low, rows.high), rows.low)
             least, most = np.minimum(least, rows.least), np.maximum(most, rows.most)
             sums = np.stack((high, low, count + rows.counts, least, most), axis=1)
-            table[rows.at] = sums.view(WHOLE).ravel()
+            changes.append((groups, np.flatnonzero(unused), table, rows.at, sums.view(WHOLE).ravel()))
+            unused = np.zeros(len(table), dtype=bool)
+            unused[rows.at[count == 0]] = True
+        self._commit(changes, empty)
+
+    def _commit(self, changes: list[Change], empty: NDArray[np.void]) -> None:
+        """Empty the cells under those that were empty, and write the others; only assigns, and cannot fail."""
+        for groups, unused, table, at, cells in changes:
+            groups[unused] = empty
+            table[at] = cells
 
     def _turn_to(self, timestamp: int) -> None:
         """Move the time the rings cover just far enough, forward or back, to include the timestamp; the lock is held.

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bandwidth.windows import BandwidthStore, DeviceSummary, Window
+from bandwidth.device_rows import DeviceSummary
+from bandwidth.windows import BandwidthStore, Window
 
 LARGEST = 2**53 - 1
 

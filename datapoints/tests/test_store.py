@@ -32,13 +32,14 @@ values = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([1e16, -1e16, 1e150, 0.
 points = st.tuples(times, values, keys, keys)
 
 
-def add_batch(store: SeriesStore, batch: list[tuple[int, float, str, str]], *, skip: bool) -> int:
+def add_batch(store: SeriesStore, batch: list[tuple[int, float, str, str]], *, skip: bool, oldest: int = 0) -> int:
     return store.add_batch(
         np.array([p[0] for p in batch], dtype=np.int64),
         np.array([p[1] for p in batch], dtype=np.float64),
         [p[2] for p in batch],
         [p[3] for p in batch],
         skip_duplicates=skip,
+        oldest=oldest,
     )
 
 

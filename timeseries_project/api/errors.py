@@ -27,6 +27,7 @@ STATUS_OF_FAULT: dict[type[faults.FaultError], HTTPStatus] = {
     faults.AlreadyExistsError: HTTPStatus.CONFLICT,
     faults.UnknownKeyError: HTTPStatus.NOT_FOUND,
     faults.NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    faults.CapacityReachedError: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 
 

@@ -17,7 +17,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 from rest_framework.exceptions import ValidationError
 from rest_framework.serializers import Field
 
-from timeseries_project import timestamps
+from timeseries_project import env, timestamps
 
 #: Integers that every JSON client reads exactly (RFC 8259 section 6).
 MAX_SAFE_INTEGER = 2**53 - 1
@@ -213,19 +213,18 @@ class ChoiceField(WireField, Generic[Choice]):
 class BucketField(WireField):
     """A bucket's width in seconds, spelt as an integer and `s`, `m`, `h` or `d`: from 1s to 366d."""
 
-    _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}  # noqa: RUF012 - read only
     _WIDTH = re.compile(r"([0-9]{1,10})([smhd])")
     MAX_WIDTH = 366 * 86_400
 
     def to_internal_value(self, data: Any) -> int:
         """Read a width such as `15m`."""
         match = self._WIDTH.fullmatch(data)
-        width = int(match[1]) * self._UNITS[match[2]] if match else 0
+        width = int(match[1]) * env.LENGTHS[match[2]] if match else 0
         if not 1 <= width <= self.MAX_WIDTH:
             refuse("must be a whole number and s, m, h or d, such as 15m: from 1s to 366d.")
         return width
 
     def to_representation(self, value: int) -> str:
         """Write a width in the largest unit that makes it whole."""
-        unit = max((u for u in self._UNITS if value % self._UNITS[u] == 0), key=self._UNITS.__getitem__)
-        return f"{value // self._UNITS[unit]}{unit}"
+        unit = max((u for u in env.LENGTHS if value % env.LENGTHS[u] == 0), key=env.LENGTHS.__getitem__)
+        return f"{value // env.LENGTHS[unit]}{unit}"

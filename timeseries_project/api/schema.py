@@ -200,6 +200,7 @@ _PROBLEMS = {
     422: ("Unprocessable Entity", "The timestamp lies in the future."),
     429: ("Too Many Requests", "The client asks more often than the rate limit allows; Retry-After says when again."),
     503: ("Service Unavailable", "The process cannot serve at the moment; Retry-After may say when again."),
+    507: ("Insufficient Storage", "The configured capacity is reached; nothing was stored."),
 }
 
 

@@ -13,10 +13,13 @@ APPS = ("datapoints", "bandwidth", "transactions")
 SHARED = ("timeseries_project/columns.py", "timeseries_project/summation.py")
 ENGINES = (
     "datapoints/ladder.py",
+    "datapoints/vacancies.py",
+    "datapoints/page_plans.py",
     "datapoints/sorted_pages.py",
     "datapoints/series.py",
     "datapoints/store.py",
     "datapoints/statistics.py",
+    "bandwidth/device_rows.py",
     "bandwidth/windows.py",
     "transactions/sliding_window.py",
     *SHARED,

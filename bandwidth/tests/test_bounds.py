@@ -1,0 +1,161 @@
+"""The bandwidth store under limits and retention against a plain list: it answers as if old entries had never been."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from bandwidth import windows as windows_module
+from bandwidth.tests.test_windows import LARGEST, Entry, scan, summaries
+from bandwidth.windows import BandwidthStore, FullError
+
+devices = st.sampled_from(["a", "b", "é", "Z"])
+ages = st.integers(-5, 30)
+sizes = st.integers(0, 100) | st.just(LARGEST)
+entries = st.tuples(devices, ages, sizes, sizes)
+
+
+class BoundsMachine(RuleBasedStateMachine):
+    """A store that keeps twenty seconds and has little room, and a list of what it should hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.stored: list[Entry] = []
+        self.now = 1_000
+        self.oldest = self.now - 20
+
+    @initialize(looked_at=st.sampled_from([1, 2, 256]), most=st.integers(1, 80), devices=st.integers(1, 5))
+    def begin(self, looked_at: int, most: int, devices: int) -> None:
+        self.patch.setattr(windows_module, "LOOKED_AT", looked_at)
+        self.store = BandwidthStore(max_entries=most, max_devices=devices)
+
+    def teardown(self) -> None:
+        self.patch.undo()
+
+    def expect(self, new: list[Entry], refused: bool) -> None:
+        """Hold whether something was refused against the room that there is."""
+        kept = self.stored + new
+        if refused:  # what is yet to be dropped takes room
+            more = {e[0] for e in new} - set(self.store._devices)
+            assert (
+                self.store._entries + len(new) > self.store.max_entries
+                or len(self.store._devices) + len(more) > self.store.max_devices
+            )
+        else:
+            assert len(kept) <= self.store.max_entries
+            assert len({e[0] for e in kept}) <= self.store.max_devices
+            self.stored = kept
+
+    @rule(seconds=st.integers(0, 25))
+    def time_passes(self, seconds: int) -> None:
+        self.now += seconds
+        self.oldest = self.now - 20
+        self.stored = [e for e in self.stored if e[1] >= self.oldest]
+
+    @rule(entry=entries)
+    def one_entry(self, entry: Entry) -> None:
+        device, age, to, of = entry
+        entry = (device, self.now - age, to, of)
+        new = [entry] if entry[1] >= self.oldest else []
+        try:
+            self.store.add(*entry, oldest=self.oldest)
+        except FullError:
+            self.expect(new, refused=True)
+        else:
+            self.expect(new, refused=False)
+
+    @rule(batch=st.lists(entries, max_size=30))
+    def a_batch(self, batch: list[Entry]) -> None:
+        batch = [(device, self.now - age, to, of) for device, age, to, of in batch]
+        new = [e for e in batch if e[1] >= self.oldest]
+        try:
+            self.store.add_batch(*([e[i] for e in batch] for i in range(4)), oldest=self.oldest)
+        except FullError:
+            self.expect(new, refused=True)
+        else:
+            self.expect(new, refused=False)
+
+    @rule(device=devices)
+    def delete(self, device: str) -> None:
+        self.store.delete(device)
+        self.stored = [e for e in self.stored if e[0] != device]
+
+    @rule(device=devices, back=st.integers(-5, 40), length=st.integers(1, 50), count=st.integers(1, 12))
+    def ask(self, device: str, back: int, length: int, count: int) -> None:
+        question = {"end": self.now - back, "length": length, "count": count}
+        if not any(e[0] == device for e in self.stored):
+            with pytest.raises(KeyError):
+                self.store.windows(device, **question, oldest=self.oldest)
+            with pytest.raises(KeyError):
+                self.store.device(device, oldest=self.oldest)
+            with pytest.raises(KeyError):
+                self.store.last(device, oldest=self.oldest)
+            return
+        assert self.store.windows(device, **question, oldest=self.oldest) == scan(self.stored, device, **question)
+        [summary] = [s for s in summaries(self.stored) if s.device_id == device]
+        assert self.store.device(device, oldest=self.oldest) == summary
+        assert self.store.last(device, oldest=self.oldest) == summary.last
+
+    @invariant()
+    def listings_and_totals_are_right(self) -> None:
+        expected = summaries(self.stored)
+        assert self.store.devices(oldest=self.oldest) == expected
+        totals = self.store.totals(2, oldest=self.oldest)
+        assert totals[:2] == (len(expected), len(self.stored))
+        assert [d.bytes_ts + d.bytes_fs for d in totals.busiest] == sorted(
+            (d.bytes_ts + d.bytes_fs for d in expected), reverse=True
+        )[:2]
+        self.store._check()
+
+
+TestBounds = BoundsMachine.TestCase
+TestBounds.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+def test_a_deleted_device_leaves_no_trace() -> None:
+    """Its rows, its totals and the width of its columns are those of a device never seen."""
+    store, fresh = BandwidthStore(), BandwidthStore()
+    store.add_batch(["d"] * 3_000, range(3_000), [LARGEST] * 3_000, [1] * 3_000)
+    store.delete("d")
+    store.delete("d")
+    store.delete("never seen")
+    assert store.totals(5) == fresh.totals(5)
+    for one in (store, fresh):
+        one.add("d", 7, 1, 2)
+        one._check()
+    question = {"end": 10, "length": 10, "count": 3}
+    assert store.windows("d", **question) == fresh.windows("d", **question)
+    assert store.devices() == fresh.devices()
+
+
+def test_a_device_that_forgets_as_much_as_it_takes_stops_growing() -> None:
+    store, sizes = BandwidthStore(), []
+    for second in range(20_000):
+        store.add("d", second, 1, LARGEST, oldest=max(second - 1_000, 0))
+        sizes.append(store._devices["d"].times.nbytes)
+    store._check()
+    assert max(sizes) <= 3 * 1_001 * 8
+    assert store.device("d").count == 1_001
+    assert store.device("d").bytes_fs == 1_001 * LARGEST
+
+
+def test_sums_are_narrow_again_when_what_was_huge_is_gone() -> None:
+    store = BandwidthStore()
+    store.add_batch(["d"] * 3_000, range(3_000), [LARGEST] * 3_000, [1] * 3_000)
+    store.add("d", 5_000, 1, 1)
+    store.add("d", 5_001, 1, 1, oldest=5_000)
+    store._check()
+    assert store._devices["d"].sums.dtype == "int64"
+    assert store.devices() == [("d", 2, 5_000, 5_001, 2, 2)]
+
+
+def test_many_devices_become_clean_over_writes() -> None:
+    store, count = BandwidthStore(), 4 * windows_module.LOOKED_AT
+    store.add_batch([f"d{i}" for i in range(count)], [5] * count, [1] * count, [1] * count)
+    for second in range(6):
+        store.add("other", 100 + second, 1, 1, oldest=50)
+    assert len(store._devices) == 1
+    assert store.totals(1, oldest=50).entries == 6

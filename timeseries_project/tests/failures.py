@@ -1,0 +1,93 @@
+"""Every step of a write fails in turn: calls inside the engines raise MemoryError, with nothing replaced.
+
+What is named `commit...` is left alone, and so are the calls that lead there: these functions only assign, which
+`uncommitted_calls` holds.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+from timeseries_project.tests.test_architecture import ENGINES, ROOT
+
+T = TypeVar("T")
+
+FILES = frozenset(str(ROOT / engine) for engine in ENGINES)
+
+
+def _commits(name: str) -> bool:
+    return name.lstrip("_").startswith("commit")
+
+
+@contextmanager
+def failing_at(step: int) -> Iterator[None]:
+    """Let the call with this number, from 0, that an engine makes raise MemoryError instead."""
+    passed = 0
+
+    def hook(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal passed
+        caller = frame if event == "c_call" else frame.f_back
+        if event not in ("call", "c_call") or caller is None or caller.f_code.co_filename not in FILES:
+            return
+        name = argument.__name__ if event == "c_call" else frame.f_code.co_name
+        # To release a lock cannot fail, and would not be undone.
+        if name == "__exit__" or _commits(name) or _commits(caller.f_code.co_name):
+            return
+        passed += 1
+        if passed > step:
+            sys.setprofile(None)
+            raise MemoryError
+
+    sys.setprofile(hook)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+
+
+def fail_each_step(
+    make: Callable[[], T], write: Callable[[T], object], answers: Callable[[T], object], check: Callable[[T], object]
+) -> int:
+    """Make a store, let a step of a write fail, and hold what it answers then, for every step; return how many.
+
+    The answers must be those of before, the structure sound, and the write, when it is repeated, as good as new.
+    """
+    store = make()
+    before = answers(store)
+    write(store)
+    after = answers(store)
+    for step in count():
+        store = make()
+        try:
+            with failing_at(step):
+                write(store)
+        except MemoryError:
+            check(store)
+            assert answers(store) == before, step
+            write(store)
+            check(store)
+            assert answers(store) == after, step
+        else:
+            assert answers(store) == after
+            return step
+    raise AssertionError
+
+
+def uncommitted_calls(path: Path) -> list[str]:
+    """Return what is called in the functions of a module that are named `commit...`, but for one another."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef) and _commits(node.name):
+            calls = [call for call in ast.walk(node) if isinstance(call, ast.Call)]
+            names = [
+                call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func) for call in calls
+            ]
+            found += [f"{path.name}: {node.name} calls {name}" for name in names if not _commits(name)]
+    return found

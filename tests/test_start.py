@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]
 def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run manage.py in a process of its own, with none of our settings but those given."""
     clean = {
-        name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "BANDWIDTHS_", "API_"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DJANGO_", "BANDWIDTHS_", "API_", "MAX_", "RETENTION"))
     }
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
@@ -103,6 +105,21 @@ def test_the_settings_are_read() -> None:
     assert done == "True ['stats.example.org', '.example.com', '[fe80::1]', '*'] 0 1000"
 
 
+def test_limits_and_retention_are_read() -> None:
+    code = (
+        "from datapoints.services import store as d; from bandwidth.services import store as b;"
+        "from django.conf import settings as s;"
+        "print(d.max_points, d.max_series, b.max_entries, b.max_devices, s.RETENTION_SECONDS)"
+    )
+    assert shell(code) == "50000000 1000000 50000000 1000000 None"
+    chosen = {"MAX_DATAPOINTS": "3", "MAX_SERIES": "2000", "MAX_BANDWIDTH_ENTRIES": "4000", "RETENTION": " 90m "}
+    assert shell(code, **chosen) == "3 2000 4000 2000 5400"
+
+
+def test_a_listing_that_is_too_old_is_read_and_not_kept() -> None:
+    assert shell("from bandwidth import services; print(services.totals().entries)", RETENTION="1s") == "0"
+
+
 def test_the_sample_listing_is_loaded() -> None:
     assert int(shell("from bandwidth import services; print(len(services.devices_list()))")) >= 3
 
@@ -131,6 +148,14 @@ def test_the_sample_listing_is_loaded() -> None:
         ("TRUSTED_PROXIES", "11"),
         ("HSTS_SECONDS", "1y"),
         ("BODY_TIMEOUT_SECONDS", "0"),
+        ("MAX_DATAPOINTS", "0"),
+        ("MAX_SERIES", "a million"),
+        ("MAX_BANDWIDTH_ENTRIES", "-1"),
+        ("RETENTION", "30"),
+        ("RETENTION", "0s"),
+        ("RETENTION", "1.5h"),
+        ("RETENTION", "30d 12h"),
+        ("RETENTION", "99999999999d"),
         ("BANDWIDTHS_FILE", "absent.py"),
         ("BANDWIDTHS_FILE", "README.md"),
     ],
@@ -144,6 +169,16 @@ def test_a_bad_setting_stops_the_start_with_one_line(arguments: tuple[str, ...],
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith(f"{name}: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("setting", ["MAX_BANDWIDTH_ENTRIES", "MAX_SERIES"])
+def test_a_listing_beyond_a_limit_stops_the_start_with_one_line(setting: str) -> None:
+    done = manage("check", **{setting: "2"})
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("BANDWIDTHS_FILE: ")
+    assert setting in line
+    assert "2" in line
 
 
 def test_the_suite_runs_as_djangos_own_test_command(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ _DEVICE = {
 
 def _of_device(device: str) -> Links:
     """Lead from an answer, at the place in it that names a device, to what there is of the device."""
-    return {"bandwidth_windows": {"device_uuid": device}, "bandwidth_device": {"device_id": device}}
+    path = {"device_id": device}
+    return {"bandwidth_windows": {"device_uuid": device}, "bandwidth_device": path, "bandwidth_device_delete": path}
 
 
 _KEY = OpenApiParameter("device_id", str, OpenApiParameter.PATH, description="The device, percent-encoded UTF-8.")

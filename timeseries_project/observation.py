@@ -18,6 +18,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.schemas.generators import EndpointEnumerator
 
 from timeseries_project import clock, logs, metrics
+from timeseries_project.api.throttling import client_address
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -125,7 +126,7 @@ def _log(request: HttpRequest, response: HttpResponseBase, seconds: float, sent:
         "status": response.status_code,
         "duration_ms": round(seconds * 1_000, 3),
         "bytes": sent,
-        "client": request.META.get("REMOTE_ADDR", ""),
+        "client": client_address(request.META),
     }
     level = logging.ERROR if response.status_code >= 500 else logging.INFO
     _lines.log(level, "A request was answered", extra={"fields": fields})

@@ -15,11 +15,11 @@ from rest_framework.response import Response
 from timeseries_project import metrics, readiness
 from timeseries_project.api.renderers import BrowsableAPIRenderer
 from timeseries_project.api.schema import HealthSerializer, answer, problems
-from timeseries_project.api.views import ApiView
+from timeseries_project.api.views import ApiView, OpenView
 from timeseries_project.faults import NotReadyError
 
 
-class ReadyView(ApiView):
+class ReadyView(OpenView):
     """Whether the process can serve: its data are loaded, and what it depends on is there."""
 
     name = "Readiness"

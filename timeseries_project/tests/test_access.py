@@ -20,9 +20,9 @@ TOKENS = ("first-token", "aZ0-._~+/==")
 POINT = json.dumps({"timestamp": 1, "value": 1, "device": "d", "user": "u"})
 READS = [
     "/datapoints", "/devices", "/users", "/api/bandwidth/devices", "/api/statistics", "/", "/charts/bandwidth",
-    "/charts/datapoints", "/charts/transactions", "/api/schema/", "/api/docs/",
+    "/charts/datapoints", "/charts/transactions", "/api/schema/", "/api/docs/", "/metrics",
 ]  # fmt: skip
-OPEN = ["/healthz", "/static/style.css", "/sign-in"]
+OPEN = ["/healthz", "/readyz", "/static/style.css", "/sign-in"]
 WRITES = [
     ("post", "/datapoints"), ("post", "/api/bandwidth"), ("post", "/api/transactions"),
     ("delete", "/api/transactions"), ("delete", "/devices/d/datapoints"), ("delete", "/users/u/datapoints"),
@@ -173,7 +173,7 @@ def test_every_token_is_compared_whichever_it_is(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.usefixtures("reads")
 def test_no_token_is_shown_or_logged(api: APIClient, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
-    for path in (*READS, "/nope", "/healthz"):
+    for path in (*READS, "/nope", "/healthz", "/readyz"):
         for token in (*TOKENS, "wrong-token"):
             for accept in ("*/*", BROWSER):
                 text = api.get(path, headers={**bearer(token), "Accept": accept}).content.decode()
@@ -194,14 +194,14 @@ class TestSchema:
         for path, item in document["paths"].items():
             for method, operation in item.items():
                 assert operation.get("security") == ([{"bearer": []}] if method != "get" else None), path
-                assert ("401" in operation["responses"]) == ("429" in operation["responses"]) == (path != "/healthz")
+                assert ("401" in operation["responses"]) == ("429" in operation["responses"]) == (path not in OPEN)
 
     @pytest.mark.usefixtures("reads")
     def test_says_so_of_reads(self, api: APIClient) -> None:
         document = api.get("/api/schema/?format=json", headers=bearer(TOKENS[0])).json()
         for path, item in document["paths"].items():
             for operation in item.values():
-                assert operation.get("security") == ([{"bearer": []}] if path != "/healthz" else None)
+                assert operation.get("security") == ([{"bearer": []}] if path not in OPEN else None)
 
     def test_says_that_without_tokens_none_is_needed(self, api: APIClient) -> None:
         with override_settings(API_TOKENS=()):

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from timeseries_project import metrics, readiness
 from timeseries_project.api.renderers import BrowsableAPIRenderer
-from timeseries_project.api.schema import HealthSerializer, answer, problems
+from timeseries_project.api.schema import PAGE, HealthSerializer, answer, problems
 from timeseries_project.api.views import ApiView, OpenView
 from timeseries_project.faults import NotReadyError
 
@@ -88,8 +88,8 @@ class MetricsView(ApiView):
     name = "Metrics"
 
     def get_renderers(self) -> list[BaseRenderer]:
-        """Return those of metrics, and of no JSON."""
-        return _RENDERERS
+        """Return those of metrics, and of no JSON; but what OPTIONS tells is no metric."""
+        return super().get_renderers() if self.operation in ("metadata", "options") else _RENDERERS
 
     @extend_schema(
         operation_id="metrics",
@@ -105,6 +105,7 @@ class MetricsView(ApiView):
                     )
                 ],
             ),
+            (200, "text/html"): PAGE,
             **problems(400, 406),
         },
         tags=["operations"],

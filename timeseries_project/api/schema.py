@@ -268,7 +268,7 @@ def created(
             examples=[OpenApiExample("One", value=item), OpenApiExample("A batch", value=counts)],
             links=links,
         ),
-        (201, "text/html"): _PAGE,
+        (201, "text/html"): PAGE,
     }
 
 
@@ -277,7 +277,7 @@ def answer(serializer: Any, example: object, links: Links | None = None) -> dict
     examples = [OpenApiExample("Example", value=example)]
     return {
         (200, "application/json"): LinkedResponse(serializer, examples=examples, links=links),
-        (200, "text/html"): _PAGE,
+        (200, "text/html"): PAGE,
     }
 
 
@@ -290,4 +290,4 @@ def rows(serializer: Any, example: object, links: Links | None = None) -> dict[A
 
 
 #: The same answer for people.
-_PAGE = OpenApiResponse({"type": "string"})
+PAGE = OpenApiResponse({"type": "string"})

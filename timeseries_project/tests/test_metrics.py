@@ -36,6 +36,10 @@ def post(api: APIClient, path: str, item: object, **headers: Any) -> Any:
 
 
 class TestFormat:
+    def test_what_options_tells_is_no_metric(self, api: APIClient) -> None:
+        assert api.options("/metrics").json()["name"] == "Metrics"
+        assert problem(api.options("/metrics?format=prometheus"), 406)["status"] == 406
+
     @pytest.mark.parametrize("path", ["/metrics", "/metrics/"])
     @pytest.mark.parametrize("accept", ["*/*", "text/plain;version=0.0.4", "text/plain"])
     def test_is_prometheus_text(self, api: APIClient, path: str, accept: str) -> None:

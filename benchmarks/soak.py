@@ -30,9 +30,9 @@ MINUTE = 60.0
 
 #: So small that they are reached within the first minute, and a retention within which much of the traffic is late.
 ENVIRONMENT = {
-    "MAX_DATAPOINTS": "400000",
-    "MAX_SERIES": "20000",
-    "MAX_BANDWIDTH_ENTRIES": "200000",
+    "MAX_DATAPOINTS": "100000",
+    "MAX_SERIES": "5000",
+    "MAX_BANDWIDTH_ENTRIES": "50000",
     "MAX_BODY_BYTES": "2000000",
     "RETENTION": "30m",
 }
@@ -270,13 +270,13 @@ def verdict(memory: list[int], kinds: Counter[str]) -> bool:
     third = max(len(memory) // 3, 1)
     middle, last = mean(memory[-2 * third : -third] or memory), mean(memory[-third:])
     flat, due, full = last <= middle * FLAT, not kinds["other 5xx"], kinds["507"] > 0
-    print(
-        f"\n{sum(kinds.values()):,} requests. Resident in the middle third {size(middle)}, in the last {size(last)}: ",
-        end="",
-    )
-    print("flat. " if flat else "it grows. ", end="")
-    print("No 5xx but 507. " if due else f"{kinds['other 5xx']:,} answers are 5xx and not 507. ", end="")
-    print("The limits were reached." if full else "The limits were not reached: this says nothing.")
+    sentences = [
+        f"\n{sum(kinds.values()):,} requests.",
+        f"Resident in the middle third {size(middle)}, in the last {size(last)}: {'flat' if flat else 'it grows'}.",
+        "No 5xx but 507." if due else f"{kinds['other 5xx']:,} answers are 5xx and not 507.",
+        "The limits were reached." if full else "The limits were not reached: this says nothing.",
+    ]
+    print(" ".join(sentences))
     return flat and due and full
 
 

@@ -47,6 +47,10 @@ class TestDatapoints:
         assert stored(api) == ["00", "01", "02", "03", "04"]
         assert api.get("/statistics/devices/d/avg").status_code == 200
 
+    def test_a_refusal_is_no_news_for_the_log(self, api: APIClient, caplog: pytest.LogCaptureFixture) -> None:
+        problem(post(api, "/datapoints", points(0, 1, 2, 3, 4, 5)), 507)
+        assert caplog.records == []
+
     def test_a_batch_is_stored_whole_or_not_at_all(self, api: APIClient) -> None:
         assert post(api, "/datapoints", points(0, 1)).status_code == 201
         problem(post(api, "/datapoints", points(2, 3, 4, 5)), 507)

@@ -13,6 +13,7 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from datapoints import ladder
+from datapoints.names import Axis
 from datapoints.series import QUARTER_HOUR, BucketSums
 from datapoints.statistics import (
     FROM_SUMS,
@@ -22,7 +23,7 @@ from datapoints.statistics import (
     aggregate_points,
     aggregate_sums,
 )
-from datapoints.store import Axis, DuplicatePointsError, FullError, KeySummary, Point, SeriesStore, Totals, View
+from datapoints.store import DuplicatePointsError, FullError, KeySummary, Point, SeriesStore, Totals, View
 from timeseries_project import clock
 from timeseries_project.columns import Column, ColumnarRows, Keys
 from timeseries_project.faults import (

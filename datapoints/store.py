@@ -6,7 +6,6 @@ Plain Python and NumPy; knows no framework. Times are microseconds since the Uni
 from __future__ import annotations
 
 import threading
-from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,14 +17,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from datapoints.names import AXES, Axis, Pair, SeriesNames
 from datapoints.page_plans import LARGEST
 from datapoints.series import QUARTER_HOUR, BucketSums, SeriesPool
-from datapoints.vacancies import Vacancies
 from timeseries_project.columns import Keys, find_keys, run_lengths, run_starts, stable_order
 from timeseries_project.summation import Floats, Integers
-
-Axis = Literal["device", "user"]
-AXES: tuple[Axis, Axis] = ("device", "user")
 
 #: The number of a series that is not there yet.
 UNKNOWN = -1
@@ -141,21 +137,9 @@ class SeriesStore:
 
     def clear(self) -> None:
         """Forget everything."""
-        members: dict[Axis, dict[str, array[int]]] = {"device": {}, "user": {}}
-        positions: dict[Axis, array[int]] = {"device": array("i"), "user": array("i")}
-        sides = tuple((members[axis], positions[axis], place) for place, axis in enumerate(AXES))
-        empty = SeriesPool(), Vacancies()
-        numbers: dict[tuple[str, str], int] = {}
-        pairs: list[tuple[str, str]] = []
+        empty = SeriesPool(), SeriesNames()
         with self._lock:
-            self._pool, self._vacant = empty
-            self._numbers = numbers
-            #: The (device, user) of each number; those of dropped series are free to be given again.
-            self._pairs = pairs
-            #: The series of each device and each user, and where in there each series stands.
-            self._members = members
-            self._positions = positions
-            self._sides = sides
+            self._pool, self._names = empty
             self._points = 0
             #: Up to which series points before which time were dropped.
             self._swept, self._swept_to = 0, 0
@@ -172,7 +156,7 @@ class SeriesStore:
                 if time < oldest:
                     self._added += 1
                     return True
-            series = self._numbers.get(pair, UNKNOWN)
+            series = self._names.numbers.get(pair, UNKNOWN)
             if series == UNKNOWN:
                 self._add_to_new(pair, time, value)
                 return True
@@ -186,18 +170,18 @@ class SeriesStore:
             self._added += 1
         return True
 
-    def _add_to_new(self, pair: tuple[str, str], time: int, value: float) -> None:
+    def _add_to_new(self, pair: Pair, time: int, value: float) -> None:
         """Add one point of a device and user that have none; the lock is held."""
         self._refuse_too_many(1, 1)
-        [series] = self._make_room(1)
+        [series] = self._vacant(1)
         try:
-            self._enter(series, pair)
+            self._names.enter(series, pair)
             addition = self._pool.plan_one(series, time, value)
             assert addition is not None
         except BaseException:
-            self._withdraw([(series, pair)])
+            self._names.withdraw([(series, pair)])
             raise
-        self._vacant.commit_take(1)
+        self._names.commit_entered(1)
         self._pool.commit_one(addition)
         self._points += 1
         self._added += 1
@@ -252,18 +236,18 @@ class SeriesStore:
         return added + expired
 
     def _add_sorted(
-        self, series: Integers, times: Integers, pages: Integers, values: Floats, new: list[tuple[int, tuple[str, str]]]
+        self, series: Integers, times: Integers, pages: Integers, values: Floats, new: list[tuple[int, Pair]]
     ) -> None:
         """Add points that their series lack, and these series where they are new; the lock is held."""
         try:
             for number, pair in new:
-                self._enter(number, pair)
+                self._names.enter(number, pair)
             addition = self._pool.plan(series, times, pages, values)
             points, entered = self._points + len(times), len(new)
         except BaseException:
-            self._withdraw(new)
+            self._names.withdraw(new)
             raise
-        self._vacant.commit_take(entered)
+        self._names.commit_entered(entered)
         self._pool.commit(addition)
         self._points = points
 
@@ -271,78 +255,34 @@ class SeriesStore:
         """Raise FullError if there is no room for so many more."""
         if self._points + points > self.max_points:
             raise FullError("points", self.max_points)
-        if series and len(self._numbers) + series > self.max_series:
+        if series and len(self._names.numbers) + series > self.max_series:
             raise FullError("series", self.max_series)
 
-    def _number(self, pairs: list[tuple[str, str]]) -> tuple[Integers, list[tuple[int, tuple[str, str]]]]:
+    def _number(self, pairs: list[Pair]) -> tuple[Integers, list[tuple[int, Pair]]]:
         """Return the series of distinct pairs, and of those that are new which will be theirs when they enter."""
-        numbers = np.array([self._numbers.get(pair, UNKNOWN) for pair in pairs], dtype=np.int64)
+        numbers = np.array([self._names.numbers.get(pair, UNKNOWN) for pair in pairs], dtype=np.int64)
         missing = np.flatnonzero(numbers == UNKNOWN)
         if not len(missing):
             return numbers, []
-        vacant = self._make_room(len(missing))
+        vacant = self._vacant(len(missing))
         numbers[missing] = vacant
         return numbers, [(number, pairs[i]) for number, i in zip(vacant, missing.tolist(), strict=True)]
 
-    def _make_room(self, count: int) -> list[int]:
+    def _vacant(self, count: int) -> list[int]:
         """Return so many numbers that no series has, and make room for these."""
-        vacant: list[int] = [self._vacant.first()] if count == 1 else self._vacant.next(count).tolist()
-        known = max(vacant) + 1
-        self._pool.reserve(known)
-        if known > len(self._pairs):
-            length = len(self._pool.counts)
-            for positions in self._positions.values():
-                positions.extend(array("i", [0]) * (length - len(positions)))
-            self._pairs.extend([("", "")] * (length - len(self._pairs)))
-        return vacant
-
-    def _enter(self, number: int, pair: tuple[str, str]) -> None:
-        """Take up a series under a number that there is room for; `_withdraw` undoes it, wherever it fails."""
-        self._pairs[number] = pair
-        self._numbers[pair] = number
-        for groups, positions, place in self._sides:
-            members = groups.get(pair[place])
-            if members is None:
-                members = groups[pair[place]] = array("i")
-            positions[number] = len(members)
-            members.append(number)
-
-    def _withdraw(self, entered: list[tuple[int, tuple[str, str]]]) -> None:
-        """Undo what was done of the entering of series, which were the last to enter."""
-        for number, pair in reversed(entered):
-            self._numbers.pop(pair, None)
-            for groups, _, place in self._sides:
-                members = groups.get(pair[place])
-                if members and members[-1] == number:
-                    del members[-1]
-                if members is not None and not members:
-                    del groups[pair[place]]
+        numbers = self._names.vacant(count)
+        self._pool.reserve(max(numbers) + 1)
+        return numbers
 
     def _cut(self, series: Integers, time: int) -> int:
         """Forget the points before a time of series that have some there; return how many. The lock is held."""
         cut = self._pool.plan_cut(series, time)
         gone = cut.points
-        self._vacant.make_room(len(gone.numbers))
+        self._names.make_room(len(gone.numbers))
         self._pool.commit_cut(cut)
-        self._commit_leave(gone.numbers)
-        self._vacant.commit_return(gone.gone)
+        self._names.commit_leave(gone.numbers, gone.gone)
         self._points -= gone.removed
         return gone.removed
-
-    def _commit_leave(self, numbers: list[int]) -> None:
-        """Forget the names of series. O(1) for each."""
-        for number in numbers:
-            pair = self._pairs[number]
-            del self._numbers[pair]
-            for groups, positions, place in self._sides:
-                key = pair[place]
-                members = groups[key]
-                moved = members[-1]
-                members[positions[number]] = moved
-                positions[moved] = positions[number]
-                del members[-1]
-                if not members:
-                    del groups[key]
 
     def _sweep(self, oldest: int) -> None:
         """Drop the points before `oldest` of a few series, those after the ones of the last time. The lock is held."""
@@ -371,7 +311,7 @@ class SeriesStore:
         if axis is None:
             behind = np.flatnonzero(firsts < oldest)
         else:
-            series = np.array(self._members[axis].get(key, ()), dtype=np.int64)
+            series = np.array(self._names.members[axis].get(key, ()), dtype=np.int64)
             behind = series[firsts[series] < oldest]
         if len(behind):
             self._cut(behind, oldest)
@@ -380,17 +320,17 @@ class SeriesStore:
         """Forget all points of a device or of a user; return how many there were. O(its series and their pages)."""
         with self._lock:
             self._settle(oldest, axis, key)
-            return self._cut(np.array(self._members[axis].get(key, ()), dtype=np.int64), LARGEST)
+            return self._cut(np.array(self._names.members[axis].get(key, ()), dtype=np.int64), LARGEST)
 
     @contextmanager
     def view(self, axis: Axis, key: str, *, oldest: int = 0) -> Iterator[View]:
         """Hold the lock and read one device's or user's series; KeyError if it has none."""
         with self._lock:
             self._settle(oldest, axis, key)
-            series = self._members[axis][key].tolist()
+            series = self._names.members[axis][key].tolist()
             if len(series) > 1:
                 other = 1 - AXES.index(axis)
-                series.sort(key=lambda number: self._pairs[number][other])
+                series.sort(key=lambda number: self._names.pairs[number][other])
             yield View(self._pool, series)
 
     def keys(
@@ -402,10 +342,10 @@ class SeriesStore:
         """
         with self._lock:
             self._settle(oldest)
-            keys: Sequence[str] = list(self._members[axis])
+            keys: Sequence[str] = list(self._names.members[axis])
         keys = find_keys(keys, search, limit)
         with self._lock:
-            members = self._members[axis]
+            members = self._names.members[axis]
             keys = [key for key in keys if key in members]
             return self._summaries(axis, keys) if keys else []
 
@@ -413,13 +353,13 @@ class SeriesStore:
         """Return the summary of one device or user; KeyError if it has no points. O(its series)."""
         with self._lock:
             self._settle(oldest, axis, key)
-            if key not in self._members[axis]:
+            if key not in self._names.members[axis]:
                 raise KeyError(key)
             [summary] = self._summaries(axis, [key])
         return summary
 
     def _summaries(self, axis: Axis, keys: list[str]) -> list[KeySummary]:
-        groups = [self._members[axis][key] for key in keys]
+        groups = [self._names.members[axis][key] for key in keys]
         series = np.frombuffer(b"".join(groups), dtype=np.int32)
         lengths = np.fromiter(map(len, groups), dtype=np.int64, count=len(groups))
         starts = np.cumsum(lengths) - lengths
@@ -435,8 +375,8 @@ class SeriesStore:
         with self._lock:
             if oldest:
                 self._sweep(oldest)
-            devices, users = (len(self._members[axis]) for axis in AXES)
-            return Totals(devices, users, len(self._numbers), self._points, self._pool.nbytes, self._added)
+            devices, users = (len(self._names.members[axis]) for axis in AXES)
+            return Totals(devices, users, len(self._names.numbers), self._points, self._pool.nbytes, self._added)
 
     def page(
         self,
@@ -465,35 +405,27 @@ class SeriesStore:
         return page if end is None else page[: bisect_left(page, end, key=itemgetter(0))]
 
     def _points_from(self, number: int, start: int) -> Iterator[Point]:
-        device, user = self._pairs[number]
+        device, user = self._names.pairs[number]
         for time, value in self._pool.points_from(number, start):
             yield Point(time, device, user, value)
 
     def _matching(self, device: str | None, user: str | None, start: int) -> list[int]:
         """Return the series of a device, of a user, of both or of all that have points at or after `start`."""
         if device is not None and user is not None:
-            numbers: Collection[int] = [self._numbers[device, user]] if (device, user) in self._numbers else []
+            numbers: Collection[int] = (
+                [self._names.numbers[device, user]] if (device, user) in self._names.numbers else []
+            )
         elif device is not None:
-            numbers = self._members["device"].get(device, ())
+            numbers = self._names.members["device"].get(device, ())
         elif user is not None:
-            numbers = self._members["user"].get(user, ())
+            numbers = self._names.members["user"].get(user, ())
         else:
-            numbers = self._numbers.values()
+            numbers = self._names.numbers.values()
         return [number for number in numbers if self._pool.lasts.item(number) >= start]
 
     def _check(self) -> None:
         assert not self._lock.locked()
         self._pool._check()
-        numbers, free = set(self._numbers.values()), self._vacant.free()
-        assert numbers == set(np.flatnonzero(self._pool.counts).tolist())
-        assert sorted([*numbers, *free]) == list(range(self._vacant.used))
+        assert set(self._names.numbers.values()) == set(np.flatnonzero(self._pool.counts).tolist())
         assert self._points == self._pool.counts.sum()
-        assert min(len(self._pairs), *map(len, self._positions.values())) >= self._vacant.used
-        for groups, positions, place in self._sides:
-            assert sorted(number for group in groups.values() for number in group) == sorted(numbers)
-            for key, group in groups.items():
-                assert group
-                for position, number in enumerate(group):
-                    assert self._numbers[self._pairs[number]] == number
-                    assert self._pairs[number][place] == key
-                    assert positions[number] == position
+        self._names._check()

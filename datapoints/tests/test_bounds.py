@@ -11,8 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from datapoints import series as series_module
 from datapoints import store as store_module
+from datapoints.names import AXES, Axis
 from datapoints.series import QUARTER_HOUR
-from datapoints.store import AXES, Axis, DuplicatePointsError, FullError, KeySummary, SeriesStore
+from datapoints.store import DuplicatePointsError, FullError, KeySummary, SeriesStore
 from datapoints.tests.test_store import Key, add_batch, keys
 
 times = st.integers(0, 160).map(lambda n: n * QUARTER_HOUR // 4) | st.integers(0, 40 * QUARTER_HOUR)
@@ -47,10 +48,10 @@ class BoundsMachine(RuleBasedStateMachine):
 
     def is_full(self, new: set[Key]) -> bool:
         """Whether what is stored and what is new are too much; what is yet to be dropped takes room."""
-        series = len({k[1:] for k in new} - set(self.store._numbers))
+        series = len({k[1:] for k in new} - set(self.store._names.numbers))
         return (
             self.store._points + len(new) > self.store.max_points
-            or len(self.store._numbers) + series > self.store.max_series
+            or len(self.store._names.numbers) + series > self.store.max_series
         )
 
     def fits(self, new: set[Key]) -> bool:
@@ -184,7 +185,7 @@ def test_pages_and_numbers_that_were_dropped_are_used_again() -> None:
         assert add_batch(store, batch, skip=False, oldest=oldest) == 5_000
         sizes.append(sum(column.nbytes for column in (store._pool._points._keys, store._pool.counts)))
     assert sizes[3:] == [sizes[3]] * 9
-    assert store._vacant.used <= 150
+    assert store._names._vacant.used <= 150
 
 
 def test_the_clock_may_step_back_and_ahead() -> None:

@@ -13,11 +13,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from datapoints import paged_columns as pages_module
 from datapoints import series as series_module
-from datapoints import sorted_pages as pages_module
+from datapoints.names import Axis
 from datapoints.series import QUARTER_HOUR
 from datapoints.statistics import Aggregate, aggregate_points, aggregate_sums
-from datapoints.store import Axis, DuplicatePointsError, KeySummary, SeriesStore
+from datapoints.store import DuplicatePointsError, KeySummary, SeriesStore
 from datapoints.tests import oracle
 
 Key = tuple[int, str, str]

@@ -15,7 +15,9 @@ ENGINES = (
     "datapoints/ladder.py",
     "datapoints/vacancies.py",
     "datapoints/page_plans.py",
+    "datapoints/paged_columns.py",
     "datapoints/sorted_pages.py",
+    "datapoints/names.py",
     "datapoints/series.py",
     "datapoints/store.py",
     "datapoints/statistics.py",
@@ -62,4 +64,4 @@ def test_views_know_no_engine_and_services_no_http(app: str) -> None:
     for path in (ROOT / app).glob("services.py"):
         assert not {n for n in imports(path) if n.startswith(("rest_framework", "timeseries_project.api"))}
     for path in (ROOT / app).glob("views.py"):
-        assert not engines & set(imports(path)) - {"datapoints.statistics", "datapoints.store"}
+        assert not engines & set(imports(path)) - {"datapoints.names", "datapoints.statistics", "datapoints.store"}

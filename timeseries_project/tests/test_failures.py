@@ -11,8 +11,9 @@ import pytest
 
 from bandwidth.windows import BandwidthStore
 from datapoints import series as series_module
+from datapoints.names import AXES
 from datapoints.series import QUARTER_HOUR
-from datapoints.store import AXES, SeriesStore
+from datapoints.store import SeriesStore
 from timeseries_project.tests.failures import ROOT, fail_each_step, uncommitted_calls
 from timeseries_project.tests.test_architecture import ENGINES
 from transactions import sliding_window

@@ -1,0 +1,100 @@
+"""Which device and user a series is of, and which series each of them has.
+
+Plain Python and NumPy; knows no framework. As elsewhere, what is named `commit...` only assigns, and cannot fail.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Literal
+
+from datapoints.vacancies import Vacancies
+from timeseries_project.summation import Integers
+
+Axis = Literal["device", "user"]
+AXES: tuple[Axis, Axis] = ("device", "user")
+
+Pair = tuple[str, str]
+
+
+class SeriesNames:
+    """The series of each pair of a device and a user, known by dense numbers that are given out again."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[Pair, int] = {}
+        #: The (device, user) of each number; those of dropped series are free to be given again.
+        self.pairs: list[Pair] = []
+        #: The series of each device and each user, and where in there each series stands.
+        self.members: dict[Axis, dict[str, array[int]]] = {"device": {}, "user": {}}
+        self._sides = [(self.members[axis], array("i"), place) for place, axis in enumerate(AXES)]
+        self._vacant = Vacancies()
+
+    def vacant(self, count: int) -> list[int]:
+        """Return so many numbers that no series has, and make room for their names."""
+        numbers: list[int] = [self._vacant.first()] if count == 1 else self._vacant.next(count).tolist()
+        known = max(numbers) + 1
+        if known > len(self.pairs):
+            length = known + len(self.pairs) // 8
+            for _, positions, _ in self._sides:
+                positions.extend(array("i", [0]) * (length - len(positions)))
+            self.pairs.extend([("", "")] * (length - len(self.pairs)))
+        return numbers
+
+    def enter(self, number: int, pair: Pair) -> None:
+        """Take up a series under a number that there is room for; `withdraw` undoes it, wherever it fails."""
+        self.pairs[number] = pair
+        self.numbers[pair] = number
+        for groups, positions, place in self._sides:
+            members = groups.get(pair[place])
+            if members is None:
+                members = groups[pair[place]] = array("i")
+            positions[number] = len(members)
+            members.append(number)
+
+    def withdraw(self, entered: list[tuple[int, Pair]]) -> None:
+        """Undo what was done of the entering of series, which were the last to enter."""
+        for number, pair in reversed(entered):
+            self.numbers.pop(pair, None)
+            for groups, _, place in self._sides:
+                members = groups.get(pair[place])
+                if members and members[-1] == number:
+                    del members[-1]
+                if members is not None and not members:
+                    del groups[pair[place]]
+
+    def commit_entered(self, count: int) -> None:
+        """Take so many numbers for given."""
+        self._vacant.commit_take(count)
+
+    def make_room(self, count: int) -> None:
+        """Prepare to take back so many numbers."""
+        self._vacant.make_room(count)
+
+    def commit_leave(self, numbers: list[int], column: Integers) -> None:
+        """Forget the names of series, given as a list and as a column, and take their numbers back. O(1) for each."""
+        for number in numbers:
+            pair = self.pairs[number]
+            del self.numbers[pair]
+            for groups, positions, place in self._sides:
+                key = pair[place]
+                members = groups[key]
+                moved = members[-1]
+                members[positions[number]] = moved
+                positions[moved] = positions[number]
+                del members[-1]
+                if not members:
+                    del groups[key]
+        self._vacant.commit_return(column)
+
+    def _check(self) -> None:
+        numbers = set(self.numbers.values())
+        assert sorted([*numbers, *self._vacant.free()]) == list(range(self._vacant.used))
+        assert min(len(self.pairs), *(len(positions) for _, positions, _ in self._sides)) >= self._vacant.used
+        for groups, positions, place in self._sides:
+            assert sorted(number for group in groups.values() for number in group) == sorted(numbers)
+            for key, group in groups.items():
+                assert group
+                for position, number in enumerate(group):
+                    assert self.numbers[self.pairs[number]] == number
+                    assert self.pairs[number][place] == key
+                    assert positions[number] == position

@@ -59,10 +59,26 @@ class DeviceRows:
         """Return how many entries there are up to and at the instant of a row. O(1)."""
         return int(self.sums[row, 0]) - int(self.sums[self.base, 0])
 
-    def appended(self, timestamp: int, entry: tuple[int, int, int]) -> tuple[int, Rows]:
-        """Return the row that an entry at or after the last instant changes, and its sums then. O(1)."""
-        total = self.total(entry)
-        return self.rows if timestamp > self.last else self.rows - 1, np.array([total], dtype=dtype_of(total))
+    def appended(self, timestamp: int, entry: tuple[int, int, int]) -> tuple[int, list[int], tuple[Integers, Rows]]:
+        """Return the row that an entry at or after the last instant changes, its sums then, and columns with room.
+
+        O(1) amortised.
+        """
+        sums = self.total(entry)
+        dtype = dtype_of(sums)
+        row, columns = self.rows if timestamp > self.last else self.rows - 1, (self.times, self.sums)
+        if row >= len(self.times) or dtype != self.sums.dtype:
+            columns = self.room(row + 1, dtype)
+        return row, sums, columns
+
+    def commit_appended(self, timestamp: int, row: int, sums: list[int], columns: tuple[Integers, Rows]) -> None:
+        """Count such an entry."""
+        self.times, self.sums = columns
+        self.sums[row] = sums
+        self.times[row] = self.last = timestamp
+        self.rows = row + 1
+        if timestamp < self.first:
+            self.first = timestamp
 
     def merged(self, times: Integers, sums: Rows) -> tuple[int, Integers, Rows]:
         """Return where the rows change when entries are merged in, and the rows from there on.
@@ -92,7 +108,7 @@ class DeviceRows:
         at: int,
         stop: int,
         last: int,
-        times: Integers | int,
+        times: Integers,
         sums: Rows,
     ) -> None:
         """Put rows in the place of those from row `at` on, in columns that have room for them. O(their number)."""

@@ -108,13 +108,12 @@ class BandwidthStore:
             if timestamp < device.last:
                 self._merge([(device_id, np.array([timestamp]), np.array([entry]))], 1)
                 return
-            row, sums = device.appended(timestamp, entry)
-            columns = device.room(row + 1, sums.dtype)
+            row, sums, columns = device.appended(timestamp, entry)
             more = len(columns[0]) - (0 if new else len(device.times))
             with self._lock:
-                # Nothing that is known changes before the last call that may fail.
+                device.commit_appended(timestamp, row, sums, columns)
+                # Only of a new device may this fail, and that is then unknown as before.
                 self._devices[device_id] = device
-                device.commit(columns, row, row + 1, timestamp, timestamp, sums)
                 self._entries += 1
                 self._added += 1
                 self._room += more

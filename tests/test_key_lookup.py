@@ -68,4 +68,4 @@ def test_one_key_is_answered_as_in_the_listing(api: APIClient, path: str, field:
 def test_an_unknown_key_is_not_found(api: APIClient, path: str, field: str, name: str) -> None:
     response = api.get(f"{path}/{quote(name)}")
     assert (response.status_code, response["Content-Type"]) == (404, "application/problem+json")
-    assert api.delete(f"{path}/{quote(name)}").status_code == 405
+    assert api.put(f"{path}/{quote(name)}").status_code == 405

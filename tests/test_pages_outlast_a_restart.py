@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Response, expect
 
 from tests.test_server import Served
 
@@ -63,12 +63,19 @@ def live_server_url(server: Restarted) -> str:
         ("/charts/transactions", "#view"),
     ],
 )
-def test_a_page_outlasts_a_restart(page: Page, server: Restarted, failures: list[str], path: str, place: str) -> None:
+def test_a_page_outlasts_a_restart(
+    page: Page, server: Restarted, failures: list[str], refusals: list[int], path: str, place: str
+) -> None:
     def on_failure(request: Request) -> None:
         if "ERR_ABORTED" not in (request.failure or ""):  # that is the page's own doing
             failures.append(request.url)
 
+    def on_response(response: Response) -> None:
+        if response.status == 404:  # it was quicker than what it asks for was there again
+            refusals.append(404)
+
     page.on("requestfailed", on_failure)
+    page.on("response", on_response)
     server.add_to_each_app(1)
     page.goto(path)
     page.evaluate("window.stays = true")
@@ -80,5 +87,5 @@ def test_a_page_outlasts_a_restart(page: Page, server: Restarted, failures: list
     server.add_to_each_app(77_775)
 
     expect(page.locator("#unreachable")).to_be_hidden(timeout=20_000)
-    expect(page.locator(place).first).to_contain_text("77,775")
+    expect(page.locator(place).first).to_contain_text("77,775", timeout=20_000)
     assert page.evaluate("window.stays") is True

@@ -93,7 +93,8 @@ def _seen(request: HttpRequest, response: HttpResponseBase, start: float, sent: 
     match = request.resolver_match
     method = request.method or ""
     metrics.count_request(method, route_label(match.route) if match else _unrouted(request), status, seconds)
-    if status >= logs.LOGGED_FROM[settings.LOG_REQUESTS]:
+    # What is refused for want of room or of a storage is no failure of ours, whatever class its status is of.
+    if (400 if status in (503, 507) else status) >= logs.LOGGED_FROM[settings.LOG_REQUESTS]:
         _log(request, response, seconds, _length(request, response) if sent is None else sent)
 
 

@@ -56,12 +56,14 @@ class RequestGuardMiddleware:
         if FAULT in request.META:
             return self._answer(request, request.META[FAULT])
         allowed = settings.ALLOWED_HOSTS
-        if request.META.get("HTTP_HOST") not in self._served or allowed is not self._allowed:
+        host = request.META.get("HTTP_HOST")
+        if host not in self._served or allowed is not self._allowed:
             try:
                 request.get_host()
             except DisallowedHost:
                 return self._answer(request, InvalidInputError("The Host header names a host not served here."))
-            self._remember(request.META.get("HTTP_HOST", ""), allowed)
+            if host is not None:
+                self._remember(host, allowed)
         if not getattr(request, "is_utf8", True):
             return self._answer(request, InvalidInputError("The path or the query is not UTF-8."))
         if not request.path_info.startswith("/"):

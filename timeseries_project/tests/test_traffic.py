@@ -49,7 +49,7 @@ def test_ticks_make_what_was_asked_for_once_and_never_in_the_future(
         counts = [n + len(items) for n, items in zip(counts, tick, strict=True)]
         total += len(tick.datapoints)
         seen |= {(d["timestamp"], d["device"], d["user"]) for d in tick.datapoints}
-        assert all(start < d["timestamp"] * SECOND <= end for d in tick.datapoints)
+        assert all(start < round(d["timestamp"] * SECOND) <= end for d in tick.datapoints)
         assert all(begin // SECOND <= e["timestamp"] <= end // SECOND for e in tick.bandwidth)
         assert all(max(0, begin // 1_000 - OLDEST_MS) <= t["timestamp"] <= end // 1_000 for t in tick.transactions)
         DatapointSerializer.read_batch(tick.datapoints)

@@ -14,7 +14,7 @@ def wait_until(page: Page, condition: str) -> None:
     """Wait for a condition in JavaScript; Playwright's own waiting evaluates text, which the pages' policy forbids."""
     page.evaluate(
         f"""() => new Promise((resolve, reject) => {{
-            setTimeout(() => reject(new Error("waited in vain")), 5000);
+            setTimeout(() => reject(new Error("waited in vain")), 30000);
             const check = () => ({condition}) ? resolve() : requestAnimationFrame(check);
             check();
         }})"""

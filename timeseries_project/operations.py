@@ -105,6 +105,7 @@ class MetricsView(ApiView):
                     )
                 ],
             ),
+            (200, "application/openmetrics-text"): OpenApiResponse({"type": "string"}),
             (200, "text/html"): PAGE,
             **problems(400, 406),
         },

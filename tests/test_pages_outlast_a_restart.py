@@ -33,7 +33,7 @@ class Restarted:
     def add_to_each_app(self, number: int) -> None:
         now = int(time.time())
         for path, item in (
-            ("/datapoints", {"timestamp": now, "value": number, "device": "d", "user": "u"}),
+            ("/datapoints", {"timestamp": time.time(), "value": number, "device": "d", "user": "u"}),
             ("/api/bandwidth", {"timestamp": now, "device_id": "d", "bytes_ts": number, "bytes_fs": 0}),
             ("/api/transactions", {"timestamp": now * 1_000, "amount": number}),
         ):

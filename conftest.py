@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -11,6 +13,9 @@ from rest_framework.test import APIClient
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
 from timeseries_project import clock, timestamps
+from timeseries_project.storage.client import Storage
+from timeseries_project.storage.location import parse_location
+from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
 from transactions import services as transactions
 
 # How long a drawn case takes says how busy the machine is, not whether the code is right.
@@ -18,9 +23,47 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+#: Where each app keeps its state, and what keeps it there when processes share a storage.
+SHARED_STORES: list[tuple[ModuleType, str, Callable[[Storage], Any]]] = []
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked `storages` over the memory of the process and over each kind of shared storage."""
+    if marker := metafunc.definition.get_closest_marker("storages"):
+        metafunc.parametrize("storage_kind", ["memory", *marker.args], indirect=True)
+
+
+@pytest.fixture
+def storage_kind(request: pytest.FixtureRequest) -> str:
+    """Where the state is: in memory, in redis or in a cluster."""
+    kind: str = getattr(request, "param", "memory")
+    return kind
+
+
+@pytest.fixture(scope="session")
+def redis_storage() -> Iterator[Storage]:
+    """A real Redis of one node, for the whole session."""
+    server = RedisServer()
+    yield Storage(parse_location(server.url), timeout=30)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster_storage() -> Iterator[Storage]:
+    """A real cluster of three masters, for the whole session."""
+    cluster = RedisCluster()
+    yield Storage(parse_location(cluster.url), timeout=30)
+    cluster.stop()
+
+
 @pytest.fixture(autouse=True)
-def empty_stores() -> None:
+def empty_stores(storage_kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin each test without data; the sample listing was loaded when Django started."""
+    if storage_kind != "memory":
+        storage: Storage = request.getfixturevalue(f"{storage_kind}_storage")
+        storage.each_node("FLUSHALL")
+        for module, name, store in SHARED_STORES:
+            monkeypatch.setattr(module, name, store(storage))
     for clear in (datapoints.store.clear, bandwidth.store.clear, transactions.window.clear):
         clear()
 

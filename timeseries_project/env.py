@@ -8,7 +8,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+if TYPE_CHECKING:
+    from timeseries_project.storage.location import Location
 
 #: What a bearer token is made of (RFC 6750 section 2.1).
 _B68TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
@@ -109,3 +112,17 @@ def rate(name: str) -> Rate | None:
     if not match or match[2] not in _PERIODS:
         refuse(name, f"must be a number per s, sec, min, hour or day, such as 1000/min, not {value!r}.")
     return Rate(int(match[1]), _PERIODS[match[2]])
+
+
+def storage(name: str) -> Location | None:
+    """Return where the state is shared, or None for memory://, the process's own."""
+    url = text(name, "memory://").strip()
+    if url == "memory://":
+        return None
+    # Takes a quarter of a second, so only where it is needed.
+    from timeseries_project.storage.location import parse_location
+
+    try:
+        return parse_location(url)
+    except ValueError as error:
+        refuse(name, f"{error}.")

@@ -27,6 +27,8 @@ MAX_DATAPOINTS = env.integer("MAX_DATAPOINTS", 50_000_000, least=1, most=10**10)
 MAX_SERIES = env.integer("MAX_SERIES", 1_000_000, least=1, most=10**9)
 MAX_BANDWIDTH_ENTRIES = env.integer("MAX_BANDWIDTH_ENTRIES", 50_000_000, least=1, most=10**15)
 RETENTION_SECONDS = env.duration("RETENTION", most_days=36_600)
+STORAGE = env.storage("STORAGE_URL")
+STORAGE_TIMEOUT_SECONDS = env.integer("STORAGE_TIMEOUT_SECONDS", 2, least=1, most=60)
 MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", 32 * 2**20, least=1, most=2**40)
 BODY_TIMEOUT_SECONDS = env.integer("BODY_TIMEOUT_SECONDS", 60, least=1, most=3_600)
 

@@ -1,0 +1,268 @@
+"""A Redis or Valkey, one node or a cluster: calls of our own server functions.
+
+Plain Python; knows no framework. Redis' functions (FUNCTION LOAD, FCALL) run one at a time on a node, so that what
+one of them reads and writes is atomic. All keys of a call lie in one slot of the cluster, which a hash tag in their
+names sees to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple, cast
+from weakref import WeakSet
+
+from redis.backoff import NoBackoff
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+from redis.exceptions import AskError, MovedError, RedisError, ResponseError, TryAgainError
+from redis.retry import Retry
+
+from timeseries_project.storage.location import Address, Location
+from timeseries_project.storage.nodes import (
+    Argument,
+    Command,
+    Node,
+    StorageUnavailableError,
+    Wire,
+    exchange,
+    refused,
+    time_limit,
+)
+
+#: Seconds between two looks at where a slot is, while it is being moved.
+MOVE_SECONDS = 0.02
+
+
+class Library:
+    """Server functions of one Lua file, under names that tell their version: several versions live side by side.
+
+    The file registers its functions as `redis.register_function{function_name = 'NAME' .. version, ...}`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        source = path.read_text()
+        self._version = "_" + hashlib.sha256(source.encode()).hexdigest()[:12]
+        name = f"timeseries_{path.stem}{self._version}"
+        self.code = f"#!lua name={name}\nlocal version = '{self._version}'\n{source}"
+
+    def function(self, name: str) -> Function:
+        """Return one of its functions."""
+        return Function(name + self._version, self)
+
+
+class Function(NamedTuple):
+    """A function on the server, and where it comes from."""
+
+    name: str
+    library: Library
+
+
+class Call(NamedTuple):
+    """A call of a function: keys of one slot, at least one, then arguments; `read_only` if it changes nothing."""
+
+    function: Function
+    keys: Sequence[bytes]
+    arguments: Sequence[Argument] = ()
+    read_only: bool = False
+
+    def command(self) -> Command:
+        """Return what is sent."""
+        verb = "FCALL_RO" if self.read_only else "FCALL"
+        return (verb, self.function.name, len(self.keys), *self.keys, *self.arguments)
+
+
+class Storage:
+    """One node or a cluster. Nothing is connected to before the first call; threads may share it.
+
+    Every method raises StorageUnavailableError within `timeout` seconds, or within what is left of the `deadline`
+    around it; a write may have been done all the same, for a server that stalls does later what it had received.
+    A write for which there is no room raises StorageFullError.
+    """
+
+    def __init__(self, location: Location, *, timeout: float) -> None:
+        self.location = location
+        self._timeout = timeout
+        self._nodes: dict[Address, Node] = {}
+        self._slots: list[Node | None] = []
+        self._looking = Lock()
+        self._forget()
+        _storages.add(self)
+
+    def _forget(self) -> None:
+        """Drop all connections and what is known of the cluster, as a forked process must."""
+        self._looking = Lock()
+        self._nodes = {address: self._node(address) for address in self.location.addresses}
+        self._slots = []
+
+    @property
+    def one_node(self) -> bool:
+        """Whether all keys are on one node, so that one call may take them together."""
+        return not self.location.cluster
+
+    def call(self, call: Call) -> Any:
+        """Call one function and return its answer."""
+        return self.calls([call])[0]
+
+    def calls(self, calls: Sequence[Call]) -> list[Any]:
+        """Call functions, those of one node in one pipeline and all nodes at once, and return their answers.
+
+        Each call is atomic, all together are not: when one fails others may have been done.
+        """
+        try:
+            return self._calls(calls, time_limit(self._timeout))
+        except StorageUnavailableError:
+            # A replica may have taken over: whoever comes next finds out.
+            self._slots = []
+            raise
+
+    def _calls(self, calls: Sequence[Call], until: float) -> list[Any]:
+        answers: list[Any] = [None] * len(calls)
+        waiting = list(range(len(calls)))
+        while waiting:
+            groups: dict[Node, list[int]] = {}
+            for index in waiting:
+                groups.setdefault(self._node_of(calls[index].keys[0], until), []).append(index)
+            commands = {node: [calls[i].command() for i in indexes] for node, indexes in groups.items()}
+            waiting = []
+            replies = exchange(commands, until)
+            mended: set[tuple[type[RedisError], Node, Library]] = set()
+            for node, indexes in groups.items():
+                for index, reply in zip(indexes, replies[node], strict=True):
+                    if not isinstance(reply, RedisError):
+                        answers[index] = reply
+                    elif isinstance(reply, AskError):
+                        answers[index] = self._ask(reply, calls[index], until)
+                    else:
+                        fault = (type(reply), node, calls[index].function.library)
+                        if fault not in mended:
+                            self._mend(reply, node, calls[index], until)
+                            mended.add(fault)
+                        waiting.append(index)
+        return answers
+
+    def ping(self) -> None:
+        """Ask every node whether it answers."""
+        self.each_node("PING")
+
+    def each_node(self, *command: Argument) -> list[Any]:
+        """Send a command to every node that holds slots, and return their answers."""
+        until = time_limit(self._timeout)
+        if not self.one_node and not self._slots:
+            self._look(until)
+        nodes = [node for node in self._nodes.values() if node.serves or self.one_node]
+        answers = []
+        for (reply,) in exchange({node: [command] for node in nodes}, until).values():
+            if isinstance(reply, RedisError):
+                raise refused(reply)
+            answers.append(reply)
+        return answers
+
+    def _node(self, address: Address) -> Node:
+        def connect(seconds: float) -> Wire:
+            connection = self.location.connection_class(
+                host=address.host,
+                port=address.port,
+                socket_timeout=seconds,
+                socket_connect_timeout=seconds,
+                retry=Retry(NoBackoff(), 0),
+                protocol=2,
+                driver_info=None,
+                **self.location.options,
+            )
+            return cast(Wire, connection)
+
+        return Node(address, connect)
+
+    def _node_of(self, key: bytes, until: float) -> Node:
+        if self.one_node:
+            return next(iter(self._nodes.values()))
+        slots = self._slots or self._look(until)
+        node = slots[key_slot(key)]
+        if node is None:
+            raise StorageUnavailableError("a part of the storage has no server")
+        return node
+
+    def _mend(self, error: RedisError, node: Node, call: Call, until: float) -> None:
+        """Do what makes a call that was refused worth another try; raise if nothing does, or time is up."""
+        if time.monotonic() > until:
+            raise StorageUnavailableError("the storage did not answer in time") from error
+        if isinstance(error, MovedError):
+            self._look(until)
+        elif isinstance(error, TryAgainError):
+            time.sleep(MOVE_SECONDS)
+        elif isinstance(error, ResponseError) and "Function not found" in str(error):
+            [[reply]] = exchange({node: [("FUNCTION", "LOAD", call.function.library.code)]}, until).values()
+            # Another process may have been quicker.
+            if isinstance(reply, RedisError) and "already exists" not in str(reply):
+                raise refused(reply)
+        else:
+            raise refused(error)
+
+    def _ask(self, error: AskError, call: Call, until: float) -> Any:
+        """Call at the node that a slot is being moved to."""
+        node = self._nodes.setdefault(Address(error.host, error.port), self._node(Address(error.host, error.port)))
+        for _ in range(2):
+            [[_, reply]] = exchange({node: [("ASKING",), call.command()]}, until).values()
+            if not isinstance(reply, RedisError):
+                return reply
+            self._mend(reply, node, call, until)
+        return self.call(call)
+
+    def _look(self, until: float) -> list[Node | None]:
+        """Ask the nodes that are known, until one answers, which node serves which slot."""
+        before = self._slots
+        if not self._looking.acquire(timeout=max(until - time.monotonic(), 0)):
+            raise StorageUnavailableError("the storage did not answer in time")
+        try:
+            if self._slots and self._slots is not before:  # another thread has looked
+                return self._slots
+            failure: Exception = StorageUnavailableError("no node of the storage can be reached")
+            # Those that serve first, then any, each with a share of the time that is left.
+            nodes = sorted(self._nodes.values(), key=lambda node: not node.serves)
+            for place, node in enumerate(nodes):
+                share = (until - time.monotonic()) / (len(nodes) - place)
+                try:
+                    [[reply]] = exchange({node: [("CLUSTER", "SLOTS")]}, time.monotonic() + share).values()
+                except StorageUnavailableError as error:
+                    failure = error
+                    continue
+                if isinstance(reply, RedisError):
+                    failure = refused(reply)
+                    continue
+                return self._learn(reply, node)
+            raise failure
+        finally:
+            self._looking.release()
+
+    def _learn(self, ranges: list[Any], asked: Node) -> list[Node | None]:
+        slots: list[Node | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
+        nodes = {address: self._node_at(address) for address in self.location.addresses}
+        for first, last, *serving_it in ranges:
+            # The master, then its replicas. A node that does not know its own name is where we asked.
+            addresses = [Address((host or b"").decode() or asked.address.host, port) for host, port, *_ in serving_it]
+            nodes |= {address: self._node_at(address) for address in addresses}
+            slots[first : last + 1] = [nodes[addresses[0]]] * (last + 1 - first)
+        serving = set(slots)
+        for node in nodes.values():
+            node.serves = node in serving
+        self._nodes, self._slots = nodes, slots
+        return slots
+
+    def _node_at(self, address: Address) -> Node:
+        return self._nodes.get(address) or self._node(address)
+
+
+_storages: WeakSet[Storage] = WeakSet()
+
+
+def _forget_all() -> None:
+    for storage in _storages:
+        storage._forget()
+
+
+# Processes that share a connection would read one another's answers.
+os.register_at_fork(after_in_child=_forget_all)

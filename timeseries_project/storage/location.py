@@ -1,0 +1,64 @@
+"""Where a storage is: what STORAGE_URL says. Plain Python; knows no framework."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from redis.connection import Connection, parse_url
+
+DEFAULT_PORT = 6379
+TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
+
+
+class Address(NamedTuple):
+    """Where a node listens."""
+
+    host: str
+    port: int
+
+
+class Location(NamedTuple):
+    """What a STORAGE_URL says: nodes to begin with, whether they are a cluster's, how to connect."""
+
+    addresses: tuple[Address, ...]
+    cluster: bool
+    connection_class: type[Connection]
+    options: dict[str, Any]
+
+
+def parse_location(url: str) -> Location:
+    """Read redis://host:port/db, rediss://..., redis+cluster://host:port,host:port,... or rediss+cluster://...
+
+    Raises ValueError, whose message holds no part of the URL: there may be a password in it.
+    """
+    scheme, separator, rest = url.partition("://")
+    kind, _, cluster = scheme.partition("+")
+    if kind not in ("redis", "rediss") or cluster not in ("", "cluster") or not separator:
+        raise ValueError("must be memory://, redis://, rediss://, redis+cluster:// or rediss+cluster://")
+    credentials, at, places = rest.rpartition("@")
+    places, slash, path = places.partition("/")
+    hosts = places.split(",") if cluster else [places]
+    path, _, query = path.partition("?")
+    if any(option.partition("=")[0] not in TLS_OPTIONS for option in query.split("&") if query):
+        raise ValueError(f"may have only these options: {', '.join(TLS_OPTIONS)}")
+    if cluster and path.strip("/"):
+        raise ValueError("names a database, but a cluster has only one")
+    try:
+        addresses = tuple(_address(host) for host in hosts)
+        options: dict[str, Any] = parse_url(f"{kind}://{credentials}{at}{hosts[0]}{slash}{path}?{query}")  # type: ignore[no-untyped-call]
+    except ValueError as error:
+        raise ValueError("must name hosts and ports, as host:port") from error
+    if path.strip("/") and "db" not in options:
+        raise ValueError("must name the database by its number")
+    connection_class = options.pop("connection_class", Connection)
+    for name in ("host", "port"):
+        options.pop(name, None)
+    return Location(addresses, bool(cluster), connection_class, options)
+
+
+def _address(place: str) -> Address:
+    parts = urlsplit(f"//{place}")
+    if not parts.hostname or parts.path or parts.query:
+        raise ValueError("no host")
+    return Address(parts.hostname, parts.port or DEFAULT_PORT)

@@ -1,0 +1,175 @@
+"""Single servers of a storage: connections, deadlines, and leaving alone for a moment what has failed.
+
+Plain Python; knows no framework. redis-py speaks the protocol and hiredis parses it. Its clients are not used: they
+repeat a failed command ten times and a cluster's pipeline node by node, so that one request could take many times its
+limit. Here everything that one request asks of the storage shares one deadline, and a node that let a call wait is
+left alone for a moment.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import Lock
+from typing import Any, Protocol
+
+from redis.exceptions import BusyLoadingError, OutOfMemoryError, RedisError, ResponseError, TimeoutError
+
+from timeseries_project.storage.location import Address
+
+logger = logging.getLogger(__name__)
+
+Argument = bytes | str | int | float
+Command = tuple[Argument, ...]
+
+#: Seconds for which a node that failed is left alone, so that not every request has to wait for it.
+PAUSE_SECONDS = 0.5
+
+_deadline: ContextVar[float | None] = ContextVar("storage_deadline", default=None)
+
+
+class StorageUnavailableError(Exception):
+    """The storage cannot be reached, does not answer in time, or cannot answer now; it may be asked again soon."""
+
+
+class StorageFullError(Exception):
+    """The storage's memory is full: it takes no more data until some is deleted."""
+
+
+@contextmanager
+def deadline(seconds: float, *, begun: float | None = None) -> Iterator[None]:
+    """Let all that is asked of any storage inside end so many seconds after `begun` (monotonic; default now)."""
+    token = _deadline.set((time.monotonic() if begun is None else begun) + seconds)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+def time_limit(timeout: float) -> float:
+    """Return when a call that begins now must have ended (monotonic): at the deadline around it, or after `timeout`."""
+    limit = _deadline.get()
+    return time.monotonic() + timeout if limit is None else limit
+
+
+class Wire(Protocol):
+    """What is used of redis-py's connections, which are not typed."""
+
+    _sock: Any
+
+    def connect(self) -> None: ...
+    def disconnect(self) -> None: ...
+    def can_read(self) -> bool: ...
+    def pack_commands(self, commands: Sequence[Command]) -> list[bytes]: ...
+    def send_packed_command(self, command: list[bytes], check_health: bool) -> None: ...
+    def read_response(self, *, timeout: float, disconnect_on_error: bool) -> Any: ...
+
+
+class Node:
+    """One server: its idle connections, and whether it is being left alone."""
+
+    def __init__(self, address: Address, connect: Callable[[float], Wire]) -> None:
+        self.address = address
+        self.serves = False
+        self._connect = connect
+        self._idle: deque[Wire] = deque()
+        self._failed_at: float | None = None
+        self._trying = Lock()
+
+    @contextmanager
+    def lent(self, until: float) -> Iterator[Wire]:
+        """Lend a connection; it is closed unless all went well, for an answer might still be on its way.
+
+        After a failure one caller at a time tries again, the others fail at once.
+        """
+        failed_at = self._failed_at
+        if failed_at is None:
+            with self._connected(until) as connection:
+                yield connection
+            return
+        if time.monotonic() < failed_at + PAUSE_SECONDS or not self._trying.acquire(blocking=False):
+            raise StorageUnavailableError("the storage failed a moment ago")
+        try:
+            with self._connected(until) as connection:
+                yield connection
+        finally:
+            self._trying.release()
+
+    @contextmanager
+    def _connected(self, until: float) -> Iterator[Wire]:
+        connection: Wire | None = None
+        begun = time.monotonic()
+        try:
+            connection = self._take(until)
+            yield connection
+        except BaseException as error:
+            if connection is not None:
+                connection.disconnect()
+            if isinstance(error, OSError | RedisError):
+                # Who came with little time left has learnt nothing about the node.
+                if not isinstance(error, TimeoutError) or time.monotonic() - begun >= PAUSE_SECONDS:
+                    self._failed_at = time.monotonic()
+                raise StorageUnavailableError(f"the storage does not answer: {type(error).__name__}") from error
+            raise
+        self._failed_at = None
+        self._idle.append(connection)
+
+    def _take(self, until: float) -> Wire:
+        seconds = until - time.monotonic()
+        if seconds <= 0:
+            raise StorageUnavailableError("the storage did not answer in time")
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread was quicker
+                break
+            try:
+                if not connection.can_read():
+                    connection._sock.settimeout(seconds)
+                    return connection
+            except (OSError, RedisError):
+                pass  # the server has closed it since
+            connection.disconnect()
+        connection = self._connect(seconds)
+        connection.connect()
+        return connection
+
+
+def exchange(commands: dict[Node, list[Command]], until: float) -> dict[Node, list[Any]]:
+    """Send commands to nodes, all before the first answer is read; return the answers, errors among them."""
+    replies: dict[Node, list[Any]] = {}
+    pending = list(commands.items())
+
+    def exchange(at: int) -> None:
+        if at == len(pending):
+            return
+        node, sent = pending[at]
+        with node.lent(until) as connection:
+            connection.send_packed_command(connection.pack_commands(sent), check_health=False)
+            exchange(at + 1)
+            replies[node] = [_read(connection, until) for _ in sent]
+
+    exchange(0)
+    return replies
+
+
+def _read(connection: Wire, until: float) -> Any:
+    try:
+        return connection.read_response(timeout=max(until - time.monotonic(), 0.001), disconnect_on_error=False)
+    except BusyLoadingError as error:  # which redis-py counts among broken connections
+        return error
+    except ResponseError as error:
+        return error
+
+
+def refused(error: RedisError) -> Exception:
+    """Return what an error reply means to a caller; where the fault is ours, the log says it."""
+    if isinstance(error, OutOfMemoryError) or "OOM" in str(error):
+        return StorageFullError("the storage's memory is full")
+    if type(error) is ResponseError and not str(error).startswith(("BUSY", "MISCONF", "NOREPLICAS")):
+        logger.error("The storage refused a call: %s", error)
+    return StorageUnavailableError(f"the storage cannot answer now: {type(error).__name__}")

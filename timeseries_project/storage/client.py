@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -21,6 +20,7 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import AskError, MovedError, RedisError, ResponseError, TryAgainError
 from redis.retry import Retry
 
+from timeseries_project import clock
 from timeseries_project.storage.location import Address, Location
 from timeseries_project.storage.nodes import (
     Argument,
@@ -188,12 +188,12 @@ class Storage:
 
     def _mend(self, error: RedisError, node: Node, call: Call, until: float) -> None:
         """Do what makes a call that was refused worth another try; raise if nothing does, or time is up."""
-        if time.monotonic() > until:
+        if clock.elapsed() > until:
             raise StorageUnavailableError("the storage did not answer in time") from error
         if isinstance(error, MovedError):
             self._look(until)
         elif isinstance(error, TryAgainError):
-            time.sleep(MOVE_SECONDS)
+            clock.sleep(MOVE_SECONDS)
         elif isinstance(error, ResponseError) and "Function not found" in str(error):
             [[reply]] = exchange({node: [("FUNCTION", "LOAD", call.function.library.code)]}, until).values()
             # Another process may have been quicker.
@@ -215,7 +215,7 @@ class Storage:
     def _look(self, until: float) -> list[Node | None]:
         """Ask the nodes that are known, until one answers, which node serves which slot."""
         before = self._slots
-        if not self._looking.acquire(timeout=max(until - time.monotonic(), 0)):
+        if not self._looking.acquire(timeout=max(until - clock.elapsed(), 0)):
             raise StorageUnavailableError("the storage did not answer in time")
         try:
             if self._slots and self._slots is not before:  # another thread has looked
@@ -224,9 +224,9 @@ class Storage:
             # Those that serve first, then any, each with a share of the time that is left.
             nodes = sorted(self._nodes.values(), key=lambda node: not node.serves)
             for place, node in enumerate(nodes):
-                share = (until - time.monotonic()) / (len(nodes) - place)
+                share = (until - clock.elapsed()) / (len(nodes) - place)
                 try:
-                    [[reply]] = exchange({node: [("CLUSTER", "SLOTS")]}, time.monotonic() + share).values()
+                    [[reply]] = exchange({node: [("CLUSTER", "SLOTS")]}, clock.elapsed() + share).values()
                 except StorageUnavailableError as error:
                     failure = error
                     continue

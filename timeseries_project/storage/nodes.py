@@ -9,7 +9,6 @@ left alone for a moment.
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import Any, Protocol
 
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, RedisError, ResponseError, TimeoutError
 
+from timeseries_project import clock
 from timeseries_project.storage.location import Address
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class StorageFullError(Exception):
 @contextmanager
 def deadline(seconds: float, *, begun: float | None = None) -> Iterator[None]:
     """Let all that is asked of any storage inside end so many seconds after `begun` (monotonic; default now)."""
-    token = _deadline.set((time.monotonic() if begun is None else begun) + seconds)
+    token = _deadline.set((clock.elapsed() if begun is None else begun) + seconds)
     try:
         yield
     finally:
@@ -53,7 +53,7 @@ def deadline(seconds: float, *, begun: float | None = None) -> Iterator[None]:
 def time_limit(timeout: float) -> float:
     """Return when a call that begins now must have ended (monotonic): at the deadline around it, or after `timeout`."""
     limit = _deadline.get()
-    return time.monotonic() + timeout if limit is None else limit
+    return clock.elapsed() + timeout if limit is None else limit
 
 
 class Wire(Protocol):
@@ -91,7 +91,7 @@ class Node:
             with self._connected(until) as connection:
                 yield connection
             return
-        if time.monotonic() < failed_at + PAUSE_SECONDS or not self._trying.acquire(blocking=False):
+        if clock.elapsed() < failed_at + PAUSE_SECONDS or not self._trying.acquire(blocking=False):
             raise StorageUnavailableError("the storage failed a moment ago")
         try:
             with self._connected(until) as connection:
@@ -102,7 +102,7 @@ class Node:
     @contextmanager
     def _connected(self, until: float) -> Iterator[Wire]:
         connection: Wire | None = None
-        begun = time.monotonic()
+        begun = clock.elapsed()
         try:
             connection = self._take(until)
             yield connection
@@ -111,15 +111,15 @@ class Node:
                 connection.disconnect()
             if isinstance(error, OSError | RedisError):
                 # Who came with little time left has learnt nothing about the node.
-                if not isinstance(error, TimeoutError) or time.monotonic() - begun >= PAUSE_SECONDS:
-                    self._failed_at = time.monotonic()
+                if not isinstance(error, TimeoutError) or clock.elapsed() - begun >= PAUSE_SECONDS:
+                    self._failed_at = clock.elapsed()
                 raise StorageUnavailableError(f"the storage does not answer: {type(error).__name__}") from error
             raise
         self._failed_at = None
         self._idle.append(connection)
 
     def _take(self, until: float) -> Wire:
-        seconds = until - time.monotonic()
+        seconds = until - clock.elapsed()
         if seconds <= 0:
             raise StorageUnavailableError("the storage did not answer in time")
         while self._idle:
@@ -159,7 +159,7 @@ def exchange(commands: dict[Node, list[Command]], until: float) -> dict[Node, li
 
 def _read(connection: Wire, until: float) -> Any:
     try:
-        return connection.read_response(timeout=max(until - time.monotonic(), 0.001), disconnect_on_error=False)
+        return connection.read_response(timeout=max(until - clock.elapsed(), 0.001), disconnect_on_error=False)
     except BusyLoadingError as error:  # which redis-py counts among broken connections
         return error
     except ResponseError as error:

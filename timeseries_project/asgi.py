@@ -3,7 +3,7 @@
 A thread per request would be taken by a client that stalls in the middle of a body, and many threads would hand
 the interpreter's lock around. So the event loop collects bodies, which costs a stalled client nothing but its
 socket; a complete request is answered at once in the loop's own thread; and between the slices of a long answer
-other requests get their turn.
+other requests get their turn. Where the state is in a shared storage, requests wait for it in threads.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
-from django.core.handlers.base import BaseHandler
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import ParseError
 
-from timeseries_project.wsgi import Utf8Request  # first: it names the settings and sets Django up
+from timeseries_project.wsgi import PunctualHandler, Utf8Request  # first: it names the settings and sets Django up
 
 # isort: split
-from timeseries_project import sign_in
+from timeseries_project import clock, sign_in
 from timeseries_project.api import access
 from timeseries_project.api.errors import BodyTooSlow, TooManyBodies
 from timeseries_project.api.middleware import FAULT
@@ -34,15 +34,19 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 #: Memory for bodies that are on their way, in bodies of the largest size.
 BODIES = 8
+#: Requests that wait for a shared storage at a time; one more waits for its turn.
+THREADS = 32
 
 
-class Application(BaseHandler):
+class Application(PunctualHandler):
     """Django's handler behind ASGI (HTTP only; https://asgi.readthedocs.io/en/latest/specs/www.html)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.load_middleware()
         self._bodies = Bodies(budget=BODIES * settings.MAX_BODY_BYTES, seconds=settings.BODY_TIMEOUT_SECONDS)
+        # Waiting for a storage must not hold up the loop. In memory there is nothing to wait for.
+        self._threads = ThreadPoolExecutor(THREADS, "request") if settings.STORAGE else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; one whose body breaks off is refused before anything is done."""
@@ -51,9 +55,14 @@ class Application(BaseHandler):
         environ = _environ(scope)
         body, complete = await self._body(environ, receive)
         environ["wsgi.input"] = io.BytesIO(body)
-        # Inline: the handler takes microseconds to milliseconds and awaits nothing. Django's signals around a
-        # request are not sent, for there are no database connections and caches that would listen.
-        response = self.get_response(Utf8Request(environ))
+        request = Utf8Request(environ)
+        # Django's signals around a request are not sent: there are no database connections and caches that listen.
+        if self._threads is None:
+            # Inline: the handler takes microseconds to milliseconds and awaits nothing.
+            response = self.get_response(request)
+        else:
+            request.arrived = clock.elapsed()
+            response = await asyncio.get_running_loop().run_in_executor(self._threads, self.get_response, request)
         try:
             await _answer(response, scope["method"], receive, send)
         finally:

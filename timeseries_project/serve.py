@@ -1,4 +1,4 @@
-"""`make serve`: the production server, one process that answers and one that watches over it.
+"""`make serve`: the production server, processes that answer (WORKERS) and one that watches over them.
 
 HOST=127.0.0.1 PORT=8000 python -m timeseries_project.serve
 """
@@ -26,8 +26,9 @@ def main() -> None:
     host = env.text("HOST", "127.0.0.1")
     port = env.integer("PORT", 8000, least=1, most=65_535)
     workers = env.integer("WORKERS", 1, least=1, most=64)
-    if workers > 1:
-        env.refuse("WORKERS", "must be 1: each process would answer from its own share of the data in memory.")
+    if workers > 1 and env.storage("STORAGE_URL") is None:
+        reason = "each process would answer from its own share of the data in memory"
+        env.refuse("WORKERS", f"must be 1 with STORAGE_URL=memory://: {reason}. Share it in Redis: redis://host:port.")
 
     _require_free(host, port)
 

@@ -6,7 +6,11 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import django
+from django.conf import settings
+from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from timeseries_project.api.headers import header_parameters
 
@@ -27,6 +31,9 @@ class Utf8Request(WSGIRequest):
     A request target in absolute form (RFC 9112 section 3.2.2) means its path.
     """
 
+    #: When it arrived (`clock.elapsed`), where it may have waited since.
+    arrived: float | None = None
+
     def __init__(self, environ: dict[str, Any]) -> None:
         path = environ.get("PATH_INFO", "")
         if not path.startswith("/"):
@@ -44,7 +51,20 @@ class Utf8Request(WSGIRequest):
         self.content_type, self.content_params = media_type, dict(parameters)
 
 
-class Handler(WSGIHandler):
+class PunctualHandler(BaseHandler):
+    """Lets all that a request asks of a shared storage end within STORAGE_TIMEOUT_SECONDS of its arrival."""
+
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:  # type: ignore[override]  # streamed ones too
+        """Answer; a request may say when it arrived, if it had to wait since (`arrived`, of `clock.elapsed`)."""
+        if settings.STORAGE is None:
+            return super().get_response(request)
+        from timeseries_project.storage.nodes import deadline
+
+        with deadline(settings.STORAGE_TIMEOUT_SECONDS, begun=getattr(request, "arrived", None)):
+            return super().get_response(request)
+
+
+class Handler(PunctualHandler, WSGIHandler):
     """Django's handler, with our request."""
 
     request_class = Utf8Request

@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from timeseries_project import faults, logs
 from timeseries_project.api.negotiation import prefers_html
 from timeseries_project.api.renderers import BrowsableAPIRenderer, ProblemRenderer
+from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,9 @@ STATUS_OF_FAULT: dict[type[faults.FaultError], HTTPStatus] = {
     faults.NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
     faults.CapacityReachedError: HTTPStatus.INSUFFICIENT_STORAGE,
 }
+
+#: When to ask again while the storage is away.
+RETRY_AFTER_SECONDS = 1
 
 
 class HeaderedError(APIException):
@@ -85,6 +89,8 @@ def _headers(exc: Exception) -> dict[str, str]:
         headers["WWW-Authenticate"] = challenge
     if isinstance(exc, Throttled):
         headers["Retry-After"] = str(exc.wait)  # type: ignore[attr-defined]  # the stubs lack it
+    if isinstance(exc, StorageUnavailableError):
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return headers
 
 
@@ -99,6 +105,12 @@ def problem_details(exc: Exception) -> dict[str, Any]:
         status, detail = HTTPStatus.FORBIDDEN, "This is not allowed."
     elif isinstance(exc, APIException):
         status, detail = HTTPStatus(exc.status_code), str(exc.detail)
+    elif isinstance(exc, StorageUnavailableError):
+        # What exactly is wrong is for the operator's log, where the storage writes it once.
+        detail = "The storage behind the service cannot be reached or does not answer in time; try again."
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+    elif isinstance(exc, StorageFullError):
+        status, detail = HTTPStatus.INSUFFICIENT_STORAGE, "The storage behind the service is full; nothing was stored."
     elif isinstance(exc, RequestDataTooBig):
         status, detail = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{exc}."
     elif isinstance(exc, TooManyFieldsSent):  # its own words are for whoever sets Django up

@@ -21,12 +21,12 @@ from redis.exceptions import AskError, MovedError, RedisError, ResponseError, Tr
 from redis.retry import Retry
 
 from timeseries_project import clock
+from timeseries_project.storage.errors import StorageUnavailableError
 from timeseries_project.storage.location import Address, Location
 from timeseries_project.storage.nodes import (
     Argument,
     Command,
     Node,
-    StorageUnavailableError,
     Wire,
     exchange,
     refused,

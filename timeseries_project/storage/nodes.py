@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, RedisError, ResponseError, TimeoutError
 
 from timeseries_project import clock
+from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
 from timeseries_project.storage.location import Address
 
 logger = logging.getLogger(__name__)
@@ -30,14 +31,6 @@ Command = tuple[Argument, ...]
 PAUSE_SECONDS = 0.5
 
 _deadline: ContextVar[float | None] = ContextVar("storage_deadline", default=None)
-
-
-class StorageUnavailableError(Exception):
-    """The storage cannot be reached, does not answer in time, or cannot answer now; it may be asked again soon."""
-
-
-class StorageFullError(Exception):
-    """The storage's memory is full: it takes no more data until some is deleted."""
 
 
 @contextmanager

@@ -54,7 +54,7 @@ class Utf8Request(WSGIRequest):
 class PunctualHandler(BaseHandler):
     """Lets all that a request asks of a shared storage end within STORAGE_TIMEOUT_SECONDS of its arrival."""
 
-    def get_response(self, request: HttpRequest) -> HttpResponseBase:  # type: ignore[override]  # streamed ones too
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
         """Answer; a request may say when it arrived, if it had to wait since (`arrived`, of `clock.elapsed`)."""
         if settings.STORAGE is None:
             return super().get_response(request)

@@ -37,19 +37,20 @@ def parse_location(url: str) -> Location:
     if kind not in ("redis", "rediss") or cluster not in ("", "cluster") or not separator:
         raise ValueError("must be memory://, redis://, rediss://, redis+cluster:// or rediss+cluster://")
     credentials, at, places = rest.rpartition("@")
-    places, slash, path = places.partition("/")
+    places, _, query = places.partition("?")
+    places, _, path = places.partition("/")
     hosts = places.split(",") if cluster else [places]
-    path, _, query = path.partition("?")
     if any(option.partition("=")[0] not in TLS_OPTIONS for option in query.split("&") if query):
         raise ValueError(f"may have only these options: {', '.join(TLS_OPTIONS)}")
-    if cluster and path.strip("/"):
+    path = path.rstrip("/")
+    if cluster and path:
         raise ValueError("names a database, but a cluster has only one")
     try:
         addresses = tuple(_address(host) for host in hosts)
-        options: dict[str, Any] = parse_url(f"{kind}://{credentials}{at}{hosts[0]}{slash}{path}?{query}")  # type: ignore[no-untyped-call]
+        options: dict[str, Any] = parse_url(f"{kind}://{credentials}{at}{hosts[0]}/{path}?{query}")  # type: ignore[no-untyped-call]
     except ValueError as error:
         raise ValueError("must name hosts and ports, as host:port") from error
-    if path.strip("/") and "db" not in options:
+    if path and not (path.isascii() and path.isdigit()):
         raise ValueError("must name the database by its number")
     connection_class = options.pop("connection_class", Connection)
     for name in ("host", "port"):

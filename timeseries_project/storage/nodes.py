@@ -105,11 +105,18 @@ class Node:
             if isinstance(error, OSError | RedisError):
                 # Who came with little time left has learnt nothing about the node.
                 if not isinstance(error, TimeoutError) or clock.elapsed() - begun >= PAUSE_SECONDS:
-                    self._failed_at = clock.elapsed()
+                    self._fail(error)
                 raise StorageUnavailableError(f"the storage does not answer: {type(error).__name__}") from error
             raise
-        self._failed_at = None
+        if self._failed_at is not None:
+            self._failed_at = None
+            logger.warning("The storage at %s:%s answers again.", *self.address)
         self._idle.append(connection)
+
+    def _fail(self, error: Exception) -> None:
+        if self._failed_at is None:  # once, not with every request
+            logger.error("The storage at %s:%s does not answer: %s", *self.address, error)
+        self._failed_at = clock.elapsed()
 
     def _take(self, until: float) -> Wire:
         seconds = until - clock.elapsed()

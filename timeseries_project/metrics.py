@@ -1,14 +1,15 @@
 """What is measured, and how Prometheus reads it: requests as they are answered, the stores when they are asked.
 
-Counters and histograms are the library's own, so its multiprocess mode can add them up over processes that share a
-storage: with PROMETHEUS_MULTIPROC_DIR in the environment before this module is imported they live in files there,
-and a `MultiProcessCollector` takes the place of `requests` in what is exposed. What the collector below asks of the
-services is the storage's, and the same in each of these processes.
+Where several worker processes share a storage, they count in files of one directory (the library's multiprocess mode,
+which PROMETHEUS_MULTIPROC_DIR switches on), and whichever is asked answers for all. What the services hold is the
+storage's, and the same in each.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 import django
 import numpy as np
@@ -23,34 +24,43 @@ from prometheus_client import (
     disable_created_metrics,
 )
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 import bandwidth.services
 import datapoints.services
 import transactions.services
 from timeseries_project import clock, readiness
+from timeseries_project.storage.errors import StorageUnavailableError
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # twice as many series, for what a restart shows anyway
 
+#: What is exposed.
 registry = CollectorRegistry()
-ProcessCollector(registry=registry)
-PlatformCollector(registry=registry)
-GCCollector(registry=registry)
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    _counted = CollectorRegistry()
+else:
+    # Of one process among others these would say little.
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    _counted = registry
 
 #: Few, for there is a row of them for each method, route and status: from a small request to a stalled one.
 BUCKETS = (0.0005, 0.002, 0.01, 0.05, 0.25, 1.0, 5.0)
 _LABELS = ("method", "route", "status")
 
-requests = Counter("http_requests_total", "Requests answered.", _LABELS, registry=registry)
+requests = Counter("http_requests_total", "Requests answered.", _LABELS, registry=_counted)
 durations = Histogram(
     "http_request_duration_seconds",
     "Time from the whole request to the end of its answer.",
     _LABELS,
     buckets=BUCKETS,
-    registry=registry,
+    registry=_counted,
 )
 refused = Counter(
-    "timeseries_refused_writes_total", "Writes that were refused, by reason.", ("reason",), registry=registry
+    "timeseries_refused_writes_total", "Writes that were refused, by reason.", ("reason",), registry=_counted
 )
 
 #: Why a write was refused, by the status that says so. A 404 or 405 is no write, and a 500 no refusal.
@@ -104,7 +114,25 @@ class _State(Collector):
     """What the services hold at the moment of the question. O(series), at a nanosecond each."""
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the figures of all apps."""
+        """Yield the figures of all apps; while a shared storage is away, only what this process knows itself."""
+        yield GaugeMetricFamily(
+            "timeseries_ready",
+            "Whether the process can serve, as /readyz answers.",
+            value=float(not readiness.reasons()),
+        )
+        yield InfoMetricFamily(
+            "timeseries_build",
+            "What is running.",
+            value={
+                "version": str(settings.SPECTACULAR_SETTINGS["VERSION"]),
+                "django": django.__version__,
+                "numpy": np.__version__,
+            },
+        )
+        with suppress(StorageUnavailableError):
+            yield from self._held()
+
+    def _held(self) -> Iterator[Metric]:
         points = datapoints.services.totals()
         traffic = bandwidth.services.held()
         recent = transactions.services.statistics(now=clock.now_ms())
@@ -120,7 +148,6 @@ class _State(Collector):
             ("series_limit", "Series that there may be.", settings.MAX_SERIES),
             ("bandwidth_entries_limit", "Bandwidth entries that may be stored.", settings.MAX_BANDWIDTH_ENTRIES),
             ("recent_transactions", "Transactions of the last 60 seconds.", recent.count),
-            ("ready", "Whether the process can serve, as /readyz answers.", not readiness.reasons()),
         ):
             yield GaugeMetricFamily(f"timeseries_{name}", text, value=float(value))
         held = GaugeMetricFamily("timeseries_held_bytes", "What the columns of an app take.", labels=["app"])
@@ -136,15 +163,6 @@ class _State(Collector):
             accepted.add_metric([app], added)
         yield held
         yield accepted
-        yield InfoMetricFamily(
-            "timeseries_build",
-            "What is running.",
-            value={
-                "version": str(settings.SPECTACULAR_SETTINGS["VERSION"]),
-                "django": django.__version__,
-                "numpy": np.__version__,
-            },
-        )
 
 
 registry.register(_State())

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 
 from django.conf import settings
 from granian.constants import HTTPModes, Interfaces, Loops
@@ -33,6 +35,15 @@ def main() -> None:
     _require_free(host, port)
 
     os.environ.setdefault("LOG_FORMAT", "json")
+    with ExitStack() as stack:
+        if workers > 1:
+            # Where they count what /metrics adds up; before anything that counts is imported.
+            counts = stack.enter_context(TemporaryDirectory(prefix="timeseries-metrics-"))
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
+        _serve(host, port, workers)
+
+
+def _serve(host: str, port: int, workers: int) -> None:
     # Here, not in the worker: a bad setting or listing stops the start with its one line.
     from timeseries_project.asgi import application
 

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from timeseries_project import readiness
+from timeseries_project.storage.errors import StorageUnavailableError
+
 if TYPE_CHECKING:
     from timeseries_project.storage.client import Storage
 
@@ -15,7 +18,17 @@ def _storage() -> Storage | None:
         return None
     from timeseries_project.storage.client import Storage
 
-    return Storage(settings.STORAGE, timeout=settings.STORAGE_TIMEOUT_SECONDS)
+    storage = Storage(settings.STORAGE, timeout=settings.STORAGE_TIMEOUT_SECONDS)
+
+    def away() -> str | None:
+        try:
+            storage.ping()
+        except StorageUnavailableError:
+            return "The storage cannot be reached."
+        return None
+
+    readiness.register("storage", away)
+    return storage
 
 
 #: None: the state is in this process's memory.

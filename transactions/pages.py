@@ -11,7 +11,7 @@ from timeseries_project import clock, timestamps
 from timeseries_project.api.serializers import NoParameters
 from timeseries_project.pages import REFRESH, Figure, command, figure, read_only
 from transactions import services
-from transactions.sliding_window import Summary
+from transactions.protocol import Summary
 
 #: Seconds that the statistics cover.
 WINDOW = 60

@@ -10,13 +10,26 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from timeseries_project import shared
 from timeseries_project.faults import refuse_future
 from timeseries_project.summation import Floats, Integers
-from transactions.sliding_window import SlidingWindow, Summary
+from transactions.protocol import Summary, TooFarAheadError, Window
+from transactions.sliding_window import SlidingWindow
 
 MILLISECONDS = 1_000
+LENGTH_MS = 60_000
+AHEAD_MS = settings.CLOCK_SKEW_SECONDS * MILLISECONDS
 
-window = SlidingWindow(length_ms=60_000, ahead_ms=settings.CLOCK_SKEW_SECONDS * MILLISECONDS)
+
+def _window() -> Window:
+    if shared.storage is None:
+        return SlidingWindow(length_ms=LENGTH_MS, ahead_ms=AHEAD_MS)
+    from transactions.redis_window import RedisWindow
+
+    return RedisWindow(shared.storage, length_ms=LENGTH_MS, ahead_ms=AHEAD_MS)
+
+
+window = _window()
 
 
 class Recorded(NamedTuple):
@@ -38,14 +51,20 @@ def transaction_record(*, amount: float, timestamp: int, now: int) -> bool:
 
     Raises FutureTimestampError beyond the allowed clock skew. O(1).
     """
-    refuse_future([timestamp], now=now, ticks=MILLISECONDS, unit="milliseconds", batch=False)
-    return window.add(timestamp, amount, now=now)
+    try:
+        return window.add(timestamp, amount, now=now)
+    except TooFarAheadError as error:
+        refuse_future([timestamp], now=error.now, ticks=MILLISECONDS, unit="milliseconds", batch=False)
+        raise
 
 
 def transactions_record(*, amount: Sequence[float] | Floats, timestamp: Sequence[int] | Integers, now: int) -> Recorded:
     """Count those of a batch that are at most 60 s old, or none if one lies in the future. O(batch)."""
-    refuse_future(timestamp, now=now, ticks=MILLISECONDS, unit="milliseconds", batch=True)
-    accepted = window.add_batch(timestamp, amount, now=now)
+    try:
+        accepted = window.add_batch(timestamp, amount, now=now)
+    except TooFarAheadError as error:
+        refuse_future(timestamp, now=error.now, ticks=MILLISECONDS, unit="milliseconds", batch=True)
+        raise
     return Recorded(accepted, len(timestamp) - accepted)
 
 

@@ -32,12 +32,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from struct import Struct
 from threading import Lock
-from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from timeseries_project.summation import MANTISSA_BITS, Floats, Integers, add_to_pair, limbs, sum_parts
+from timeseries_project.summation import Floats, Integers, add_to_pair
+from transactions.batches import Rows, columns, condense
+from transactions.protocol import NOTHING, Summary, TooFarAheadError
 
 # Each width divides the one before it. A level more makes `add` slower, a level less makes `summary` slower.
 WIDTHS_MS = (10_000, 500, 25, 1)
@@ -65,27 +65,6 @@ Cell = tuple[float, ...]  # HIGH, LOW, COUNT, LEAST and MOST
 
 # What a batch changes at one level: the cells in groups and which groups are emptied, the cells, which, and what to.
 Change = tuple[NDArray[np.void], Integers, NDArray[np.void], Integers, NDArray[np.void]]
-
-
-class Rows(NamedTuple):
-    """What a batch adds to the cells of one width, by column; each cell it touches is one row, at its place."""
-
-    at: Integers
-    high: Floats
-    low: Floats
-    counts: Integers
-    least: Floats
-    most: Floats
-
-
-class Summary(NamedTuple):
-    """What a window holds; all zeros when it holds nothing, and never a negative zero."""
-
-    sum: float
-    avg: float
-    max: float
-    min: float
-    count: int  # type: ignore[assignment]  # a field named like a method of tuple
 
 
 class SlidingWindow:
@@ -144,10 +123,10 @@ class SlidingWindow:
         """Count an amount; return whether it was young enough. O(1).
 
         Exactly `length_ms` old still counts; if older, nothing changes. `amount` is finite and its magnitude
-        at most 1e150. Raises ValueError if `timestamp` lies more than `ahead_ms` ahead of `now`.
+        at most 1e150. Raises TooFarAheadError if `timestamp` lies more than `ahead_ms` ahead of `now`.
         """
         if timestamp > now + self._ahead:
-            raise self._too_far_ahead(timestamp, now)
+            raise TooFarAheadError(timestamp, ahead_ms=self._ahead, now=now)
         if timestamp < now - self._length:
             return False
         before: list[Cell] = []
@@ -164,18 +143,15 @@ class SlidingWindow:
         """Count each amount as `add` would; return how many were young enough. O(n log n), O(n) if in order of time.
 
         Takes sequences or arrays. A summary sees all of the batch or nothing of it; other threads wait only
-        while its rows, one for each cell, are added. All or nothing too when it is refused: raises ValueError
-        if one timestamp lies more than `ahead_ms` ahead of `now`, an amount is not finite or the lengths
-        differ, TypeError if a timestamp is no integer or an amount no number, OverflowError if a timestamp
-        exceeds 64 bits.
+        while its rows, one for each cell, are added. All or nothing too when it is refused: raises
+        TooFarAheadError if one timestamp lies more than `ahead_ms` ahead of `now`, ValueError if an amount is not
+        finite or the lengths differ, TypeError if a timestamp is no integer or an amount no number.
         """
         # Whatever can fail fails here, before the lock.
-        times, values = _column("q", timestamps), _column("d", amounts)
-        if len(times) != len(values) or not np.isfinite(values).all():
-            raise ValueError("there must be one finite amount for each timestamp")
+        times, values = columns(timestamps, amounts)
         latest = int(times.max(initial=now))
         if latest > now + self._ahead:
-            raise self._too_far_ahead(latest, now)
+            raise TooFarAheadError(latest, ahead_ms=self._ahead, now=now)
         young = times >= now - self._length
         times, values = times[young], values[young]
         accepted = len(times)
@@ -194,7 +170,7 @@ class SlidingWindow:
                 self._added += accepted
         else:
             borders = int(times.min()), int(times.max())
-            batch = self._condense(times, values)
+            batch = condense(times, values, WIDTHS_MS)
             with self._lock:
                 self._merge(batch, *borders)
                 self._added += accepted
@@ -210,15 +186,9 @@ class SlidingWindow:
         table = array("d", rows)
         count = int(sum(table[COUNT::5]))
         if count == 0:
-            return Summary(0.0, 0.0, 0.0, 0.0, 0)
-        total = math.fsum(table[HIGH::5] + table[LOW::5])
-        # Adding zero turns a negative zero into zero.
-        return Summary(
-            sum=total,
-            avg=total / count + 0.0,
-            max=max(table[MOST::5]) + 0.0,
-            min=min(table[LEAST::5]) + 0.0,
-            count=count,
+            return NOTHING
+        return Summary.of(
+            table[HIGH::5] + table[LOW::5], count=count, least=min(table[LEAST::5]), most=max(table[MOST::5])
         )
 
     def clear(self) -> None:
@@ -226,9 +196,6 @@ class SlidingWindow:
         with self._lock:
             _, cells, blank = self._levels[0]
             cells[:] = blank  # narrower cells follow when first written to
-
-    def _too_far_ahead(self, timestamp: int, now: int) -> ValueError:
-        return ValueError(f"timestamp {timestamp} lies more than {self._ahead} ms ahead of {now}")
 
     def _count(self, timestamp: int, amount: float, before: list[Cell]) -> None:
         """Add to the cell of each width that holds the timestamp, the widest first; the lock is held.
@@ -266,25 +233,6 @@ class SlidingWindow:
         for (width, cells, _), cell in zip(self._levels, before, strict=False):
             write_cell(cells, timestamp % self._span // width * SIZE, *cell)
 
-    def _condense(self, times: Integers, values: Floats) -> list[Rows]:
-        """Return what the values, at least one, add to each level, the widest first. Reads nothing that changes."""
-        order = np.argsort(times, kind="stable")  # in linear time if they are in order already
-        places, least = times[order] % self._span, values[order]
-        most, counts = least, np.ones(len(least), dtype=np.int64)
-        # As integers, so small that no sum of them is rounded, and wider cells follow from narrower ones.
-        parts = list(limbs(least, MANTISSA_BITS - len(least).bit_length()))
-        batch = []
-        for width in reversed(WIDTHS_MS):
-            cells = places // width
-            starts = np.flatnonzero(np.diff(cells, prepend=-1))
-            places = places[starts]
-            parts = [(exponent, np.add.reduceat(limb, starts)) for exponent, limb in parts]
-            counts = np.add.reduceat(counts, starts)
-            least, most = np.minimum.reduceat(least, starts), np.maximum.reduceat(most, starts)
-            sums = [np.ldexp(limb.astype(np.float64), exponent) for exponent, limb in parts]
-            batch.append(Rows(cells[starts], *sum_parts(sums, len(starts)), counts, least, most))
-        return batch[::-1]
-
     def _merge(self, batch: list[Rows], earliest: int, latest: int) -> None:
         """Add the rows of a batch, made of values between these two times, to the cells; the lock is held."""
         for timestamp in (earliest, latest):
@@ -293,19 +241,20 @@ class SlidingWindow:
         changes = []
         empty = np.frombuffer(EMPTY, dtype=WHOLE)
         unused = np.zeros(1, dtype=bool)  # the wider cells that were empty, as in _count
-        for (_, cells, blank), rows in zip(self._levels, batch, strict=True):
+        for (width, cells, blank), rows in zip(self._levels, batch, strict=True):
+            places = rows.cells % (self._span // width)
             table = np.frombuffer(cells, dtype=WHOLE)
             groups = table.reshape(-1, len(blank) // SIZE)
-            present = table[rows.at]
-            present[unused[rows.at // groups.shape[1]]] = empty
+            present = table[places]
+            present[unused[places // groups.shape[1]]] = empty
             high, low, count, least, most = present.view(np.float64).reshape(-1, 5).T
             # No more roundings than values: the row of a single value has no low part, and to add 0 rounds nothing.
             high, low = add_to_pair(*add_to_pair(high, low, rows.high), rows.low)
             least, most = np.minimum(least, rows.least), np.maximum(most, rows.most)
             sums = np.stack((high, low, count + rows.counts, least, most), axis=1)
-            changes.append((groups, np.flatnonzero(unused), table, rows.at, sums.view(WHOLE).ravel()))
+            changes.append((groups, np.flatnonzero(unused), table, places, sums.view(WHOLE).ravel()))
             unused = np.zeros(len(table), dtype=bool)
-            unused[rows.at[count == 0]] = True
+            unused[places[count == 0]] = True
         self._commit(changes, empty)
 
     def _commit(self, changes: list[Change], empty: NDArray[np.void]) -> None:
@@ -376,10 +325,3 @@ class SlidingWindow:
                 assert (least, most) == (min(table[LEAST::5]), max(table[MOST::5]))
                 error = math.fsum((*table[HIGH::5], *table[LOW::5], -high, -low))
                 assert abs(error) <= 2**-50 * max(abs(high), abs(least), abs(most))
-
-
-def _column(typecode: str, values: Sequence[float] | Integers | Floats) -> NDArray[Any]:
-    """Return the values as an array of this type, no number taken for another; the same array if it is one."""
-    if isinstance(values, np.ndarray):
-        return values.astype(typecode, casting="safe", copy=False)
-    return np.asarray(array(typecode, values))

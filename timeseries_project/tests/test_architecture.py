@@ -23,6 +23,8 @@ ENGINES = (
     "datapoints/statistics.py",
     "bandwidth/device_rows.py",
     "bandwidth/windows.py",
+    "transactions/batches.py",
+    "transactions/protocol.py",
     "transactions/sliding_window.py",
     *SHARED,
 )

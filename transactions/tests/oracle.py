@@ -6,7 +6,7 @@ from typing import NamedTuple
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from transactions.sliding_window import Summary
+from transactions.protocol import Summary
 
 LENGTH = 60_000
 AHEAD = 5_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +18,7 @@ from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
 from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
 from transactions import services as transactions
+from transactions.redis_window import RedisWindow
 
 # How long a drawn case takes says how busy the machine is, not whether the code is right.
 settings.register_profile("untimed", deadline=None)
@@ -24,7 +26,13 @@ settings.load_profile("untimed")
 
 
 #: Where each app keeps its state, and what keeps it there when processes share a storage.
-SHARED_STORES: list[tuple[ModuleType, str, Callable[[Storage], Any]]] = []
+SHARED_STORES: list[tuple[ModuleType, str, Callable[[Storage], Any]]] = [
+    (
+        transactions,
+        "window",
+        partial(RedisWindow, length_ms=transactions.LENGTH_MS, ahead_ms=transactions.AHEAD_MS, server_clock=False),
+    ),
+]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,12 +1,15 @@
 """What the tests of the sliding window are held against, and what they draw."""
 
 from fractions import Fraction
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from transactions.protocol import Summary
+from transactions.protocol import Summary, Window
+from transactions.redis_window import RedisWindow
+from transactions.sliding_window import SlidingWindow
+from transactions.tests import stripes
 
 LENGTH = 60_000
 AHEAD = 5_000
@@ -17,7 +20,8 @@ HOUR = 3_600_000
 
 EMPTY = Summary(0.0, 0.0, 0.0, 0.0, 0)
 
-often = settings(max_examples=100, deadline=None)
+# Fixtures only make windows here, so that examples may share them.
+often = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 PRECISION = Fraction(1, 2**50)
 # Where the exact average lies between two subnormal doubles, no double is nearer than half their distance.
@@ -29,6 +33,21 @@ class Value(NamedTuple):
 
     timestamp: int
     amount: float
+
+
+class NewWindow(Protocol):
+    """What makes an empty window."""
+
+    def __call__(self, *, length_ms: int, ahead_ms: int) -> Window: ...
+
+
+def check(window: Window) -> None:
+    """Assert the invariants of a window's structure, of whichever kind it is."""
+    if isinstance(window, SlidingWindow):
+        window._check()
+    else:
+        assert isinstance(window, RedisWindow)
+        stripes.check(window)
 
 
 def assert_right(answer: Summary, amounts: list[float]) -> None:

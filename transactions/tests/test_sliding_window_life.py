@@ -1,4 +1,4 @@
-"""The sliding window through drawn hours, and under many threads."""
+"""Windows of either kind through drawn hours, and under many threads."""
 
 import random
 import sys
@@ -9,24 +9,45 @@ from unittest.mock import patch
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from transactions import sliding_window
-from transactions.sliding_window import SlidingWindow, Summary
-from transactions.tests.oracle import AHEAD, HOUR, LENGTH, NOW, STEP_BACK, Value, ages, amounts, assert_right, steps
+from transactions.protocol import Summary, Window
+from transactions.sliding_window import SlidingWindow
+from transactions.tests.oracle import (
+    AHEAD,
+    HOUR,
+    LENGTH,
+    NOW,
+    STEP_BACK,
+    NewWindow,
+    Value,
+    ages,
+    amounts,
+    assert_right,
+    check,
+    steps,
+)
 
-
-@pytest.fixture
-def window() -> SlidingWindow:
-    return SlidingWindow(length_ms=LENGTH, ahead_ms=AHEAD)
+pytestmark = pytest.mark.storages("redis", "cluster")
 
 
 class Life(RuleBasedStateMachine):
     """A window and an oracle that keeps every value live through the same hours."""
 
+    def __init__(self, window: Window) -> None:
+        super().__init__()
+        self.window = window
+
     @initialize(start=st.integers(0, 20_000) | st.integers(NOW, NOW + 20_000))
     def begin(self, start: int) -> None:
-        self.window = SlidingWindow(length_ms=LENGTH, ahead_ms=AHEAD)
         self.now = self.latest = start
         self.values: list[Value] = []
 
@@ -92,16 +113,24 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def the_structure_is_sound(self) -> None:
-        self.window._check()
+        if isinstance(self.window, SlidingWindow):  # the other kind is checked at the end
+            check(self.window)
 
     @invariant()
     def the_answer_is_right(self) -> None:
         here = [value.amount for value in self.values if value.timestamp >= self.now - LENGTH]
         assert_right(self.window.summary(now=self.now), here)
 
+    def teardown(self) -> None:
+        check(self.window)
 
-Life.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
-TestLife = Life.TestCase
+
+def test_it_is_right_at_all_times(new_window: NewWindow, storage_kind: str) -> None:
+    examples = 150 if storage_kind == "memory" else 30
+    run_state_machine_as_test(
+        lambda: Life(new_window(length_ms=LENGTH, ahead_ms=AHEAD)),
+        settings=settings(max_examples=examples, stateful_step_count=40, deadline=None),
+    )
 
 
 # Threads
@@ -119,7 +148,7 @@ def eager_switching() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("eager_switching")
-def test_threads_lose_nothing_and_see_nothing_half_done(window: SlidingWindow) -> None:
+def test_threads_lose_nothing_and_see_nothing_half_done(window: Window) -> None:
     """Half of them add singles and batches of zero sum, half read, each by a clock of its own pace."""
     rounds, reads, batch = 20, 300, 2 * sliding_window.FEW
 
@@ -142,12 +171,12 @@ def test_threads_lose_nothing_and_see_nothing_half_done(window: SlidingWindow) -
         for done in [pool.submit((write, read)[thread % 2], thread) for thread in range(THREADS)]:
             done.result()
 
-    window._check()
+    check(window)
     assert window.summary(now=NOW) == Summary(0.0, 0.0, 1.0, -1.0, THREADS // 2 * rounds * (batch + 1))
 
 
 @pytest.mark.usefixtures("eager_switching")
-def test_threads_at_one_millisecond_count_every_amount(window: SlidingWindow) -> None:
+def test_threads_at_one_millisecond_count_every_amount(window: Window) -> None:
     adds = 300
 
     def work(thread: int) -> None:
@@ -161,4 +190,4 @@ def test_threads_at_one_millisecond_count_every_amount(window: SlidingWindow) ->
     total = THREADS * adds
     right = total * (total - 1) / 2
     assert window.summary(now=NOW) == Summary(right, right / total, total - 1.0, 0.0, total)
-    window._check()
+    check(window)

@@ -11,6 +11,8 @@ from rest_framework.test import APIClient
 
 from timeseries_project.tests.problems import fields, problem
 
+pytestmark = pytest.mark.storages("redis", "cluster")
+
 ZEROS = {"sum": 0, "avg": 0, "max": 0, "min": 0, "count": 0}
 
 

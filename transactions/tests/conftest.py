@@ -1,0 +1,30 @@
+"""Windows to test, wherever their state is."""
+
+from __future__ import annotations
+
+import pytest
+
+from transactions.protocol import Window
+from transactions.redis_window import RedisWindow
+from transactions.sliding_window import SlidingWindow
+from transactions.tests.oracle import AHEAD, LENGTH, NewWindow
+
+
+@pytest.fixture
+def new_window(storage_kind: str, request: pytest.FixtureRequest) -> NewWindow:
+    """Return what makes an empty window that goes by the caller's clock; of shared ones only the newest is in use."""
+    if storage_kind == "memory":
+        return SlidingWindow
+    storage = request.getfixturevalue(f"{storage_kind}_storage")
+
+    def new(*, length_ms: int, ahead_ms: int) -> Window:
+        window = RedisWindow(storage, length_ms=length_ms, ahead_ms=ahead_ms, server_clock=False)
+        window.clear()
+        return window
+
+    return new
+
+
+@pytest.fixture
+def window(new_window: NewWindow) -> Window:
+    return new_window(length_ms=LENGTH, ahead_ms=AHEAD)

@@ -1,0 +1,51 @@
+"""The strings of a shared window, as they are in the storage, and whether they are sound."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from redis import Redis
+
+from timeseries_project.storage.client import Storage
+from transactions.redis_window import BLOCK_MS, COUNT, HIGH, LEAST, LOW, MOST, TOP_MS, RedisWindow
+
+
+def servers(storage: Storage) -> Iterator[Redis]:
+    """Give a client to each node."""
+    for address in storage.location.addresses:
+        with Redis(host=address.host, port=address.port) as client:
+            yield client
+
+
+def stripes(storage: Storage) -> dict[bytes, bytes]:
+    """Return all keys of the storage with their strings."""
+    return {key: client.get(key) for client in servers(storage) for key in client.keys("*")}
+
+
+def check(window: RedisWindow) -> None:
+    """Assert the invariants: fixed sizes, and every cell in use is the sum of those below it."""
+    found = stripes(window._storage)
+    assert found.keys() <= set(window._keys)
+    tops = window._span // TOP_MS
+    shapes = [(tops, 6), (tops, TOP_MS // BLOCK_MS, 5), (tops, TOP_MS // BLOCK_MS, BLOCK_MS, 5)]
+    for stripe in found.values():
+        assert len(stripe) == 8 * sum(map(math.prod, shapes))
+        levels = np.split(np.frombuffer(stripe, "<f8"), np.cumsum([math.prod(shape) for shape in shapes])[:2])
+        top, block, point = (level.reshape(shape) for level, shape in zip(levels, shapes, strict=True))
+        for place in np.flatnonzero(top[:, COUNT]):
+            assert top[place, 5] % tops == place
+            check_cell(top[place], block[place])
+            for part in np.flatnonzero(block[place, :, COUNT]):
+                check_cell(block[place, part], point[place, part])
+
+
+def check_cell(cell: np.ndarray, below: np.ndarray) -> None:
+    """Assert that a cell is the sum of those below it."""
+    used = below[below[:, COUNT] > 0]
+    assert cell[COUNT] == used[:, COUNT].sum()
+    assert (cell[LEAST], cell[MOST]) == (used[:, LEAST].min(), used[:, MOST].max())
+    assert cell[HIGH] + cell[LOW] == cell[HIGH]
+    error = math.fsum([*used[:, HIGH], *used[:, LOW], -cell[HIGH], -cell[LOW]])
+    assert abs(error) <= 2**-50 * max(abs(cell[[HIGH, LEAST, MOST]]))

@@ -44,7 +44,7 @@ class Window(Protocol):
     """Sum, average, maximum, minimum and count of a stretch of time that ends now. Threads may share it.
 
     Sum and average are within 2**-50 * max(|exact|, largest |amount| in the window) of the exact ones for up to
-    2**27 values at a time; count, maximum and minimum are exact. What it costs does not depend on how many values
+    2**26 values at a time; count, maximum and minimum are exact. What it costs does not depend on how many values
     there are. `now` is the caller's clock; a window whose state has a clock of its own goes by that one instead.
     """
 

@@ -89,15 +89,13 @@ end
 local function open_top(key, ring, number)
   local at = number % ring.tops * TOP_SIZE
   local bytes = read(key, at, TOP_SIZE)
-  local cell, stands_for
   if bytes == '' then
     redis.call('SETRANGE', key, ring.size - 1, '\0')
-    cell = cell_of(at, 0, 0, 0, 0, 0)
-  else
-    local high, low, count, least, most, held = struct.unpack(TOP_CELL, bytes)
-    cell, stands_for = cell_of(at, high, low, count, least, most), held
+    bytes = string.rep('\0', TOP_SIZE)
   end
-  if cell.count == 0 or stands_for ~= number then
+  local high, low, count, least, most, stands_for = struct.unpack(TOP_CELL, bytes)
+  local cell = cell_of(at, high, low, count, least, most)
+  if count == 0 or stands_for ~= number then
     cell = cell_of(at, 0, 0, 0, 0, 0)
     redis.call('SETRANGE', key, ring.blocks_at + number * BLOCKS % ring.blocks * CELL_SIZE,
       string.rep('\0', BLOCKS * CELL_SIZE))

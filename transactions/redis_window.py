@@ -94,6 +94,7 @@ class RedisWindow:
         times, values = columns(timestamps, amounts)
         if not len(times):
             return 0
+        times = times.clip(-FAR, FAR)
         latest = int(times.max())
         # Older ones are too old by any clock that does not refuse the latest.
         held = times >= latest - self._ahead - self._length
@@ -102,7 +103,7 @@ class RedisWindow:
         table = np.stack(rows, dtype=LITTLE, casting="same_kind").T
         portions = [table[i : i + ROWS].tobytes() for i in range(0, len(table), ROWS)]
         key = self._next_key()
-        accepted = self._add(key, portions[0], latest=min(latest, FAR), now=now)
+        accepted = self._add(key, portions[0], latest=latest, now=now)
         more = [self._call_to_add(key, portion, latest=None, now=now) for portion in portions[1:]]
         return accepted + sum(int(counted) for counted, _ in self._storage.calls(more))
 

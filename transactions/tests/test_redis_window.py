@@ -120,6 +120,12 @@ class TestRefused:
         assert window.summary(now=NOW) == EMPTY
         assert stripes(storage) == {}
 
+    @pytest.mark.parametrize("age", [10**6, 10**15, 2**63, 10**30])
+    def test_what_is_older_than_any_clock_is_too_old(self, storage: Storage, window: RedisWindow, age: int) -> None:
+        assert not window.add(NOW - age, 1.0, now=NOW)
+        assert window.add_batch([NOW - age, NOW - 2 * age], [1.0, 1.0], now=NOW) == 0
+        assert stripes(storage) == {}
+
 
 class TestPortions:
     def test_a_batch_of_every_millisecond_is_counted_whole(self, window: RedisWindow) -> None:

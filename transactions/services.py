@@ -73,9 +73,9 @@ def transactions_forget() -> None:
     window.clear()
 
 
-def held() -> Held:
-    """Return what the window takes, and how much it has counted. O(1)."""
-    return Held(window.nbytes, window.added)
+def held() -> Held | None:
+    """Return what the window takes, and how much it has counted; None where a storage holds it. O(1)."""
+    return Held(window.nbytes, window.added) if isinstance(window, SlidingWindow) else None
 
 
 def statistics(*, now: int) -> Summary:

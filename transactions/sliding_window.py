@@ -34,6 +34,7 @@ from struct import Struct
 from threading import Lock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from timeseries_project.summation import Floats, Integers, add_to_pair
 from transactions.batches import Rows, columns, condense

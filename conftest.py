@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
+from datapoints.redis_store import RedisStore
 from timeseries_project import clock, timestamps
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
@@ -27,6 +28,7 @@ settings.load_profile("untimed")
 
 #: Where each app keeps its state, and what keeps it there when processes share a storage.
 SHARED_STORES: list[tuple[ModuleType, str, Callable[[Storage], Any]]] = [
+    (datapoints, "store", RedisStore),
     (
         transactions,
         "window",

@@ -6,13 +6,10 @@ Plain Python and NumPy; knows no framework. As elsewhere, what is named `commit.
 from __future__ import annotations
 
 from array import array
-from typing import Literal
 
+from datapoints.protocol import AXES, Axis
 from datapoints.vacancies import Vacancies
 from timeseries_project.summation import Integers
-
-Axis = Literal["device", "user"]
-AXES: tuple[Axis, Axis] = ("device", "user")
 
 Pair = tuple[str, str]
 

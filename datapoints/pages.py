@@ -13,9 +13,8 @@ from django.urls import reverse
 
 from datapoints import services
 from datapoints.ladder import LADDER
-from datapoints.names import AXES, Axis
+from datapoints.protocol import AXES, Axis, KeySummary
 from datapoints.serializers import ChartQuerySerializer
-from datapoints.store import KeySummary
 from timeseries_project import clock, timestamps
 from timeseries_project.api.fields import BucketField
 from timeseries_project.faults import FaultError, UnknownKeyError

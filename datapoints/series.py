@@ -11,28 +11,14 @@ from typing import NamedTuple
 import numpy as np
 
 from datapoints.page_plans import Addition, Changes, Cut, Entry
+from datapoints.protocol import QUARTER_HOUR, BucketSums
 from datapoints.sorted_pages import SortedPages
 from timeseries_project.columns import run_lengths, run_starts
 from timeseries_project.summation import Floats, Integers, add_to_pair, grouped_sums
 
-#: The bucket whose sums are kept as points arrive; its multiples are built from these.
-QUARTER_HOUR = 15 * 60 * 1_000_000
-
 #: Wide pages waste room in short series, narrow ones take more entries in the directories of long ones.
 POINTS_IN_PAGE = 24
 SUMS_IN_PAGE = 4
-
-
-class BucketSums(NamedTuple):
-    """Quarter-hours of one or more series, side by side: `high + low` is the sum of `counts` values each.
-
-    One row per series and non-empty quarter-hour, so a quarter-hour may occur once per series.
-    """
-
-    numbers: Integers
-    counts: Integers
-    highs: Floats
-    lows: Floats
 
 
 class PointsAddition(NamedTuple):

@@ -13,8 +13,19 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from datapoints import ladder
-from datapoints.names import Axis
-from datapoints.series import QUARTER_HOUR, BucketSums
+from datapoints.protocol import (
+    QUARTER_HOUR,
+    Axis,
+    BucketSums,
+    DuplicatePointsError,
+    FullError,
+    KeySummary,
+    Point,
+    Store,
+    Totals,
+    View,
+    ViewChangedError,
+)
 from datapoints.statistics import (
     FROM_SUMS,
     Aggregate,
@@ -23,8 +34,8 @@ from datapoints.statistics import (
     aggregate_points,
     aggregate_sums,
 )
-from datapoints.store import DuplicatePointsError, FullError, KeySummary, Point, SeriesStore, Totals, View
-from timeseries_project import clock
+from datapoints.store import SeriesStore
+from timeseries_project import clock, shared
 from timeseries_project.columns import Column, ColumnarRows, Keys
 from timeseries_project.faults import (
     AlreadyExistsError,
@@ -41,8 +52,21 @@ from timeseries_project.timestamps import MICROSECONDS
 MAX_PAGE = 10_000
 #: Buckets in one answer at most: 15 minutes since 1970 are two million.
 MAX_BUCKETS = 3_000_000
+#: Beyond all times.
+NEVER = 2**53
 
-store = SeriesStore(max_points=settings.MAX_DATAPOINTS, max_series=settings.MAX_SERIES)
+
+def _store() -> Store:
+    limits = {"max_points": settings.MAX_DATAPOINTS, "max_series": settings.MAX_SERIES}
+    if shared.storage is None:
+        return SeriesStore(**limits)
+    # Takes a quarter of a second to import, which the memory of the process need not wait for.
+    from datapoints.redis_store import RedisStore
+
+    return RedisStore(shared.storage, **limits)
+
+
+store = _store()
 
 
 class Added(NamedTuple):
@@ -323,16 +347,26 @@ def _rows(
 
 def _timeline(question: _Question, aggregate: Aggregate, *, window: int) -> tuple[Timeline, range]:
     """Read what the asked buckets and the windows that end in them depend on; return it and their numbers."""
+    while True:
+        try:
+            return _read_timeline(question, aggregate, window)
+        except ViewChangedError:
+            # Something was deleted, or grew into the past, between two looks at a shared storage.
+            continue
+
+
+def _read_timeline(question: _Question, aggregate: Aggregate, window: int) -> tuple[Timeline, range]:
     width = question.bucket * MICROSECONDS
+    from_sums = aggregate in FROM_SUMS and width % QUARTER_HOUR == 0
+    ahead = _expected(question, window, width) if from_sums else None
     try:
-        with store.view(question.axis, question.key, oldest=oldest_kept(question.now)) as view:
+        with store.view(question.axis, question.key, oldest=oldest_kept(question.now), ahead=ahead) as view:
             first = view.first // width
             last = max(view.last, question.now) // width
             asked = _asked(question, first, last, width)
             if question.fill is not Fill.NONE:
                 _refuse_too_many(len(asked))
             start, stop = _needed(question, asked, view, window, width)
-            from_sums = aggregate in FROM_SUMS and width % QUARTER_HOUR == 0
             copied = view.sums(start, stop) if from_sums else view.points(start, stop)
     except KeyError:
         raise _unknown(question.axis, question.key) from None
@@ -351,6 +385,12 @@ def _asked(question: _Question, first: int, last: int, width: int) -> range:
     if low >= high or (start is not None and start == end):
         return range(first, first)
     return range(low, high)
+
+
+def _expected(question: _Question, window: int, width: int) -> range:
+    """Return the range of time that `_needed` will most likely tell, before anything is known of the key's points."""
+    start = 0 if question.start is None or window > 1 else question.start // width * width
+    return range(start, NEVER if question.end is None else -(-question.end // width) * width)
 
 
 def _needed(question: _Question, asked: range, view: View, window: int, width: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datapoints.series import BucketSums
+from datapoints.protocol import BucketSums
 from timeseries_project.columns import run_lengths, run_starts, stable_order
 from timeseries_project.summation import MANTISSA_BITS, Floats, Integers, grouped_sums, limbs, two_sum
 

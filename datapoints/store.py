@@ -9,17 +9,26 @@ import threading
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
-from typing import Literal, NamedTuple
 
 import numpy as np
 
-from datapoints.names import AXES, Axis, Pair, SeriesNames
+from datapoints.names import Pair, SeriesNames
 from datapoints.page_plans import LARGEST
-from datapoints.series import QUARTER_HOUR, BucketSums, SeriesPool
+from datapoints.protocol import (
+    AXES,
+    QUARTER_HOUR,
+    Axis,
+    BucketSums,
+    DuplicatePointsError,
+    FullError,
+    KeySummary,
+    Point,
+    Totals,
+)
+from datapoints.series import SeriesPool
 from timeseries_project.columns import Keys, find_keys, run_lengths, run_starts, stable_order
 from timeseries_project.summation import Floats, Integers
 
@@ -31,57 +40,7 @@ LOOKED_AT = 4096
 DROPPED_FROM = 256
 
 
-class Point(NamedTuple):
-    """One datapoint; sorts as the listing does: by time, device, user."""
-
-    timestamp: int
-    device: str
-    user: str
-    value: float
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class KeySummary:
-    """What is stored of one device or user: how many points, and the times of the oldest and newest."""
-
-    key: str
-    count: int
-    first: int
-    last: int
-
-
-class Totals(NamedTuple):
-    """How much is stored: devices, users, series, points and the bytes of their columns.
-
-    And how many points were added since the start.
-    """
-
-    devices: int
-    users: int
-    series: int
-    points: int
-    nbytes: int
-    added: int
-
-
-class DuplicatePointsError(ValueError):
-    """Points that exist already, or occur twice in one batch; `positions` are theirs, ascending."""
-
-    def __init__(self, positions: list[int]) -> None:
-        super().__init__(f"{len(positions)} duplicate points")
-        self.positions = positions
-
-
-class FullError(Exception):
-    """There is no room: `limit` is how many there may be of `what`, points or series."""
-
-    def __init__(self, what: Literal["points", "series"], limit: int) -> None:
-        super().__init__(f"at most {limit} {what}")
-        self.what = what
-        self.limit = limit
-
-
-class View:
+class SeriesView:
     """The series of one device or user, ordered by the other key; valid while the store's lock is held."""
 
     def __init__(self, pool: SeriesPool, series: list[int]) -> None:
@@ -323,7 +282,7 @@ class SeriesStore:
             return self._cut(np.array(self._names.members[axis].get(key, ()), dtype=np.int64), LARGEST)
 
     @contextmanager
-    def view(self, axis: Axis, key: str, *, oldest: int = 0) -> Iterator[View]:
+    def view(self, axis: Axis, key: str, *, oldest: int = 0, ahead: range | None = None) -> Iterator[SeriesView]:
         """Hold the lock and read one device's or user's series; KeyError if it has none."""
         with self._lock:
             self._settle(oldest, axis, key)
@@ -331,7 +290,7 @@ class SeriesStore:
             if len(series) > 1:
                 other = 1 - AXES.index(axis)
                 series.sort(key=lambda number: self._names.pairs[number][other])
-            yield View(self._pool, series)
+            yield SeriesView(self._pool, series)
 
     def keys(
         self, axis: Axis, search: str | None = None, limit: int | None = None, *, oldest: int = 0

@@ -11,9 +11,8 @@ from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 from rest_framework.utils.urls import replace_query_param
 
 from datapoints import schema, serializers, services
-from datapoints.names import Axis
+from datapoints.protocol import Axis, KeySummary
 from datapoints.statistics import Aggregate
-from datapoints.store import KeySummary
 from timeseries_project import clock
 from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch

@@ -11,9 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from datapoints import series as series_module
 from datapoints import store as store_module
-from datapoints.names import AXES, Axis
-from datapoints.series import QUARTER_HOUR
-from datapoints.store import DuplicatePointsError, FullError, KeySummary, SeriesStore
+from datapoints.protocol import AXES, QUARTER_HOUR, Axis, DuplicatePointsError, FullError, KeySummary
+from datapoints.store import SeriesStore
 from datapoints.tests.test_store import Key, add_batch, keys
 
 times = st.integers(0, 160).map(lambda n: n * QUARTER_HOUR // 4) | st.integers(0, 40 * QUARTER_HOUR)

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from datapoints.tests.requests import BATCH, NOON, POINT, post, post_raw, stored
 from timeseries_project.tests.problems import fields, problem
 
-pytestmark = pytest.mark.usefixtures("now")
+pytestmark = [pytest.mark.usefixtures("now"), pytest.mark.storages("redis", "cluster")]
 
 
 class TestOne:

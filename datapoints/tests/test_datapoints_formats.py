@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from datapoints.tests.requests import BATCH, POINT, post_raw, stored
 from timeseries_project.tests.problems import fields, problem
 
-pytestmark = pytest.mark.usefixtures("now")
+pytestmark = [pytest.mark.usefixtures("now"), pytest.mark.storages("redis", "cluster")]
 
 
 class TestNDJSON:

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from datapoints import services
-from datapoints.series import QUARTER_HOUR
+from datapoints.protocol import QUARTER_HOUR
 from datapoints.statistics import Aggregate, Fill
 from datapoints.tests import oracle
 from timeseries_project import clock, timestamps
 from timeseries_project.tests.problems import fields, problem
 
-pytestmark = pytest.mark.usefixtures("now")
+pytestmark = [pytest.mark.usefixtures("now"), pytest.mark.storages("redis", "cluster")]
 
 AGGREGATES = [aggregate.value for aggregate in Aggregate]
 

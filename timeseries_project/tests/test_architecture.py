@@ -13,6 +13,7 @@ APPS = ("datapoints", "bandwidth", "transactions")
 SHARED = ("timeseries_project/columns.py", "timeseries_project/summation.py")
 ENGINES = (
     "datapoints/ladder.py",
+    "datapoints/protocol.py",
     "datapoints/vacancies.py",
     "datapoints/page_plans.py",
     "datapoints/paged_columns.py",
@@ -66,4 +67,4 @@ def test_views_know_no_engine_and_services_no_http(app: str) -> None:
     for path in (ROOT / app).glob("services.py"):
         assert not {n for n in imports(path) if n.startswith(("rest_framework", "timeseries_project.api"))}
     for path in (ROOT / app).glob("views.py"):
-        assert not engines & set(imports(path)) - {"datapoints.names", "datapoints.statistics", "datapoints.store"}
+        assert not engines & set(imports(path)) - {"datapoints.statistics", "datapoints.protocol"}

@@ -11,8 +11,7 @@ import pytest
 
 from bandwidth.windows import BandwidthStore
 from datapoints import series as series_module
-from datapoints.names import AXES
-from datapoints.series import QUARTER_HOUR
+from datapoints.protocol import AXES, QUARTER_HOUR
 from datapoints.store import SeriesStore
 from timeseries_project.tests.failures import ROOT, fail_each_step, uncommitted_calls
 from timeseries_project.tests.test_architecture import ENGINES

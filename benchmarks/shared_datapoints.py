@@ -1,0 +1,113 @@
+"""Datapoints in a shared storage against those in memory, without HTTP: what an operation costs, as Markdown tables.
+
+    python benchmarks/shared_datapoints.py
+
+Starts a Redis of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from datapoints.protocol import Store
+from datapoints.redis_store import RedisStore
+from datapoints.statistics import Aggregate, aggregate_sums
+from datapoints.store import SeriesStore
+from timeseries_project.storage.client import Storage
+from timeseries_project.storage.location import parse_location
+from timeseries_project.tests.redis_servers import RedisServer
+
+BATCH, SERIES, STEP = 10_000, 1_000, 20_000_000
+QUARTER_HOUR = 900_000_000
+FIRST = 1_767_225_600_000_000
+DEVICES = [f"device-{number:04d}" for number in range(SERIES)]
+rng = np.random.default_rng(1)
+
+
+def per(items: int, operations: list[Callable[[], object]]) -> str:
+    """Return the microseconds that an operation takes for each item: the median."""
+    seconds = []
+    for operation in operations:
+        begin = time.perf_counter()
+        operation()
+        seconds.append(time.perf_counter() - begin)
+    return f"{median(seconds) / items * 1e6:,.2f}"
+
+
+def batches(store: Store, rounds: int, begin: int, *, kind: str) -> list[Callable[[], object]]:
+    """Return what adds batches of ten points to each series: in order, shuffled, or at random earlier times."""
+    made = []
+    for number in range(rounds):
+        steps = np.repeat(np.arange(BATCH // SERIES), SERIES)
+        times = FIRST + (begin + number * (BATCH // SERIES) + steps) * STEP
+        if kind == "late":
+            times = FIRST + rng.integers(0, begin, BATCH) * STEP + 1 + number * 10 + steps
+        series = np.tile(np.arange(SERIES), BATCH // SERIES)
+        order = rng.permutation(BATCH) if kind == "shuffled" else np.arange(BATCH)
+        devices = [DEVICES[at] for at in series[order]]
+        made.append(
+            partial(store.add_batch, times[order], rng.normal(20, 5, BATCH).round(2), devices, ["user"] * BATCH)
+        )
+    return made
+
+
+def average(store: Store, axis: Any, key: str, first: int, last: int) -> None:
+    """Read what 67 quarter-hours of averages are made of."""
+    with store.view(axis, key) as view:
+        assert view.first <= view.last
+        aggregate_sums(view.sums(first, last), 1, Aggregate.AVG)
+
+
+def measure(store: Store) -> dict[str, str]:
+    """Return microseconds by operation."""
+    found: dict[str, str] = {}
+    found["batch of new series, per point"] = per(BATCH, batches(store, 1, 0, kind="in order"))
+    found["batch in order"] = per(BATCH, batches(store, 100, 10, kind="in order"))
+    found["batch shuffled"] = per(BATCH, batches(store, 10, 1_010, kind="shuffled"))
+    found["batch at random earlier times"] = per(BATCH, batches(store, 10, 1_110, kind="late"))
+    newest = FIRST + 2_000 * STEP
+    found["one point, newest"] = per(1, [partial(store.add, newest + i, 1.5, DEVICES[0], "user") for i in range(1_000)])
+    found["one point, late"] = per(1, [partial(store.add, FIRST + 7 + i, 1.5, DEVICES[1], "user") for i in range(500)])
+    last = (FIRST + 1_110 * STEP) // QUARTER_HOUR * QUARTER_HOUR
+    read = partial(average, store, "device", DEVICES[2], last - 67 * QUARTER_HOUR, last)
+    found["averages of a device, 67 quarter-hours"] = per(1, [read] * 500)
+    found["averages of a user of 1,000 devices"] = per(
+        1, [partial(average, store, "user", "user", last - 67 * QUARTER_HOUR, last)] * 20
+    )
+    page = partial(store.page, start=FIRST, end=None, after=None, limit=1_001)
+    found["page of 1,000, one device"] = per(1, [partial(page, device=DEVICES[3], user=None)] * 20)
+    found["page of 1,000, everything"] = per(1, [partial(page, device=None, user=None)] * 20)
+    found["1,000 devices listed"] = per(1, [partial(store.keys, "device")] * 20)
+    found["totals"] = per(1, [store.totals] * 200)
+    return found
+
+
+def main() -> None:
+    server = RedisServer()
+    try:
+        storage = Storage(parse_location(server.url), timeout=60)
+        before = server.client.info("memory")["used_memory"]
+        shared = measure(RedisStore(storage))
+        grown = server.client.info("memory")["used_memory"] - before
+        points = RedisStore(storage).totals().points
+        memory = measure(SeriesStore())
+        print("| µs | in memory | on Redis |\n| --- | ---: | ---: |")
+        for name in memory:
+            print(f"| {name} | {memory[name]} | {shared[name]} |")
+        print(f"\n{points:,} points in {SERIES:,} series take {grown / points:.1f} bytes each on Redis.")
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()

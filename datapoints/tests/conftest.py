@@ -1,0 +1,62 @@
+"""Stores of every kind, alone and as several processes have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from datapoints.protocol import Store
+from datapoints.redis_store import RedisStore
+from datapoints.store import SeriesStore
+from datapoints.tests import redis_check
+from timeseries_project.storage.client import Storage
+
+
+@pytest.fixture
+def shared_storage(storage_kind: str, request: pytest.FixtureRequest) -> Storage | None:
+    """Where the stores under test keep what they share; None: in the memory of the process."""
+    if storage_kind == "memory":
+        return None
+    storage: Storage = request.getfixturevalue(f"{storage_kind}_storage")
+    return storage
+
+
+@pytest.fixture
+def new_store(shared_storage: Storage | None) -> Callable[[], Store]:
+    """Make a store that is empty; those made before are not to be used any more."""
+
+    def make() -> Store:
+        if shared_storage is None:
+            return SeriesStore()
+        shared_storage.each_node("FLUSHALL")
+        return RedisStore(shared_storage)
+
+    return make
+
+
+@pytest.fixture
+def process_stores(shared_storage: Storage | None) -> Callable[[int], list[Store]]:
+    """Make so many stores of the same data, each as another process would have it; in memory it is one store."""
+
+    def make(number: int) -> list[Store]:
+        if shared_storage is None:
+            return [SeriesStore()] * number
+        location = shared_storage.location
+        return [RedisStore(Storage(location, timeout=30)) for _ in range(number)]
+
+    return make
+
+
+@pytest.fixture
+def check(shared_storage: Storage | None) -> Callable[[Store], None]:
+    """Assert a store's invariants."""
+
+    def check(store: Store) -> None:
+        if isinstance(store, SeriesStore):
+            store._check()
+        else:
+            assert shared_storage is not None
+            redis_check.check(shared_storage)
+
+    return check

@@ -118,16 +118,16 @@ class RedisStore:
             rest = np.zeros(len(batch), dtype=bool)
             divisions = []
             for group, answer in zip(groups, self._add(groups, oldest), strict=True):
-                if not answer.found and answer.stopped is None:
-                    created += group.rows
-                    continue
-                if answer.found and not skip_duplicates:
-                    raise DuplicatePointsError(sorted(batch.positions[answer.found].tolist()))
-                rest[group.span] = True
-                rest[answer.found] = False
+                rest[group.span] = bool(answer.found) or answer.stopped is not None
                 if answer.stopped is not None:
                     divisions.append(answer.stopped)
                     whole = len(groups) > 1  # nothing was added: what comes now takes several calls
+                elif not answer.found:
+                    created += group.rows
+                elif skip_duplicates:
+                    rest[answer.found] = False
+                else:
+                    raise DuplicatePointsError(sorted(batch.positions[answer.found].tolist()))
             for row in divisions:
                 batch.divide(row)
             batch.keep(rest)

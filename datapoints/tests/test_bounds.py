@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from datapoints import redis_batches
 from datapoints import series as series_module
 from datapoints import store as store_module
-from datapoints.protocol import AXES, QUARTER_HOUR, Axis, DuplicatePointsError, FullError, KeySummary
+from datapoints.protocol import AXES, QUARTER_HOUR, Axis, DuplicatePointsError, FullError, KeySummary, Store
 from datapoints.store import SeriesStore
 from datapoints.tests.test_store import Key, add_batch, keys
 
@@ -22,9 +24,10 @@ points = st.tuples(times, st.floats(-1e6, 1e6), keys, keys)
 class BoundsMachine(RuleBasedStateMachine):
     """Drives a store, whose oldest quarter-hour moves on and which has little room, and a dictionary side by side."""
 
-    def __init__(self) -> None:
+    def __init__(self, new_store: Callable[[], Store], check: Callable[[Store], None]) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
+        self.new_store, self.check = new_store, check
         self.points: dict[Key, float] = {}
         self.oldest = 0
 
@@ -33,25 +36,26 @@ class BoundsMachine(RuleBasedStateMachine):
         step=st.sampled_from([(1, 1), (2, 1), (4096, 256)]),
         points=st.integers(1, 60),
         series=st.integers(1, 12),
+        at_once=st.sampled_from([3, 10_000]),
     )
-    def begin(self, width: int, step: tuple[int, int], points: int, series: int) -> None:
-        """Let pages overflow after few points, and few series be cleaned at once."""
+    def begin(self, width: int, step: tuple[int, int], points: int, series: int, at_once: int) -> None:
+        """Let pages overflow after few points, and few series be cleaned, or points be sent, at once."""
         self.patch.setattr(series_module, "POINTS_IN_PAGE", width)
         self.patch.setattr(series_module, "SUMS_IN_PAGE", 2)
         self.patch.setattr(store_module, "LOOKED_AT", step[0])
         self.patch.setattr(store_module, "DROPPED_FROM", step[1])
-        self.store = SeriesStore(max_points=points, max_series=series)
+        self.patch.setattr(redis_batches, "POINTS_AT_ONCE", at_once)
+        self.store = self.new_store()
+        self.store.max_points, self.store.max_series = points, series
 
     def teardown(self) -> None:
         self.patch.undo()
 
     def is_full(self, new: set[Key]) -> bool:
         """Whether what is stored and what is new are too much; what is yet to be dropped takes room."""
-        series = len({k[1:] for k in new} - set(self.store._names.numbers))
-        return (
-            self.store._points + len(new) > self.store.max_points
-            or len(self.store._names.numbers) + series > self.store.max_series
-        )
+        held = self.store.totals()
+        series = len({k[1:] for k in new} - {k[1:] for k in self.points})
+        return held.points + len(new) > self.store.max_points or held.series + series > self.store.max_series
 
     def fits(self, new: set[Key]) -> bool:
         """Whether there is room even where nothing is dropped late."""
@@ -155,11 +159,18 @@ class BoundsMachine(RuleBasedStateMachine):
     def the_structure_is_sound_and_the_listing_complete(self) -> None:
         page = self.store.page(device=None, user=None, start=0, end=None, after=None, limit=9_999, oldest=self.oldest)
         assert page == [(*k, v) for k, v in sorted(self.points.items())]
-        self.store._check()
+        self.check(self.store)
 
 
-TestBounds = BoundsMachine.TestCase
-TestBounds.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+@pytest.mark.storages("redis", "cluster")
+@pytest.mark.usefixtures("small_server_pages")
+def test_the_store_answers_as_if_old_points_had_never_been(
+    storage_kind: str, new_store: Callable[[], Store], check: Callable[[Store], None]
+) -> None:
+    run_state_machine_as_test(
+        lambda: BoundsMachine(new_store, check),
+        settings=settings(max_examples=120 if storage_kind == "memory" else 30, stateful_step_count=30, deadline=None),
+    )
 
 
 def test_a_large_store_becomes_clean_over_requests() -> None:
@@ -187,9 +198,10 @@ def test_pages_and_numbers_that_were_dropped_are_used_again() -> None:
     assert store._names._vacant.used <= 150
 
 
-def test_the_clock_may_step_back_and_ahead() -> None:
+@pytest.mark.storages("redis", "cluster")
+def test_the_clock_may_step_back_and_ahead(new_store: Callable[[], Store]) -> None:
     """What was dropped stays so; what comes is held against the time of its coming."""
-    store = SeriesStore()
+    store = new_store()
     for time in (0, QUARTER_HOUR, 2 * QUARTER_HOUR):
         assert store.add(time, 1.0, "d", "u")
     assert store.key("device", "d", oldest=2 * QUARTER_HOUR).count == 1

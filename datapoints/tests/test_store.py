@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
@@ -20,7 +20,6 @@ from datapoints import series as series_module
 from datapoints.protocol import QUARTER_HOUR, Axis, DuplicatePointsError, KeySummary, Store
 from datapoints.statistics import Aggregate, aggregate_points, aggregate_sums
 from datapoints.tests import oracle
-from timeseries_project.storage.client import Storage
 
 pytestmark = pytest.mark.storages("redis", "cluster")
 
@@ -194,19 +193,6 @@ class StoreMachine(RuleBasedStateMachine):
                 mine = [k[0] for k in self.points if k[place] == key]
                 expected.append(KeySummary(key, len(mine), min(mine), max(mine)))
             assert self.store.keys(axis) == expected  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def small_server_pages(shared_storage: Storage | None) -> Iterator[None]:
-    """Let pages on the server be divided after few rows."""
-    code = redis_layout.LIBRARY.code
-    small = code.replace("{p = 1008, s = 2016}", "{p = 64, s = 64}")
-    assert small != code
-    if shared_storage is not None:
-        shared_storage.each_node("FUNCTION", "LOAD", "REPLACE", small)
-    yield
-    if shared_storage is not None:
-        shared_storage.each_node("FUNCTION", "LOAD", "REPLACE", code)
 
 
 @pytest.mark.usefixtures("small_server_pages")

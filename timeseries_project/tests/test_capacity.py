@@ -32,6 +32,7 @@ def stored(api: APIClient) -> list[str]:
     return [p["timestamp"][14:16] for p in api.get("/datapoints").json()["results"]]
 
 
+@pytest.mark.storages("redis", "cluster")
 class TestDatapoints:
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +157,7 @@ class TestRetention:
         with override_settings(RETENTION_SECONDS=3_600):
             yield
 
+    @pytest.mark.storages("redis", "cluster")
     def test_datapoints_go_in_whole_quarter_hours(self, api: APIClient, set_clock: Callable[[str], int]) -> None:
         assert post(api, "/datapoints", points(0, 14, 15, 59)).json() == {"created": 4}
         assert stored(api) == ["00", "14", "15", "59"]
@@ -176,6 +178,7 @@ class TestRetention:
         problem(api.get("/devices/d"), 404)
         assert datapoints.totals()[:3] == (0, 0, 0)
 
+    @pytest.mark.storages("redis", "cluster")
     def test_a_datapoint_that_is_too_old_is_created_and_gone(self, api: APIClient) -> None:
         old = POINT | {"timestamp": "2026-01-31T10:59:59Z"}
         for _ in range(2):  # nothing is left that it could be a duplicate of

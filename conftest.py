@@ -12,6 +12,7 @@ from hypothesis import settings
 from rest_framework.test import APIClient
 
 from bandwidth import services as bandwidth
+from bandwidth.redis_store import RedisStore as SharedBandwidth
 from datapoints import services as datapoints
 from datapoints.redis_store import RedisStore
 from timeseries_project import clock, timestamps
@@ -34,6 +35,7 @@ SHARED_STORES: list[tuple[ModuleType, str, Callable[[Storage], Any]]] = [
         "window",
         partial(RedisWindow, length_ms=transactions.LENGTH_MS, ahead_ms=transactions.AHEAD_MS, server_clock=False),
     ),
+    (bandwidth, "store", SharedBandwidth),
 ]
 
 

@@ -7,29 +7,15 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bandwidth.entries import INT64_SAFE, LARGEST, Rows
+from bandwidth.protocol import DeviceSummary
 from timeseries_project.summation import Integers
 
-Rows = NDArray[Any]  # shape (n, 3): entries, bytes_ts, bytes_fs; int64, or Python integers when huge
-
-LARGEST = 2**53 - 1  # of a timestamp and of the bytes of one entry: what every JSON reader holds exactly
 BEFORE_ALL = -(2**63)  # the instant of row 0, before every window border
-INT64_SAFE = 2**62  # half the range, so that an estimate in doubles can tell whether sums fit
-
-
-class DeviceSummary(NamedTuple):
-    """What is stored of a device: entries, first and last timestamp (epoch seconds), total bytes."""
-
-    device_id: str
-    count: int  # type: ignore[assignment]  # which hides tuple.count, used by nobody
-    first: int
-    last: int
-    bytes_ts: int
-    bytes_fs: int
 
 
 class DeviceRows:

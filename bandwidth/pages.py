@@ -10,9 +10,8 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
 from bandwidth import services
-from bandwidth.device_rows import DeviceSummary
+from bandwidth.protocol import DeviceSummary, Window
 from bandwidth.serializers import ChartQuerySerializer
-from bandwidth.windows import Window
 from timeseries_project import clock
 from timeseries_project.api.fields import MAX_SAFE_INTEGER
 from timeseries_project.faults import FaultError, UnknownKeyError

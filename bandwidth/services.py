@@ -12,9 +12,9 @@ from typing import NamedTuple
 from django.conf import settings
 
 from bandwidth import listing
-from bandwidth.device_rows import DeviceSummary
-from bandwidth.windows import BandwidthStore, FullError, Held, Totals, Window
-from timeseries_project import clock
+from bandwidth.protocol import DeviceSummary, FullError, Held, Store, Totals, Window
+from bandwidth.windows import BandwidthStore
+from timeseries_project import clock, shared
 from timeseries_project.columns import Keys
 from timeseries_project.faults import CapacityReachedError, FaultError, UnknownKeyError, refuse_future
 from timeseries_project.summation import Integers
@@ -22,7 +22,17 @@ from timeseries_project.summation import Integers
 #: Devices that an overview names.
 BUSIEST = 5
 
-store = BandwidthStore(max_entries=settings.MAX_BANDWIDTH_ENTRIES, max_devices=settings.MAX_SERIES)
+
+def _store() -> Store:
+    most, devices = settings.MAX_BANDWIDTH_ENTRIES, settings.MAX_SERIES
+    if shared.storage is None:
+        return BandwidthStore(max_entries=most, max_devices=devices)
+    from bandwidth.redis_store import RedisStore  # takes a quarter of a second, so only where it is needed
+
+    return RedisStore(shared.storage, max_entries=most, max_devices=devices)
+
+
+store = _store()
 
 
 class Windows(NamedTuple):
@@ -131,9 +141,23 @@ def _unknown(device: str) -> UnknownKeyError:
 
 
 def listing_load(path: str) -> int:
-    """Store the entries of a listing, all or nothing; return how many. ListingError names file and reason."""
+    """Store the entries of a listing; return how many. ListingError names file and reason.
+
+    A storage that is shared counts them once, however often it is loaded, and when it can be reached.
+    """
     columns = listing.read(Path(path))
+    now = clock.now_s()
     try:
-        return entries_add(**columns, now=clock.now_s())
+        refuse_future(columns["timestamp"], now=now, ticks=1, unit="seconds", batch=True)
+        store.add_listing(
+            columns["device_id"],
+            columns["timestamp"],
+            columns["bytes_ts"],
+            columns["bytes_fs"],
+            oldest=oldest_kept(now),
+        )
+    except FullError as error:
+        raise listing.ListingError(f"{path}: {_full(error).detail}") from None
     except FaultError as error:
         raise listing.ListingError(f"{path}: {error.detail}") from None
+    return len(columns["timestamp"])

@@ -6,59 +6,21 @@ found by binary search. All numbers are integers, so the difference is exact.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from heapq import nlargest
 from itertools import chain
 from threading import Lock
-from typing import Literal, NamedTuple
 
 import numpy as np
 
-from bandwidth.device_rows import INT64_SAFE, LARGEST, DeviceRows, DeviceSummary, Rows
-from timeseries_project.columns import Keys, find_keys, stable_order
+from bandwidth.device_rows import DeviceRows
+from bandwidth.entries import LARGEST, LONGEST_WINDOW, MOST_WINDOWS, Rows, condensed, whole
+from bandwidth.protocol import DeviceSummary, FullError, Held, Totals, Window
+from timeseries_project.columns import Keys, find_keys
 from timeseries_project.summation import Integers
-
-LONGEST_WINDOW = 2**31 - 1
-MOST_WINDOWS = 10_000
 
 ROW_BYTES = 32  # an instant and three sums, or three references to huge ones, which are not counted
 LOOKED_AT = 256  # devices from which one request drops what is too old, at most
-
-
-class Held(NamedTuple):
-    """How much is stored: devices, entries and the bytes of their columns; and entries added since the start."""
-
-    devices: int
-    entries: int
-    nbytes: int
-    added: int
-
-
-class Totals(NamedTuple):
-    """How much is stored: devices and entries; and the devices with the most bytes, the busiest first."""
-
-    devices: int
-    entries: int
-    busiest: list[DeviceSummary]
-
-
-class Window(NamedTuple):
-    """The sums of one window; `timestamp` is its end, which belongs to it (epoch seconds)."""
-
-    timestamp: int
-    entries: int
-    bytes_ts: int
-    bytes_fs: int
-
-
-class FullError(Exception):
-    """There is no room: `limit` is how many there may be of `what`, entries or devices."""
-
-    def __init__(self, what: Literal["entries", "devices"], limit: int) -> None:
-        super().__init__(f"at most {limit} {what}")
-        self.what = what
-        self.limit = limit
 
 
 class BandwidthStore:
@@ -94,8 +56,8 @@ class BandwidthStore:
         `oldest` is counted and dropped at once. Raises FullError where there is no room, TypeError for a number that
         is no integer, ValueError for one outside 0..2**53 - 1.
         """
-        timestamp = _whole("timestamp", timestamp, 0, LARGEST)
-        entry = (1, _whole("bytes_ts", bytes_ts, 0, LARGEST), _whole("bytes_fs", bytes_fs, 0, LARGEST))
+        timestamp = whole("timestamp", timestamp, 0, LARGEST)
+        entry = (1, whole("bytes_ts", bytes_ts, 0, LARGEST), whole("bytes_fs", bytes_fs, 0, LARGEST))
         with self._writing:
             if oldest:
                 self._drop([device_id], oldest)
@@ -134,19 +96,17 @@ class BandwidthStore:
         once. Raises FullError where there is no room for the others, TypeError for numbers that are no integers,
         ValueError for one outside 0..2**53 - 1 and for columns of different lengths.
         """
-        times = _column("timestamps", timestamps)
-        columns = (np.ones_like(times), _column("bytes_ts", bytes_ts), _column("bytes_fs", bytes_fs))
-        keys = Keys.of(device_ids)
-        if {len(keys.codes), *map(len, columns)} != {len(times)}:
-            raise ValueError("the columns must have one length")
-        entries = int(np.count_nonzero(times >= oldest))
-        parts = list(_by_device(keys, times, np.column_stack(columns), oldest)) if entries else []
+        batch = condensed(device_ids, timestamps, bytes_ts, bytes_fs, oldest=oldest)
+        parts, entries = list(batch.by_device()), batch.entries
         with self._writing:
             if oldest:
                 self._drop([device_id for device_id, _, _ in parts], oldest)
             if parts:
                 self._refuse_too_many(entries, sum(device_id not in self._devices for device_id, _, _ in parts))
                 self._merge(parts, entries)
+
+    #: Every start of the process begins with an empty store, so a listing is counted once.
+    add_listing = add_batch
 
     def delete(self, device_id: str) -> None:
         """Forget all entries of a device. O(1), and the release of their memory."""
@@ -166,9 +126,9 @@ class BandwidthStore:
         without entries are zeros, also those before 1970. O(count * log n) for n instants of the device.
         Raises KeyError for a device that has no entries; TypeError and ValueError as `add`.
         """
-        end = _whole("end", end, 0, LARGEST)
-        length = _whole("length", length, 1, LONGEST_WINDOW)
-        count = _whole("count", count, 1, MOST_WINDOWS)
+        end = whole("end", end, 0, LARGEST)
+        length = whole("length", length, 1, LONGEST_WINDOW)
+        count = whole("count", count, 1, MOST_WINDOWS)
         borders = end - length * np.arange(count, -1, -1, dtype=np.int64)
         with self._lock:
             sums = self._known(device_id, oldest).sums_until(np.maximum(borders, oldest - 1))
@@ -297,40 +257,3 @@ class BandwidthStore:
             assert self._entries == sum(device.count for device in devices) <= self._added
             assert self._room == sum(len(device.times) for device in devices)
             assert all(len(device.times) * ROW_BYTES == device.times.nbytes + device.sums.nbytes for device in devices)
-
-
-def _by_device(keys: Keys, times: Integers, values: Integers, oldest: int) -> Iterator[tuple[str, Integers, Rows]]:
-    """Yield each device's distinct instants from `oldest` on, ascending, and cumulative sums. O(b log b)."""
-    order = stable_order(times, keys.codes)
-    if oldest:
-        order = order[times[order] >= oldest]
-    devices, times, rows = keys.codes[order], times[order], values[order]
-    fits = np.max(rows.sum(axis=0, dtype=np.float64)) < INT64_SAFE
-    sums: Rows = np.cumsum(rows if fits else rows.astype(object), axis=0)
-    ends_device = np.diff(devices, append=-1) != 0
-    ends_instant = ends_device | (np.diff(times, append=-1) != 0)
-    times, sums = times[ends_instant], sums[ends_instant]
-    start, before = 0, np.zeros_like(sums[0])
-    stops = np.flatnonzero(ends_device[ends_instant]) + 1
-    # Not every device has an entry that is young enough.
-    for code, stop in zip(devices[ends_device].tolist(), stops.tolist(), strict=True):
-        yield keys.names[code], times[start:stop], sums[start:stop] - before
-        start, before = stop, sums[stop - 1]
-
-
-def _whole(name: str, value: int, least: int, most: int) -> int:
-    """Return the value as a Python integer from least to most, or raise TypeError or ValueError."""
-    value = operator.index(value)
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be from {least} to {most}")
-    return value
-
-
-def _column(name: str, values: Sequence[int] | Integers) -> Integers:
-    """Return the values as a column of integers from 0 to LARGEST, or raise TypeError or ValueError."""
-    column = np.asarray(values)
-    if column.dtype.kind not in "iu":  # none at all, fractions, or integers beyond 64 bits
-        column = np.array([_whole(name, value, 0, LARGEST) for value in values], dtype=np.int64)
-    if len(column) and not 0 <= column.min() <= column.max() <= LARGEST:
-        raise ValueError(f"{name} must be from 0 to {LARGEST}")
-    return column.astype(np.int64, copy=False)

@@ -150,7 +150,7 @@ class _State(Collector):
             ("recent_transactions", "Transactions of the last 60 seconds.", recent.count),
         ):
             yield GaugeMetricFamily(f"timeseries_{name}", text, value=float(value))
-        if window is None or points.nbytes is None:
+        if window is None or points.nbytes is None or traffic.nbytes is None or traffic.added is None:
             return  # in a shared storage, whose own exporter tells what it takes
         held = GaugeMetricFamily("timeseries_held_bytes", "What the columns of an app take.", labels=["app"])
         accepted = CounterMetricFamily(

@@ -15,7 +15,7 @@ END = 1769850000
 ENTRY = {"device_id": "abc", "timestamp": END, "bytes_ts": 3, "bytes_fs": 5}
 MOST = 2**53 - 1
 
-pytestmark = pytest.mark.usefixtures("now")
+pytestmark = [pytest.mark.usefixtures("now"), pytest.mark.storages("redis", "cluster")]
 
 
 def post(api: APIClient, body: object) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from bandwidth import windows as windows_module
-from bandwidth.tests.test_windows import LARGEST, Entry, scan, summaries
-from bandwidth.windows import BandwidthStore, FullError
+from bandwidth.protocol import FullError
+from bandwidth.tests.stores import NewStore, check
+from bandwidth.tests.test_windows import LARGEST, Entry, examples, scan, summaries
+from bandwidth.windows import BandwidthStore
 
 devices = st.sampled_from(["a", "b", "é", "Z"])
 ages = st.integers(-5, 30)
@@ -20,8 +21,9 @@ entries = st.tuples(devices, ages, sizes, sizes)
 class BoundsMachine(RuleBasedStateMachine):
     """A store that keeps twenty seconds and has little room, and a list of what it should hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, new_store: NewStore) -> None:
         super().__init__()
+        self.new_store = new_store
         self.patch = pytest.MonkeyPatch()
         self.stored: list[Entry] = []
         self.now = 1_000
@@ -30,20 +32,19 @@ class BoundsMachine(RuleBasedStateMachine):
     @initialize(looked_at=st.sampled_from([1, 2, 256]), most=st.integers(1, 80), devices=st.integers(1, 5))
     def begin(self, looked_at: int, most: int, devices: int) -> None:
         self.patch.setattr(windows_module, "LOOKED_AT", looked_at)
-        self.store = BandwidthStore(max_entries=most, max_devices=devices)
+        self.store = self.new_store(max_entries=most, max_devices=devices)
 
     def teardown(self) -> None:
         self.patch.undo()
+        self.store.clear()
 
     def expect(self, new: list[Entry], refused: bool) -> None:
         """Hold whether something was refused against the room that there is."""
         kept = self.stored + new
         if refused:  # what is yet to be dropped takes room
-            more = {e[0] for e in new} - set(self.store._devices)
-            assert (
-                self.store._entries + len(new) > self.store.max_entries
-                or len(self.store._devices) + len(more) > self.store.max_devices
-            )
+            held = self.store.held()
+            more = {e[0] for e in new} - {device.device_id for device in self.store.devices()}
+            assert held.entries + len(new) > self.store.max_entries or held.devices + len(more) > self.store.max_devices
         else:
             assert len(kept) <= self.store.max_entries
             assert len({e[0] for e in kept}) <= self.store.max_devices
@@ -108,11 +109,12 @@ class BoundsMachine(RuleBasedStateMachine):
         assert [d.bytes_ts + d.bytes_fs for d in totals.busiest] == sorted(
             (d.bytes_ts + d.bytes_fs for d in expected), reverse=True
         )[:2]
-        self.store._check()
+        check(self.store)
 
 
-TestBounds = BoundsMachine.TestCase
-TestBounds.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+@pytest.mark.storages("redis", "cluster")
+def test_bounds(new_store: NewStore, storage_kind: str) -> None:
+    run_state_machine_as_test(lambda: BoundsMachine(new_store), settings=examples(storage_kind, 150))
 
 
 def test_a_deleted_device_leaves_no_trace() -> None:

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from bandwidth import services
-from bandwidth.device_rows import DeviceSummary
 from bandwidth.listing import ListingError, read
+from bandwidth.protocol import DeviceSummary
 
 ENTRIES = [
     {"timestamp": 160, "bytes_ts": 3, "bytes_fs": 4, "device_id": "a"},
     {"timestamp": 100, "bytes_ts": 1, "bytes_fs": 2, "device_id": "a"},
 ]
 CSV = "timestamp,bytes_ts,bytes_fs,device_id\n160,3,4,a\n100,1.0,2e0,a\n"
+
+pytestmark = pytest.mark.storages("redis", "cluster")
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,7 @@ class TestDatapoints:
         assert post(api, "/datapoints", []).json() == {"created": 0}
 
 
+@pytest.mark.storages("redis", "cluster")
 class TestBandwidth:
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,6 +125,7 @@ class TestBandwidth:
         problem(post(api, "/api/bandwidth", ENTRY), 507)
 
 
+@pytest.mark.storages("redis", "cluster")
 class TestDeletingBandwidth:
     def test_a_device_is_forgotten_as_if_it_had_never_been(self, api: APIClient) -> None:
         before = api.get("/api/bandwidth/devices").content
@@ -188,6 +190,7 @@ class TestRetention:
         assert post(api, "/datapoints?on_duplicate=skip", [old, POINT]).json() == {"created": 1, "skipped": 1}
         assert stored(api) == ["00"]
 
+    @pytest.mark.storages("redis", "cluster")
     def test_bandwidth_goes_by_the_second(self, api: APIClient, now: int, set_clock: Callable[[str], int]) -> None:
         ages = (3_601, 3_600, 3_599, 0)
         batch = [ENTRY | {"timestamp": now - age} for age in ages]

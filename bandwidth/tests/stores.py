@@ -1,0 +1,119 @@
+"""Stores of each kind for tests: new ones, what another process sees of one, and whether one is sound inside."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from redis import Redis
+
+from bandwidth.protocol import DeviceSummary
+from bandwidth.redis_store import RedisStore
+from bandwidth.windows import BandwidthStore
+from timeseries_project.storage.client import Storage
+
+AnyStore = BandwidthStore | RedisStore
+NewStore = Callable[..., AnyStore]
+
+HEAD = struct.Struct("<7s7s6s12s12sBI7s")
+LEAF = struct.Struct("<7s6s12s12s")
+INNER = struct.Struct("<7s6s12s12sI")
+LEAF_ROWS, INNER_ROWS = 27, 24
+
+_numbers = itertools.count()
+
+
+def new_in(storage: Storage | None, **limits: int) -> AnyStore:
+    """Return a store that is empty, in a storage or in memory."""
+    if storage is None:
+        return BandwidthStore(**limits)
+    store = RedisStore(storage, b"test-%d" % next(_numbers), **limits)
+    store.clear()
+    return store
+
+
+def as_another_process(store: AnyStore) -> AnyStore:
+    """Return what another process would use: the same store, over connections of its own."""
+    if isinstance(store, BandwidthStore):
+        return store
+    own = store._storage
+    return RedisStore(Storage(own.location, timeout=own._timeout), name_of(store))
+
+
+def name_of(store: RedisStore) -> bytes:
+    return store._stripes[0].registry.partition(b":")[0]
+
+
+def clients(storage: Storage) -> list[Redis]:
+    """Return a client of the tests' own for each node."""
+    return [Redis(address.host, address.port) for address in storage.location.addresses]
+
+
+def check(store: AnyStore) -> None:
+    """Assert the invariants of the structure. O(n) for all instants."""
+    if isinstance(store, BandwidthStore):
+        store._check()
+        return
+    found: dict[bytes, Any] = {}
+    for client in clients(store._storage):
+        for key in client.keys(name_of(store) + b":*"):
+            kind = client.type(key)
+            if kind == b"hash":
+                found[key] = client.hgetall(key)
+            elif kind == b"zset":
+                found[key] = dict(client.zrange(key, 0, -1, withscores=True))
+            elif kind == b"string":
+                found[key] = int(client.get(key))
+        client.close()
+    for stripe in store._stripes:
+        devices = {key: fields for key, fields in found.items() if key.startswith(stripe.prefix)}
+        checked = {key: check_device(key, fields) for key, fields in devices.items()}
+        assert found.get(stripe.stale, {}) == {key: stale for key, (_, stale) in checked.items()}
+        summaries = [summary for summary, _ in checked.values()]
+        scores = {s.device_id.encode("latin-1"): float(s.bytes_ts + s.bytes_fs) for s in summaries}
+        registry = found.get(stripe.registry, {})
+        assert registry.keys() == scores.keys()
+        assert all(abs(registry[key] - score) <= score * 2**-51 for key, score in scores.items())
+        assert found.get(stripe.entries, 0) == sum(summary.count for summary in summaries)
+
+
+def check_device(key: bytes, fields: dict[bytes, bytes]) -> tuple[DeviceSummary, int]:
+    """Assert the invariants of one device's tree; return its summary, and from when on its first leaf is stale."""
+    *numbers, depth, following, stale = HEAD.unpack(fields[b"head"])
+    first, last, *sums = (int.from_bytes(number, "little") for number in numbers)
+    seen: list[int] = []
+    times: list[int] = []
+    leaves: list[int] = []
+
+    def walk(node: int, level: int) -> tuple[int, list[int]]:
+        """Return the first time and the sums of what is under a node."""
+        seen.append(node)
+        kind = INNER if level else LEAF
+        rows = list(kind.iter_unpack(fields[b"%d" % node]))
+        assert 1 <= len(rows) <= (INNER_ROWS if level else LEAF_ROWS)
+        before = [0, 0, 0]
+        if not level:
+            leaves.append(int.from_bytes(rows[0][0], "little"))
+        for row in rows:
+            time, *now = (int.from_bytes(number, "little") for number in row[:4])
+            own = [b - a for a, b in zip(before, now, strict=True)]
+            assert own[0] >= 1
+            assert min(own) >= 0
+            if level:
+                assert walk(row[4], level - 1) == (time, own)
+            else:
+                times.append(time)
+            before = now
+        return int.from_bytes(rows[0][0], "little"), before
+
+    assert walk(0, depth) == (first, sums)
+    assert len(set(seen)) == len(seen)
+    assert max(seen) < following
+    assert set(fields) == {b"head", *(b"%d" % node for node in seen)}
+    assert times == sorted(set(times))
+    assert (times[0], times[-1]) == (first, last)
+    assert depth == 0 or len(fields[b"0"]) > INNER.size
+    assert int.from_bytes(stale, "little") == [*leaves, last + 1][1]
+    return DeviceSummary(key.decode("latin-1"), sums[0], first, last, *sums[1:]), [*leaves, last + 1][1]

@@ -115,7 +115,7 @@ end
 
 -- Count so many entries more, or less. Nothing is left behind where nothing is stored.
 local function count(entries, more)
-  if redis.call('INCRBY', entries, string.format('%.0f', more)) == 0 then
+  if more ~= 0 and redis.call('INCRBY', entries, string.format('%.0f', more)) == 0 then
     redis.call('DEL', entries)
   end
 end

@@ -1,8 +1,8 @@
 """Bytes per device in windows, in a Redis or Valkey that any number of processes share.
 
-Plain Python and NumPy; knows no framework. `redis_store.lua` beside it is the server's side, `redis_layout.py` what lies
-there; every method is one call, or a few where told. On one node there is one stripe. In a cluster there are 64, so
-that what belongs together lies in one slot and changes together, and the stripes lie on all nodes alike.
+Plain Python; knows no framework. `redis_store.lua` beside it is the server's side, `redis_layout.py` what lies there;
+every method is one call, or a few where told. On one node there is one stripe. In a cluster there are 64, so that what
+belongs together lies in one slot and changes together, and the stripes lie on all nodes alike.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 STRIPES = 64
 #: What one call adds at most, so that it takes less than about 0.1 s: rows that come in time, or late; a device costs
 #: as much as some rows.
-PORTION, LATE_PORTION = 20_000, 1_000
+PORTION, LATE_PORTION = 20_000, 500
 #: Devices that one call looks at, at most.
 DEVICES = 5_000
 #: Seconds that a call waits, where no request's deadline is around it, for another one that stores a listing.

@@ -47,7 +47,7 @@ def send(served: Served, method: str, path: str, body: Any = None) -> tuple[int,
 
 
 def patiently(served: Served, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-    """Ask again as long as the answer is 503, as clients do: each worker finds out for itself that a storage is back."""
+    """Ask again while the answer is 503, as clients do: each worker finds out for itself that the storage is back."""
     answers: list[tuple[int, Any]] = []
 
     def ask() -> bool:

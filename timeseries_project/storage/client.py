@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple, cast
@@ -112,10 +113,15 @@ class Storage:
 
         Each call is atomic, all together are not: when one fails others may have been done.
         """
-        try:
+        with self._distrusted():
             return self._calls(calls, time_limit(self._timeout))
+
+    @contextmanager
+    def _distrusted(self) -> Iterator[None]:
+        """Forget who serves what where that fails: a replica may have taken over, and whoever comes next finds out."""
+        try:
+            yield
         except StorageUnavailableError:
-            # A replica may have taken over: whoever comes next finds out.
             self._slots = []
             raise
 
@@ -151,14 +157,15 @@ class Storage:
     def each_node(self, *command: Argument) -> list[Any]:
         """Send a command to every node that holds slots, and return their answers."""
         until = time_limit(self._timeout)
-        if not self.one_node and not self._slots:
-            self._look(until)
-        nodes = [node for node in self._nodes.values() if node.serves or self.one_node]
         answers = []
-        for (reply,) in exchange({node: [command] for node in nodes}, until).values():
-            if isinstance(reply, RedisError):
-                raise refused(reply)
-            answers.append(reply)
+        with self._distrusted():
+            if not self.one_node and not self._slots:
+                self._look(until)
+            nodes = [node for node in self._nodes.values() if node.serves or self.one_node]
+            for (reply,) in exchange({node: [command] for node in nodes}, until).values():
+                if isinstance(reply, RedisError):
+                    raise refused(reply)
+                answers.append(reply)
         return answers
 
     def _node(self, address: Address) -> Node:

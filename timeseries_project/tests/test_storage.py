@@ -380,6 +380,8 @@ def test_a_replica_takes_over(put: Function, read: Function) -> None:
         begun = time.monotonic()
         seconds(lambda: storage.calls(calls))
         assert time.monotonic() - begun < TIMEOUT + 0.5
+        # Whoever only asks whether it is there finds out as well.
+        until_it_answers(storage.ping)
         assert until_it_answers(lambda: storage.calls(calls)) == keys
     finally:
         cluster.stop()

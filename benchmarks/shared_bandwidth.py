@@ -9,8 +9,11 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from redis import Redis
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bandwidth.redis_store import RedisStore
 from timeseries_project.storage.client import Storage

@@ -1,4 +1,4 @@
-"""What bandwidth costs in a shared storage: `python -m benchmarks.shared_bandwidth redis://127.0.0.1:6379/0`.
+"""What bandwidth costs in a shared storage: `python benchmarks/shared_bandwidth.py redis://127.0.0.1:6379/0`.
 
 Takes an empty storage of one node, and leaves it empty.
 """

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,14 +34,23 @@ DEVICES = [f"device-{number:04d}" for number in range(SERIES)]
 rng = np.random.default_rng(1)
 
 
-def per(items: int, operations: list[Callable[[], object]]) -> str:
-    """Return the microseconds that an operation takes for each item: the median."""
+class Cost(NamedTuple):
+    """Microseconds for each item: of the clock, the median; and of the server's processor, on average."""
+
+    clock: float
+    server: float
+
+
+def cost(items: int, operations: list[Callable[[], object]], server: Callable[[], float]) -> Cost:
+    """Return what an operation costs; `server` tells the seconds of its processor that were used so far."""
     seconds = []
+    used = server()
     for operation in operations:
         begin = time.perf_counter()
         operation()
         seconds.append(time.perf_counter() - begin)
-    return f"{median(seconds) / items * 1e6:,.2f}"
+    used = (server() - used) / len(operations)
+    return Cost(median(seconds) / items * 1e6, used / items * 1e6)
 
 
 def batches(store: Store, rounds: int, begin: int, *, kind: str) -> list[Callable[[], object]]:
@@ -68,9 +77,10 @@ def average(store: Store, axis: Any, key: str, first: int, last: int) -> None:
         aggregate_sums(view.sums(first, last), 1, Aggregate.AVG)
 
 
-def measure(store: Store) -> dict[str, str]:
-    """Return microseconds by operation."""
-    found: dict[str, str] = {}
+def measure(store: Store, server: Callable[[], float]) -> dict[str, Cost]:
+    """Return costs by operation."""
+    per = partial(cost, server=server)
+    found: dict[str, Cost] = {}
     found["batch of new series, per point"] = per(BATCH, batches(store, 1, 0, kind="in order"))
     found["batch in order"] = per(BATCH, batches(store, 100, 10, kind="in order"))
     found["batch shuffled"] = per(BATCH, batches(store, 10, 1_010, kind="shuffled"))
@@ -97,13 +107,18 @@ def main() -> None:
     try:
         storage = Storage(parse_location(server.url), timeout=60)
         before = server.client.info("memory")["used_memory"]
-        shared = measure(RedisStore(storage))
+
+        def used() -> float:
+            info = server.client.info("cpu")
+            return float(info["used_cpu_user"] + info["used_cpu_sys"])
+
+        shared = measure(RedisStore(storage), used)
         grown = server.client.info("memory")["used_memory"] - before
         points = RedisStore(storage).totals().points
-        memory = measure(SeriesStore())
-        print("| µs | in memory | on Redis |\n| --- | ---: | ---: |")
-        for name in memory:
-            print(f"| {name} | {memory[name]} | {shared[name]} |")
+        memory = measure(SeriesStore(), lambda: 0.0)
+        print("| µs | in memory | on Redis | of that, Redis' processor |\n| --- | ---: | ---: | ---: |")
+        for name, alone in memory.items():
+            print(f"| {name} | {alone.clock:,.2f} | {shared[name].clock:,.2f} | {shared[name].server:,.2f} |")
         print(f"\n{points:,} points in {SERIES:,} series take {grown / points:.1f} bytes each on Redis.")
     finally:
         server.stop()

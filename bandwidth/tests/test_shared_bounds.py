@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
 
 from bandwidth import redis_store
 from bandwidth.protocol import FullError
 from bandwidth.redis_store import RedisStore
-from bandwidth.tests.stores import as_another_process, check, new_in
+from bandwidth.tests.stores import as_another_process, check
 from bandwidth.tests.test_redis_store import contents
 from bandwidth.windows import BandwidthStore
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.errors import StorageFullError
 from timeseries_project.storage.location import parse_location
 from timeseries_project.tests.redis_servers import RedisServer
-
-
-@pytest.fixture(params=["redis", "cluster"])
-def store(request: pytest.FixtureRequest) -> Iterator[RedisStore]:
-    store = new_in(request.getfixturevalue(f"{request.param}_storage"))
-    assert isinstance(store, RedisStore)
-    yield store
-    store.clear()
-
-
-@pytest.fixture
-def server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    yield server
-    server.stop()
 
 
 def test_a_long_history_is_dropped_over_writes_and_every_answer_is_that_of_memory(store: RedisStore) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -14,7 +14,7 @@ import pytest
 from bandwidth import redis_store, services
 from bandwidth.listing import ListingError
 from bandwidth.redis_store import RedisStore
-from bandwidth.tests.stores import as_another_process, check, new_in
+from bandwidth.tests.stores import as_another_process, check
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
 from timeseries_project.storage.location import parse_location
@@ -22,21 +22,6 @@ from timeseries_project.tests.redis_servers import RedisServer
 
 LISTING = ["a", "b", "a", "c"], [1, 2, 3, 4], [10, 20, 30, 40], [1, 2, 3, 4]
 COUNTS = {"a": 2, "b": 1, "c": 1}
-
-
-@pytest.fixture(params=["redis", "cluster"])
-def store(request: pytest.FixtureRequest) -> Iterator[RedisStore]:
-    store = new_in(request.getfixturevalue(f"{request.param}_storage"))
-    assert isinstance(store, RedisStore)
-    yield store
-    store.clear()
-
-
-@pytest.fixture
-def server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    yield server
-    server.stop()
 
 
 def counts(store: RedisStore) -> dict[str, int]:

@@ -87,9 +87,6 @@ class Storage:
     def __init__(self, location: Location, *, timeout: float) -> None:
         self.location = location
         self._timeout = timeout
-        self._nodes: dict[Address, Node] = {}
-        self._slots: list[Node | None] = []
-        self._looking = Lock()
         self._forget()
         _storages.add(self)
 
@@ -97,7 +94,7 @@ class Storage:
         """Drop all connections and what is known of the cluster, as a forked process must."""
         self._looking = Lock()
         self._nodes = {address: self._node(address) for address in self.location.addresses}
-        self._slots = []
+        self._slots: list[Node | None] = []
 
     @property
     def one_node(self) -> bool:

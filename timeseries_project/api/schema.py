@@ -64,9 +64,9 @@ class AutoSchema(BaseAutoSchema):
 
     def _get_response_bodies(self, direction: Direction = "response") -> Any:
         """Add what any operation may answer, whatever it does."""
-        common = () if not self.view.permission_classes else (401, 429)
+        common = () if not self.view.permission_classes else (401, 429, 503)
         if self.method == "POST":
-            common = (*common, 408, 503)
+            common = (*common, 408)
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for (status, media_type), response in problems(*common).items():
             if str(status) not in bodies:
@@ -199,7 +199,7 @@ _PROBLEMS = {
     415: ("Unsupported Media Type", "The media type or content encoding is not accepted."),
     422: ("Unprocessable Entity", "The timestamp lies in the future."),
     429: ("Too Many Requests", "The client asks more often than the rate limit allows; Retry-After says when again."),
-    503: ("Service Unavailable", "The process cannot serve at the moment; Retry-After may say when again."),
+    503: ("Service Unavailable", "A shared storage is away, or the process is busy; Retry-After may say when again."),
     507: ("Insufficient Storage", "The configured capacity is reached; nothing was stored."),
 }
 

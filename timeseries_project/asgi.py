@@ -3,13 +3,18 @@
 A thread per request would be taken by a client that stalls in the middle of a body, and many threads would hand
 the interpreter's lock around. So the event loop collects bodies, which costs a stalled client nothing but its
 socket; a complete request is answered at once in the loop's own thread; and between the slices of a long answer
-other requests get their turn. Where the state is in a shared storage, requests wait for it in threads.
+other requests get their turn.
+
+What takes longer is done in threads: large bodies and encoded ones, questions that say so (`offload`), and all that
+waits for a shared storage. While a thread is at it, small requests are answered in threads too: it may hold a lock,
+and the loop must never wait for one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -23,7 +28,7 @@ from rest_framework.exceptions import ParseError
 from timeseries_project.wsgi import PunctualHandler, Utf8Request  # first: it names the settings and sets Django up
 
 # isort: split
-from timeseries_project import clock, sign_in
+from timeseries_project import clock, offload, sign_in
 from timeseries_project.api import access
 from timeseries_project.api.errors import BodyTooSlow, TooManyBodies
 from timeseries_project.api.middleware import FAULT
@@ -34,8 +39,14 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 #: Memory for bodies that are on their way, in bodies of the largest size.
 BODIES = 8
-#: Requests that wait for a shared storage at a time; one more waits for its turn.
+#: Requests that wait for a shared storage, or for a lock, at a time; one more waits for its turn.
 THREADS = 32
+#: Requests that take long at a time, and so what is held in memory for them.
+HEAVY_THREADS = 4
+#: Bodies of more bytes are read in a thread. A body in gzip always is: it may be a hundred times as large.
+INLINE_BODY = 64 * 1024
+#: Seconds after which a thread that computes lets another one have its turn (the interpreter's default is 0.005).
+SWITCH_INTERVAL = 0.001
 
 
 class Application(PunctualHandler):
@@ -45,8 +56,10 @@ class Application(PunctualHandler):
         super().__init__()
         self.load_middleware()
         self._bodies = Bodies(budget=BODIES * settings.MAX_BODY_BYTES, seconds=settings.BODY_TIMEOUT_SECONDS)
-        # Waiting for a storage must not hold up the loop. In memory there is nothing to wait for.
-        self._threads = ThreadPoolExecutor(THREADS, "request") if settings.STORAGE else None
+        self._threads = ThreadPoolExecutor(THREADS, "request")
+        self._heavy_threads = ThreadPoolExecutor(HEAVY_THREADS, "heavy")
+        self._heavy = 0  # requests that are in these threads, or wait for one
+        sys.setswitchinterval(SWITCH_INTERVAL)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; one whose body breaks off is refused before anything is done."""
@@ -54,15 +67,7 @@ class Application(PunctualHandler):
             return
         environ = _environ(scope)
         body, complete = await self._body(environ, receive)
-        environ["wsgi.input"] = io.BytesIO(body)
-        request = Utf8Request(environ)
-        # Django's signals around a request are not sent: there are no database connections and caches that listen.
-        if self._threads is None:
-            # Inline: the handler takes microseconds to milliseconds and awaits nothing.
-            response = self.get_response(request)
-        else:
-            request.arrived = clock.elapsed()
-            response = await asyncio.get_running_loop().run_in_executor(self._threads, self.get_response, request)
+        response = await self._respond(environ, body)
         try:
             await _answer(response, scope["method"], receive, send)
         finally:
@@ -70,6 +75,43 @@ class Application(PunctualHandler):
                 response.close()
         if not complete:
             await drain(receive)
+
+    async def _respond(self, environ: dict[str, Any], body: bytes) -> HttpResponseBase:
+        """Have Django's handler answer: inline if that is quick, else in a thread.
+
+        Django's signals around a request are not sent: there are no database connections and caches that listen.
+        """
+
+        def request() -> Utf8Request:
+            environ["wsgi.input"] = io.BytesIO(body)
+            return Utf8Request(environ)
+
+        if settings.STORAGE is not None:
+            return await self._in_thread(self._threads, request())
+        if len(body) <= INLINE_BODY and "HTTP_CONTENT_ENCODING" not in environ:
+            if self._heavy:
+                try:
+                    return await self._in_thread(self._threads, request(), offload.inline)
+                except offload.Offload:
+                    return await self._respond_heavily(request())
+            try:
+                return offload.inline(self.get_response, request())
+            except offload.Offload:
+                pass
+        return await self._respond_heavily(request())
+
+    async def _respond_heavily(self, request: Utf8Request) -> HttpResponseBase:
+        self._heavy += 1
+        try:
+            return await self._in_thread(self._heavy_threads, request)
+        finally:
+            self._heavy -= 1
+
+    async def _in_thread(self, threads: ThreadPoolExecutor, request: Utf8Request, *through: Any) -> HttpResponseBase:
+        request.arrived = clock.elapsed()
+        call = (*through, self.get_response, request)
+        response: HttpResponseBase = await asyncio.get_running_loop().run_in_executor(threads, *call)
+        return response
 
     async def _body(self, environ: dict[str, Any], receive: Receive) -> tuple[bytes, bool]:
         """Return the body, up to the limit, and whether nothing more of it will come.

@@ -18,6 +18,10 @@ from timeseries_project.env import Rate
 from timeseries_project.rates import RateLimiter
 
 
+#: Set in the environment of a request that was counted: one that is begun again in a thread counts once.
+COUNTED = "timeseries.counted"
+
+
 @lru_cache(maxsize=1)
 def _limiter(rate: Rate) -> RateLimiter:
     return RateLimiter(count=rate.requests, seconds=rate.seconds)
@@ -59,7 +63,11 @@ class RateThrottle(BaseThrottle):
 
     def allow_request(self, request: Request | HttpRequest, view: object) -> bool:
         """Whether a request may be answered now; it is counted if so."""
+        if COUNTED in request.META:
+            return True
         self._early = _limiter(settings.RATE_LIMIT).ask(client_address(request.META), now=clock.elapsed())
+        if not self._early:
+            request.META[COUNTED] = True
         return not self._early
 
     def wait(self) -> float:

@@ -17,7 +17,6 @@ from timeseries_project import clock
 from timeseries_project.env import Rate
 from timeseries_project.rates import RateLimiter
 
-
 #: Set in the environment of a request that was counted: one that is begun again in a thread counts once.
 COUNTED = "timeseries.counted"
 

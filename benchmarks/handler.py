@@ -21,10 +21,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from timeseries_project.asgi import Utf8Request, _environ, application  # first: it names the settings
+
+# isort: split
 from datapoints.serializers import DatapointSerializer
 from datapoints.store import SeriesStore
 from timeseries_project.api import batches
-from timeseries_project.asgi import Utf8Request, _environ, application
 from timeseries_project.columns import Keys
 
 POINTS, SERIES, ROUNDS = 10_000, 1_000, 40
@@ -101,7 +103,7 @@ def main() -> None:
     """Print both tables."""
     print("| request, in the handler | µs |\n| --- | --- |")
     for name, seconds in small_requests():
-        print(f"| {name} | {seconds * 1e6:.0f} |")
+        print(f"| {name} | {seconds * 1e6:.0f} |", flush=True)
     print(f"\n| part of a batch of {POINTS:,} points over {SERIES:,} series | ns per point |\n| --- | --- |")
     for name, seconds in batch_parts():
         print(f"| {name} | {seconds / POINTS * 1e9:.0f} |")

@@ -1,10 +1,12 @@
-"""What pre-commit checks is what `make lint` checks, with the same tools."""
+"""What make installs and checks; pre-commit checks the same with the same tools."""
 
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,3 +21,11 @@ def test_the_hooks_are_the_commands_of_make_lint() -> None:
     hooks = repositories[0]["hooks"]
     assert [hook["entry"] for hook in hooks] == linted
     assert all(hook["language"] == "system" and hook["pass_filenames"] is False for hook in hooks)
+
+
+@pytest.mark.parametrize("target", ["run", "serve", "demo", "load", "simulate"])
+def test_serving_installs_what_serving_needs(target: str, tmp_path: Path) -> None:
+    command = ["make", "--dry-run", target, f"VENV={tmp_path / 'venv'}", "FILE=points.csv"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert re.findall(r"--requirement (\S+)", done.stdout) == ["requirements-run.txt"]
+    assert "Setting up" in done.stdout

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from django.conf import settings
@@ -39,7 +40,7 @@ class FaultError(Exception):
     def __init__(self, detail: str, errors: Iterable[FieldError] = ()) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.errors = list(errors)[:MAX_ERRORS]
+        self.errors = list(islice(errors, MAX_ERRORS))
 
 
 class InvalidInputError(FaultError):
@@ -80,12 +81,13 @@ def refuse_future(timestamps: Sequence[int] | Integers, *, now: int, ticks: int,
     latest = now + settings.CLOCK_SKEW_SECONDS * ticks
     if not len(timestamps) or (timestamps.max() if isinstance(timestamps, np.ndarray) else max(timestamps)) <= latest:
         return
+    column = timestamps if isinstance(timestamps, np.ndarray) else np.array(timestamps, dtype=object)
+    late = np.flatnonzero(column > latest)
     errors = [
-        FieldError("timestamp", _future_message(t, now, ticks, unit), i if batch else None)
-        for i, t in enumerate(map(int, timestamps))
-        if t > latest
+        FieldError("timestamp", _future_message(int(column[i]), now, ticks, unit), i if batch else None)
+        for i in late[:MAX_ERRORS].tolist()
     ]
-    raise FutureTimestampError(_summary(errors), errors)
+    raise FutureTimestampError(_summary(errors, len(late)), errors)
 
 
 def _future_message(timestamp: int, now: int, ticks: int, unit: str) -> str:
@@ -100,12 +102,12 @@ def _future_message(timestamp: int, now: int, ticks: int, unit: str) -> str:
 
 def invalid(errors: list[FieldError]) -> InvalidInputError:
     """Return the error of a request some of whose fields are wrong."""
-    return InvalidInputError(_summary(errors), errors)
+    return InvalidInputError(_summary(errors, len(errors)), errors)
 
 
-def _summary(errors: list[FieldError]) -> str:
+def _summary(errors: list[FieldError], count: int) -> str:
     first = errors[0]
     where = "" if first.index is None else f"item {first.index}: "
     name = f"{first.field} " if first.field else ""
-    more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
+    more = f" ({count - 1} more)" if count > 1 else ""
     return f"{where}{name}{first.message}{more}"

@@ -50,12 +50,12 @@ class NotAllowed(MethodNotAllowed, HeaderedError):
 
 
 class BodyTooLarge(APIException):
-    """The decoded body is larger than the limit, MAX_BODY_BYTES."""
+    """The decoded body is larger than the limit, MAX_BODY_BYTES, or than its encoded form lets expect."""
 
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The body is larger than {limit} bytes; send it in parts.")
+    def __init__(self, limit: int, reason: str | None = None) -> None:
+        super().__init__(reason or f"The body is larger than {limit} bytes; send it in parts.")
 
 
 class BodyTooSlow(HeaderedError):

@@ -25,7 +25,8 @@ from timeseries_project.api.serializers import Batch, Columns, CSVRows, InputSer
 MAX_ITEM = 2**20
 #: Columns of a CSV document at most, and the bytes of its first line.
 MAX_COLUMNS, MAX_HEADER = 100, 2**16
-#: Rows of CSV in a portion, where they are not simply cut at commas and line ends.
+
+#: Rows that the `csv` module reads in one call.
 ROWS = 2_000
 
 _BOM = b"\xef\xbb\xbf"
@@ -163,102 +164,105 @@ class CSVTable(Batch):
         self._body = body.removeprefix(_BOM)
 
     def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
-        """Cut rows at their commas and line ends for as long as there is no more to it, and read the rest as CSV."""
-        body, names = self._body, tuple(serializer.wire_fields())
-        header: list[str] | None = None
-        at = rows = 0
-        first_line = body[: body.find(b"\n", 0, MAX_HEADER) + 1]
-        if ordinary and first_line and b'"' not in first_line:
-            header, at = _header(_Records(first_line), names), len(first_line)
-            for block in _blocks_of_lines(body[at:]):
-                cells = _cells(block, len(header))
-                columns = read_cells(serializer, dict(zip(header, cells, strict=True))) if cells else None
-                if columns is None:
-                    break
-                yield columns
-                at += len(block)
-                rows += columns.length
-        if header is None or at < len(body):
-            records = _Records(body[at:], body.count(b"\n", 0, at))
-            header = header or _header(records, names)
-            yield from self._read(serializer, records, header, rows, ordinary=ordinary)
-
-    @staticmethod
-    def _read(
-        serializer: type[InputSerializer], records: _Records, header: list[str], done: int, *, ordinary: bool
-    ) -> Iterator[Portion]:
-        """Yield the portions of rows as the `csv` module reads them; so many have been read before."""
-        while portion := list(islice(records, ROWS)):
-            rows = list(filter(None, portion))
-            if set(map(len, rows)) - {len(header)}:
-                number, cells = next((i, len(row)) for i, row in enumerate(rows, done + 1) if len(row) != len(header))
-                raise ParseError(f"CSV row {number} has {cells} cells, the header {len(header)}.")
-            done += len(rows)
-            if rows:
-                cells_of = dict(zip(header, zip(*rows, strict=True), strict=True))
-                columns = read_cells(serializer, cells_of) if ordinary else None
-                yield columns or CSVRows(dict(zip(header, row, strict=True)) for row in rows)
+        """Read block by block: cut at commas and line ends, or where there is more to it by the `csv` module."""
+        header, start = _header(self._body, tuple(serializer.wire_fields()))
+        ordinary = ordinary and b'"' not in self._body[:start]
+        text, lines, rows = b"", self._body.count(b"\n", 0, start), 0
+        for block in _blocks_of_lines(self._body[start:]):
+            text += block
+            start += len(block)
+            columns = _cells(text, len(header)) if ordinary else None
+            if columns is None:
+                records = _records(text, lines, last=start == len(self._body))
+                if records is None:  # a quoted cell goes on in the next block
+                    if len(text) > MAX_ITEM + BLOCK:
+                        raise ParseError(f"A CSV row behind line {lines} is longer than {MAX_ITEM:,} bytes.")
+                    continue
+                columns = _transposed(records, len(header), rows)
+            rows += len(columns[0])
+            cells = dict(zip(header, columns, strict=True))
+            read = read_cells(serializer, cells) if ordinary else None
+            yield read or CSVRows(dict(zip(header, row, strict=True)) for row in zip(*columns, strict=True))
+            lines += text.count(b"\n")
+            text = b""
 
 
-class _Records:
-    """The records of a CSV document one by one, blank lines as empty ones; ParseError for what is malformed."""
+def _header(body: bytes, names: Sequence[str]) -> tuple[list[str], int]:
+    """Return the header of a CSV document, and where its rows begin.
 
-    def __init__(self, body: bytes, lines_before: int = 0) -> None:
-        self._room = MAX_HEADER  # for what is left of the record
-        self._before = lines_before
-        self._reader = csv.reader(self._lines(body), strict=True)
-
-    def __iter__(self) -> Iterator[list[str]]:
-        return self
-
-    def __next__(self) -> list[str]:
-        try:
-            record = next(self._reader)
-        except csv.Error as error:
-            raise ParseError(f"CSV line {self._line} is malformed: {error}.") from None
-        except UnicodeDecodeError as error:
-            raise ParseError(f"The CSV is not UTF-8, behind line {self._line}: {error.reason}.") from None
-        self._room = MAX_ITEM
-        return record
-
-    def _lines(self, body: bytes) -> Iterator[str]:
-        for line in io.TextIOWrapper(io.BytesIO(body), encoding="utf-8", newline=""):
-            self._room -= len(line)
-            if self._room < 0:
-                raise ParseError(f"CSV line {self._line} or its row is too long: a row has at most {MAX_ITEM:,} bytes.")
-            yield line
-
-    @property
-    def _line(self) -> int:
-        return self._before + self._reader.line_num
-
-
-def _header(records: _Records, names: Sequence[str]) -> list[str]:
-    """Return the header of a CSV document. ParseError unless it names these columns, once each."""
-    header = next(records, [])
+    ParseError unless it names these columns, once each, and not too many others.
+    """
+    end = len(body) if len(body) <= MAX_HEADER else body.rfind(b"\n", 0, MAX_HEADER) + 1
+    if body and not end:
+        raise ParseError(f"The CSV header is longer than {MAX_HEADER:,} bytes.")
+    lines = [*io.StringIO(_decoded(body[:end], 0), newline="")]
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = next(reader, [])
+    except csv.Error as error:
+        raise ParseError(f"CSV line {reader.line_num} is malformed: {error}.") from None
     if missing := [name for name in names if name not in header]:
         raise ParseError(f"The CSV header lacks {', '.join(missing)}; it must name {', '.join(names)}.")
     if len(header) > MAX_COLUMNS:
-        raise ParseError(f"The CSV header names {len(header):,} columns; there may be {MAX_COLUMNS}.")
+        raise ParseError(f"The CSV header names more than {MAX_COLUMNS} columns.")
     if twice := [name for name in names if header.count(name) > 1]:
         raise ParseError(f"The CSV header names {', '.join(twice)} twice.")
-    return header
+    return header, len("".join(lines[: reader.line_num]).encode())
+
+
+def _decoded(text: bytes, lines: int) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        line = lines + 1 + text.count(b"\n", 0, error.start)
+        raise ParseError(f"The CSV is not UTF-8: line {line}, {error.reason}.") from None
 
 
 def _cells(block: bytes, width: int) -> list[Sequence[str]] | None:
     """Split rows of CSV at their commas and line ends into columns, several times as fast as `csv` does.
 
-    None where there is more to it: quotes, blank lines, rows of another length, what `csv` refuses.
+    None where there is more to it: quotes, rows of another length, what `csv` refuses. Blank lines are no rows.
     """
-    text = block.replace(b"\r\n", b"\n").removesuffix(b"\n") + b"\n"
+    text = block.replace(b"\r\n", b"\n") + b"\n"
+    while b"\n\n" in text:
+        text = text.replace(b"\n\n", b"\n")
+    text = text.removeprefix(b"\n")
     if b'"' in text or b"\r" in text or text.count(b",") != text.count(b"\n") * (width - 1):
         return None
     characters = np.frombuffer(text, dtype=np.uint8)
     ends = np.flatnonzero((characters == ord(",")) | (characters == ord("\n")))
-    if (characters[ends[width - 1 :: width]] != ord("\n")).any() or np.diff(ends).max() > csv.field_size_limit():
+    line_ends = characters[ends[width - 1 :: width]]
+    if (line_ends != ord("\n")).any() or np.diff(ends, prepend=-1).max(initial=0) > csv.field_size_limit():
         return None
     try:
-        cells = text[:-1].decode().replace("\n", ",").split(",")
+        cells = text.decode().replace("\n", ",").split(",")
     except UnicodeDecodeError:
         return None
+    del cells[-1]  # behind the last line end
     return [cells[place::width] for place in range(width)]
+
+
+def _records(block: bytes, lines: int, *, last: bool) -> list[list[str]] | None:
+    """Return the rows of CSV that a block of it holds, or None if it breaks off inside of one.
+
+    So many lines come before; behind the last block nothing follows. ParseError where it is malformed.
+    """
+    unread = iter(io.StringIO(_decoded(block, lines), newline=""))
+    reader = csv.reader(unread, strict=True)
+    rows: list[list[str]] = []
+    try:
+        while some := [*islice(reader, ROWS)]:  # one call for all would keep others from their turn
+            rows += filter(None, some)
+    except csv.Error as error:
+        if not last and next(unread, None) is None:
+            return None
+        raise ParseError(f"CSV line {lines + reader.line_num} is malformed: {error}.") from None
+    return rows
+
+
+def _transposed(rows: list[list[str]], width: int, before: int) -> list[Sequence[str]]:
+    """Return rows as columns. ParseError if one has not as many cells as the header; so many rows come before."""
+    if set(map(len, rows)) - {width}:
+        number, cells = next((i, len(row)) for i, row in enumerate(rows, before + 1) if len(row) != width)
+        raise ParseError(f"CSV row {number} has {cells} cells, the header {width}.")
+    return [*zip(*rows, strict=True)] if rows else [()] * width

@@ -129,7 +129,7 @@ def datapoints_add(
         raise _full(error) from None
     except DuplicatePointsError as error:
         raise AlreadyExistsError(
-            f"{len(error.positions)} of these datapoints exist already, or occur twice in the batch.",
+            f"{error.count:,} of these datapoints exist already, or occur twice in the batch.",
             (FieldError("", "exists already.", position) for position in error.positions),
         ) from None
     return Added(created, len(timestamp) - created)

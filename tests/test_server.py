@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from timeseries_project.serve import STOP_SECONDS
+from timeseries_project.tests.test_http_conventions import POLICY
 
 ROOT = Path(__file__).resolve().parents[1]
 LINE = '{"timestamp":%d,"value":1,"device":"%s","user":"u"}\n'
@@ -100,7 +101,7 @@ def server() -> Iterator[Served]:
 def test_speaks_the_same_contract(server: Served) -> None:
     status, response, body = server.request("GET", "/healthz")
     assert (status, body, response.headers["Content-Length"]) == (200, b'{"status":"ok"}', "15")
-    assert response.headers["Content-Security-Policy"] == "default-src 'self'; img-src 'self' data:"
+    assert response.headers["Content-Security-Policy"] == POLICY
     for method, path, expected in (
         ("GET", "/nope", 404),
         ("DELETE", "/devices/%FF/datapoints", 400),

@@ -60,8 +60,8 @@ MIDDLEWARE = [
     "timeseries_project.observation.ObservationMiddleware",  # first: it sees what the others answer
     "django.middleware.security.SecurityMiddleware",
     "timeseries_project.api.middleware.HeadersMiddleware",
+    "timeseries_project.api.middleware.RequestGuardMiddleware",  # what it refuses, it refuses of static files too
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "timeseries_project.api.middleware.RequestGuardMiddleware",
 ]
 ROOT_URLCONF = "timeseries_project.urls"
 WSGI_APPLICATION = "timeseries_project.wsgi.application"

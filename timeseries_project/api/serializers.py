@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
 from timeseries_project.api.fields import IntegerField, KeyField, WireField
-from timeseries_project.faults import MAX_ERRORS, FieldError, InvalidInputError, invalid
+from timeseries_project.faults import MAX_ERRORS, FieldError, InvalidInputError, invalid, shown
 
 REQUIRED = "is required."
 NOT_NULL = "must not be null."
@@ -99,7 +99,7 @@ class InputSerializer(Serializer[Any]):
         """
         fields = cls.wire_fields()
         errors = [
-            FieldError(name, f"is not a parameter here; known are {', '.join([*fields, 'format'])}.")
+            FieldError(shown(name), f"is not a parameter here; known are {', '.join([*fields, 'format'])}.")
             for name in parameters
             if name not in fields and name != "format"
         ]

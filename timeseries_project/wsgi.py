@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from timeseries_project import env
 from timeseries_project.api.headers import FAULT, MAX_BLOCK, header_parameters
 
 if TYPE_CHECKING:
@@ -98,4 +100,9 @@ class Handler(PunctualHandler, WSGIHandler):
 
 
 django.setup(set_prefix=False)
+if any(len(token) < env.SHORT_TOKEN for token in settings.API_TOKENS):
+    logging.getLogger(__name__).warning(
+        "API_TOKENS holds a token of fewer than %d characters, which may be guessed; openssl rand -hex 32 makes one.",
+        env.SHORT_TOKEN,
+    )
 application = Handler()

@@ -104,7 +104,6 @@ def _page(request: HttpRequest, target: str, status: int) -> HttpResponse:
 
 def _target(path: str) -> str:
     """Return where to go after signing in: a path of this server, whatever was asked for."""
-    here = (
-        path.startswith("/") and len(path) <= MAX_TARGET and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
-    )
-    return path if here else reverse("home")
+    if not path.startswith("/") or len(path) > MAX_TARGET:
+        return reverse("home")
+    return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else reverse("home")

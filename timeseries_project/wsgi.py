@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
@@ -87,7 +86,7 @@ class Handler(PunctualHandler, WSGIHandler):
 
     request_class = Utf8Request
 
-    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> HttpResponseBase:
         """Answer one request; one whose headers are too large is refused without them."""
         headers = {name for name in environ if name.startswith(("HTTP_", "CONTENT_"))}
         if sum(len(name) + len(str(environ[name])) for name in headers) > MAX_BLOCK:
@@ -95,8 +94,7 @@ class Handler(PunctualHandler, WSGIHandler):
 
             environ = {name: value for name, value in environ.items() if name not in headers}
             environ[FAULT] = HeadersTooLarge()
-        answer: Iterable[bytes] = super().__call__(environ, start_response)
-        return answer
+        return super().__call__(environ, start_response)
 
 
 django.setup(set_prefix=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import clear_cache
+from urllib.parse import clear_cache  # type: ignore[attr-defined]  # the stubs lack it
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost

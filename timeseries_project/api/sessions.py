@@ -96,7 +96,7 @@ def cookie(meta: Meta) -> str | None:
     if "HTTP_COOKIE" not in meta:
         return None
     found = _COOKIES[cookie_name(meta)].search(meta["HTTP_COOKIE"])
-    return found[1].strip() or None if found else None
+    return found[1].strip(' \t"') or None if found else None
 
 
 def lifetime() -> int:

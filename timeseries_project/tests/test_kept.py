@@ -22,7 +22,7 @@ def hostile(number: int, length: int, mark: str = MARK) -> dict[str, str]:
     value = f"{mark}-{number}-" + "x" * length
     return {
         "CONTENT_TYPE": f"{value}/json; charset={value[: length // 2]}; a*={value[:30]}''b",
-        "HTTP_ACCEPT": f"{BROWSER}, a/{value}" if number % 2 else f"a/{value};q=0.1, */*",
+        "HTTP_ACCEPT": f"{BROWSER}, a/{value}" if number % 20 == 1 else f"a/{value};q=0.1, */*",
         "HTTP_ACCEPT_ENCODING": value,
         "HTTP_ACCEPT_LANGUAGE": value,
         "HTTP_AUTHORIZATION": f"Bearer {value}",
@@ -60,14 +60,14 @@ def guarded() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("hosts", [["127.0.0.1"], ["*"]])
-def test_two_thousand_requests_leave_nothing(hosts: list[str]) -> None:
+@pytest.mark.parametrize(("hosts", "count"), [(["127.0.0.1"], 300), (["*"], 2_000)])
+def test_two_thousand_requests_leave_nothing(hosts: list[str], count: int) -> None:
     with override_settings(ALLOWED_HOSTS=hosts):
-        send(range(200), 1_900, "warm")
+        send(range(100), 1_900, "warm")
         gc.collect()
         tracemalloc.start()
         try:
-            send(range(2_000), 1_900)  # 46 MB of text
+            send(range(count), 1_900)  # 46 MB of text for 2,000
             gc.collect()
             held, _ = tracemalloc.get_traced_memory()
         finally:
@@ -76,11 +76,11 @@ def test_two_thousand_requests_leave_nothing(hosts: list[str]) -> None:
 
 
 def test_what_is_short_is_kept_within_bounds() -> None:
-    send(range(2_000), 30, "warm")
+    send(range(300), 30, "warm")
     gc.collect()
     tracemalloc.start()
     try:
-        send(range(4_000), 30)
+        send(range(800), 30)
         gc.collect()
         held, _ = tracemalloc.get_traced_memory()
     finally:
@@ -103,11 +103,11 @@ def found() -> list[str]:
     while todo:
         item = todo.pop()
         for held in gc.get_referents(item):
-            if isinstance(held, str | bytes):
-                text = held if isinstance(held, str) else held.decode("latin-1")
+            if issubclass(type(held), str | bytes):  # asking the object itself would wake what is lazy
+                text = held if type(held) is not bytes else held.decode("latin-1")
                 if MARK in text and len(text) > 1_000:
                     texts.append(f"{type(item).__name__}: {text[:60]}")
-            elif not gc.is_tracked(held) and id(held) not in seen and isinstance(held, dict | tuple | list):
+            elif not gc.is_tracked(held) and id(held) not in seen and issubclass(type(held), dict | tuple | list):
                 seen.add(id(held))
                 todo.append(held)
     return texts

@@ -30,17 +30,22 @@ CHUNKED = b"%b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson
 class Served:
     """A running server."""
 
+    command: tuple[str, ...] = ("-m", "timeseries_project.serve")
+    #: Whether it leaves its children behind, and so must be stopped as a group.
+    forks = False
+
     def __init__(self, **environment: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "timeseries_project.serve"],
+            [sys.executable, *(word.format(port=self.port) for word in self.command)],
             cwd=ROOT,
             env=os.environ | {"PORT": str(self.port), "MAX_BODY_BYTES": str(LIMIT)} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            process_group=0 if self.forks else None,
         )
 
     def connect(self) -> socket.socket:

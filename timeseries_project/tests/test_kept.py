@@ -104,7 +104,7 @@ def found() -> list[str]:
         item = todo.pop()
         for held in gc.get_referents(item):
             if issubclass(type(held), str | bytes):  # asking the object itself would wake what is lazy
-                text = held if type(held) is not bytes else held.decode("latin-1")
+                text = bytes(held).decode("latin-1") if issubclass(type(held), bytes) else str(held)
                 if MARK in text and len(text) > 1_000:
                     texts.append(f"{type(item).__name__}: {text[:60]}")
             elif not gc.is_tracked(held) and id(held) not in seen and issubclass(type(held), dict | tuple | list):

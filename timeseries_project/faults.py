@@ -18,11 +18,25 @@ from timeseries_project.summation import Integers
 #: Errors listed in one answer at most.
 MAX_ERRORS = 100
 
+#: Characters of a client's text that a message repeats at most.
+MAX_SHOWN = 100
+#: The same of a key: all of any that could be stored.
+MAX_SHOWN_KEY = 255
+
 #: Ticks per second of the units that epoch times are mistaken for.
 _UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 
 _LAST_YEAR = 253_402_300_800  # the year 10,000 in epoch seconds: no date reaches it, only a number does
 _TEN_YEARS = 10 * 366 * 86_400
+
+
+def shown(text: str, most: int = MAX_SHOWN) -> str:
+    """Return what a message repeats of a text that a client sent.
+
+    >>> shown("short"), shown("longer", 3)
+    ('short', 'lon…')
+    """
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from timeseries_project.api.errors import BodyTooLarge, UnknownEncoding
 from timeseries_project.api.headers import header_parameters
 from timeseries_project.api.portions import MAX_ITEM, CSVTable, JSONArray, JSONLines, decode_json
 from timeseries_project.api.serializers import Batch
+from timeseries_project.faults import shown
 
 _PLAIN = frozenset({"", "identity"})
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
@@ -48,15 +49,16 @@ def read_body(stream: IO[bytes], meta: Mapping[str, str], limit: int) -> bytes:
     """
     encoding = meta.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in _PLAIN and encoding not in GZIP:
-        raise UnknownEncoding(encoding, f"Content encoding {encoding!r} is not accepted; send gzip, or it as it is.")
+        reason = f"Content encoding {shown(encoding)!r} is not accepted; send gzip, or it as it is."
+        raise UnknownEncoding(encoding, reason)
     coding = meta.get("HTTP_TRANSFER_ENCODING", "chunked")
     if coding.strip().lower() != "chunked":
-        raise ParseError(f"The transfer coding {coding!r} is not accepted; there is chunked.")
+        raise ParseError(f"The transfer coding {shown(coding)!r} is not accepted; there is chunked.")
     declared = meta.get("CONTENT_LENGTH") or "0"
     if "HTTP_TRANSFER_ENCODING" in meta and not meta.get("CONTENT_LENGTH"):
         raise ParseError("A body without a Content-Length cannot be read here.")
     if not (declared.isascii() and declared.isdigit()):
-        raise ParseError(f"The Content-Length {declared!r} is no number of bytes.")
+        raise ParseError(f"The Content-Length {shown(declared)!r} is no number of bytes.")
     if len(declared) > 20 or int(declared) > limit:
         raise BodyTooLarge(limit)
     body: bytes = stream.read(limit + 1)
@@ -69,9 +71,10 @@ def read_body(stream: IO[bytes], meta: Mapping[str, str], limit: int) -> bytes:
 
 
 def _require_utf8(media_type: str) -> None:
-    charset = header_parameters(media_type)[1].get("charset", "utf-8")
+    parameters = header_parameters(media_type)[1]
+    charset = parameters.get("charset*") or parameters.get("charset", "utf-8")  # the former names no encoding at all
     if charset.lower() not in _UTF8:
-        raise UnsupportedMediaType(media_type, f"Charset {charset!r} is not accepted; bodies are UTF-8.")
+        raise UnsupportedMediaType(media_type, f"Charset {shown(charset)!r} is not accepted; bodies are UTF-8.")
 
 
 def parse_json(body: bytes) -> object:

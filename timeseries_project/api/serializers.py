@@ -17,7 +17,7 @@ from rest_framework.serializers import Serializer
 
 from timeseries_project.api.fields import IntegerField, KeyField, NumberField, WireField
 from timeseries_project.columns import KeyColumn
-from timeseries_project.faults import MAX_ERRORS, FieldError, InvalidInputError, invalid
+from timeseries_project.faults import MAX_ERRORS, FieldError, InvalidInputError, invalid, shown
 from timeseries_project.offload import leave_loop
 
 REQUIRED = "is required."
@@ -186,7 +186,7 @@ class InputSerializer(Serializer[Any]):
         """
         fields = cls.wire_fields()
         errors = [
-            FieldError(name, f"is not a parameter here; known are {', '.join([*fields, 'format'])}.")
+            FieldError(shown(name), f"is not a parameter here; known are {', '.join([*fields, 'format'])}.")
             for name in parameters
             if name not in fields and name != "format"
         ]

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.synchronize import Event
 from typing import NamedTuple
@@ -52,16 +52,21 @@ class Connection:
 
     def send(self, message: bytes) -> Answer:
         """Send one request and read its answer to the last byte; UnexpectedStatusError unless it is 2xx."""
-        if self._socket is None:
-            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=self._timeout)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._stream = self._socket.makefile("rb", buffering=PIECE)
-        self._socket.sendall(message)
-        answer = self._read()
+        answer = self.exchange(message)
         if not 200 <= answer.status < 300:
             start = message[:200].split(b"\r\n", 1)[0].decode()
             raise UnexpectedStatusError(f"{start}: {answer.status} {answer.body[:500].decode(errors='replace')}")
         return answer
+
+    def exchange(self, message: bytes) -> Answer:
+        """Send one request and read its answer to the last byte, whatever its status."""
+        if self._socket is None:
+            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=self._timeout)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._stream = self._socket.makefile("rb", buffering=PIECE)
+        with suppress(BrokenPipeError, ConnectionResetError):  # a refusal may come before all is sent
+            self._socket.sendall(message)
+        return self._read()
 
     def timed(self, message: bytes) -> float:
         """Return how many seconds a request takes, to its last byte."""

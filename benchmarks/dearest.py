@@ -1,0 +1,230 @@
+"""The dearest request there is of each kind: what it costs the service, and what it costs everybody else.
+
+    python benchmarks/dearest.py [--quick] [--series 750000] [--only TEXT] [--project DIRECTORY] [--then FILE]
+
+Starts the production server, sends one request after the other, large and malformed ones, questions about all that is
+stored, answers of millions of rows, while another client asks for `/healthz` every millisecond, and prints a row for
+each. Exits with 1 unless every row holds:
+
+- a request of less than 1 MB holds up others for 50 ms at most and takes 100 MB at most,
+- any other, and many at once, hold up 99 of 100 for 50 ms at most and take 256 MB at most (eight bodies),
+- what needs no token takes 5 ms of processor time at most, and leaves nothing behind (10 MB at most),
+- every request is answered within a minute, and by no failure but 503 and 507.
+
+`--then FILE` shows an earlier output of this script, say of another version (`--project`), beside the present one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from client import Connection, request
+from dearest_bodies import bodies
+from dearest_cases import SMALL, Case, Scale, Setting, answers, questions, stored
+from dearest_heads import heads
+from dearest_measure import Found, Line, measure, resident
+from report import duration, machine, percentile, size
+from servers import OURS, ROOT, Server, prepared
+
+WAIT, MEMORY, MEMORY_OF_MANY, PROCESSOR, LEFT = 0.050, 100e6, 256e6, 0.005, 10e6
+#: A server that has kept more than this, or than a part of what it had, is replaced by a fresh one, so that what it
+#: reuses hides nothing.
+KEPT, KEPT_PART = 20e6, 0.05
+#: A row that misses its goal by the wait of others is measured again: on a busy machine it may not be to blame.
+AGAIN_SECONDS = 5.0
+
+SETTINGS = {"BANDWIDTHS_FILE": "", "HOST": "127.0.0.1"}
+COLUMNS = ("request", "sent", "status", "answer", "took", "longest wait", "p99 wait", "memory", "stays", "processor")
+#: Columns of an earlier table that are shown beside the present ones.
+THEN = ("status", "took", "longest wait", "memory", "stays", "processor")
+WARMING = ("/", "/datapoints", "/devices?format=api", "/charts/datapoints", "/metrics", "/nowhere", "/sign-in")
+
+
+class Bench:
+    """The servers, one at a time, and what is measured on them."""
+
+    def __init__(self, arguments: argparse.Namespace, scale: Scale, stack: ExitStack) -> None:
+        self._project: Path = arguments.project
+        self._timeout: float = arguments.timeout
+        self._attempts: int = arguments.attempts
+        self._scale = scale
+        self._stack = stack
+        self._server: Server | None = None
+        self._setting: Setting | None = None
+        self._warm = False
+        self._loaded = 0  # resident bytes of the server when it is ready
+
+    def measure(self, case: Case) -> Found:
+        """Measure a case, more than once if others waited long; the least of the waits and the most of the rest."""
+        found = self._once(case)
+        for _ in range(self._attempts - 1):
+            if not found.took < AGAIN_SECONDS or found.longest <= WAIT or case.unread:
+                break
+            again = self._once(case)
+            least = {name: min(getattr(found, name), getattr(again, name)) for name in ("took", "longest", "p99")}
+            most = {name: max(getattr(found, name), getattr(again, name)) for name in ("grew", "stays")}
+            found = replace(found, **least, **most)
+        return found
+
+    def _once(self, case: Case) -> Found:
+        server = self._prepare(case)
+        messages = case.build(replace(self._scale, port=server.port))
+        found = measure(server, case, messages, self._timeout)
+        changed = case.writes and not set(found.statuses) <= {"400", "401", "409", "413", "415", "422"}
+        kept = found.stays > max(KEPT, KEPT_PART * self._loaded)
+        if changed or kept or not math.isfinite(found.took + found.longest) or case.unread:
+            self.close()
+        return found
+
+    def _prepare(self, case: Case) -> Server:
+        """Return a server of the case's setting, and start one if there is none."""
+        if self._setting is not case.setting or (case.cold and self._warm):
+            self.close()
+        if self._server is None:
+            server = self._stack.enter_context(prepared(OURS))
+            server.command = ["env", "-C", str(self._project), sys.executable, "-m", "timeseries_project.serve"]
+            server.environment |= {**SETTINGS, "PORT": str(server.port), **case.setting.environment}
+            server.start()
+            self._server, self._setting, self._warm = server, case.setting, False
+            connection = Connection(server.port)
+            for message in stored(case.setting, self._scale) if not case.cold else ():
+                connection.send(message)
+            connection.close()
+        if not case.cold and not self._warm:
+            self._warm_up(self._server, case.setting)
+            self._loaded = resident(self._server)
+        self._warm = True
+        return self._server
+
+    def _warm_up(self, server: Server, setting: Setting) -> None:
+        # What is loaded and made at the first request is not what a request costs; questions about all that is
+        # stored would take too long here.
+        line = Line(server.port, time.perf_counter() + self._timeout)
+        for path in WARMING if setting is not Setting.FULL else ("/charts/transactions", "/nowhere", "/sign-in"):
+            line.ask(request("GET", path))
+        line.ask(request("POST", "/datapoints", b"[0]"))
+        line.close()
+
+    def close(self) -> None:
+        """End the server."""
+        self._stack.close()
+        self._server = self._setting = None
+
+
+def cases(scale: Scale) -> list[Case]:
+    """Return all cases, those of a setting beside one another."""
+    order = [*Setting]
+    return sorted([*heads(), *bodies(), *questions(), *answers()], key=lambda case: order.index(case.setting))
+
+
+def misses(case: Case, found: Found) -> list[str]:
+    """Return which goals a case misses."""
+    single = found.requests == 1 and found.sent < SMALL
+    wait, memory = (found.longest, MEMORY) if single else (found.p99, MEMORY_OF_MANY)
+    failures = [status for status in found.statuses if status.startswith("5") and status not in ("503", "507")]
+    faults = {
+        "wait": wait > WAIT,
+        "memory": found.grew > memory,
+        "processor": case.stranger and found.processor > PROCESSOR,
+        "stays": case.stranger and found.stays > LEFT,
+        "late": not math.isfinite(found.took),
+        "failure": bool(failures),
+    }
+    return [name for name, missed in faults.items() if missed]
+
+
+def cells(case: Case, found: Found, timeout: float) -> dict[str, str]:
+    """Return a row of the table, by column."""
+
+    def seconds(value: float) -> str:
+        return duration(value) if math.isfinite(value) else f"> {timeout:g} s"
+
+    times = f"{found.requests:,} × " if found.requests > 1 else ""
+    statuses = (f"{status} × {count:,}" if count > 1 else status for status, count in found.statuses.items())
+    shown = (
+        f"{case.group}: {case.name}",
+        times + size(found.sent),
+        ", ".join(statuses),
+        size(found.answered),
+        seconds(found.took),
+        seconds(found.longest),
+        seconds(found.p99),
+        size(max(found.grew, 0)),
+        size(max(found.stays, 0)),
+        duration(found.processor),
+    )
+    return dict(zip(COLUMNS, shown, strict=True))
+
+
+def table(text: str) -> dict[str, dict[str, str]]:
+    """Return the rows of a table that this script has printed, by their first cell."""
+    lines = [line.strip("| \n").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    names, rows = lines[0], lines[2:]
+    return {row[0]: dict(zip(names, map(str.strip, row), strict=False)) for row in rows}
+
+
+def run(arguments: argparse.Namespace) -> bool:
+    """Measure and print; return whether every goal is met."""
+    scale = Scale(arguments.series, arguments.body)
+    then = table(arguments.then.read_text()) if arguments.then else {}
+    earlier = [f"then: {name}" for name in THEN] if arguments.then else []
+    heading = [*COLUMNS[:2], *earlier, *COLUMNS[2:], "missed"]
+    print(f"{machine()}; {scale.series:,} series, bodies of {scale.body:,} bytes\n")
+    print(f"| {' | '.join(heading)} |\n| --- |{' ---: |' * (len(heading) - 2)} --- |", flush=True)
+    idle: list[float] = []
+    missed = 0
+    count = 0
+    with ExitStack() as stack:
+        bench = Bench(arguments, scale, stack)
+        for case in chosen(arguments, scale):
+            found = bench.measure(case)
+            row = cells(case, found, arguments.timeout)
+            before = [then.get(row["request"], {}).get(name, "") for name in THEN] if arguments.then else []
+            faults = misses(case, found)
+            values = [*row.values()]
+            print(f"| {' | '.join([*values[:2], *before, *values[2:], ', '.join(faults) or 'none'])} |", flush=True)
+            idle += found.idle
+            missed += bool(faults)
+            count += 1
+    alone = f"p99 {duration(percentile(idle, 99))}, longest {duration(max(idle))}" if idle else "unknown"
+    print(f"\nWait of the other client when nothing else is asked: {alone}.")
+    print(f"{count - missed} of {count} rows met every goal." if missed else f"All {count} rows met every goal.")
+    return not missed
+
+
+def chosen(arguments: argparse.Namespace, scale: Scale) -> Iterator[Case]:
+    """Yield the cases that the command line asks for."""
+    for case in cases(scale):
+        text = f"{case.group}: {case.name}"
+        if (case.quick or not arguments.quick) and (not arguments.only or any(part in text for part in arguments.only)):
+            yield case
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(description="What the dearest request of each kind costs.")
+    parser.add_argument("--quick", action="store_true", help="a few of each kind, smaller, in two minutes")
+    parser.add_argument("--series", type=int, help="series stored of the user who has all devices (750,000)")
+    parser.add_argument("--body", type=int, help="bytes of a decoded body (those of MAX_BODY_BYTES)")
+    parser.add_argument("--only", nargs="*", help="only rows whose name has one of these in it")
+    parser.add_argument("--project", type=Path, default=ROOT, help="the directory of the version to measure (this one)")
+    parser.add_argument("--then", type=Path, help="an earlier output, to be shown beside the present one")
+    parser.add_argument("--timeout", type=float, help="seconds after which a request is given up (60)")
+    parser.add_argument("--attempts", type=int, default=3, help="times to measure where others wait too long (3)")
+    arguments = parser.parse_args()
+    arguments.timeout = arguments.timeout or (10 if arguments.quick else 60)
+    arguments.series = arguments.series or (50_000 if arguments.quick else 750_000)
+    arguments.body = arguments.body or (4 * 2**20 if arguments.quick else 32 * 2**20)
+    arguments.project = arguments.project.resolve()
+    sys.exit(not run(arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -177,7 +177,11 @@ def _stand_by(port: int, message: bytes, pause: float, stop: Event, sender: Pipe
     samples = []
     while not stop.is_set():
         begin = time.perf_counter()
-        samples.append(Sample(begin, connection.timed(message)))
+        try:
+            samples.append(Sample(begin, connection.timed(message)))
+        except TimeoutError:  # so long at least
+            samples.append(Sample(begin, time.perf_counter() - begin))
+            break
         time.sleep(pause)
     sender.send(samples)
 

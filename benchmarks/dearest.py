@@ -1,6 +1,7 @@
 """The dearest request there is of each kind: what it costs the service, and what it costs everybody else.
 
-    python benchmarks/dearest.py [--quick] [--series 750000] [--only TEXT] [--project DIRECTORY] [--then FILE]
+    python benchmarks/dearest.py [--quick] [--series 750000] [--only TEXT]
+    python benchmarks/dearest.py --project DIRECTORY | --then FILE [--now FILE]
 
 Starts the production server, sends one request after the other, large and malformed ones, questions about all that is
 stored, answers of millions of rows, while another client asks for `/healthz` every millisecond, and prints a row for
@@ -11,13 +12,15 @@ each. Exits with 1 unless every row holds:
 - what needs no token takes 5 ms of processor time at most, and leaves nothing behind (10 MB at most),
 - every request is answered within a minute, and by no failure but 503 and 507.
 
-`--then FILE` shows an earlier output of this script, say of another version (`--project`), beside the present one.
+`--then FILE` shows an earlier output of this script, say of another version (`--project`), beside the present one;
+with `--now FILE` nothing is measured, and both are earlier ones.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -41,9 +44,11 @@ KEPT, KEPT_PART = 20e6, 0.05
 AGAIN_SECONDS = 5.0
 
 SETTINGS = {"BANDWIDTHS_FILE": "", "HOST": "127.0.0.1"}
-COLUMNS = ("request", "sent", "status", "answer", "took", "longest wait", "p99 wait", "memory", "stays", "processor")
-#: Columns of an earlier table that are shown beside the present ones.
-THEN = ("status", "took", "longest wait", "memory", "stays", "processor")
+COLUMNS = (
+    *("request", "sent", "status", "answer", "took", "longest wait", "p99 wait", "memory", "stays", "processor"),
+    "missed",
+)
+COMPARED = ("request", "sent", "then", "now", "missed")
 WARMING = ("/", "/datapoints", "/devices?format=api", "/charts/datapoints", "/metrics", "/nowhere", "/sign-in")
 
 
@@ -75,8 +80,7 @@ class Bench:
 
     def _once(self, case: Case) -> Found:
         server = self._prepare(case)
-        messages = case.build(replace(self._scale, port=server.port))
-        found = measure(server, case, messages, self._timeout)
+        found = measure(server, case, replace(self._scale, port=server.port), self._timeout)
         changed = case.writes and not set(found.statuses) <= {"400", "401", "409", "413", "415", "422"}
         kept = found.stays > max(KEPT, KEPT_PART * self._loaded)
         if changed or kept or not math.isfinite(found.took + found.longest) or case.unread:
@@ -159,44 +163,60 @@ def cells(case: Case, found: Found, timeout: float) -> dict[str, str]:
         size(max(found.grew, 0)),
         size(max(found.stays, 0)),
         duration(found.processor),
+        ", ".join(misses(case, found)) or "none",
     )
     return dict(zip(COLUMNS, shown, strict=True))
 
 
-def table(text: str) -> dict[str, dict[str, str]]:
+def table(path: Path) -> dict[str, dict[str, str]]:
     """Return the rows of a table that this script has printed, by their first cell."""
-    lines = [line.strip("| \n").split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    names, rows = lines[0], lines[2:]
-    return {row[0]: dict(zip(names, map(str.strip, row), strict=False)) for row in rows}
+    lines = [line.strip("| ").split(" | ") for line in path.read_text().splitlines() if line.startswith("| ")]
+    rows = [cells for cells in lines if len(cells) == len(COLUMNS) and cells[0] not in (COLUMNS[0], "---")]
+    return {cells[0]: dict(zip(COLUMNS, cells, strict=True)) for cells in rows}
+
+
+def compared(now: dict[str, str], then: dict[str, str] | None) -> dict[str, str]:
+    """Return a row that has what a request cost then, and what it costs now."""
+
+    def cost(row: dict[str, str] | None) -> str:
+        if row is None:
+            return ""
+        words = "{status} in {took}, others wait {longest wait}, {memory}, {processor} of processor time"
+        return words.format_map(row)
+
+    return {**now, "then": cost(then), "now": cost(now)}
 
 
 def run(arguments: argparse.Namespace) -> bool:
-    """Measure and print; return whether every goal is met."""
+    """Measure what is chosen, and print; return whether every goal is met."""
     scale = Scale(arguments.series, arguments.body)
-    then = table(arguments.then.read_text()) if arguments.then else {}
-    earlier = [f"then: {name}" for name in THEN] if arguments.then else []
-    heading = [*COLUMNS[:2], *earlier, *COLUMNS[2:], "missed"]
-    print(f"{machine()}; {scale.series:,} series, bodies of {scale.body:,} bytes\n")
-    print(f"| {' | '.join(heading)} |\n| --- |{' ---: |' * (len(heading) - 2)} --- |", flush=True)
+    columns = COMPARED if arguments.then else COLUMNS
+    then = table(arguments.then) if arguments.then else {}
+    if not arguments.now:
+        print(f"{machine()}; {scale.series:,} series, bodies of {scale.body:,} bytes\n")
+    print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}", flush=True)
     idle: list[float] = []
-    missed = 0
-    count = 0
+    missed = count = 0
+    for row in table(arguments.now).values() if arguments.now else measured(arguments, scale, idle):
+        shown = compared(row, then.get(row["request"]))
+        print(f"| {' | '.join(map(shown.__getitem__, columns))} |", flush=True)
+        missed += row["missed"] != "none"
+        count += 1
+    if idle:
+        alone = f"p99 {duration(percentile(idle, 99))}, longest {duration(max(idle))}"
+        print(f"\nThe other client's wait while nothing else is asked: {alone}.")
+    print(f"\n{count - missed} of {count} rows meet every goal.")
+    return not missed
+
+
+def measured(arguments: argparse.Namespace, scale: Scale, idle: list[float]) -> Iterator[dict[str, str]]:
+    """Measure the chosen cases, and collect what the other client waits while nothing else is asked."""
     with ExitStack() as stack:
         bench = Bench(arguments, scale, stack)
         for case in chosen(arguments, scale):
             found = bench.measure(case)
-            row = cells(case, found, arguments.timeout)
-            before = [then.get(row["request"], {}).get(name, "") for name in THEN] if arguments.then else []
-            faults = misses(case, found)
-            values = [*row.values()]
-            print(f"| {' | '.join([*values[:2], *before, *values[2:], ', '.join(faults) or 'none'])} |", flush=True)
             idle += found.idle
-            missed += bool(faults)
-            count += 1
-    alone = f"p99 {duration(percentile(idle, 99))}, longest {duration(max(idle))}" if idle else "unknown"
-    print(f"\nWait of the other client when nothing else is asked: {alone}.")
-    print(f"{count - missed} of {count} rows met every goal." if missed else f"All {count} rows met every goal.")
-    return not missed
+            yield cells(case, found, arguments.timeout)
 
 
 def chosen(arguments: argparse.Namespace, scale: Scale) -> Iterator[Case]:
@@ -216,9 +236,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="only rows whose name has one of these in it")
     parser.add_argument("--project", type=Path, default=ROOT, help="the directory of the version to measure (this one)")
     parser.add_argument("--then", type=Path, help="an earlier output, to be shown beside the present one")
+    parser.add_argument("--now", type=Path, help="an output to be shown in the place of what is measured")
     parser.add_argument("--timeout", type=float, help="seconds after which a request is given up (60)")
     parser.add_argument("--attempts", type=int, default=3, help="times to measure where others wait too long (3)")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # which ends the server, too
     arguments.timeout = arguments.timeout or (10 if arguments.quick else 60)
     arguments.series = arguments.series or (50_000 if arguments.quick else 750_000)
     arguments.body = arguments.body or (4 * 2**20 if arguments.quick else 32 * 2**20)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import count
 
 from client import request
 from dearest_cases import Build, Case, Scale, Setting
@@ -13,7 +15,7 @@ Headers = dict[str, bytes]
 LARGEST = 396_000
 #: Where headers are read: an open endpoint, a file, a token missing, no route, a form.
 PATHS = ("/healthz", "/static/style.css", "/datapoints", "/nowhere", "/sign-in")
-FORM = b"application/x-www-form-urlencoded"
+FORM = "application/x-www-form-urlencoded"
 
 #: Headers that were the dearest, in two sizes; the smaller ones are sent to each of PATHS, and after a 429.
 DEAREST: dict[str, Headers] = {
@@ -23,7 +25,7 @@ DEAREST: dict[str, Headers] = {
     "Accept: a/b;\" and 30,000 `;`": {"Accept": b'a/b;"' + b";" * 30_000},
 }  # fmt: skip
 
-#: All other headers that something may read, as large as may be; sent to an open endpoint and to one that is not.
+#: All other headers that something may read, as large as may be; sent to the first three of PATHS.
 LARGE: dict[str, Headers] = {
     "Accept of 33,000 types": {"Accept": b"a/b;q=0.1, " * 33_000},
     "Accept with 390,000 quotes": {"Accept": b'a/b;c="' + b'\\"' * 195_000},
@@ -68,36 +70,42 @@ TARGETS: dict[str, str] = {
     "/charts/datapoints and 60 kB, which ask for a token": "/charts/datapoints?" + "a=%22&" * (PARAMETERS // 6),
 }
 
-#: As much of a form as the page takes.
-FORMS = {
-    "`POST /sign-in`, 2,000 fields": b"a=1&" * 2_000,
-    "`POST /sign-in`, a `next` of 2,700 percent-encodings": b"next=/" + b"%22" * 2_700,
-    "`POST /sign-in`, a token of 8 kB": b"token=" + b"a" * 8_000,
+#: Bodies of those who have no token: as much of a form as the page takes, and what nobody asked for.
+SENT: dict[str, bytes] = {
+    "`POST /sign-in`, 2,000 fields": request("POST", "/sign-in", b"a=1&" * 2_000, FORM),
+    "`POST /sign-in`, a `next` of 2,700 encodings": request("POST", "/sign-in", b"next=/" + b"%22" * 2_700, FORM),
+    "`POST /sign-in`, a token of 8 kB": request("POST", "/sign-in", b"token=" + b"a" * 8_000, FORM),
+    "`POST /datapoints` of 900 kB": request("POST", "/datapoints", b"[" * 900_000),
 }
+
+_serial = count(10**6)
 
 QUICK = {*DEAREST, "Host with 390,000 digits", "Cookie of 98,000 pairs", "a path of 60 kB"}
 
 
-def headed(path: str, headers: Headers, method: str = "GET", body: bytes = b"") -> bytes:
-    """Spell a request with headers; a name may stand several times, with `|` and anything behind it."""
-    head = f"{method} {path} HTTP/1.1\r\n".encode()
-    if "Host" not in headers:
-        head += b"Host: 127.0.0.1\r\n"
-    if method != "GET":
-        head += b"Content-Length: %d\r\n" % len(body)
-    lines = (b"%s: %s\r\n" % (name.partition("|")[0].encode(), value) for name, value in headers.items())
-    return head + b"".join(lines) + b"\r\n" + body
+def headed(path: str, headers: Headers) -> bytes:
+    """Spell a question with headers; a name may stand several times, with `|` and anything behind it."""
+    host = {} if "Host" in headers else {"Host": b"127.0.0.1"}
+    lines = (b"%s: %s\r\n" % (name.partition("|")[0].encode(), value) for name, value in (host | headers).items())
+    return f"GET {path} HTTP/1.1\r\n".encode() + b"".join(lines) + b"\r\n"
 
 
-def _once(message: bytes) -> Build:
-    return lambda scale: [message]
+def _once(path: str, headers: Headers) -> Build:
+    """Return what builds a request whose headers are never twice the same: what is remembered costs little."""
+
+    def build(scale: Scale) -> list[bytes]:
+        number = b"%d" % next(_serial)
+        return [headed(path, {name: value + number for name, value in headers.items()})]
+
+    return build
 
 
 def _differing(name: str, value: str, size: int, *, path: str = "/healthz", times: int = 256) -> Build:
     """Return what builds requests of which each has another value of a header, padded to a size."""
 
     def build(scale: Scale) -> list[bytes]:
-        return [headed(path, {name: value.format(n).ljust(size, "1").encode()}) for n in range(times)]
+        numbers = (next(_serial) for _ in range(times))
+        return [headed(path, {name: value.format(n).ljust(size, "1").encode()}) for n in numbers]
 
     return build
 
@@ -112,16 +120,16 @@ def heads() -> Iterator[Case]:
         shown = f"`{name.replace('`;`', ';')}`"
         small = sum(map(len, headers.values())) < 100_000
         for path in PATHS if small else PATHS[:1]:
-            yield case(f"`{path}`, {shown}", _once(headed(path, headers)), quick=path == "/healthz")
+            yield case(f"`{path}`, {shown}", _once(path, headers), quick=path == "/healthz")
         if small:
-            yield case(f"429, {shown}", _once(headed("/datapoints", headers)), Setting.LIMITED)
+            yield case(f"429, {shown}", _once("/datapoints", headers), Setting.LIMITED)
     for name, headers in LARGE.items():
-        for path in ("/healthz", "/datapoints"):
-            yield case(f"`{path}`, {name}", _once(headed(path, headers)), quick=name in QUICK and path == "/healthz")
+        for path in PATHS[:3]:
+            yield case(f"`{path}`, {name}", _once(path, headers), quick=name in QUICK and path == "/healthz")
         if name.startswith("X-Forwarded-For"):
-            yield case(f"429, {name}", _once(headed("/datapoints", headers)), Setting.LIMITED)
+            yield case(f"429, {name}", _once("/datapoints", headers), Setting.LIMITED)
     for name, target in TARGETS.items():
-        yield case(name, _once(headed(target, {})), quick=name in QUICK)
+        yield case(name, _once(target, {}), quick=name in QUICK)
     accept = "text/{};a="
     yield case("256 different `Accept` of 30 kB", _differing("Accept", accept, 30_000), quick=True)
     for name, value in (
@@ -136,6 +144,9 @@ def heads() -> Iterator[Case]:
     yield case(f"256 different `{name}` of 396 kB", _differing(name, value, LARGEST, path=path), Setting.LIMITED)
     many = _differing(name, value, 0, path=path, times=5_000)
     yield case(f"5,000 different `{name}`", many, Setting.LIMITED)
-    for name, form in FORMS.items():
-        yield case(name, _once(headed("/sign-in", {"Content-Type": FORM}, "POST", form)))
-    yield case("`POST /datapoints` of 900 kB", lambda scale: [request("POST", "/datapoints", b"[" * 900_000)])
+    for name, message in SENT.items():
+        yield case(name, partial(_same, message))
+
+
+def _same(message: bytes, scale: Scale) -> list[bytes]:
+    return [message]

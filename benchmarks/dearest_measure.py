@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from client import Answer, BrokenAnswerError, Connection, Sample, bystander, request
-from dearest_cases import Case
+from dearest_cases import Case, Scale
 from report import percentile
 from servers import Server
 
@@ -73,8 +73,9 @@ class Line(Connection):
             yield piece
 
 
-def measure(server: Server, case: Case, messages: list[bytes], timeout: float) -> Found:
+def measure(server: Server, case: Case, scale: Scale, timeout: float) -> Found:
     """Send what a case consists of while another client asks for something small all the time."""
+    messages = case.build(scale)
     before, size = resident(server), max(map(len, messages))
     with bystander(server.port, HEALTH, PAUSE) as finish:
         time.sleep(ALONE)
@@ -95,7 +96,7 @@ def measure(server: Server, case: Case, messages: list[bytes], timeout: float) -
     idle, waits = _waits(samples, begin, end)
     cost = spent
     if case.stranger:
-        cost = spent / len(messages) if took / len(messages) > 0.5 else _cost(server, messages)
+        cost = spent / len(messages) if took / len(messages) > 0.5 else _cost(server, case, scale)
     longest, p99 = (max(waits), percentile(waits, 99)) if samples is not None else (math.inf, math.inf)
     sizes = (size, len(messages), statuses, answered)
     return Found(*sizes, took, longest, p99, peak - before, after - before, cost, idle)
@@ -119,7 +120,7 @@ def _waits(samples: list[Sample] | None, begin: float, end: float) -> tuple[list
     for sample in samples or ():
         if sample.begin + sample.seconds <= begin:
             idle.append(sample.seconds)
-        elif sample.begin < end:
+        elif sample.begin < end or len(waits) == 1:  # the next one at least
             times = int(sample.seconds / PAUSE) + 1
             waits += (sample.seconds - n * PAUSE for n in range(times))
     return idle[1:], waits  # the first one opened the connection
@@ -158,14 +159,15 @@ def _leave_unread(port: int, messages: list[bytes]) -> tuple[Counter[str], int]:
         return Counter({"unread": len(messages)}), 0
 
 
-def _cost(server: Server, messages: list[bytes]) -> float:
+def _cost(server: Server, case: Case, scale: Scale) -> float:
     """Return the processor time of one request, when nobody else asks anything."""
     line, costs = Line(server.port, time.perf_counter() + 10), []
     for _ in range(COSTED):
+        messages = case.build(scale)[:COSTED]  # others than before, which the server may know
         spent = processor_seconds(server)
-        for message in messages[:COSTED]:
+        for message in messages:
             line.ask(message)
-        costs.append((processor_seconds(server) - spent) / len(messages[:COSTED]))
+        costs.append((processor_seconds(server) - spent) / len(messages))
     line.close()
     return min(costs)
 

@@ -12,7 +12,8 @@ each. Exits with 1 unless every row holds:
 - what needs no token takes 5 ms of processor time at most, and leaves nothing behind (10 MB at most),
 - every request is answered within a minute, and by no failure but 503 and 507.
 
-`--then FILE` shows an earlier output of this script, say of another version (`--project`), beside the present one;
+On a busy machine others wait for the machine, too: a wait counts only as far as the server was at work meanwhile, and
+is measured again where it seems too long. `--then FILE` shows an earlier output of this script, say of another version (`--project`), beside the present one;
 with `--now FILE` nothing is measured, and both are earlier ones.
 """
 
@@ -132,14 +133,14 @@ def misses(case: Case, found: Found) -> list[str]:
     """Return which goals a case misses."""
     single = found.requests == 1 and found.sent < SMALL
     wait, memory = (found.longest, MEMORY) if single else (found.p99, MEMORY_OF_MANY)
-    failures = [status for status in found.statuses if status.startswith("5") and status not in ("503", "507")]
+    failures = [status for status in found.statuses if status[0] in "5c" and status not in ("503", "507")]
     faults = {
-        "wait": wait > WAIT,
+        "wait": min(wait, found.spent) > WAIT,
         "memory": found.grew > memory,
         "processor": case.stranger and found.processor > PROCESSOR,
         "stays": case.stranger and found.stays > LEFT,
         "late": not math.isfinite(found.took),
-        "failure": bool(failures),
+        "failure": bool(failures),  # or cut, without an answer
     }
     return [name for name, missed in faults.items() if missed]
 

@@ -28,6 +28,7 @@ class Setting(Enum):
     EMPTY = "nothing stored"
     FULL = "many series of one point each"
     OLD = "a point of 1970 and one of now"
+    LONG = "one device of many points, whose values cancel out, and one sensor of as many entries"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -81,6 +82,8 @@ def stored(setting: Setting, scale: Scale) -> Iterator[bytes]:
     if setting is Setting.OLD:
         points = [{"timestamp": when, "value": 1.5, "device": "old", "user": "old"} for when in (1, NOW - 1)]
         yield request("POST", "/datapoints", json.dumps(points).encode())
+    if setting is Setting.LONG:
+        yield from _long(scale)
     if setting is not Setting.FULL:
         return
     for start in range(0, scale.series, POINTS_A_BATCH):
@@ -91,11 +94,16 @@ def stored(setting: Setting, scale: Scale) -> Iterator[bytes]:
         yield _points(f"{_when(n, scale.users)},{n % 97}.5,{EVERYTHING},user-{n:07}" for n in numbers)
     for start in range(0, scale.sensors, POINTS_A_BATCH):
         numbers = range(start, min(start + POINTS_A_BATCH, scale.sensors))
-        entries = [
-            {"device_id": f"sensor-{n:07}", "timestamp": NOW - 1 - n % 3_600, "bytes_ts": n, "bytes_fs": 1}
-            for n in numbers
-        ]
-        yield request("POST", "/api/bandwidth", json.dumps(entries).encode())
+        yield _entries((f"sensor-{n:07}", NOW - 1 - n % 3_600) for n in numbers)
+
+
+def _long(scale: Scale) -> Iterator[bytes]:
+    """Yield a point and an entry a second; of the sums of the points' values little is left, which takes exactness."""
+    values = ("1e150", "1e-9", "-1e150", "0.1", "-1e140", "1e140", "3e-150")
+    for start in range(0, scale.series, POINTS_A_BATCH):
+        numbers = range(start, min(start + POINTS_A_BATCH, scale.series))
+        yield _points(f"{NOW - 60 - n},{values[n % len(values)]},long,long" for n in numbers)
+        yield _entries(("long", NOW - 60 - n) for n in numbers)
 
 
 def middle(scale: Scale) -> int:
@@ -112,9 +120,24 @@ def _points(rows: Iterator[str]) -> bytes:
     return request("POST", "/datapoints", "\n".join(["timestamp,value,device,user", *rows]).encode(), "text/csv")
 
 
+def _entries(rows: Iterator[tuple[str, int]]) -> bytes:
+    entries = [{"device_id": device, "timestamp": when, "bytes_ts": 1, "bytes_fs": 2} for device, when in rows]
+    return request("POST", "/api/bandwidth", json.dumps(entries).encode())
+
+
+def _spelt(path: str, scale: Scale) -> bytes:
+    """Return a question, whose path may name the middle of what is stored, the present, and a fine bucket."""
+    return request("GET", path.format(middle=middle(scale), now=NOW - 1, fine=-(-NOW // 2_950_000)))
+
+
+def _title(path: str) -> str:
+    """Return what a question is called, which is the same on another day."""
+    return f"`GET {path.format(middle='…', now='now', fine='…')}`"
+
+
 def _get(path: str) -> Build:
-    """Return what builds a single question; `{middle}` in it is the middle of what is stored."""
-    return lambda scale: [request("GET", path.replace("{middle}", str(middle(scale))))]
+    """Return what builds a single question."""
+    return lambda scale: [_spelt(path, scale)]
 
 
 def _cursor(scale: Scale) -> list[bytes]:
@@ -125,8 +148,18 @@ def _cursor(scale: Scale) -> list[bytes]:
     return [request("GET", f"/datapoints?limit=10000&cursor={json.loads(answer.body)['next']}")]
 
 
+def _in_gzip(path: str) -> Build:
+    return lambda scale: [_spelt(path, scale).replace(b"\r\n", b"\r\nAccept-Encoding: gzip\r\n", 1)]
+
+
 def _repeated(path: str, times: int) -> Build:
-    return lambda scale: [request("GET", path)] * times
+    return lambda scale: [_spelt(path, scale)] * times
+
+
+def _late(scale: Scale) -> list[bytes]:
+    """Return a batch of points between those of the long device, here and there."""
+    step = max(scale.series // 30_000, 1)
+    return [_points(f"{NOW - 60 - n}.5,1,long,long" for n in range(0, scale.series, step))]
 
 
 def _full(scale: Scale) -> list[bytes]:
@@ -202,8 +235,8 @@ QUESTIONS = (
 )
 
 OLD = "/statistics/devices/old"
-#: As many buckets as an answer may have, from 1970 to now.
-FINE = f"bucket={-(-NOW // 2_950_000)}s"
+#: With as many buckets as an answer may have, from 1970 to now.
+FINE = "bucket={fine}s"
 
 ANSWERS_QUICK = (f"{OLD}/avg?{FINE}",)
 ANSWERS = (
@@ -216,8 +249,29 @@ ANSWERS = (
     f"{OLD}/avg?{FINE}&fill=none",
     f"{OLD}/moving_avg?{FINE}&window_size=2147483647",
     f"{OLD}/moving_avg?{FINE}&window_size=2147483647&min_periods=1&fill=linear&format=csv",
-    f"{OLD}/avg?{FINE}&start={NOW - 1}",
+    f"{OLD}/moving_avg?{FINE}&window_size=100000&min_periods=1&fill=zero",
+    f"{OLD}/avg?{FINE}&start={{now}}",
     f"/charts/datapoints?device=old&{FINE}",
+)
+
+
+#: Questions about one that has many points.
+LONG = "/statistics/devices/long"
+LONGS = (
+    f"{LONG}/avg?bucket=366d",
+    f"{LONG}/avg?bucket=1s",
+    f"{LONG}/stddev?bucket=1h",
+    f"{LONG}/p99?bucket=366d",
+    f"{LONG}/p99?bucket=2s",
+    f"{LONG}/moving_avg?bucket=1s&window_size=1000",
+    f"{LONG}/moving_avg?bucket=1s&window_size=100000&min_periods=1",
+    f"{LONG}/moving_avg?bucket=7s&window_size=1000&fill=linear",
+    "/datapoints?limit=10000&device=long&start={middle}",
+    "/devices/long",
+    "/charts/datapoints?device=long&bucket=1s",
+    "/api/bandwidth?device_uuid=long&num_windows=10000&window_time=60",
+    "/api/bandwidth/devices/long",
+    "/charts/bandwidth?device_uuid=long&num_windows=10000&window_time=60",
 )
 
 
@@ -240,7 +294,10 @@ def questions() -> Iterator[Case]:
     )
     for path in deletions:
         build: Build = lambda scale, path=path: [request("DELETE", path)]  # type: ignore[misc]  # noqa: E731
-        yield Case(group, f"`DELETE {path}`", Setting.FULL, build, writes=path == deletions[-1])
+        yield Case(group, f"`DELETE {path}`", Setting.FULL, build, writes=True)
+    for path in LONGS:
+        yield Case(group, _title(path), Setting.LONG, _get(path), quick=path in LONGS[5:6])
+    yield Case(group, "`POST /datapoints`: 30,000 late points of one device", Setting.LONG, _late, writes=True)
 
 
 def answers() -> Iterator[Case]:
@@ -248,13 +305,9 @@ def answers() -> Iterator[Case]:
     group = "answer"
     for path in (*ANSWERS_QUICK, *ANSWERS):
         yield Case(group, _title(path), Setting.OLD, _get(path), quick=path in ANSWERS_QUICK)
-    packed = request("GET", f"{OLD}/avg?{FINE}").replace(b"\r\n", b"\r\nAccept-Encoding: gzip\r\n", 1)
-    yield Case(group, f"{_title(f'{OLD}/avg?{FINE}')} in gzip", Setting.OLD, lambda scale: [packed])
-    largest = _repeated(f"{OLD}/avg?{FINE}", 40)
+    finest = f"{OLD}/avg?{FINE}"
+    yield Case(group, f"{_title(finest)} in gzip", Setting.OLD, _in_gzip(finest))
+    largest = _repeated(finest, 40)
     yield Case(group, "forty readers of such an answer that do not read", Setting.OLD, largest, unread=True)
     default = _repeated(f"{OLD}/moving_avg?window_size=4", 40)
     yield Case(group, "forty readers of a moving average that do not read", Setting.OLD, default, unread=True)
-
-
-def _title(path: str) -> str:
-    return f"`GET {path.replace('{middle}', '…')}`"

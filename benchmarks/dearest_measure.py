@@ -41,7 +41,8 @@ class Found:
     p99: float
     grew: int  # resident memory, at its peak
     stays: int  # resident memory, afterwards
-    processor: float  # time of the server; of one request where it needs no token, else with the other client's
+    spent: float  # processor time of the server in all, with what the other client asked for
+    processor: float  # the same, or of a request that needs no token for itself
     idle: list[float]  # waits of the other client before
 
 
@@ -99,7 +100,7 @@ def measure(server: Server, case: Case, scale: Scale, timeout: float) -> Found:
         cost = spent / len(messages) if took / len(messages) > 0.5 else _cost(server, case, scale)
     longest, p99 = (max(waits), percentile(waits, 99)) if samples is not None else (math.inf, math.inf)
     sizes = (size, len(messages), statuses, answered)
-    return Found(*sizes, took, longest, p99, peak - before, after - before, cost, idle)
+    return Found(*sizes, took, longest, p99, peak - before, after - before, spent, cost, idle)
 
 
 def _samples(finish: Callable[[], list[Sample]]) -> list[Sample] | None:

@@ -149,12 +149,14 @@ class Sample(NamedTuple):
 
 
 @contextmanager
-def bystander(port: int, message: bytes, pause: float) -> Iterator[Callable[[], list[Sample]]]:
+def bystander(
+    port: int, message: bytes, pause: float, timeout: float = TIMEOUT
+) -> Iterator[Callable[[], list[Sample]]]:
     """Let another process send the same request again and again; the function given stops it and returns samples."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     stop = context.Event()
-    process = context.Process(target=_stand_by, args=(port, message, pause, stop, sender), daemon=True)
+    process = context.Process(target=_stand_by, args=(port, message, pause, timeout, stop, sender), daemon=True)
     process.start()
     sender.close()  # so that a bystander that fails ends the wait for its samples
 
@@ -171,9 +173,9 @@ def bystander(port: int, message: bytes, pause: float) -> Iterator[Callable[[], 
         process.kill()
 
 
-def _stand_by(port: int, message: bytes, pause: float, stop: Event, sender: Pipe) -> None:
+def _stand_by(port: int, message: bytes, pause: float, timeout: float, stop: Event, sender: Pipe) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
-    connection = Connection(port)
+    connection = Connection(port, timeout)
     samples = []
     while not stop.is_set():
         begin = time.perf_counter()

@@ -13,8 +13,8 @@ each. Exits with 1 unless every row holds:
 - every request is answered within a minute, and by no failure but 503 and 507.
 
 On a busy machine others wait for the machine, too: a wait counts only as far as the server was at work meanwhile, and
-is measured again where it seems too long. `--then FILE` shows an earlier output of this script, say of another version (`--project`), beside the present one;
-with `--now FILE` nothing is measured, and both are earlier ones.
+is measured again where it seems too long. `--then FILE` shows an earlier output, say of another version (`--project`),
+beside the present one; with `--now FILE` nothing is measured, and both are earlier ones.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def measure(server: Server, case: Case, scale: Scale, timeout: float) -> Found:
     """Send what a case consists of while another client asks for something small all the time."""
     messages = case.build(scale)
     before, size = resident(server), max(map(len, messages))
-    with bystander(server.port, HEALTH, PAUSE) as finish:
+    with bystander(server.port, HEALTH, PAUSE, timeout) as finish:
         time.sleep(ALONE)
         server.forget_peak()
         spent, begin = processor_seconds(server), time.perf_counter()

@@ -43,6 +43,8 @@ WAIT, MEMORY, MEMORY_OF_MANY, PROCESSOR, LEFT = 0.050, 100e6, 256e6, 0.005, 10e6
 KEPT, KEPT_PART = 20e6, 0.05
 #: Where others wait too long it is measured again, unless the server was at work so long that it is to blame.
 TO_BLAME = 4 * WAIT
+#: What is taken of several measurements.
+SHORTEST, LARGEST = ("took", "longest", "p99", "spent"), ("grew", "stays")
 
 SETTINGS = {"BANDWIDTHS_FILE": "", "HOST": "127.0.0.1"}
 COLUMNS = (

@@ -307,7 +307,12 @@ def answers() -> Iterator[Case]:
         yield Case(group, _title(path), Setting.OLD, _get(path), quick=path in ANSWERS_QUICK)
     finest = f"{OLD}/avg?{FINE}"
     yield Case(group, f"{_title(finest)} in gzip", Setting.OLD, _in_gzip(finest))
-    largest = _repeated(finest, 40)
-    yield Case(group, "forty readers of such an answer that do not read", Setting.OLD, largest, unread=True)
-    default = _repeated(f"{OLD}/moving_avg?window_size=4", 40)
-    yield Case(group, "forty readers of a moving average that do not read", Setting.OLD, default, unread=True)
+    for path, setting in (
+        (finest, Setting.OLD),
+        (f"{OLD}/moving_avg?window_size=4", Setting.OLD),
+        (f"{OLD}/p99?{FINE}&fill=previous", Setting.OLD),
+        (f"{LONG}/moving_avg?bucket=1s&window_size=1000", Setting.LONG),
+        ("/devices", Setting.FULL),
+    ):
+        name = f"forty that do not read: {_title(path)}"
+        yield Case(group, name, setting, _repeated(path, 40), unread=True)

@@ -148,6 +148,10 @@ def _cursor(scale: Scale) -> list[bytes]:
     return [request("GET", f"/datapoints?limit=10000&cursor={json.loads(answer.body)['next']}")]
 
 
+def _delete(path: str) -> Build:
+    return lambda scale: [request("DELETE", path)]
+
+
 def _in_gzip(path: str) -> Build:
     return lambda scale: [_spelt(path, scale).replace(b"\r\n", b"\r\nAccept-Encoding: gzip\r\n", 1)]
 
@@ -293,8 +297,7 @@ def questions() -> Iterator[Case]:
         "/users/everyone/datapoints",
     )
     for path in deletions:
-        build: Build = lambda scale, path=path: [request("DELETE", path)]  # type: ignore[misc]  # noqa: E731
-        yield Case(group, f"`DELETE {path}`", Setting.FULL, build, writes=True)
+        yield Case(group, f"`DELETE {path}`", Setting.FULL, _delete(path), writes=True)
     for path in LONGS:
         yield Case(group, _title(path), Setting.LONG, _get(path), quick=path in LONGS[5:6])
     yield Case(group, "`POST /datapoints`: 30,000 late points of one device", Setting.LONG, _late, writes=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -25,12 +26,13 @@ def filled(before: bytes, item: bytes, after: bytes = b"") -> Body:
 
 
 def counted(before: bytes, item: str, after: bytes = b"", *, most: int = 1 << 30) -> Body:
-    """Repeat an item that has a number in it: `{n}`, six digits of it as `{n:06}`, or the like."""
+    """Repeat an item that has a number in it: `{n}`, six digits of it as `{n:06}`, or the like; `{now}` is the time."""
 
     def build(size: int) -> bytes:
-        longest = len(item.format(n=size // 10))
+        now = int(time.time() * 1_000)
+        longest = len(item.format(n=size // 10, now=now))
         times = min((size - len(before) - len(after)) // longest, most)
-        return before + "".join(item.format(n=n) for n in range(times)).encode() + after
+        return before + "".join(item.format(n=n, now=now) for n in range(times)).encode() + after
 
     return build
 
@@ -118,13 +120,13 @@ BANDWIDTH: dict[str, tuple[str, Body]] = {
 }
 AMOUNT = '{{{{"amount":{},"timestamp":{}}}}}'
 TRANSACTIONS: dict[str, tuple[str, Body]] = {
-    "JSON, valid ones": (JSON, array(AMOUNT.format("{n}", NOW * 1_000))),
-    "JSON, amounts with an exponent": (JSON, array(AMOUNT.format("{n}e0", f"{NOW * 1_000}.0"))),
+    "JSON, valid ones": (JSON, array(AMOUNT.format("{n}", "{now}"))),
+    "JSON, amounts with an exponent": (JSON, array(AMOUNT.format("{n}e0", "{now}.0"))),
     "JSON, all too old": (JSON, array(AMOUNT.format("1", "1"))),
     "JSON, all faulty": (JSON, array(AMOUNT.format('"x"', "1"))),
     "JSON, empty lists": (JSON, array("[]")),
     "JSON, empty objects": (JSON, array("{{}}")),
-    "NDJSON, amounts with an exponent": (NDJSON, counted(b"", AMOUNT.format("{n}e0", f"{NOW * 1_000}.0") + "\n")),
+    "NDJSON, amounts with an exponent": (NDJSON, counted(b"", AMOUNT.format("{n}e0", "{now}.0") + "\n")),
     'CSV, rows `"1",1`': (CSV, filled(b"amount,timestamp\n", b'"1",1\n')),
 }
 BODIES = {"/datapoints": DATAPOINTS, "/api/bandwidth": BANDWIDTH, "/api/transactions": TRANSACTIONS}

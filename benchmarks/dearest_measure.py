@@ -78,16 +78,16 @@ def measure(server: Server, case: Case, scale: Scale, timeout: float) -> Found:
     """Send what a case consists of while another client asks for something small all the time."""
     messages = case.build(scale)
     before, size = resident(server), max(map(len, messages))
-    with bystander(server.port, HEALTH, PAUSE, timeout) as finish:
+    with bystander(server.port, HEALTH, PAUSE, timeout) as finish, ExitStack() as unread:
         time.sleep(ALONE)
         server.forget_peak()
         spent, begin = processor_seconds(server), time.perf_counter()
         if case.unread:
-            statuses, answered = _leave_unread(server.port, messages)
+            statuses, answered = _leave_unread(server.port, messages, unread)
         else:
             statuses, answered = _ask(server.port, case, messages, begin + timeout)
         end, spent = time.perf_counter(), processor_seconds(server) - spent
-        # Those of what is left unread are measured while they are.
+        # While what is left unread still is.
         peak, after = resident(server, peak=True), resident(server)
         time.sleep(ALONE)
         samples = _samples(finish)
@@ -148,16 +148,15 @@ def _ask(port: int, case: Case, messages: list[bytes], deadline: float) -> tuple
     return Counter(status for status, _ in found), sum(size for _, size in found)
 
 
-def _leave_unread(port: int, messages: list[bytes]) -> tuple[Counter[str], int]:
-    """Send requests and read nothing for a time."""
-    with ExitStack() as stack:
-        for message in messages:
-            one = stack.enter_context(socket.socket())
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            one.connect(("127.0.0.1", port))
-            one.sendall(message)
-        time.sleep(UNREAD_SECONDS)
-        return Counter({"unread": len(messages)}), 0
+def _leave_unread(port: int, messages: list[bytes], until: ExitStack) -> tuple[Counter[str], int]:
+    """Send requests and read nothing for a time; the connections are closed with the stack."""
+    for message in messages:
+        one = until.enter_context(socket.socket())
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        one.connect(("127.0.0.1", port))
+        one.sendall(message)
+    time.sleep(UNREAD_SECONDS)
+    return Counter({"unread": len(messages)}), 0
 
 
 def _cost(server: Server, case: Case, scale: Scale) -> float:

@@ -16,7 +16,14 @@ from bandwidth.protocol import DeviceSummary, FullError, Held, Store, Totals, Wi
 from bandwidth.windows import BandwidthStore
 from timeseries_project import clock, shared
 from timeseries_project.columns import Keys
-from timeseries_project.faults import CapacityReachedError, FaultError, UnknownKeyError, refuse_future
+from timeseries_project.faults import (
+    MAX_SHOWN_KEY,
+    CapacityReachedError,
+    FaultError,
+    UnknownKeyError,
+    refuse_future,
+    shown,
+)
 from timeseries_project.summation import Integers
 
 #: Devices that an overview names.
@@ -137,7 +144,7 @@ def _full(error: FullError) -> CapacityReachedError:
 
 
 def _unknown(device: str) -> UnknownKeyError:
-    return UnknownKeyError(f"The device {device!r} was never seen.")
+    return UnknownKeyError(f"The device {shown(device, MAX_SHOWN_KEY)!r} was never seen.")
 
 
 def listing_load(path: str) -> int:

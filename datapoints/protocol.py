@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
+import numpy as np
+
 from timeseries_project.columns import Keys
 from timeseries_project.summation import Floats, Integers
 
@@ -18,6 +20,9 @@ AXES: tuple[Axis, Axis] = ("device", "user")
 
 #: The bucket whose sums are kept as points arrive; its multiples are built from these.
 QUARTER_HOUR = 15 * 60 * 1_000_000
+
+#: Duplicates of a batch that are told at most; a batch may have millions.
+LISTED = 100
 
 
 class Point(NamedTuple):
@@ -66,11 +71,12 @@ class Totals(NamedTuple):
 
 
 class DuplicatePointsError(ValueError):
-    """Points that exist already, or occur twice in one batch; `positions` are theirs, ascending."""
+    """Points of a batch that exist already, or occur in it twice: how many, and the positions of the first hundred."""
 
-    def __init__(self, positions: list[int]) -> None:
+    def __init__(self, positions: Integers) -> None:
         super().__init__(f"{len(positions)} duplicate points")
-        self.positions = positions
+        self.count = len(positions)
+        self.positions: list[int] = np.sort(positions)[:LISTED].tolist()
 
 
 class FullError(Exception):

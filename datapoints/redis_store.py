@@ -106,14 +106,14 @@ class RedisStore:
             batch.keep(times[batch.positions] >= oldest)
             created = len(times) - len(batch)
         repeated = batch.repeated()
-        twice = batch.positions[repeated].tolist()
-        if twice:
+        twice = batch.positions[repeated]
+        if len(twice):
             batch.keep(~repeated)
         groups = batch.groups() if len(batch) else []
-        whole = len(groups) == 1 and (skip_duplicates or not twice)
+        whole = len(groups) == 1 and (skip_duplicates or not len(twice))
         while groups:
             if not whole:
-                groups = self._checked(batch, groups, [] if skip_duplicates else twice, skip_duplicates, oldest)
+                groups = self._checked(batch, groups, twice, skip_duplicates, oldest)
                 whole = True
             rest = np.zeros(len(batch), dtype=bool)
             divisions = []
@@ -127,14 +127,14 @@ class RedisStore:
                 elif skip_duplicates:
                     rest[answer.found] = False
                 else:
-                    raise DuplicatePointsError(sorted(batch.positions[answer.found].tolist()))
+                    raise DuplicatePointsError(batch.positions[answer.found])
             for row in divisions:
                 batch.divide(row)
             batch.keep(rest)
             groups = batch.groups() if len(batch) else []
         return created
 
-    def _checked(self, batch: Batch, groups: list[Group], twice: list[int], skip: bool, oldest: int) -> list[Group]:
+    def _checked(self, batch: Batch, groups: list[Group], twice: Integers, skip: bool, oldest: int) -> list[Group]:
         """Look through a batch that takes several calls, before the first adds; return what each is to bring.
 
         Leaves out what is stored where duplicates are skipped, and divides what is too much for one call.
@@ -154,8 +154,8 @@ class RedisStore:
                     unseen.append(row)
                 series += new
             groups = [group for group in batch.groups() if group.span.start in unseen] if unseen else []
-        if not skip and (twice or found):
-            raise DuplicatePointsError(sorted([*twice, *batch.positions[found].tolist()]))
+        if not skip and (len(twice) or found):
+            raise DuplicatePointsError(np.concatenate((twice, batch.positions[found])))
         if found:
             kept = np.ones(len(batch), dtype=bool)
             kept[found] = False

@@ -38,12 +38,14 @@ from datapoints.store import SeriesStore
 from timeseries_project import clock, shared
 from timeseries_project.columns import Column, ColumnarRows, Keys
 from timeseries_project.faults import (
+    MAX_SHOWN_KEY,
     AlreadyExistsError,
     CapacityReachedError,
     FieldError,
     InvalidInputError,
     UnknownKeyError,
     refuse_future,
+    shown,
 )
 from timeseries_project.summation import Floats, Integers
 from timeseries_project.timestamps import MICROSECONDS
@@ -129,7 +131,7 @@ def datapoints_add(
         raise _full(error) from None
     except DuplicatePointsError as error:
         raise AlreadyExistsError(
-            f"{len(error.positions)} of these datapoints exist already, or occur twice in the batch.",
+            f"{error.count:,} of these datapoints exist already, or occur twice in the batch.",
             (FieldError("", "exists already.", position) for position in error.positions),
         ) from None
     return Added(created, len(timestamp) - created)
@@ -188,7 +190,7 @@ def _full(error: FullError) -> CapacityReachedError:
 
 
 def _unknown(axis: Axis, key: str) -> UnknownKeyError:
-    return UnknownKeyError(f"There are no datapoints of the {axis} {key!r}.")
+    return UnknownKeyError(f"There are no datapoints of the {axis} {shown(key, MAX_SHOWN_KEY)!r}.")
 
 
 class BucketRows(ColumnarRows):

@@ -184,7 +184,7 @@ class SeriesStore:
             duplicate[1:] |= (times[1:] == times[:-1]) & (series[1:] == series[:-1])
             if duplicate.any():
                 if not skip_duplicates:
-                    raise DuplicatePointsError(sorted(order[duplicate].tolist()))
+                    raise DuplicatePointsError(order[duplicate])
                 kept = ~duplicate
                 series, times, values, pages = series[kept], times[kept], values[kept], pages[kept]
             added = len(times)

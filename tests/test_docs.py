@@ -281,7 +281,8 @@ def test_files_that_a_document_names_exist(document: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
     assert not [link for link in links if not (document.parent / link).exists()]
     named = re.findall(r"`([\w.-]+(?:/[\w.-]+)+\.(?:py|lua|js|html|yml|json|txt|md))`", text)
-    assert not [path for path in named if not (ROOT / path).exists() and not path.startswith("__")]
+    bases = (ROOT, ROOT / "timeseries_project")  # api/views.py is short for the latter's
+    assert not [path for path in named if not any((base / path).exists() for base in bases)]
 
 
 def test_the_table_of_settings_is_complete() -> None:

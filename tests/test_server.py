@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from timeseries_project.serve import STOP_SECONDS
+from timeseries_project.tests.test_http_conventions import POLICY
 
 ROOT = Path(__file__).resolve().parents[1]
 LINE = '{"timestamp":%d,"value":1,"device":"%s","user":"u"}\n'
@@ -29,17 +30,22 @@ CHUNKED = b"%b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson
 class Served:
     """A running server."""
 
+    command: tuple[str, ...] = ("-m", "timeseries_project.serve")
+    #: Whether it leaves its children behind, and so must be stopped as a group.
+    forks = False
+
     def __init__(self, **environment: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "timeseries_project.serve"],
+            [sys.executable, *(word.format(port=self.port) for word in self.command)],
             cwd=ROOT,
             env=os.environ | {"PORT": str(self.port), "MAX_BODY_BYTES": str(LIMIT)} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            process_group=0 if self.forks else None,
         )
 
     def connect(self) -> socket.socket:
@@ -100,7 +106,7 @@ def server() -> Iterator[Served]:
 def test_speaks_the_same_contract(server: Served) -> None:
     status, response, body = server.request("GET", "/healthz")
     assert (status, body, response.headers["Content-Length"]) == (200, b'{"status":"ok"}', "15")
-    assert response.headers["Content-Security-Policy"] == "default-src 'self'; img-src 'self' data:"
+    assert response.headers["Content-Security-Policy"] == POLICY
     for method, path, expected in (
         ("GET", "/nope", 404),
         ("DELETE", "/devices/%FF/datapoints", 400),

@@ -30,8 +30,8 @@ from timeseries_project.wsgi import PunctualHandler, Utf8Request  # first: it na
 # isort: split
 from timeseries_project import clock, offload, sign_in
 from timeseries_project.api import access
-from timeseries_project.api.errors import BodyTooSlow, TooManyBodies
-from timeseries_project.api.middleware import FAULT
+from timeseries_project.api.errors import BodyTooSlow, HeadersTooLarge, TooManyBodies
+from timeseries_project.api.headers import FAULT, MAX_BLOCK
 from timeseries_project.bodies import Bodies, Receive, drain
 
 Scope = dict[str, Any]
@@ -119,6 +119,8 @@ class Application(PunctualHandler):
         Where it is larger, the rest stays unread, and CONTENT_LENGTH tells the parser, which refuses. What is wrong
         with how it comes is left in the environment, and answered in the place of the request.
         """
+        if FAULT in environ:
+            return b"", False
         declared = environ.get("CONTENT_LENGTH", "")
         chunked = "HTTP_TRANSFER_ENCODING" in environ
         if not chunked and (not declared.isdecimal() or declared == "0"):
@@ -154,7 +156,10 @@ def _environ(scope: Scope) -> dict[str, Any]:
         "REMOTE_ADDR": client[0],
         "wsgi.url_scheme": scope.get("scheme", "http"),
     }
-    for name, value in scope["headers"]:
+    headers = scope["headers"]
+    if sum(len(name) + len(value) for name, value in headers) > MAX_BLOCK:
+        environ[FAULT], headers = HeadersTooLarge(), ()
+    for name, value in headers:
         key = _HEADER_KEYS.get(name)
         if key is None:
             if b"_" in name:

@@ -54,10 +54,41 @@ class Keys:
         self.codes: Integers = np.fromiter(map(codes.__getitem__, keys), dtype=np.int64, count=len(keys))
         self.names = list(codes)
 
+    def __len__(self) -> int:
+        return len(self.codes)
+
     @classmethod
     def of(cls, keys: Sequence[str] | Keys) -> Keys:
         """Return keys as such a column, if they are not one already. O(rows)."""
         return keys if isinstance(keys, Keys) else cls(keys)
+
+
+class KeyColumn:
+    """A column of keys that grows by portions.
+
+    >>> column = KeyColumn()
+    >>> for portion in (["b", "a", "b"], Keys(["c", "a"])):
+    ...     column.extend(portion)
+    >>> column.keys().names, column.keys().codes.tolist()
+    (['b', 'a', 'c'], [0, 1, 0, 2, 1])
+    """
+
+    def __init__(self) -> None:
+        self._codes = _Codes()
+        self._portions: list[Integers] = []
+
+    def extend(self, keys: Sequence[str] | Keys) -> None:
+        """Append keys. O(keys)."""
+        portion = Keys.of(keys)
+        codes = np.fromiter(map(self._codes.__getitem__, portion.names), dtype=np.int64, count=len(portion.names))
+        self._portions.append(codes[portion.codes])
+
+    def keys(self) -> Keys:
+        """Return the column. O(keys)."""
+        keys = Keys.__new__(Keys)
+        keys.codes = np.concatenate(self._portions or [np.empty(0, dtype=np.int64)])
+        keys.names = list(self._codes)
+        return keys
 
 
 def find_keys(keys: Iterable[str], search: str | None, limit: int | None) -> list[str]:

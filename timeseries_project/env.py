@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: What a bearer token is made of (RFC 6750 section 2.1).
 _B68TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+#: A token of fewer characters draws a warning at the start.
+SHORT_TOKEN = 16
 _RATE = re.compile(r"([1-9][0-9]{0,8})\s*/\s*([a-z]+)", re.ASCII)
 #: Seconds in the units of a length of time, and in those of a rate.
 LENGTHS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}

@@ -74,6 +74,7 @@ REASONS = {
     415: "unsupported",
     422: "future",
     429: "rate_limited",
+    431: "headers_too_large",
     503: "unavailable",
     507: "capacity",
 }

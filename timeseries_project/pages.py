@@ -16,7 +16,7 @@ from timeseries_project import timestamps
 from timeseries_project.api import access, throttling
 from timeseries_project.api.errors import NotAllowed, problem_details
 from timeseries_project.api.negotiation import asked_format, prefers_html
-from timeseries_project.faults import FaultError
+from timeseries_project.faults import FaultError, shown
 
 Page = Callable[[HttpRequest], HttpResponse]
 Context = dict[str, Any]
@@ -66,7 +66,7 @@ def read_only(page: Page) -> Page:
         throttling.require(request)
         access.require(request)
         if (wanted := asked_format(request)) not in (None, "html"):
-            raise NotAcceptable(f"There is no format {wanted!r} here; there is html.")
+            raise NotAcceptable(f"There is no format {shown(wanted)!r} here; there is html.")
         return page(request)
 
     return checked

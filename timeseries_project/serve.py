@@ -6,6 +6,7 @@ HOST=127.0.0.1 PORT=8000 python -m timeseries_project.serve
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
@@ -39,6 +40,8 @@ def main() -> None:
             # Where they count what /metrics adds up; before anything that counts is imported.
             counts = stack.enter_context(TemporaryDirectory(prefix="timeseries-metrics-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
+            # What one signs the others must know, however they come by their settings.
+            os.environ["DJANGO_SECRET_KEY"] = env.text("DJANGO_SECRET_KEY", secrets.token_urlsafe(50))
         _serve(host, port, workers)
 
 

@@ -11,7 +11,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 _WHEEL_FILES = BASE_DIR / "timeseries_project" / "files"
 FILES_DIR = _WHEEL_FILES if _WHEEL_FILES.is_dir() else BASE_DIR
 
-# Nothing signed outlives the process, so a key made at its start is as good as a kept one.
+# It signs the cookies of the sign-in page, and no more: with a key made at the start they end with the process.
 SECRET_KEY = env.text("DJANGO_SECRET_KEY", get_random_secret_key())
 DEBUG = env.boolean("DJANGO_DEBUG", default=False)
 ALLOWED_HOSTS = env.hosts("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
@@ -24,6 +24,7 @@ API_TOKENS = tuple(env.tokens("API_TOKENS"))
 API_TOKENS_FOR_READS = env.boolean("API_TOKENS_FOR_READS", default=False)
 if API_TOKENS_FOR_READS and not API_TOKENS:
     env.refuse("API_TOKENS_FOR_READS", "needs API_TOKENS, else nobody could read.")
+SIGN_IN_HOURS = env.integer("SIGN_IN_HOURS", 12, least=1, most=8_760)
 RATE_LIMIT = env.rate("RATE_LIMIT")
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, least=0, most=10)
 MAX_DATAPOINTS = env.integer("MAX_DATAPOINTS", 50_000_000, least=1, most=10**10)
@@ -63,8 +64,8 @@ MIDDLEWARE = [
     "timeseries_project.observation.ObservationMiddleware",  # first: it sees what the others answer
     "django.middleware.security.SecurityMiddleware",
     "timeseries_project.api.middleware.HeadersMiddleware",
+    "timeseries_project.api.middleware.RequestGuardMiddleware",  # what it refuses, it refuses of static files too
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "timeseries_project.api.middleware.RequestGuardMiddleware",
 ]
 ROOT_URLCONF = "timeseries_project.urls"
 WSGI_APPLICATION = "timeseries_project.wsgi.application"

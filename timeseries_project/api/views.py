@@ -28,6 +28,7 @@ from timeseries_project.api.fields import WireField
 from timeseries_project.api.schema import HealthSerializer, answer, problems
 from timeseries_project.api.serializers import InputSerializer, NoParameters
 from timeseries_project.columns import ColumnarRows
+from timeseries_project.faults import shown
 
 
 class Request(BaseRequest):
@@ -97,7 +98,7 @@ class AdmittingView(APIView):
         In this order, and before anything else is looked at. The permission authenticates, if it wants to know.
         """
         if request.method not in self.allowed_methods:
-            raise MethodNotAllowed(str(request.method))  # whatever the client accepts
+            raise MethodNotAllowed(shown(str(request.method)))  # whatever the client accepts
         self.check_throttles(request)
         self.check_permissions(request)
         self.format_kwarg = None

@@ -34,6 +34,10 @@ KEYS = [
     "\\",
 ]
 
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 
 
@@ -337,7 +341,7 @@ class TestBrowsableApi:
         response = api.get(path, headers={"Accept": BROWSER})
         text = response.content.decode()
         assert response["Content-Type"] == "text/html; charset=utf-8"
-        assert response["Content-Security-Policy"] == "default-src 'self'; img-src 'self' data:"
+        assert response["Content-Security-Policy"] == POLICY
         assert "<style" not in text
         assert 'rel="icon"' in text
 
@@ -368,7 +372,7 @@ class TestBrowsableApi:
 
 
 SAFE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:",
+    "Content-Security-Policy": POLICY,
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",

@@ -148,6 +148,7 @@ def test_the_sample_listing_is_loaded() -> None:
         ("TRUSTED_PROXIES", "11"),
         ("HSTS_SECONDS", "1y"),
         ("BODY_TIMEOUT_SECONDS", "0"),
+        ("SEND_TIMEOUT_SECONDS", "3601"),
         ("MAX_DATAPOINTS", "0"),
         ("MAX_SERIES", "a million"),
         ("MAX_BANDWIDTH_ENTRIES", "-1"),

@@ -15,8 +15,9 @@ import struct
 import sys
 import termios
 import threading
-import time
 from contextlib import suppress
+
+from timeseries_project import clock
 
 #: A deadline is looked at so many times before it ends, and every so many seconds at least.
 LOOKS, MOST_SECONDS = 4, 5.0
@@ -42,10 +43,9 @@ class SlowReaders:
             threading.Thread(target=self._watch, name="slow-readers", daemon=True).start()
 
     def _watch(self) -> None:
-        pause = min(self._seconds / LOOKS, MOST_SECONDS)
-        while True:
-            time.sleep(pause)
-            self.look(time.monotonic())
+        pause, never = min(self._seconds / LOOKS, MOST_SECONDS), threading.Event()
+        while not never.wait(pause):
+            self.look(clock.elapsed())
 
     def look(self, now: float) -> int:
         """Reset the connections of which nothing was taken for too long; return how many. O(open descriptors).

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from django.test import Client
+from django.http import StreamingHttpResponse
+from django.test import Client, RequestFactory
 
 from datapoints import services
 from timeseries_project import answers
 from timeseries_project.answers import FREE, SENDING, SMALL, Answers, TooManyAnswersError
+from timeseries_project.api.answer_budget import AnswerBudgetMiddleware
 
 LONG = "/statistics/devices/long/avg"
 
@@ -88,6 +90,27 @@ def test_a_long_answer_is_counted_until_it_is_closed(client: Client, budget: Ans
     response.close()
     response.close()
     assert budget.held == 0
+
+
+def test_an_answer_that_is_refused_is_closed(rf: RequestFactory, budget: Answers) -> None:
+    refused = StreamingHttpResponse(iter([b"long"]))
+    budget.held = 3 * 2**20
+    assert AnswerBudgetMiddleware(lambda request: refused)(rf.get("/")).status_code == 503
+    assert refused.closed
+
+
+def test_a_long_answer_is_counted_with_its_columns(client: Client, budget: Answers) -> None:
+    count = 10_000
+    services.datapoints_add(
+        timestamp=[900_000_000 * i for i in range(1, count)],
+        value=[1.0] * (count - 1),
+        device=["long"] * (count - 1),
+        user=["u"] * (count - 1),
+        now=10**16,
+    )
+    response = client.get(LONG)
+    assert budget.held == 24 * count + SENDING
+    response.close()
 
 
 def test_what_was_asked_to_be_done_is_never_refused(client: Client, budget: Answers) -> None:

@@ -203,8 +203,10 @@ class BucketRows(ColumnarRows):
         width: int,
         columns: Callable[[int, int], tuple[Column, ...]],
         first: int,
+        nbytes: int,
     ) -> None:
         self.names = names
+        self.nbytes = nbytes
         self._numbers = numbers
         self._width = width
         self._columns = columns
@@ -275,7 +277,7 @@ def statistics(
         values, counts = timeline.values(first, last)
         return (counts if aggregate is Aggregate.COUNT else values, counts)
 
-    return _rows(("timestamp", "value", "count"), question, timeline, numbers, columns)
+    return _rows(("timestamp", "value", "count"), question, timeline, numbers, columns, timeline.nbytes)
 
 
 def moving_average(
@@ -297,7 +299,8 @@ def moving_average(
     question = _Question(axis, key, bucket, start, end, fill, now)
     timeline, numbers = _timeline(question, Aggregate.AVG, window=window_size)
     averages = timeline.moving_average(window_size, min_periods or window_size)
-    return _rows(("timestamp", "value"), question, timeline, numbers, lambda first, last: (averages(first, last),))
+    nbytes = timeline.nbytes + timeline.windows_nbytes(window_size)
+    return _rows(("timestamp", "value"), question, timeline, numbers, lambda a, b: (averages(a, b),), nbytes)
 
 
 def drawing(
@@ -338,13 +341,14 @@ def _rows(
     timeline: Timeline,
     numbers: range,
     columns: Callable[[int, int], tuple[Column, ...]],
+    nbytes: int,
 ) -> BucketRows:
     """Lay out the rows of an answer; where empty buckets are left out, only the others are rows."""
     if question.fill is not Fill.NONE:
-        return BucketRows(names, numbers, question.bucket, columns, numbers.start)
+        return BucketRows(names, numbers, question.bucket, columns, numbers.start, nbytes)
     first, last = timeline.rank(numbers.start), timeline.rank(numbers.stop)
     _refuse_too_many(last - first)
-    return BucketRows(names, timeline.numbers[first:last], question.bucket, columns, first)
+    return BucketRows(names, timeline.numbers[first:last], question.bucket, columns, first, nbytes)
 
 
 def _timeline(question: _Question, aggregate: Aggregate, *, window: int) -> tuple[Timeline, range]:

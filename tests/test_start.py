@@ -150,6 +150,7 @@ def test_the_sample_listing_is_loaded() -> None:
         ("BODY_TIMEOUT_SECONDS", "0"),
         ("SIGN_IN_HOURS", "0"),
         ("SIGN_IN_HOURS", "8761"),
+        ("SEND_TIMEOUT_SECONDS", "3601"),
         ("MAX_DATAPOINTS", "0"),
         ("MAX_SERIES", "a million"),
         ("MAX_BANDWIDTH_ENTRIES", "-1"),

@@ -26,6 +26,8 @@ class ColumnarRows(ABC):
 
     #: The columns' names, in order.
     names: tuple[str, ...]
+    #: Memory that they hold until the last is worked out.
+    nbytes: int = 0
 
     @abstractmethod
     def __len__(self) -> int:

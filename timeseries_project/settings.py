@@ -35,6 +35,7 @@ STORAGE = env.storage("STORAGE_URL")
 STORAGE_TIMEOUT_SECONDS = env.integer("STORAGE_TIMEOUT_SECONDS", 2, least=1, most=60)
 MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", 32 * 2**20, least=1, most=2**40)
 BODY_TIMEOUT_SECONDS = env.integer("BODY_TIMEOUT_SECONDS", 60, least=1, most=3_600)
+SEND_TIMEOUT_SECONDS = env.integer("SEND_TIMEOUT_SECONDS", 30, least=1, most=3_600)
 
 # The load balancer speaks TLS with the clients and plain HTTP with this process, and says in a header which it was.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
@@ -66,6 +67,7 @@ MIDDLEWARE = [
     "timeseries_project.api.middleware.HeadersMiddleware",
     "timeseries_project.api.middleware.RequestGuardMiddleware",  # what it refuses, it refuses of static files too
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "timeseries_project.api.answer_budget.AnswerBudgetMiddleware",
 ]
 ROOT_URLCONF = "timeseries_project.urls"
 WSGI_APPLICATION = "timeseries_project.wsgi.application"

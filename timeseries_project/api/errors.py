@@ -86,6 +86,14 @@ class TooManyBodies(HeaderedError):
     default_detail = "Too many large bodies are on their way at once; nothing was stored. Send this one again."
 
 
+class TooManyAnswers(HeaderedError):
+    """The long answers that are under way take as much memory as they may."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    headers = MappingProxyType({"Retry-After": "1"})
+    default_detail = "Too many long answers are under way at once. Ask again, or for less."
+
+
 class UnknownEncoding(UnsupportedMediaType, HeaderedError):
     """The body has a content encoding that is not read here (RFC 9110 section 12.5.3 names those that are)."""
 

@@ -171,11 +171,13 @@ class ApiView(AdmittingView):
         if not isinstance(renderer, renderers.JSONRenderer | renderers.CSVRenderer):
             return response
         charset = f"; charset={renderer.charset}" if renderer.charset else ""
-        return StreamingHttpResponse(
+        stream = StreamingHttpResponse(
             renderer.stream(rows),
             status=response.status_code,
             headers={**response.headers, "Content-Type": f"{renderer.media_type}{charset}"},
         )
+        stream.nbytes = rows.nbytes  # type: ignore[attr-defined]  # ours, for the budget of answers
+        return stream
 
 
 class ApiViewSet(ViewSetMixin, ApiView):  # type: ignore[misc]  # as the framework combines them itself

@@ -33,6 +33,7 @@ def asking(application: Application) -> Ask:
         } | headers
         scope = {
             "type": "http",
+            "server": ("127.0.0.1", 1),
             "method": method,
             "raw_path": path.partition("?")[0].encode(),
             "query_string": path.partition("?")[2].encode(),

@@ -79,6 +79,18 @@ def duration(name: str, *, most_days: int) -> int | None:
     refuse(name, f"must be a whole number and s, m, h or d, from 1s to {most_days}d, like 30d, not {value!r}.")
 
 
+def address() -> tuple[str, int]:
+    """Return where the server listens: HOST and PORT."""
+    return text("HOST", "127.0.0.1"), integer("PORT", 8_000, least=1, most=65_535)
+
+
+def server_url() -> str:
+    """Return the URL at which this machine reaches the server: a name that means everywhere is no place to go to."""
+    host, port = address()
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def words(name: str, default: str) -> list[str]:
     """Return the comma-separated words, without blanks around them."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

@@ -26,8 +26,7 @@ MAX_CONCURRENT = 100_000
 
 def main() -> None:
     """Check the settings, load the listing, and serve until SIGTERM or SIGINT."""
-    host = env.text("HOST", "127.0.0.1")
-    port = env.integer("PORT", 8000, least=1, most=65_535)
+    host, port = env.address()
     workers = env.integer("WORKERS", 1, least=1, most=64)
     if workers > 1 and env.storage("STORAGE_URL") is None:
         reason = "each process would answer from its own share of the data in memory"

@@ -4,9 +4,12 @@ from pathlib import Path
 
 from django.core.management.utils import get_random_secret_key
 
-from timeseries_project import env, logs
+from timeseries_project import __version__, env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Templates and static files lie beside the packages in the repository; the wheel has them in here (pyproject.toml).
+_WHEEL_FILES = BASE_DIR / "timeseries_project" / "files"
+FILES_DIR = _WHEEL_FILES if _WHEEL_FILES.is_dir() else BASE_DIR
 
 # It signs the cookies of the sign-in page, and no more: with a key made at the start they end with the process.
 SECRET_KEY = env.text("DJANGO_SECRET_KEY", get_random_secret_key())
@@ -74,7 +77,7 @@ TEST_RUNNER = "timeseries_project.testing.PytestRunner"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],  # before the apps' own: ours override those of the framework
+        "DIRS": [FILES_DIR / "templates"],  # before the apps' own: ours override those of the framework
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -85,7 +88,7 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [FILES_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # no collectstatic is needed, debug on or off
 
 USE_TZ = True
@@ -110,7 +113,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Time-series statistics",
     "DESCRIPTION": "Averages, windows and sliding statistics of live time series, kept in memory.",
-    "VERSION": "1.0.0",
+    "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": REST_FRAMEWORK["DEFAULT_PERMISSION_CLASSES"],
     "APPEND_COMPONENTS": {

@@ -172,7 +172,7 @@ class InputSerializer(Serializer[Any]):
                 errors.append(FieldError(name, NOT_NULL, index))
             else:
                 try:
-                    values[name] = field.from_text(value) if text else field.to_internal_value(value)
+                    values[name] = field.from_cell(value) if text else field.to_internal_value(value)
                 except ValidationError as error:
                     errors.append(FieldError(name, _sentence(error), index))
         return values

@@ -6,10 +6,19 @@ Plain Python and NumPy; knows no framework. As elsewhere, what is named `commit.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator, Sequence
+from functools import partial
+from threading import Lock
+
+import numpy as np
 
 from datapoints.protocol import AXES, Axis
 from datapoints.vacancies import Vacancies
+from timeseries_project.key_order import KeyOrder
 from timeseries_project.summation import Integers
+
+#: Names that are copied while the lock is held.
+NAMES_AT_ONCE = 8192
 
 Pair = tuple[str, str]
 
@@ -17,7 +26,9 @@ Pair = tuple[str, str]
 class SeriesNames:
     """The series of each pair of a device and a user, known by dense numbers that are given out again."""
 
-    def __init__(self) -> None:
+    def __init__(self, lock: Lock) -> None:
+        """Take the store's lock, which is held wherever it is not told otherwise."""
+        self._lock = lock
         self.numbers: dict[Pair, int] = {}
         #: The (device, user) of each number; those of dropped series are free to be given again.
         self.pairs: list[Pair] = []
@@ -25,6 +36,22 @@ class SeriesNames:
         self.members: dict[Axis, dict[str, array[int]]] = {"device": {}, "user": {}}
         self._sides = [(self.members[axis], array("i"), place) for place, axis in enumerate(AXES)]
         self._vacant = Vacancies()
+        #: Devices and users in order, which are asked without the lock.
+        self.orders: dict[Axis, KeyOrder] = {axis: KeyOrder(lock, partial(self._names, axis)) for axis in AXES}
+
+    def _names(self, axis: Axis) -> Iterator[Sequence[str]]:
+        """Yield all devices or users, and some that are no more; the lock is not held."""
+        place, begin = AXES.index(axis), 0
+        while begin < len(self.pairs):
+            with self._lock:
+                pairs = self.pairs[begin : begin + NAMES_AT_ONCE]
+            yield list({pair[place] for pair in pairs})
+            begin += NAMES_AT_ONCE
+
+    def series(self, axis: Axis, keys: Sequence[str]) -> Integers:
+        """Return the series of some devices or users, key by key. O(these)."""
+        groups = self.members[axis]
+        return np.frombuffer(b"".join(groups.get(key, b"") for key in keys), dtype=np.int32)
 
     def vacant(self, count: int) -> list[int]:
         """Return so many numbers that no series has, and make room for their names."""
@@ -45,6 +72,7 @@ class SeriesNames:
             members = groups.get(pair[place])
             if members is None:
                 members = groups[pair[place]] = array("i")
+                self.orders[AXES[place]].note(pair[place])
             positions[number] = len(members)
             members.append(number)
 

@@ -158,6 +158,16 @@ class SeriesPool:
         """Copy the quarter-hours numbered start <= number < stop, in the same way."""
         return BucketSums(*self._sums.read(series, start, stop))
 
+    def first_points(
+        self, series: Integers, start: int, stop: int, count: int
+    ) -> tuple[Integers, Integers, Floats]:
+        """Copy of each series the first `count` points with start <= time < stop, or some more.
+
+        Columns: where in `series` the point's series stands, times, values; in any order.
+        """
+        owners, times, values = self._points.read_first(series, start, stop, count)
+        return owners, times, values
+
     def points_from(self, series: int, start: int) -> Iterator[tuple[int, float]]:
         """Yield the points of a series at and after `start`, oldest first."""
         return self._points.items_from(series, start)

@@ -69,7 +69,7 @@ def _chooser(query: dict[str, Any]) -> Context:
     """Return the list of devices, each with a link to a chart that shows some of its data if possible."""
     return {
         "listed": device_rows(services.devices_list(limit=MAX_LISTED), query),
-        "total_devices": services.totals().devices,
+        "total_devices": services.devices_count(),
         "choosing": True,
     }
 

@@ -237,7 +237,7 @@ class BandwidthStore:
         with self._writing, self._lock:
             self._devices, self._turn = empty
             self._busiest = busiest
-            self._order.forget()
+            self._order.commit_forget()
             self._entries = self._room = 0
 
     def _known(self, device_id: str, oldest: int) -> DeviceRows:

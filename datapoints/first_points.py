@@ -98,7 +98,8 @@ class FirstPoints:
         self._names += map(self._pairs.__getitem__, series.tolist())
         if after is not None and after[0] == start:
             equal = np.flatnonzero(times == start)
-            known = [i for i, owner in zip(equal, owners[equal].tolist(), strict=True) if self._names[owner] <= after[1:]]
+            names = map(self._names.__getitem__, owners[equal].tolist())
+            known = equal[[name <= after[1:] for name in names]]
             owners, times, values = (np.delete(column, known) for column in (owners, times, values))
         self._times = np.concatenate((self._times, times))
         self._values = np.concatenate((self._values, values))

@@ -158,9 +158,7 @@ class SeriesPool:
         """Copy the quarter-hours numbered start <= number < stop, in the same way."""
         return BucketSums(*self._sums.read(series, start, stop))
 
-    def first_points(
-        self, series: Integers, start: int, stop: int, count: int
-    ) -> tuple[Integers, Integers, Floats]:
+    def first_points(self, series: Integers, start: int, stop: int, count: int) -> tuple[Integers, Integers, Floats]:
         """Copy of each series the first `count` points with start <= time < stop, or some more.
 
         Columns: where in `series` the point's series stands, times, values; in any order.

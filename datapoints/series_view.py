@@ -70,8 +70,10 @@ class PortionedView:
     ViewChangedError if one was, or begins before all of them did.
     """
 
-    def __init__(self, pool: SeriesPool, pairs: list[Pair], lock: Lock, series: Integers, names: Sequence[Pair]) -> None:
-        """Take series with the names that they have; the lock is not held. Changed names raise ViewChangedError."""
+    def __init__(
+        self, pool: SeriesPool, pairs: list[Pair], lock: Lock, series: Integers, names: Sequence[Pair]
+    ) -> None:
+        """Take series, and the names that they have in `pairs`. The lock is not held; may raise ViewChangedError."""
         self._pool = pool
         self._pairs = pairs
         self._lock = lock

@@ -28,7 +28,7 @@ from datapoints.protocol import (
 from datapoints.series import SeriesPool
 from datapoints.series_view import PortionedView, SeriesView
 from timeseries_project.columns import Keys, gathered, matching, run_lengths, run_starts, stable_order
-from timeseries_project.key_order import KeyOrder, in_order
+from timeseries_project.key_order import in_order
 from timeseries_project.offload import give_way, leave_loop
 from timeseries_project.summation import Floats, Integers
 

@@ -69,7 +69,7 @@ class Application(PunctualHandler):
         body, complete = await self._body(environ, receive)
         response = await self._respond(environ, body)
         try:
-            await _answer(response, scope["method"], receive, send)
+            await _answer(response, scope["method"], receive, send, self._threads)
         finally:
             if response.streaming:
                 response.close()
@@ -185,7 +185,9 @@ def _limit(environ: dict[str, Any]) -> int:
     return 0 if refused else settings.MAX_BODY_BYTES
 
 
-async def _answer(response: HttpResponseBase, method: str, receive: Receive, send: Send) -> None:
+async def _answer(
+    response: HttpResponseBase, method: str, receive: Receive, send: Send, threads: ThreadPoolExecutor
+) -> None:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
     if response.cookies:
         headers += [(b"set-cookie", morsel.OutputString().encode("latin-1")) for morsel in response.cookies.values()]
@@ -197,7 +199,12 @@ async def _answer(response: HttpResponseBase, method: str, receive: Receive, sen
     if method != "HEAD":
         # Sending does not tell that the client has gone, and a long answer to nobody costs as much as to one.
         gone = asyncio.ensure_future(_disconnected(receive))
-        for part in cast(Iterator[bytes], response.streaming_content):
+        parts, loop = iter(cast(Iterator[bytes], response.streaming_content)), asyncio.get_running_loop()
+        in_threads = getattr(response, "takes_threads", False)
+        while True:
+            part = await loop.run_in_executor(threads, next, parts, None) if in_threads else next(parts, None)
+            if part is None:
+                break
             await asyncio.sleep(0)  # the others' turn; sending alone may not wait
             if gone.done():
                 return

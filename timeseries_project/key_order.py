@@ -44,12 +44,12 @@ class KeyOrder:
         if self._new is None:
             return
         if len(self._new) > max(NEW_AT_LEAST, self._length // 2):
-            self.forget()
+            self.commit_forget()
         else:
             self._new.append(key)
 
-    def forget(self) -> None:
-        """Give the order up: it will be built when it is asked for; the lock is held, or nobody else knows the store."""
+    def commit_forget(self) -> None:
+        """Give the order up: it will be built when it is asked for. The lock is held."""
         self._blocks = self._new = None
 
     def after(self, key: str | None, count: int, known: Collection[str]) -> tuple[list[str], str | None]:
@@ -66,7 +66,7 @@ class KeyOrder:
                     if self._blocks is not None and not self._place_new():
                         return self._read(key, count, known)
                 except BaseException:
-                    self.forget()
+                    self.commit_forget()
                     raise
             leave_loop()
             give_way()
@@ -94,7 +94,7 @@ class KeyOrder:
         if self._blocks is None:
             return
         if self._length > 2 * len(known) + NEW_AT_LEAST or len(self._blocks) > 8 * (len(known) // BLOCK) + 64:
-            self.forget()
+            self.commit_forget()
 
     def _place_new(self) -> bool:
         """Put some of the keys in their place that are new; return whether there are more. The lock is held."""

@@ -25,6 +25,7 @@ from rest_framework.viewsets import ViewSetMixin
 
 from timeseries_project.api import renderers
 from timeseries_project.api.fields import WireField
+from timeseries_project.api.listings import PortionedRows
 from timeseries_project.api.schema import HealthSerializer, answer, problems
 from timeseries_project.api.serializers import InputSerializer, NoParameters
 from timeseries_project.columns import ColumnarRows
@@ -104,6 +105,12 @@ class AdmittingView(APIView):
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
 
 
+class PortionedResponse(StreamingHttpResponse):
+    """A streamed answer whose next part may have to wait, for a lock or for a storage: it is taken in a thread."""
+
+    takes_threads = True
+
+
 class ApiView(AdmittingView):
     """A view that reads its query string before it does anything, and streams long columnar answers."""
 
@@ -165,13 +172,13 @@ class ApiView(AdmittingView):
         for name, value in self.headers.items():
             response.headers[name] = value
         rows = response.data
-        if not isinstance(rows, ColumnarRows) or len(rows) <= renderers.SLICE:
+        if not (isinstance(rows, ColumnarRows) and len(rows) > renderers.SLICE) and not isinstance(rows, PortionedRows):
             return response
         if not isinstance(renderer, renderers.JSONRenderer | renderers.CSVRenderer):
             return response
         charset = f"; charset={renderer.charset}" if renderer.charset else ""
-        return StreamingHttpResponse(
-            renderer.stream(rows),
+        return (PortionedResponse if isinstance(rows, PortionedRows) else StreamingHttpResponse)(
+            renderer.stream(rows, self.row_fields()),
             status=response.status_code,
             headers={**response.headers, "Content-Type": f"{renderer.media_type}{charset}"},
         )

@@ -28,7 +28,7 @@ from datapoints.protocol import (
 from datapoints.series import SeriesPool
 from datapoints.series_view import PortionedView, SeriesView
 from timeseries_project.columns import Keys, gathered, matching, run_lengths, run_starts, stable_order
-from timeseries_project.key_order import in_order
+from timeseries_project.key_order import order_of
 from timeseries_project.offload import give_way, leave_loop
 from timeseries_project.summation import Floats, Integers
 
@@ -299,20 +299,16 @@ class SeriesStore:
 
     def _portioned(self, axis: Axis, key: str, series: Integers) -> PortionedView:
         """Return a view of many series of a device or user, by the other key. The lock is not held."""
-        pool, names = self._pool, self._names
-        place = AXES.index(axis)
-        found: dict[str, tuple[int, Pair]] = {}
+        pool, names, place = self._pool, self._names, AXES.index(axis)
+        pairs: list[Pair] = []
         for begin in range(0, len(series), AT_ONCE):
             with self._lock:
-                for number in series[begin : begin + AT_ONCE].tolist():
-                    pair = names.pairs[number]
-                    if pair[place] != key or names.numbers.get(pair) != number:
-                        raise ViewChangedError
-                    found[pair[1 - place]] = number, pair
+                pairs += map(names.pairs.__getitem__, series[begin : begin + AT_ONCE].tolist())
             give_way()
-        ordered = [found[other] for other in in_order(found)]
-        numbers = np.array([number for number, _ in ordered])
-        return PortionedView(pool, names.pairs, self._lock, numbers, [pair for _, pair in ordered])
+        if any(pair[place] != key for pair in pairs):
+            raise ViewChangedError
+        order = order_of([pair[1 - place] for pair in pairs])
+        return PortionedView(pool, names.pairs, self._lock, series[order], [pairs[i] for i in order])
 
     def keys(
         self,

@@ -136,19 +136,15 @@ class KeyOrder:
 
 
 def blocks_of(portions: Iterable[Sequence[str]]) -> list[list[str]]:
-    """Return keys in order, each once, in blocks of about a thousand, one at least. No step takes long.
-
-    Keys chosen by chance divide them, so that nobody who chooses keys can make a block large.
-    """
+    """Return keys in order, each once, in blocks of about a thousand, one at least. No step takes long."""
     keys = [key for portion in portions for key in portion]
     if len(keys) <= BLOCK:
         return [sorted(set(keys))]
     leave_loop()
-    bounds = sorted(set(sample(keys, len(keys) // BLOCK)))
+    bounds = _bounds_of(keys)
     blocks: list[list[str]] = [[] for _ in range(len(bounds) + 1)]
     for key in keys:
         blocks[bisect_right(bounds, key)].append(key)
-    # Chance makes some of them ten times as large as others.
     return [part for block in blocks if block for part in _divided(sorted(set(block)))]
 
 
@@ -160,3 +156,20 @@ def _divided(keys: list[str]) -> Iterator[list[str]]:
 def in_order(keys: Iterable[str]) -> list[str]:
     """Return distinct keys in order, as `sorted` does, in steps of which none takes long. O(n log n)."""
     return [key for block in blocks_of([list(keys)]) for key in block]
+
+
+def order_of(keys: Sequence[str]) -> list[int]:
+    """Return the places of keys in their order, in the same way."""
+    bounds = _bounds_of(keys)
+    blocks: list[list[int]] = [[] for _ in range(len(bounds) + 1)]
+    for place, key in enumerate(keys):
+        blocks[bisect_right(bounds, key)].append(place)
+    return [place for block in blocks for place in sorted(block, key=keys.__getitem__)]
+
+
+def _bounds_of(keys: Sequence[str]) -> list[str]:
+    """Return keys that divide keys into blocks of about a thousand. Chance makes some ten times as large as others.
+
+    They are chosen by chance, so that nobody who chooses the keys can make a block large.
+    """
+    return sorted(set(sample(keys, len(keys) // BLOCK)))

@@ -99,8 +99,9 @@ class FirstPoints:
         if after is not None and after[0] == start:
             equal = np.flatnonzero(times == start)
             names = map(self._names.__getitem__, owners[equal].tolist())
-            known = equal[[name <= after[1:] for name in names]]
-            owners, times, values = (np.delete(column, known) for column in (owners, times, values))
+            beyond = np.ones(len(times), dtype=bool)
+            beyond[equal] = [name > after[1:] for name in names]
+            owners, times, values = owners[beyond], times[beyond], values[beyond]
         self._times = np.concatenate((self._times, times))
         self._values = np.concatenate((self._values, values))
         self._owners = np.concatenate((self._owners, owners))

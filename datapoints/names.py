@@ -51,7 +51,17 @@ class SeriesNames:
     def series(self, axis: Axis, keys: Sequence[str]) -> Integers:
         """Return the series of some devices or users, key by key. O(these)."""
         groups = self.members[axis]
-        return np.frombuffer(b"".join(groups.get(key, b"") for key in keys), dtype=np.int32)
+        joined = b"".join(groups.get(key, b"") for key in keys)
+        return np.frombuffer(joined, dtype=np.int32).astype(np.int64)
+
+    def matching(self, device: str | None, user: str | None) -> Integers | slice:
+        """Return the series of a device, of a user, of both or of all, the latter with numbers that no series has."""
+        if device is not None and user is not None:
+            pair = (device, user)
+            return np.array([self.numbers[pair]] if pair in self.numbers else [], dtype=np.int64)
+        if device is not None:
+            return self.series("device", [device])
+        return slice(None) if user is None else self.series("user", [user])
 
     def vacant(self, count: int) -> list[int]:
         """Return so many numbers that no series has, and make room for their names."""

@@ -115,7 +115,7 @@ class PagedColumns:
             self._fills[pages] = 0
         return pages
 
-    def read(self, series: Sequence[int], start: int, stop: int) -> tuple[NDArray[Any], ...]:
+    def read(self, series: Sequence[int] | Integers, start: int, stop: int) -> tuple[NDArray[Any], ...]:
         """Copy keys with start <= key < stop, and their cells: columns, series by series.
 
         Those of a series are in order except inside a page. O(log n for each series + what is copied).
@@ -147,7 +147,7 @@ class PagedColumns:
             owners.extend([owner] * len(found))
             pages.extend(found)
         owner_of = np.concatenate((at[in_tail], np.array(owners, dtype=np.int64)))
-        index = np.concatenate((self._tails[numbers[in_tail]], np.array(pages, dtype=np.int64)))
+        index: Integers = np.concatenate((self._tails[numbers[in_tail]], np.array(pages)), dtype=np.int64)
         keys = self._keys.take(index, axis=0)
         wanted = (keys >= start) & (keys < stop)
         rows = np.repeat(owner_of, np.count_nonzero(wanted, axis=1))

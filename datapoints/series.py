@@ -146,7 +146,7 @@ class SeriesPool:
         self._points.commit_cut(cut.points)
         self._sums.commit_cut(cut.sums)
 
-    def points(self, series: Sequence[int], start: int, stop: int) -> tuple[Integers, Floats]:
+    def points(self, series: Sequence[int] | Integers, start: int, stop: int) -> tuple[Integers, Floats]:
         """Copy the times and values of points with start <= time < stop, series by series.
 
         Those of one series are almost in order. O(log n for each series + points copied).
@@ -154,7 +154,7 @@ class SeriesPool:
         times, values = self._points.read(series, start, stop)
         return times, values
 
-    def sums(self, series: Sequence[int], start: int, stop: int) -> BucketSums:
+    def sums(self, series: Sequence[int] | Integers, start: int, stop: int) -> BucketSums:
         """Copy the quarter-hours numbered start <= number < stop, in the same way."""
         return BucketSums(*self._sums.read(series, start, stop))
 

@@ -11,10 +11,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from datapoints.names import Pair
+from datapoints.names import Pair, SeriesNames
 from datapoints.page_plans import LARGEST, NO_KEY
-from datapoints.protocol import QUARTER_HOUR, BucketSums, ViewChangedError
+from datapoints.protocol import AXES, QUARTER_HOUR, Axis, BucketSums, ViewChangedError
 from datapoints.series import SeriesPool
+from timeseries_project.key_order import order_of
 from timeseries_project.offload import give_way, leave_loop
 from timeseries_project.summation import Floats, Integers
 
@@ -85,6 +86,22 @@ class PortionedView:
         #: The times of the oldest point and of the newest one.
         self.first, self.last = int(firsts.min()), int(lasts.max())
         self._sizes = np.maximum(counts, POINTS_AT_ONCE // SERIES_AT_ONCE)
+
+    @classmethod
+    def of(
+        cls, pool: SeriesPool, names: SeriesNames, lock: Lock, axis: Axis, key: str, series: Integers
+    ) -> PortionedView:
+        """Open a view of the series that a device or user has, by the other key. The lock is not held."""
+        place = AXES.index(axis)
+        pairs: list[Pair] = []
+        for begin in range(0, len(series), SERIES_AT_ONCE):
+            with lock:
+                pairs += map(names.pairs.__getitem__, series[begin : begin + SERIES_AT_ONCE].tolist())
+            give_way()
+        if any(pair[place] != key for pair in pairs):
+            raise ViewChangedError
+        order = order_of([pair[1 - place] for pair in pairs])
+        return cls(pool, names.pairs, lock, series[order], [pairs[i] for i in order])
 
     def before(self, time: int) -> int | None:
         """Return the time of the last point before `time`, if any. O(series * log n)."""

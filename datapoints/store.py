@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from datapoints.first_points import FirstPoints, Wanted
+from datapoints.key_summaries import SERIES_SUMMED_UP, first_of, summed_up
 from datapoints.names import Pair, SeriesNames
 from datapoints.page_plans import LARGEST
 from datapoints.protocol import (
@@ -23,12 +24,10 @@ from datapoints.protocol import (
     Point,
     Totals,
     View,
-    ViewChangedError,
 )
 from datapoints.series import SeriesPool
 from datapoints.series_view import PortionedView, SeriesView
 from timeseries_project.columns import Keys, gathered, matching, run_lengths, run_starts, stable_order
-from timeseries_project.key_order import order_of
 from timeseries_project.offload import give_way, leave_loop
 from timeseries_project.summation import Floats, Integers
 
@@ -227,14 +226,10 @@ class SeriesStore:
             self._cut(behind, oldest)
         self._swept = end
 
-    def _behind(self, series: Integers, oldest: int) -> Integers:
-        """Return those of some series that have points before `oldest`. The lock is held."""
-        return series[self._pool.firsts[series] < oldest]
-
     def _settle(self, series: Integers, oldest: int) -> None:
         """Drop all points before `oldest` of some series. The lock is held."""
         if oldest:
-            behind = self._behind(series, oldest)
+            behind = series[self._pool.firsts[series] < oldest]
             if len(behind):
                 self._cut(behind, oldest)
 
@@ -244,7 +239,8 @@ class SeriesStore:
             return
         with self._lock:
             self._sweep(oldest)
-            behind = self._behind(self._names.series(axis, keys), oldest)
+            series = self._names.series(axis, keys)
+            behind = series[self._pool.firsts[series] < oldest]
         if len(behind) > DROPPED_FROM:
             leave_loop()
             for begin in range(0, len(behind), DROPPED_FROM):
@@ -295,20 +291,7 @@ class SeriesStore:
                 yield SeriesView(self._pool, np.array(numbers))
                 return
         leave_loop()
-        yield self._portioned(axis, key, series)
-
-    def _portioned(self, axis: Axis, key: str, series: Integers) -> PortionedView:
-        """Return a view of many series of a device or user, by the other key. The lock is not held."""
-        pool, names, place = self._pool, self._names, AXES.index(axis)
-        pairs: list[Pair] = []
-        for begin in range(0, len(series), AT_ONCE):
-            with self._lock:
-                pairs += map(names.pairs.__getitem__, series[begin : begin + AT_ONCE].tolist())
-            give_way()
-        if any(pair[place] != key for pair in pairs):
-            raise ViewChangedError
-        order = order_of([pair[1 - place] for pair in pairs])
-        return PortionedView(pool, names.pairs, self._lock, series[order], [pairs[i] for i in order])
+        yield PortionedView.of(self._pool, self._names, self._lock, axis, key, series)
 
     def keys(
         self,
@@ -341,47 +324,29 @@ class SeriesStore:
                 leave_loop()
             keys = matching(keys, search)
             while keys:
-                some, keys = self._some_of(axis, keys, count if size is None else size)
+                with self._lock:
+                    end = first_of(names, axis, keys[: count if size is None else size])
+                some, keys = keys[:end], keys[end:]
                 self._settle_most(axis, some, oldest)
                 with self._lock:
                     self._settle(names.series(axis, some), oldest)
                     some = [key for key in some if key in names.members[axis]]
-                    summaries = self._summaries(axis, some) if some else []
+                    summaries = summed_up(self._pool, names, axis, some)
                 if summaries:
                     yield summaries
-
-    def _some_of(self, axis: Axis, keys: list[str], size: int) -> tuple[list[str], list[str]]:
-        """Return the first of some keys, and the rest: so many, or fewer if these have many series."""
-        with self._lock:
-            members = self._names.members[axis]
-            sizes = np.cumsum([len(members.get(key, ())) for key in keys[:size]])
-        end = max(int(np.searchsorted(sizes, LOOKED_AT * 16, side="right")), 1)
-        return keys[:end], keys[end:]
 
     def key(self, axis: Axis, key: str, *, oldest: int = 0) -> KeySummary:
         """Return the summary of one device or user; KeyError if it has no points. O(its series)."""
         self._settle_most(axis, [key], oldest)
         with self._lock:
             series = self._names.series(axis, [key])
-            if len(series) > LOOKED_AT * 16:
+            if len(series) > SERIES_SUMMED_UP:
                 leave_loop()
             self._settle(series, oldest)
             if key not in self._names.members[axis]:
                 raise KeyError(key)
-            [summary] = self._summaries(axis, [key])
+            [summary] = summed_up(self._pool, self._names, axis, [key])
         return summary
-
-    def _summaries(self, axis: Axis, keys: list[str]) -> list[KeySummary]:
-        groups = [self._names.members[axis][key] for key in keys]
-        series = self._names.series(axis, keys)
-        lengths = np.fromiter(map(len, groups), dtype=np.int64, count=len(groups))
-        starts = np.cumsum(lengths) - lengths
-        columns = (
-            np.add.reduceat(self._pool.counts[series], starts),
-            np.minimum.reduceat(self._pool.firsts[series], starts),
-            np.maximum.reduceat(self._pool.lasts[series], starts),
-        )
-        return list(map(KeySummary, keys, *(column.tolist() for column in columns)))
 
     def totals(self, *, oldest: int = 0) -> Totals:
         """Return how much is stored, and in a large store what is yet to be dropped. O(1)."""
@@ -410,7 +375,7 @@ class SeriesStore:
         with self._lock:
             if oldest:
                 self._sweep(oldest)
-            series = self._matching(device, user)
+            series = self._names.matching(device, user)
             found = FirstPoints(self._pool, self._names.pairs, wanted)
             few = (len(self._names.numbers) if isinstance(series, slice) else len(series)) <= AT_ONCE
             if not few:
@@ -425,16 +390,6 @@ class SeriesStore:
                     found.look_into(portion)
                 give_way()
         return found.points()
-
-    def _matching(self, device: str | None, user: str | None) -> Integers | slice:
-        """Return the series of a device, of a user, of both or of all."""
-        names = self._names
-        if device is not None and user is not None:
-            number = names.numbers.get((device, user), UNKNOWN)
-            return np.array([] if number == UNKNOWN else [number], dtype=np.int64)
-        if device is not None:
-            return names.series("device", [device])
-        return slice(None) if user is None else names.series("user", [user])
 
     def _check(self) -> None:
         assert not self._lock.locked()

@@ -73,12 +73,12 @@ class KeyOrder:
 
     def _build(self, known: Collection[str]) -> None:
         """Sort all keys, if there is no order yet. O(n log n)."""
-        if self._blocks is not None:
+        if self._is_built():
             return
         if len(known) > 2 * BLOCK:
             leave_loop()
         with self._building:
-            if self._blocks is not None:
+            if self._is_built():  # by who was quicker
                 return
             with self._lock:
                 self._new, self._length = [], len(known)
@@ -88,6 +88,9 @@ class KeyOrder:
                     self._bounds = [block[0] for block in blocks[1:]]
                     self._length = sum(map(len, blocks))
                     self._blocks = blocks
+
+    def _is_built(self) -> bool:
+        return self._blocks is not None
 
     def _forget_the_gone(self, known: Collection[str]) -> None:
         """Give the order up where most of it is not known any more; the lock is held."""

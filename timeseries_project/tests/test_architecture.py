@@ -27,6 +27,7 @@ ENGINES = (
     "datapoints/series.py",
     "datapoints/first_points.py",
     "datapoints/series_view.py",
+    "datapoints/key_summaries.py",
     "datapoints/store.py",
     "datapoints/statistics.py",
     "bandwidth/entries.py",

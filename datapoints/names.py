@@ -34,6 +34,9 @@ class SeriesNames:
         self.pairs: list[Pair] = []
         #: The series of each device and each user, and where in there each series stands.
         self.members: dict[Axis, dict[str, array[int]]] = {"device": {}, "user": {}}
+        #: Which of all series that ever were each number is given to: the count of those before it, up to 2**31.
+        self.births = array("i")
+        self._born = 0
         self._sides = [(self.members[axis], array("i"), place) for place, axis in enumerate(AXES)]
         self._vacant = Vacancies()
         #: Devices and users in order, which are asked without the lock.
@@ -54,6 +57,10 @@ class SeriesNames:
         joined = b"".join(groups.get(key, b"") for key in keys)
         return np.frombuffer(joined, dtype=np.int32).astype(np.int64)
 
+    def births_of(self, series: Integers) -> Integers:
+        """Return which of all series that ever were these are: others, if they have got other names meanwhile."""
+        return np.frombuffer(self.births, dtype=np.int32)[series]
+
     def matching(self, device: str | None, user: str | None) -> Integers | slice:
         """Return the series of a device, of a user, of both or of all, the latter with numbers that no series has."""
         if device is not None and user is not None:
@@ -71,12 +78,15 @@ class SeriesNames:
             length = known + len(self.pairs) // 8
             for _, positions, _ in self._sides:
                 positions.extend(array("i", [0]) * (length - len(positions)))
+            self.births.extend(array("i", [0]) * (length - len(self.births)))
             self.pairs.extend([("", "")] * (length - len(self.pairs)))
         return numbers
 
     def enter(self, number: int, pair: Pair) -> None:
         """Take up a series under a number that there is room for; `withdraw` undoes it, wherever it fails."""
         self.pairs[number] = pair
+        self._born = (self._born + 1) % 2**31
+        self.births[number] = self._born
         self.numbers[pair] = number
         for groups, positions, place in self._sides:
             members = groups.get(pair[place])

@@ -5,17 +5,17 @@ Plain Python and NumPy; knows no framework. Times are microseconds since the Uni
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import Lock
 from typing import TypeVar
 
 import numpy as np
 
-from datapoints.names import Pair, SeriesNames
+from datapoints.names import SeriesNames
 from datapoints.page_plans import LARGEST, NO_KEY
 from datapoints.protocol import AXES, QUARTER_HOUR, Axis, BucketSums, ViewChangedError
 from datapoints.series import SeriesPool
-from timeseries_project.key_order import order_of
+from timeseries_project.key_order import places_in_order, release
 from timeseries_project.offload import give_way, leave_loop
 from timeseries_project.summation import Floats, Integers
 
@@ -71,15 +71,13 @@ class PortionedView:
     ViewChangedError if one was, or begins before all of them did.
     """
 
-    def __init__(
-        self, pool: SeriesPool, pairs: list[Pair], lock: Lock, series: Integers, names: Sequence[Pair]
-    ) -> None:
-        """Take series, and the names that they have in `pairs`. The lock is not held; may raise ViewChangedError."""
+    def __init__(self, pool: SeriesPool, names: SeriesNames, lock: Lock, series: Integers, births: Integers) -> None:
+        """Take series, and which ones they are (`births_of`). The lock is not held; may raise ViewChangedError."""
         self._pool = pool
-        self._pairs = pairs
+        self._names = names
         self._lock = lock
         self._series = series
-        self._names = names
+        self._births = births
         self.first = 0
         reach = self._each(lambda some: (pool.firsts[some], pool.lasts[some], pool.counts[some]), SERIES_AT_ONCE)
         firsts, lasts, counts = map(np.concatenate, zip(*reach, strict=True))
@@ -93,15 +91,20 @@ class PortionedView:
     ) -> PortionedView:
         """Open a view of the series that a device or user has, by the other key. The lock is not held."""
         place = AXES.index(axis)
-        pairs: list[Pair] = []
+        others: list[str] = []
+        births: list[Integers] = []
         for begin in range(0, len(series), SERIES_AT_ONCE):
+            some = series[begin : begin + SERIES_AT_ONCE]
             with lock:
-                pairs += map(names.pairs.__getitem__, series[begin : begin + SERIES_AT_ONCE].tolist())
+                pairs = [names.pairs[number] for number in some.tolist()]
+                births.append(names.births_of(some))
+            if any(pair[place] != key for pair in pairs):
+                raise ViewChangedError
+            others += [pair[1 - place] for pair in pairs]
             give_way()
-        if any(pair[place] != key for pair in pairs):
-            raise ViewChangedError
-        order = order_of([pair[1 - place] for pair in pairs])
-        return cls(pool, names.pairs, lock, series[order], [pairs[i] for i in order])
+        order = np.concatenate([np.array(places, dtype=np.int64) for places in places_in_order(others)])
+        release(others)
+        return cls(pool, names, lock, series[order], np.concatenate(births)[order])
 
     def before(self, time: int) -> int | None:
         """Return the time of the last point before `time`, if any. O(series * log n)."""
@@ -142,10 +145,6 @@ class PortionedView:
 
     def _refuse_changed(self, some: Integers, begin: int) -> None:
         """Raise ViewChangedError unless these series are those that the view was opened with."""
-        firsts = self._pool.firsts[some]
-        if (firsts == LARGEST).any() or (firsts < self.first).any():
-            raise ViewChangedError
-        # A pair is a new object whenever a series of its name is new.
-        names = zip(map(self._pairs.__getitem__, some.tolist()), self._names[begin : begin + len(some)], strict=True)
-        if not all(pair is name for pair, name in names):
+        firsts, births = self._pool.firsts[some], self._births[begin : begin + len(some)]
+        if (firsts == LARGEST).any() or (firsts < self.first).any() or (self._names.births_of(some) != births).any():
             raise ViewChangedError

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from random import sample
 from threading import Lock
+from typing import Any
 
 from timeseries_project.offload import give_way, leave_loop
 
@@ -148,6 +149,7 @@ def blocks_of(portions: Iterable[Sequence[str]]) -> list[list[str]]:
     blocks: list[list[str]] = [[] for _ in range(len(bounds) + 1)]
     for key in keys:
         blocks[bisect_right(bounds, key)].append(key)
+    release(keys)
     return [part for block in blocks if block for part in _divided(sorted(set(block)))]
 
 
@@ -161,13 +163,15 @@ def in_order(keys: Iterable[str]) -> list[str]:
     return [key for block in blocks_of([list(keys)]) for key in block]
 
 
-def order_of(keys: Sequence[str]) -> list[int]:
-    """Return the places of keys in their order, in the same way."""
+def places_in_order(keys: Sequence[str]) -> Iterator[list[int]]:
+    """Yield the places of keys in their order, some hundred at a time, in the same way."""
     bounds = _bounds_of(keys)
     blocks: list[list[int]] = [[] for _ in range(len(bounds) + 1)]
     for place, key in enumerate(keys):
         blocks[bisect_right(bounds, key)].append(place)
-    return [place for block in blocks for place in sorted(block, key=keys.__getitem__)]
+    blocks.reverse()
+    while blocks:
+        yield sorted(blocks.pop(), key=keys.__getitem__)
 
 
 def _bounds_of(keys: Sequence[str]) -> list[str]:
@@ -176,3 +180,9 @@ def _bounds_of(keys: Sequence[str]) -> list[str]:
     They are chosen by chance, so that nobody who chooses the keys can make a block large.
     """
     return sorted(set(sample(keys, len(keys) // BLOCK)))
+
+
+def release(items: list[Any]) -> None:
+    """Empty a list: a long one is let go of in portions, for to touch a million objects is one long step."""
+    while items:
+        del items[-BLOCK:]

@@ -17,6 +17,7 @@ from rest_framework.renderers import BrowsableAPIRenderer as BaseBrowsableAPIRen
 
 from timeseries_project.api.listings import PortionedRows
 from timeseries_project.columns import Column, ColumnarRows, run_lengths, run_starts
+from timeseries_project.offload import leave_loop
 from timeseries_project.summation import Integers
 
 #: Rows written at once: enough to make NumPy pay, few enough to bound memory and waiting.
@@ -218,6 +219,7 @@ class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
         items = data[member] if isinstance(data, dict) and member in data else data
         note = ""
         if isinstance(items, PortionedRows):
+            leave_loop()  # nothing was changed: what is read is asked for by GET
             data = items.first[:BROWSABLE_ITEMS]
             cut = self._CUT_OF_UNKNOWN if items.total is None else self._CUT
             note = cut.format(shown=len(data), total=items.total and items.total()) + "\n\n"

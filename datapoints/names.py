@@ -59,7 +59,7 @@ class SeriesNames:
 
     def births_of(self, series: Integers) -> Integers:
         """Return which of all series that ever were these are: others, if they have got other names meanwhile."""
-        return np.frombuffer(self.births, dtype=np.int32)[series]
+        return np.frombuffer(self.births, dtype=np.int32)[series].astype(np.int64)
 
     def matching(self, device: str | None, user: str | None) -> Integers | slice:
         """Return the series of a device, of a user, of both or of all, the latter with numbers that no series has."""

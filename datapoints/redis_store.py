@@ -27,7 +27,8 @@ from datapoints.redis_batches import Batch, Group, Part
 from datapoints.redis_layout import KEYS_AT_ONCE, LIBRARY, Layout, Series
 from datapoints.redis_reading import RedisView, read_page
 from datapoints.redis_room import Held, Room
-from timeseries_project.columns import Keys, find_keys
+from timeseries_project.columns import Keys, gathered, matching
+from timeseries_project.key_order import in_order
 from timeseries_project.storage.client import Call, Function, Storage
 from timeseries_project.storage.errors import StorageFullError
 from timeseries_project.summation import Floats, Integers
@@ -327,25 +328,42 @@ class RedisStore:
         yield RedisView(self._layout, opened, oldest, quarters)
 
     def keys(
-        self, axis: Axis, search: str | None = None, limit: int | None = None, *, oldest: int = 0
+        self,
+        axis: Axis,
+        search: str | None = None,
+        limit: int | None = None,
+        *,
+        after: str | None = None,
+        oldest: int = 0,
     ) -> list[KeySummary]:
-        """Return devices or users with their count and first and last time, by key.
+        """Return devices or users with their count and first and last time, by key. See `key_portions`."""
+        return gathered(self.key_portions(axis, search, after=after, size=limit, oldest=oldest), limit)
 
-        Only those that contain a text, in upper or lower case, and so many at most. O(keys + series of those).
+    def key_portions(
+        self,
+        axis: Axis,
+        search: str | None = None,
+        *,
+        after: str | None = None,
+        size: int | None = None,
+        oldest: int = 0,
+    ) -> Iterator[list[KeySummary]]:
+        """Yield the same in portions: one exchange per 5,000 names of all, then one for each portion. O(names).
+
+        A name may have no points any more, or not yet, and is then left out.
         """
         bases = self._layout.bases if oldest else []
         while bases:
             bases = self._sweep(bases, oldest)
-        names = find_keys(self._layout.names(axis), search, None)
-        summaries: list[KeySummary] = []
-        portion = KEYS_AT_ONCE if limit is None else min(limit, KEYS_AT_ONCE)
-        for begin in range(0, len(names), portion):
-            some = names[begin : begin + portion]
+        found = matching(self._layout.names(axis), search)
+        names = in_order(name for name in found if after is None or name > after)
+        size = min(size or KEYS_AT_ONCE, KEYS_AT_ONCE)
+        for begin in range(0, len(names), size):
+            some = names[begin : begin + size]
             members = self._layout.members(axis, some)
-            summaries += [_summary(name, series) for name, series in zip(some, members, strict=True) if series]
-            if limit is not None and len(summaries) >= limit:
-                return summaries[:limit]
-        return summaries
+            summaries = [_summary(name, series) for name, series in zip(some, members, strict=True) if series]
+            if summaries:
+                yield summaries
 
     def key(self, axis: Axis, key: str, *, oldest: int = 0) -> KeySummary:
         """Return the summary of one device or user; KeyError if it has no points. O(its series)."""

@@ -5,7 +5,7 @@ Times are microseconds since the Unix epoch, `now` included; widths of buckets a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,11 +47,14 @@ from timeseries_project.faults import (
     refuse_future,
     shown,
 )
+from timeseries_project.offload import leave_loop
 from timeseries_project.summation import Floats, Integers
 from timeseries_project.timestamps import MICROSECONDS
 
 #: Datapoints in one page of the listing at most.
 MAX_PAGE = 10_000
+#: Datapoints in a page that takes some milliseconds to be written.
+LARGE_PAGE = 2_000
 #: Buckets in one answer at most: 15 minutes since 1970 are two million.
 MAX_BUCKETS = 3_000_000
 #: Beyond all times.
@@ -147,6 +150,8 @@ def datapoints_page(
     cursor: tuple[int, str, str] | None,
 ) -> Page:
     """Return datapoints by time, device and user, and the cursor of the next page, if there is one."""
+    if limit > LARGE_PAGE:
+        leave_loop()
     points = store.page(
         device=device, user=user, start=start or 0, end=end, after=cursor, limit=limit + 1, oldest=_oldest_now()
     )
@@ -164,6 +169,17 @@ def datapoints_delete(axis: Axis, key: str) -> None:
 def keys_list(axis: Axis, *, search: str | None = None, limit: int | None = None) -> list[KeySummary]:
     """Return the devices or users that have datapoints, by key: all, or some of those that contain a text."""
     return store.keys(axis, search, limit, oldest=_oldest_now())
+
+
+def keys_portions(axis: Axis, *, search: str | None, after: str | None, size: int) -> Iterator[list[KeySummary]]:
+    """Yield the same, beyond a key, in portions of `size` at most that are read when they are taken."""
+    return store.key_portions(axis, search, after=after, size=size, oldest=_oldest_now())
+
+
+def keys_count(axis: Axis) -> int:
+    """Return how many devices or users there are, in a large store with those that are yet to be dropped. O(1)."""
+    held = totals()
+    return held.devices if axis == "device" else held.users
 
 
 def key_get(axis: Axis, key: str, *, now: int | None = None) -> KeySummary:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from heapq import nsmallest
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from timeseries_project.summation import Integers
 
 Column = NDArray[Any]
+T = TypeVar("T")
 
 #: Rows that are added to a growing column at once at most: what growing costs at a time.
 GROWTH = 8192
@@ -93,12 +93,22 @@ class KeyColumn:
         return keys
 
 
-def find_keys(keys: Iterable[str], search: str | None, limit: int | None) -> list[str]:
-    """Return the first keys in order, of those that contain a text, in upper or lower case. O(keys)."""
-    if search is not None:
-        folded = search.casefold()
-        keys = [key for key in keys if folded in key.casefold()]
-    return sorted(keys) if limit is None else nsmallest(limit, keys)
+def matching(keys: Sequence[str], search: str | None) -> list[str]:
+    """Return the keys that contain a text, in upper or lower case. O(keys)."""
+    if search is None:
+        return list(keys)
+    folded = search.casefold()
+    return [key for key in keys if folded in key.casefold()]
+
+
+def gathered(portions: Iterable[list[T]], limit: int | None) -> list[T]:
+    """Return what comes in portions in one list, up to a limit; no more portions are taken than it needs."""
+    found: list[T] = []
+    for portion in portions:
+        found += portion
+        if limit is not None and len(found) >= limit:
+            return found[:limit]
+    return found
 
 
 def stable_order(*keys: Integers) -> Integers:

@@ -23,6 +23,8 @@ Context = dict[str, Any]
 
 #: Devices or users that a page lists at most.
 MAX_LISTED = 1_000
+#: Keys whose rows take some milliseconds to be written.
+MANY_LISTED = 100
 #: Seconds until a live page asks anew.
 REFRESH = 2
 #: Seconds until it is looked again whether an unknown key has data: after a restart it may have some soon.

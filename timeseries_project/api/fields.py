@@ -8,6 +8,8 @@ number here.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import math
 import re
 import unicodedata
@@ -15,6 +17,7 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Any, Generic, NoReturn, TypeVar
 
+import msgspec
 from rest_framework.exceptions import ValidationError
 from rest_framework.serializers import Field
 
@@ -233,3 +236,24 @@ class BucketField(WireField):
         """Write a width in the largest unit that makes it whole."""
         unit = max((u for u in env.LENGTHS if value % env.LENGTHS[u] == 0), key=env.LENGTHS.__getitem__)
         return f"{value // env.LENGTHS[unit]}{unit}"
+
+
+class CursorField(WireField):
+    """The place in a listing where the next part begins, opaque to clients: what was given last."""
+
+    def __init__(self, shape: Any, **kwargs: Any) -> None:
+        """Take the type of what tells a place."""
+        super().__init__(**kwargs)
+        self.shape = shape
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Decode a cursor that `to_representation` made."""
+        try:
+            text = base64.urlsafe_b64decode(data.encode("ascii") + b"==")
+            return msgspec.json.decode(text, type=self.shape)
+        except (binascii.Error, UnicodeError, msgspec.MsgspecError):
+            refuse("must be the `next` of an earlier answer.")
+
+    def to_representation(self, value: Any) -> str:
+        """Encode the place behind which the next part begins."""
+        return base64.urlsafe_b64encode(msgspec.json.encode(value)).rstrip(b"=").decode()

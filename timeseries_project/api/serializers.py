@@ -15,7 +15,7 @@ from rest_framework.fields import empty
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
-from timeseries_project.api.fields import IntegerField, KeyField, NumberField, WireField
+from timeseries_project.api.fields import CursorField, IntegerField, KeyField, NumberField, WireField
 from timeseries_project.columns import KeyColumn
 from timeseries_project.faults import MAX_ERRORS, FieldError, InvalidInputError, invalid, shown
 from timeseries_project.offload import leave_loop
@@ -239,6 +239,7 @@ class KeysQuerySerializer(InputSerializer):
 
     search = KeyField(required=False, help_text="Only those that contain this text, in upper or lower case.")
     limit = IntegerField(required=False, least=1, most=10_000, help_text="So many at most; all by default.")
+    cursor = CursorField(str, required=False, help_text="Those that follow an earlier answer, as its `Link` says.")
 
 
 def is_batch(data: object) -> TypeGuard[Batch]:

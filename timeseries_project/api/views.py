@@ -25,6 +25,7 @@ from rest_framework.viewsets import ViewSetMixin
 
 from timeseries_project.api import renderers
 from timeseries_project.api.fields import WireField
+from timeseries_project.api.listings import PortionedRows
 from timeseries_project.api.schema import HealthSerializer, answer, problems
 from timeseries_project.api.serializers import InputSerializer, NoParameters
 from timeseries_project.columns import ColumnarRows
@@ -166,13 +167,13 @@ class ApiView(AdmittingView):
         for name, value in self.headers.items():
             response.headers[name] = value
         rows = response.data
-        if not isinstance(rows, ColumnarRows) or len(rows) <= renderers.SLICE:
+        if not (isinstance(rows, ColumnarRows) and len(rows) > renderers.SLICE) and not isinstance(rows, PortionedRows):
             return response
         if not isinstance(renderer, renderers.JSONRenderer | renderers.CSVRenderer):
             return response
         charset = f"; charset={renderer.charset}" if renderer.charset else ""
         stream = StreamingHttpResponse(
-            renderer.stream(rows),
+            renderer.stream(rows, self.row_fields()),
             status=response.status_code,
             headers={**response.headers, "Content-Type": f"{renderer.media_type}{charset}"},
         )

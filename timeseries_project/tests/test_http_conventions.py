@@ -232,7 +232,7 @@ class TestErrors:
         def fail(*args: object, **kwargs: object) -> None:
             raise RuntimeError("secret reason")
 
-        monkeypatch.setattr(views.services, "keys_list", fail)
+        monkeypatch.setattr(views.services, "keys_portions", fail)
         with override_settings(DEBUG=debug):
             response = api.get("/devices", headers={"Accept": accept})
         assert response.status_code == 500

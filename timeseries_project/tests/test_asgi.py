@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import threading
 
 import pytest
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.test import override_settings
 
+from bandwidth import services as bandwidth
 from datapoints import services as datapoints
 from timeseries_project import offload
 from timeseries_project.asgi import INLINE_BODY, Application
@@ -62,3 +66,28 @@ def test_only_the_loops_own_thread_is_left() -> None:
         offload.inline(offload.leave_loop)
     offload.leave_loop()
     assert offload.inline(lambda: 1) == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/schema/",
+        "/charts/bandwidth?device_uuid=d&num_windows=10000",
+        "/datapoints?limit=10000",
+        "/datapoints?limit=10000&format=api",
+    ],
+)
+def test_what_takes_long_to_write_is_written_in_a_thread(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bandwidth.store.add("d", 1, 1, 1)
+    application = Application()
+    inline = []
+    get_response = application.get_response
+
+    def noted(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        inline.append(threading.current_thread() is threading.main_thread())
+        return response
+
+    monkeypatch.setattr(application, "get_response", noted)
+    assert asyncio.run(asking(application)("GET", path))[0] == 200
+    assert inline == [False]

@@ -65,7 +65,7 @@ def condensed(
     keys = Keys.of(device_ids)
     if {len(keys.codes), *map(len, columns)} != {len(times)}:
         raise ValueError("the columns must have one length")
-    order = stable_order(times, keys.codes)
+    order = stable_order(times, keys.codes.astype(np.int64))
     if oldest:
         order = order[times[order] >= oldest]
     devices, times, rows = keys.codes[order], times[order], np.column_stack(columns)[order]

@@ -10,8 +10,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-import numpy as np
-
 from timeseries_project.columns import Keys
 from timeseries_project.summation import Floats, Integers
 
@@ -74,9 +72,11 @@ class DuplicatePointsError(ValueError):
     """Points of a batch that exist already, or occur in it twice: how many, and the positions of the first hundred."""
 
     def __init__(self, positions: Integers) -> None:
+        """Take the positions of all, in any order; the array is sorted in place."""
         super().__init__(f"{len(positions)} duplicate points")
         self.count = len(positions)
-        self.positions: list[int] = np.sort(positions)[:LISTED].tolist()
+        positions.sort()
+        self.positions: list[int] = positions[:LISTED].tolist()
 
 
 class FullError(Exception):

@@ -129,15 +129,18 @@ class SeriesStore:
         none of them is a duplicate. FullError where there is no room for what is new. O(n), and `SortedPages` beyond.
         """
         devices, users = Keys.of(devices), Keys.of(users)
-        codes = devices.codes * len(users.names) + users.codes
+        codes = devices.codes.astype(np.int64) * len(users.names) + users.codes
         order = stable_order(times, codes)
         if oldest and len(times) and times.min() < oldest:
             order = order[times[order] >= oldest]
         expired = len(times) - len(order)
-        times, values, codes = times[order], values[order], codes[order]
+        if expired or (order[1:] < order[:-1]).any():  # else they came in order, and are not copied
+            times, values, codes = times[order], values[order], codes[order]
         starts = run_starts(codes) if len(codes) else codes
         places = zip(*(column.tolist() for column in np.divmod(codes[starts], len(users.names))), strict=True)
         pairs = [(devices.names[device], users.names[user]) for device, user in places]
+        lengths = run_lengths(starts, len(times))
+        del codes, starts  # a batch may have millions of points
         with self._lock:
             if oldest:
                 self._sweep(oldest)
@@ -145,9 +148,10 @@ class SeriesStore:
                 self._added += expired
                 return expired
             numbers, new = self._number(pairs)
-            series = np.repeat(numbers, run_lengths(starts, len(times)))
+            series = np.repeat(numbers, lengths)
             pages, at = self._pool.find(series, times)
             duplicate = at >= 0
+            del at
             duplicate[1:] |= (times[1:] == times[:-1]) & (series[1:] == series[:-1])
             if duplicate.any():
                 if not skip_duplicates:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from timeseries_project.summation import Integers
 
 Column = NDArray[Any]
+Codes = NDArray[np.int32]
 T = TypeVar("T")
 
 #: Rows that are added to a growing column at once at most: what growing costs at a time.
@@ -53,7 +54,7 @@ class Keys:
 
     def __init__(self, keys: Sequence[str]) -> None:
         codes = _Codes()
-        self.codes: Integers = np.fromiter(map(codes.__getitem__, keys), dtype=np.int64, count=len(keys))
+        self.codes: Codes = np.fromiter(map(codes.__getitem__, keys), dtype=np.int32, count=len(keys))
         self.names = list(codes)
 
     def __len__(self) -> int:
@@ -77,18 +78,18 @@ class KeyColumn:
 
     def __init__(self) -> None:
         self._codes = _Codes()
-        self._portions: list[Integers] = []
+        self._portions: list[Codes] = []
 
     def extend(self, keys: Sequence[str] | Keys) -> None:
         """Append keys. O(keys)."""
         portion = Keys.of(keys)
-        codes = np.fromiter(map(self._codes.__getitem__, portion.names), dtype=np.int64, count=len(portion.names))
+        codes = np.fromiter(map(self._codes.__getitem__, portion.names), dtype=np.int32, count=len(portion.names))
         self._portions.append(codes[portion.codes])
 
     def keys(self) -> Keys:
         """Return the column. O(keys)."""
         keys = Keys.__new__(Keys)
-        keys.codes = np.concatenate(self._portions or [np.empty(0, dtype=np.int64)])
+        keys.codes = np.concatenate(self._portions or [np.empty(0, dtype=np.int32)])
         keys.names = list(self._codes)
         return keys
 

@@ -12,15 +12,15 @@ from hypothesis import settings
 from rest_framework.test import APIClient
 
 from bandwidth import services as bandwidth
-from bandwidth.redis_store import RedisStore as SharedBandwidth
+from bandwidth.redis.store import RedisStore as SharedBandwidth
 from datapoints import services as datapoints
-from datapoints.redis_store import RedisStore
-from timeseries_project import clock, timestamps
+from datapoints.redis.store import RedisStore
+from timeseries_project.core import clock, timestamps
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
 from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
 from transactions import services as transactions
-from transactions.redis_window import RedisWindow
+from transactions.redis.window import RedisWindow
 
 # How long a drawn case takes says how busy the machine is, not whether the code is right.
 settings.register_profile("untimed", deadline=None)

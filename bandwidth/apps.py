@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.conf import settings
 
-from timeseries_project import readiness
+from timeseries_project.ops import readiness
 
 
 class BandwidthConfig(AppConfig):

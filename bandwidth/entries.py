@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from timeseries_project.columns import Keys, stable_order
-from timeseries_project.summation import Integers
+from timeseries_project.core.arrays import Keys, stable_order
+from timeseries_project.core.summation import Integers
 
 Rows = NDArray[Any]  # shape (n, 3): entries, bytes_ts, bytes_fs; int64, or Python integers when huge
 

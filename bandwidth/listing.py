@@ -18,7 +18,7 @@ from bandwidth.serializers import EntrySerializer
 from timeseries_project.api.parsers import parse_json
 from timeseries_project.api.portions import CSVTable
 from timeseries_project.api.serializers import Batch
-from timeseries_project.faults import FaultError
+from timeseries_project.core.errors import FaultError
 
 VARIABLE = "BANDWIDTHS"
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from django.conf import settings
 
 from bandwidth import listing
-from bandwidth.protocol import DeviceSummary, FullError, Held, Store, Totals, Window
-from bandwidth.windows import BandwidthStore
-from timeseries_project import clock, shared
-from timeseries_project.columns import Keys
-from timeseries_project.faults import (
+from bandwidth.interface import DeviceSummary, FullError, Held, Store, Totals, Window
+from bandwidth.memory.store import BandwidthStore
+from timeseries_project.core import clock
+from timeseries_project.core.arrays import Keys
+from timeseries_project.core.errors import (
     MAX_SHOWN_KEY,
     CapacityReachedError,
     FaultError,
@@ -24,7 +24,8 @@ from timeseries_project.faults import (
     refuse_future,
     shown,
 )
-from timeseries_project.summation import Integers
+from timeseries_project.core.summation import Integers
+from timeseries_project.storage import connection
 
 #: Devices that an overview names.
 BUSIEST = 5
@@ -32,11 +33,11 @@ BUSIEST = 5
 
 def _store() -> Store:
     most, devices = settings.MAX_BANDWIDTH_ENTRIES, settings.MAX_SERIES
-    if shared.storage is None:
+    if connection.storage is None:
         return BandwidthStore(max_entries=most, max_devices=devices)
-    from bandwidth.redis_store import RedisStore  # takes a quarter of a second, so only where it is needed
+    from bandwidth.redis.store import RedisStore  # takes a quarter of a second, so only where it is needed
 
-    return RedisStore(shared.storage, max_entries=most, max_devices=devices)
+    return RedisStore(connection.storage, max_entries=most, max_devices=devices)
 
 
 store = _store()

@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from bandwidth import pages, views
+from bandwidth import charts, views
 
 urlpatterns = [
     re_path(r"^api/bandwidth/?\Z", views.BandwidthViewSet.as_view({"get": "list", "post": "create"})),
@@ -11,5 +11,5 @@ urlpatterns = [
         r"^api/bandwidth/devices/(?P<device_id>(?s:.*?))/?\Z",
         views.DeviceViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
     ),
-    re_path(r"^charts/bandwidth/?\Z", pages.chart, name="bandwidth-chart"),
+    re_path(r"^charts/bandwidth/?\Z", charts.chart, name="bandwidth-chart"),
 ]

@@ -9,15 +9,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
-from bandwidth import schema, services
+from bandwidth import openapi, services
 from bandwidth.serializers import EntrySerializer, WindowsQuerySerializer
-from timeseries_project import clock
 from timeseries_project.api.listings import listed, portion_size
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet
+from timeseries_project.core import clock
 
 
-@schema.bandwidth
+@openapi.bandwidth
 class BandwidthViewSet(ApiViewSet):
     """Bytes to and from the server per device, summed in windows that end at a chosen time.
 
@@ -33,7 +33,7 @@ class BandwidthViewSet(ApiViewSet):
     @staticmethod
     def example() -> object:
         """Return an entry that can be sent as it is."""
-        return {**schema.EXAMPLE, "timestamp": clock.now_s()}
+        return {**openapi.EXAMPLE, "timestamp": clock.now_s()}
 
     def create(self, request: Request) -> Response:
         """Store one entry, or a batch all or nothing."""
@@ -51,7 +51,7 @@ class BandwidthViewSet(ApiViewSet):
         return Response({**windows._asdict(), "data": data})
 
 
-@schema.devices
+@openapi.devices
 class DeviceViewSet(ApiViewSet):
     """The devices that were seen, with totals."""
 

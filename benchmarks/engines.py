@@ -27,10 +27,10 @@ from workloads import BATCH, SERIES, days_ago, rng
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "timeseries_project.settings")
 
-from bandwidth.windows import BandwidthStore
+from bandwidth.memory.store import BandwidthStore
 from datapoints import services
 from datapoints.statistics import Aggregate, Fill
-from transactions.sliding_window import SlidingWindow
+from transactions.memory.sliding_window import SlidingWindow
 
 T = TypeVar("T")
 Integers = NDArray[np.int64]

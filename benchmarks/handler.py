@@ -24,10 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from timeseries_project.asgi import Utf8Request, _environ, application  # first: it names the settings
 
 # isort: split
+from datapoints.memory.store import SeriesStore
 from datapoints.serializers import DatapointSerializer
-from datapoints.store import SeriesStore
 from timeseries_project.api import batches
-from timeseries_project.columns import Keys
+from timeseries_project.core.arrays import Keys
 
 POINTS, SERIES, ROUNDS = 10_000, 1_000, 40
 

@@ -17,7 +17,7 @@ from redis import Redis
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bandwidth.redis_store import RedisStore
+from bandwidth.redis.store import RedisStore
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
 from timeseries_project.tests.redis_servers import RedisServer

@@ -19,10 +19,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from datapoints.protocol import Store
-from datapoints.redis_store import RedisStore
+from datapoints.interface import Store
+from datapoints.memory.store import SeriesStore
+from datapoints.redis.store import RedisStore
 from datapoints.statistics import Aggregate, aggregate_sums
-from datapoints.store import SeriesStore
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
 from timeseries_project.tests.redis_servers import RedisServer

@@ -19,7 +19,7 @@ from timeseries_project.api.fields import (
     TimestampField,
 )
 from timeseries_project.api.serializers import InputSerializer
-from timeseries_project.faults import FieldError
+from timeseries_project.core.errors import FieldError
 
 MAX_WINDOW_SIZE = 2**31 - 1
 

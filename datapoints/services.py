@@ -12,8 +12,8 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
-from datapoints import ladder
-from datapoints.protocol import (
+from datapoints import bucket_widths
+from datapoints.interface import (
     QUARTER_HOUR,
     Axis,
     BucketSums,
@@ -26,6 +26,7 @@ from datapoints.protocol import (
     View,
     ViewChangedError,
 )
+from datapoints.memory.store import SeriesStore
 from datapoints.statistics import (
     FROM_SUMS,
     Aggregate,
@@ -34,10 +35,9 @@ from datapoints.statistics import (
     aggregate_points,
     aggregate_sums,
 )
-from datapoints.store import SeriesStore
-from timeseries_project import clock, shared
-from timeseries_project.columns import Column, ColumnarRows, Keys
-from timeseries_project.faults import (
+from timeseries_project.core import clock
+from timeseries_project.core.arrays import Column, ColumnarRows, Keys
+from timeseries_project.core.errors import (
     MAX_SHOWN_KEY,
     AlreadyExistsError,
     CapacityReachedError,
@@ -47,9 +47,10 @@ from timeseries_project.faults import (
     refuse_future,
     shown,
 )
-from timeseries_project.offload import leave_loop
-from timeseries_project.summation import Floats, Integers
-from timeseries_project.timestamps import MICROSECONDS
+from timeseries_project.core.offload import leave_loop
+from timeseries_project.core.summation import Floats, Integers
+from timeseries_project.core.timestamps import MICROSECONDS
+from timeseries_project.storage import connection
 
 #: Datapoints in one page of the listing at most.
 MAX_PAGE = 10_000
@@ -63,12 +64,12 @@ NEVER = 2**53
 
 def _store() -> Store:
     limits = {"max_points": settings.MAX_DATAPOINTS, "max_series": settings.MAX_SERIES}
-    if shared.storage is None:
+    if connection.storage is None:
         return SeriesStore(**limits)
     # Takes a quarter of a second to import, which the memory of the process need not wait for.
-    from datapoints.redis_store import RedisStore
+    from datapoints.redis.store import RedisStore
 
-    return RedisStore(shared.storage, **limits)
+    return RedisStore(connection.storage, **limits)
 
 
 store = _store()
@@ -340,7 +341,7 @@ def drawing(
     # The bucket of the present, or of the last datapoint, is the last: one tick behind that it is over.
     high = max(now, summary.last) + 1
     high = high if end is None else min(end, high)
-    width, too_many = ladder.suitable(low, high, bucket, unit=MICROSECONDS)
+    width, too_many = bucket_widths.suitable(low, high, bucket, unit=MICROSECONDS)
     # An older datapoint that has come since then must not make the answer longer than the width allows.
     first_bucket = summary.first // (width * MICROSECONDS) * width * MICROSECONDS
     question = _Question(axis, key, width, max(start or 0, first_bucket), end, Fill.NULL, now)

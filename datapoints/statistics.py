@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datapoints.protocol import BucketSums
-from timeseries_project.columns import run_lengths, run_starts, stable_order
-from timeseries_project.summation import MANTISSA_BITS, Floats, Integers, grouped_sums, limbs, two_sum
+from datapoints.interface import BucketSums
+from timeseries_project.core.arrays import run_lengths, run_starts, stable_order
+from timeseries_project.core.summation import MANTISSA_BITS, Floats, Integers, grouped_sums, limbs, two_sum
 
 
 class Aggregate(StrEnum):

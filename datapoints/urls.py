@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from datapoints import pages, views
+from datapoints import charts, views
 from datapoints.statistics import Aggregate
 
 _AGGREGATE = rf"(?P<aggregate>{'|'.join(Aggregate)})"
@@ -18,7 +18,7 @@ urlpatterns = [
     re_path(r"^datapoints/?\Z", views.DatapointViewSet.as_view({"get": "list", "post": "create"})),
     re_path(r"^devices/?\Z", views.DeviceViewSet.as_view({"get": "list"})),
     re_path(r"^users/?\Z", views.UserViewSet.as_view({"get": "list"})),
-    re_path(r"^charts/datapoints/?\Z", pages.chart, name="datapoints-chart"),
+    re_path(r"^charts/datapoints/?\Z", charts.chart, name="datapoints-chart"),
 ]
 for _name, _keys, _aggregates, _moving_averages in (
     ("device", views.DeviceViewSet, views.DeviceAggregateViewSet, views.DeviceMovingAverageViewSet),

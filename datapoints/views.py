@@ -10,19 +10,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
-from datapoints import schema, serializers, services
-from datapoints.protocol import Axis, KeySummary
+from datapoints import openapi, serializers, services
+from datapoints.interface import Axis, KeySummary
 from datapoints.statistics import Aggregate
-from timeseries_project import clock
 from timeseries_project.api.fields import CursorField
 from timeseries_project.api.listings import link_next, listed, portion_size
 from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet
-from timeseries_project.timestamps import render
+from timeseries_project.core import clock
+from timeseries_project.core.timestamps import render
 
 
-@schema.datapoints
+@openapi.datapoints
 class DatapointViewSet(ApiViewSet):
     """What devices measured for users. The sole input of the statistics.
 
@@ -42,7 +42,7 @@ class DatapointViewSet(ApiViewSet):
     @staticmethod
     def example() -> object:
         """Return a datapoint that can be sent as it is."""
-        return {**schema.EXAMPLE, "timestamp": render(clock.now())}
+        return {**openapi.EXAMPLE, "timestamp": render(clock.now())}
 
     def create(self, request: Request) -> Response:
         """Store one datapoint, or a batch all or nothing.
@@ -102,7 +102,7 @@ class KeyViewSet(ApiViewSet):
         return Response(status=HTTP_204_NO_CONTENT)
 
 
-@schema.devices
+@openapi.devices
 class DeviceViewSet(KeyViewSet):
     """The devices that have datapoints."""
 
@@ -111,7 +111,7 @@ class DeviceViewSet(KeyViewSet):
     row_columns: ClassVar = {"list": ("device", "count", "first", "last")}
 
 
-@schema.users
+@openapi.users
 class UserViewSet(KeyViewSet):
     """The users that have datapoints."""
 
@@ -149,28 +149,28 @@ class MovingAverageViewSet(ApiViewSet):
         return Response(services.moving_average(self.axis, path[self.axis], **self.query, now=clock.now()))
 
 
-@schema.aggregates("device")
+@openapi.aggregates("device")
 class DeviceAggregateViewSet(AggregateViewSet):
     """One aggregate of a device's values in each bucket, over all its users."""
 
     axis = "device"
 
 
-@schema.aggregates("user")
+@openapi.aggregates("user")
 class UserAggregateViewSet(AggregateViewSet):
     """One aggregate of a user's values in each bucket, over all the user's devices."""
 
     axis = "user"
 
 
-@schema.moving_averages("device")
+@openapi.moving_averages("device")
 class DeviceMovingAverageViewSet(MovingAverageViewSet):
     """The moving average of a device's values, over all its users."""
 
     axis = "device"
 
 
-@schema.moving_averages("user")
+@openapi.moving_averages("user")
 class UserMovingAverageViewSet(MovingAverageViewSet):
     """The moving average of a user's values, over all the user's devices."""
 

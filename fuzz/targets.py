@@ -24,12 +24,12 @@ from bandwidth import services as bandwidth
 from bandwidth.serializers import EntrySerializer
 from datapoints import services as datapoints
 from datapoints.serializers import DatapointSerializer
-from timeseries_project import clock, timestamps
 from timeseries_project.api.fields import KeyField, TimestampField, number_from_text
 from timeseries_project.api.parsers import BodyParser, CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import Batch, InputSerializer, Portion, is_batch
-from timeseries_project.columns import Keys
-from timeseries_project.faults import FaultError
+from timeseries_project.core import clock, timestamps
+from timeseries_project.core.arrays import Keys
+from timeseries_project.core.errors import FaultError
 from timeseries_project.wsgi import application
 from transactions.serializers import TransactionSerializer
 

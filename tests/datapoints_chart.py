@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Page
 
 from datapoints import services
-from timeseries_project import timestamps
+from timeseries_project.core import timestamps
 
 DEVICE = "thermometer-1"
 NOW = "2026-01-31T12:00:00Z"

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
 from tests.browsing import cut_off, drawn, figures, hide, shown_at, wait_until
-from timeseries_project.timestamps import MICROSECONDS
+from timeseries_project.core.timestamps import MICROSECONDS
 from transactions import services as transactions
 
 pytestmark = pytest.mark.browser

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from tests.browsing import query_of, wait_until
 from tests.datapoints_chart import DEVICE, FIRST, NOW, QUARTER, WHOLE, add, add_points, address, at, drawn
-from timeseries_project import clock, timestamps
+from timeseries_project.core import clock, timestamps
 
 pytestmark = pytest.mark.browser
 

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
 from tests.test_bandwidth_chart_page import NASTY
-from timeseries_project import clock
+from timeseries_project.core import clock
 from timeseries_project.tests.test_http_conventions import POLICY
 from transactions import services as transactions
 

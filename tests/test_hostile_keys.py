@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
-from timeseries_project import clock
+from timeseries_project.core import clock
 
 KEYS = [
     "<script>window.hit=1</script>",

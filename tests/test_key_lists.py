@@ -16,9 +16,9 @@ from rest_framework.test import APIClient
 
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
-from timeseries_project import clock
 from timeseries_project.api import listings
 from timeseries_project.asgi import Application
+from timeseries_project.core import clock
 from timeseries_project.tests.asgi_requests import asking
 from timeseries_project.tests.problems import problem
 

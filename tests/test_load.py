@@ -16,10 +16,10 @@ import pytest
 from bandwidth import services as bandwidth
 from bandwidth.sample.bandwidths import BANDWIDTHS
 from datapoints import services as datapoints
-from timeseries_project import clock
-from timeseries_project.client import TARGETS
+from timeseries_project.client.sender import TARGETS
+from timeseries_project.core import clock
+from timeseries_project.core.timestamps import parse
 from timeseries_project.tests.processes import ROOT, Request, answering, run, serving, start
-from timeseries_project.timestamps import parse
 from transactions import services as transactions
 
 SAMPLE = ROOT / "bandwidth" / "sample" / "bandwidths.py"

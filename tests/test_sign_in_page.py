@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from datapoints import services as datapoints
 from tests.browsing import ask, shown_at
 from tests.test_every_page import LOOKS, SCHEMES, WIDTHS, findings
-from timeseries_project import clock, timestamps
+from timeseries_project.core import clock, timestamps
 
 pytestmark = pytest.mark.browser
 

@@ -18,7 +18,7 @@ import pytest
 
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
-from timeseries_project import clock
+from timeseries_project.core import clock
 from timeseries_project.tests.processes import ROOT, environment, run, serving, start
 from transactions import services as transactions
 

@@ -26,13 +26,14 @@ from rest_framework.exceptions import ParseError
 from timeseries_project.wsgi import PunctualHandler, Utf8Request  # first: it names the settings and sets Django up
 
 # isort: split
-from timeseries_project import clock, offload, sign_in
 from timeseries_project.api import access
+from timeseries_project.api.bodies import Bodies, Receive, drain
 from timeseries_project.api.errors import BodyTooSlow, HeadersTooLarge, TooManyBodies
 from timeseries_project.api.headers import FAULT, MAX_BLOCK
-from timeseries_project.bodies import Bodies, Receive, drain
-from timeseries_project.sending import Send, send_answer
-from timeseries_project.slow_readers import SlowReaders
+from timeseries_project.api.sending import Send, send_answer
+from timeseries_project.api.slow_readers import SlowReaders
+from timeseries_project.core import clock, offload
+from timeseries_project.web import sign_in
 
 Scope = dict[str, Any]
 

@@ -16,7 +16,10 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 from granian.server import Server
 
-from timeseries_project import env, logs
+from timeseries_project import env
+
+#: Seconds that a stop waits for requests that were accepted; then those that stall are cut.
+from timeseries_project.ops import logs
 
 #: Seconds that a stop waits for requests that were accepted; then those that stall are cut.
 STOP_SECONDS = 10

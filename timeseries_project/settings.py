@@ -4,7 +4,8 @@ from pathlib import Path
 
 from django.core.management.utils import get_random_secret_key
 
-from timeseries_project import __version__, env, logs
+from timeseries_project import __version__, env
+from timeseries_project.ops import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Templates and static files lie beside the packages in the repository; the wheel has them in here (pyproject.toml).
@@ -62,7 +63,7 @@ INSTALLED_APPS = [
     "transactions",
 ]
 MIDDLEWARE = [
-    "timeseries_project.observation.ObservationMiddleware",  # first: it sees what the others answer
+    "timeseries_project.ops.request_log.ObservationMiddleware",  # first: it sees what the others answer
     "django.middleware.security.SecurityMiddleware",
     "timeseries_project.api.middleware.HeadersMiddleware",
     "timeseries_project.api.middleware.RequestGuardMiddleware",  # what it refuses, it refuses of static files too
@@ -72,7 +73,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "timeseries_project.urls"
 WSGI_APPLICATION = "timeseries_project.wsgi.application"
 DATABASES: dict[str, object] = {}
-TEST_RUNNER = "timeseries_project.testing.PytestRunner"
+TEST_RUNNER = "timeseries_project.management.test_runner.PytestRunner"
 
 TEMPLATES = [
     {
@@ -82,7 +83,7 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
-                "timeseries_project.sign_in.context",
+                "timeseries_project.web.sign_in.context",
             ]
         },
     }

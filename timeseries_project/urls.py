@@ -5,8 +5,9 @@ from django.urls import re_path
 import bandwidth.urls
 import datapoints.urls
 import transactions.urls
-from timeseries_project import dashboard, operations, sign_in
 from timeseries_project.api.views import DocsView, FaultView, HealthView, SchemaView
+from timeseries_project.ops import views
+from timeseries_project.web import dashboard, sign_in
 
 urlpatterns = [
     # Not include(): one flat list is searched faster.
@@ -17,8 +18,8 @@ urlpatterns = [
     re_path(r"^sign-in/?\Z", sign_in.sign_in, name="sign-in"),
     re_path(r"^sign-out/?\Z", sign_in.sign_out, name="sign-out"),
     re_path(r"^healthz/?\Z", HealthView.as_view()),
-    re_path(r"^readyz/?\Z", operations.ReadyView.as_view()),
-    re_path(r"^metrics/?\Z", operations.MetricsView.as_view()),
+    re_path(r"^readyz/?\Z", views.ReadyView.as_view()),
+    re_path(r"^metrics/?\Z", views.MetricsView.as_view()),
     re_path(r"^api/schema/?\Z", SchemaView.as_view(), name="schema"),
     re_path(r"^api/docs/?\Z", DocsView.as_view(), name="docs"),
     # Not handler404: with DEBUG on, Django would show its own page instead.

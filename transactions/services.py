@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from timeseries_project import shared
-from timeseries_project.faults import refuse_future
-from timeseries_project.summation import Floats, Integers
-from transactions.protocol import Summary, TooFarAheadError, Window
-from transactions.sliding_window import SlidingWindow
+from timeseries_project.core.errors import refuse_future
+from timeseries_project.core.summation import Floats, Integers
+from timeseries_project.storage import connection
+from transactions.interface import Summary, TooFarAheadError, Window
+from transactions.memory.sliding_window import SlidingWindow
 
 MILLISECONDS = 1_000
 LENGTH_MS = 60_000
@@ -22,11 +22,11 @@ AHEAD_MS = settings.CLOCK_SKEW_SECONDS * MILLISECONDS
 
 
 def _window() -> Window:
-    if shared.storage is None:
+    if connection.storage is None:
         return SlidingWindow(length_ms=LENGTH_MS, ahead_ms=AHEAD_MS)
-    from transactions.redis_window import RedisWindow
+    from transactions.redis.window import RedisWindow
 
-    return RedisWindow(shared.storage, length_ms=LENGTH_MS, ahead_ms=AHEAD_MS)
+    return RedisWindow(connection.storage, length_ms=LENGTH_MS, ahead_ms=AHEAD_MS)
 
 
 window = _window()

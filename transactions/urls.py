@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from transactions import pages, views
+from transactions import charts, views
 
 urlpatterns = [
     re_path(
@@ -10,5 +10,5 @@ urlpatterns = [
         views.TransactionViewSet.as_view({"post": "create", "delete": "destroy"}),
     ),
     re_path(r"^api/statistics/?\Z", views.StatisticsViewSet.as_view({"get": "list"})),
-    re_path(r"^charts/transactions/?\Z", pages.chart, name="transactions-chart"),
+    re_path(r"^charts/transactions/?\Z", charts.chart, name="transactions-chart"),
 ]

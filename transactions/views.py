@@ -6,14 +6,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
-from timeseries_project import clock
 from timeseries_project.api.serializers import is_batch
 from timeseries_project.api.views import ApiViewSet
-from transactions import schema, services
+from timeseries_project.core import clock
+from transactions import openapi, services
 from transactions.serializers import TransactionSerializer
 
 
-@schema.transactions
+@openapi.transactions
 class TransactionViewSet(ApiViewSet):
     """Transactions as they are made; the sole input of the statistics.
 
@@ -26,7 +26,7 @@ class TransactionViewSet(ApiViewSet):
     @staticmethod
     def example() -> object:
         """Return a transaction that can be sent as it is."""
-        return {**schema.EXAMPLE, "timestamp": clock.now_ms()}
+        return {**openapi.EXAMPLE, "timestamp": clock.now_ms()}
 
     def create(self, request: Request) -> Response:
         """Count one transaction, or those of a batch."""
@@ -44,7 +44,7 @@ class TransactionViewSet(ApiViewSet):
         return Response(status=HTTP_204_NO_CONTENT)
 
 
-@schema.statistics
+@openapi.statistics
 class StatisticsViewSet(ApiViewSet):
     """Sum, average, maximum, minimum and count of the transactions of the last 60 seconds."""
 

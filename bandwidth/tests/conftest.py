@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from bandwidth.redis_store import RedisStore
+from bandwidth.redis.store import RedisStore
 from bandwidth.tests.stores import NewStore, new_in
 from timeseries_project.tests.redis_servers import RedisServer
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from redis import Redis
 
-from bandwidth.protocol import DeviceSummary
-from bandwidth.redis_store import RedisStore
-from bandwidth.windows import BandwidthStore
+from bandwidth.interface import DeviceSummary
+from bandwidth.memory.store import BandwidthStore
+from bandwidth.redis.store import RedisStore
 from timeseries_project.storage.client import Storage
 
 AnyStore = BandwidthStore | RedisStore

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from bandwidth import busiest
-from bandwidth import windows as windows_module
-from bandwidth.protocol import FullError
+from bandwidth.interface import FullError
+from bandwidth.memory import busiest
+from bandwidth.memory import store as windows_module
+from bandwidth.memory.store import BandwidthStore
 from bandwidth.tests.stores import NewStore, check
 from bandwidth.tests.test_windows import LARGEST, Entry, examples, scan, summaries
-from bandwidth.windows import BandwidthStore
 
 devices = st.sampled_from(["a", "b", "é", "Z"])
 ages = st.integers(-5, 30)

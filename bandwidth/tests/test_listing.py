@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bandwidth import services
+from bandwidth.interface import DeviceSummary
 from bandwidth.listing import ListingError, read
-from bandwidth.protocol import DeviceSummary
 
 ENTRIES = [
     {"timestamp": 160, "bytes_ts": 3, "bytes_fs": 4, "device_id": "a"},

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from bandwidth import busiest
-from bandwidth import windows as windows_module
-from bandwidth.device_rows import DeviceRows
-from bandwidth.windows import BandwidthStore
-from timeseries_project import offload
+from bandwidth.memory import busiest
+from bandwidth.memory import store as windows_module
+from bandwidth.memory.device_rows import DeviceRows
+from bandwidth.memory.store import BandwidthStore
+from timeseries_project.core import offload
 
 DEVICES = 5_000
 

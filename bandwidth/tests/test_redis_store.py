@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from bandwidth import redis_store
 from bandwidth.entries import condensed
-from bandwidth.redis_layout import DEVICE_COST, ROW_SIZE, row_of
-from bandwidth.redis_store import RedisStore
+from bandwidth.memory.store import BandwidthStore
+from bandwidth.redis import store as redis_store
+from bandwidth.redis.layout import DEVICE_COST, ROW_SIZE, row_of
+from bandwidth.redis.store import RedisStore
 from bandwidth.tests.stores import as_another_process, check, clients, new_in
-from bandwidth.windows import BandwidthStore
 from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.errors import StorageUnavailableError
 from timeseries_project.storage.location import parse_location
@@ -207,5 +207,5 @@ def test_others_see_it_at_once(store: RedisStore) -> None:
 
 
 def test_the_servers_side_is_beside_the_store() -> None:
-    source = Path(redis_store.__file__).with_suffix(".lua").read_text()
+    source = (Path(redis_store.__file__).parents[1] / "redis_store.lua").read_text()
     assert source.count("redis.register_function{") == 10

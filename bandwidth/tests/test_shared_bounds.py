@@ -6,12 +6,12 @@ import random
 
 import pytest
 
-from bandwidth import redis_store
-from bandwidth.protocol import FullError
-from bandwidth.redis_store import RedisStore
+from bandwidth.interface import FullError
+from bandwidth.memory.store import BandwidthStore
+from bandwidth.redis import store as redis_store
+from bandwidth.redis.store import RedisStore
 from bandwidth.tests.stores import as_another_process, check
 from bandwidth.tests.test_redis_store import contents
-from bandwidth.windows import BandwidthStore
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.errors import StorageFullError
 from timeseries_project.storage.location import parse_location

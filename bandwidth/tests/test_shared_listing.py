@@ -11,9 +11,10 @@ from threading import Barrier, Thread
 
 import pytest
 
-from bandwidth import redis_store, services
+from bandwidth import services
 from bandwidth.listing import ListingError
-from bandwidth.redis_store import RedisStore
+from bandwidth.redis import store as redis_store
+from bandwidth.redis.store import RedisStore
 from bandwidth.tests.stores import as_another_process, check
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
@@ -106,7 +107,7 @@ def test_a_process_killed_in_the_middle_leaves_the_rest_to_the_next(
 ) -> None:
     columns = [f"device {i}" for i in range(5_000)], [1] * 5_000, [1] * 5_000, [2] * 5_000
     code = f"""
-from bandwidth import redis_store
+from bandwidth.redis import store as redis_store
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
 redis_store.LATE_PORTION = 11
@@ -114,7 +115,7 @@ store = redis_store.RedisStore(Storage(parse_location({server.url!r}), timeout=3
 store.add_listing([f"device {{i}}" for i in range(5_000)], [1] * 5_000, [1] * 5_000, [2] * 5_000)
 """
     store = store_at(server)
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(redis_store.__file__).parents[1])
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(redis_store.__file__).parents[2])
     server.wait(lambda: store.totals(1).entries > 0)
     process.kill()
     process.wait()

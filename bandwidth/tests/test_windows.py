@@ -17,11 +17,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bandwidth import busiest
-from bandwidth import windows as windows_module
-from bandwidth.protocol import DeviceSummary, Window
+from bandwidth.interface import DeviceSummary, Window
+from bandwidth.memory import busiest
+from bandwidth.memory import store as windows_module
+from bandwidth.memory.store import BandwidthStore
 from bandwidth.tests.stores import AnyStore, NewStore, check
-from bandwidth.windows import BandwidthStore
 
 LARGEST = 2**53 - 1
 

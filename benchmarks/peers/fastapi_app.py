@@ -24,9 +24,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from datapoints.store import SeriesStore
-from timeseries_project import timestamps
-from transactions.sliding_window import SlidingWindow
+from datapoints.memory.store import SeriesStore
+from timeseries_project.core import timestamps
+from transactions.memory.sliding_window import SlidingWindow
 
 SKEW_SECONDS = 5
 MAX_MAGNITUDE = 1e150

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from datapoints import redis_layout
-from datapoints.protocol import Store
-from datapoints.redis_store import RedisStore
-from datapoints.store import SeriesStore
+from datapoints.interface import Store
+from datapoints.memory.store import SeriesStore
+from datapoints.redis import layout as redis_layout
+from datapoints.redis.store import RedisStore
 from datapoints.tests import redis_check
 from timeseries_project.storage.client import Storage
 

@@ -11,8 +11,8 @@ from zlib import crc32
 import numpy as np
 from redis import Redis
 
-from datapoints.protocol import QUARTER_HOUR
-from datapoints.redis_layout import stripe_bases
+from datapoints.interface import QUARTER_HOUR
+from datapoints.redis.layout import stripe_bases
 from timeseries_project.storage.client import Storage
 
 FIGURES = struct.Struct("<IIdddd" + "HIIHI")

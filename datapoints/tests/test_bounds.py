@@ -10,11 +10,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from datapoints import redis_batches
-from datapoints import series as series_module
-from datapoints import store as store_module
-from datapoints.protocol import AXES, QUARTER_HOUR, Axis, DuplicatePointsError, FullError, KeySummary, Store
-from datapoints.store import SeriesStore
+from datapoints.interface import AXES, QUARTER_HOUR, Axis, DuplicatePointsError, FullError, KeySummary, Store
+from datapoints.memory import series as series_module
+from datapoints.memory import store as store_module
+from datapoints.memory.store import SeriesStore
+from datapoints.redis import batches as redis_batches
 from datapoints.tests.test_store import Key, add_batch, keys
 
 times = st.integers(0, 160).map(lambda n: n * QUARTER_HOUR // 4) | st.integers(0, 40 * QUARTER_HOUR)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from datapoints import services
 from datapoints.statistics import Aggregate, Fill
-from timeseries_project.faults import UnknownKeyError
-from timeseries_project.timestamps import MICROSECONDS
+from timeseries_project.core.errors import UnknownKeyError
+from timeseries_project.core.timestamps import MICROSECONDS
 
 NOW = 10_000 * MICROSECONDS
 times = st.integers(0, NOW)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datapoints.ladder import LADDER, LEAST_CHOSEN, MOST_DRAWN, Width, count, suitable
+from datapoints.bucket_widths import LADDER, LEAST_CHOSEN, MOST_DRAWN, Width, count, suitable
 
 CENTURIES = 500 * 365 * 86_400
 times = st.integers(0, CENTURIES // 2)

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datapoints import first_points, names, series_view, services
-from datapoints import store as store_module
-from datapoints.protocol import QUARTER_HOUR, Axis, Point, ViewChangedError
-from datapoints.series import SeriesPool
+from datapoints import services
+from datapoints.interface import QUARTER_HOUR, Axis, Point, ViewChangedError
+from datapoints.memory import first_points, names, series_view
+from datapoints.memory import store as store_module
+from datapoints.memory.series import SeriesPool
+from datapoints.memory.store import SeriesStore
 from datapoints.statistics import Aggregate, Fill, aggregate_points
-from datapoints.store import SeriesStore
 from datapoints.tests.test_store import add_batch
-from timeseries_project import clock, offload
+from timeseries_project.core import clock, offload
 
 SERIES = 5_000
 Key = tuple[int, str, str]

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from datapoints.protocol import QUARTER_HOUR, DuplicatePointsError, FullError
-from datapoints.redis_store import RedisStore
+from datapoints.interface import QUARTER_HOUR, DuplicatePointsError, FullError
+from datapoints.redis.store import RedisStore
 from datapoints.tests.redis_check import check, clients
 from datapoints.tests.test_redis_store import add, another, dumps, spread
 from timeseries_project.storage.client import Storage

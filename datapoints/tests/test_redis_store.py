@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 import numpy as np
 import pytest
 
-from datapoints import redis_layout
-from datapoints.protocol import QUARTER_HOUR, DuplicatePointsError, ViewChangedError
-from datapoints.redis_batches import POINTS_AT_ONCE
-from datapoints.redis_layout import KEYS_AT_ONCE
-from datapoints.redis_store import RedisStore
+from datapoints.interface import QUARTER_HOUR, DuplicatePointsError, ViewChangedError
+from datapoints.redis import layout as redis_layout
+from datapoints.redis.batches import POINTS_AT_ONCE
+from datapoints.redis.layout import KEYS_AT_ONCE
+from datapoints.redis.store import RedisStore
 from datapoints.tests.redis_check import check, clients, contents
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.errors import StorageUnavailableError

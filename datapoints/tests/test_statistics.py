@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from datapoints.protocol import BucketSums
+from datapoints.interface import BucketSums
 from datapoints.statistics import Aggregate, Buckets, Fill, Timeline, aggregate_points, aggregate_sums
 from datapoints.tests import oracle
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from datapoints import services
-from datapoints.protocol import QUARTER_HOUR
+from datapoints.interface import QUARTER_HOUR
 from datapoints.statistics import Aggregate, Fill
 from datapoints.tests import oracle
-from timeseries_project import clock, timestamps
+from timeseries_project.core import clock, timestamps
 from timeseries_project.tests.problems import fields, problem
 
 pytestmark = [pytest.mark.usefixtures("now"), pytest.mark.storages("redis", "cluster")]

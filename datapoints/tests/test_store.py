@@ -14,11 +14,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from datapoints import first_points, redis_batches, redis_layout, redis_reading, series_view
-from datapoints import paged_columns as pages_module
-from datapoints import series as series_module
-from datapoints import store as store_module
-from datapoints.protocol import QUARTER_HOUR, Axis, DuplicatePointsError, KeySummary, Store
+from datapoints.interface import QUARTER_HOUR, Axis, DuplicatePointsError, KeySummary, Store
+from datapoints.memory import block_columns as pages_module
+from datapoints.memory import first_points, series_view
+from datapoints.memory import series as series_module
+from datapoints.memory import store as store_module
+from datapoints.redis import batches as redis_batches
+from datapoints.redis import layout as redis_layout
+from datapoints.redis import reading as redis_reading
 from datapoints.statistics import Aggregate, aggregate_points, aggregate_sums
 from datapoints.tests import oracle
 

@@ -8,7 +8,7 @@ from functools import partial
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from timeseries_project import answers
+from timeseries_project.api import answers
 from timeseries_project.api.errors import TooManyAnswers
 from timeseries_project.api.views import FaultView
 

@@ -15,10 +15,10 @@ import msgspec
 import numpy as np
 from rest_framework.exceptions import ValidationError
 
-from timeseries_project import timestamps
 from timeseries_project.api import fields
 from timeseries_project.api.serializers import Columns, InputSerializer
-from timeseries_project.columns import Column, Keys
+from timeseries_project.core import timestamps
+from timeseries_project.core.arrays import Column, Keys
 
 #: Epoch seconds that are surely no date beyond the year 9999, and exact in a double to the microsecond.
 _LAST_SECOND = 2**33

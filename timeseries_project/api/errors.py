@@ -15,10 +15,11 @@ from django.http import Http404
 from rest_framework.exceptions import APIException, MethodNotAllowed, NotFound, Throttled, UnsupportedMediaType
 from rest_framework.response import Response
 
-from timeseries_project import faults, logs
 from timeseries_project.api.headers import MAX_BLOCK
 from timeseries_project.api.negotiation import prefers_html
 from timeseries_project.api.renderers import BrowsableAPIRenderer, ProblemRenderer
+from timeseries_project.core import errors as faults
+from timeseries_project.ops import logs
 from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from timeseries_project.caches import bounded_cache
-from timeseries_project.faults import shown
+from timeseries_project.core.caches import bounded_cache
+from timeseries_project.core.errors import shown
 
 #: Bytes of all of a request's headers together, names and values; more are refused (431) before any is looked at.
 MAX_BLOCK = 32 * 1024

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from timeseries_project.api.fields import CursorField
-from timeseries_project.columns import gathered
+from timeseries_project.core.arrays import gathered
 
 Row = dict[str, Any]
 T = TypeVar("T")

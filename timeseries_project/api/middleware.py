@@ -14,8 +14,8 @@ from rest_framework.exceptions import NotFound
 
 from timeseries_project.api.headers import FAULT
 from timeseries_project.api.views import FaultView
-from timeseries_project.caches import bounded_cache
-from timeseries_project.faults import InvalidInputError
+from timeseries_project.core.caches import bounded_cache
+from timeseries_project.core.errors import InvalidInputError
 
 #: Characters of a Host header: a name, a colon and a port.
 MAX_HOST, MAX_PORT = 255 + 6, 65_535

@@ -13,8 +13,8 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from timeseries_project.api.headers import MAX_VALUE, header_parameters, parse_parameters, split_list
-from timeseries_project.caches import bounded_cache
-from timeseries_project.faults import shown
+from timeseries_project.core.caches import bounded_cache
+from timeseries_project.core.errors import shown
 
 #: (type, subtype, quality); a wildcard is "*".
 MediaRange = tuple[str, str, float]

@@ -16,7 +16,7 @@ from timeseries_project.api.errors import BodyTooLarge, UnknownEncoding
 from timeseries_project.api.headers import header_parameters
 from timeseries_project.api.portions import MAX_ITEM, CSVTable, JSONArray, JSONLines, decode_json
 from timeseries_project.api.serializers import Batch
-from timeseries_project.faults import shown
+from timeseries_project.core.errors import shown
 
 _PLAIN = frozenset({"", "identity"})
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})

@@ -16,9 +16,9 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.renderers import BrowsableAPIRenderer as BaseBrowsableAPIRenderer
 
 from timeseries_project.api.listings import PortionedRows
-from timeseries_project.columns import Column, ColumnarRows, run_lengths, run_starts
-from timeseries_project.offload import leave_loop
-from timeseries_project.summation import Integers
+from timeseries_project.core.arrays import Column, ColumnarRows, run_lengths, run_starts
+from timeseries_project.core.offload import leave_loop
+from timeseries_project.core.summation import Integers
 
 #: Rows written at once: enough to make NumPy pay, few enough to bound memory and waiting.
 SLICE = 8192

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from timeseries_project.summation import Integers
+from timeseries_project.core.summation import Integers
 
 #: Bytes looked at together: some milliseconds of work.
 BLOCK = 256 * 1024

@@ -19,9 +19,9 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 from rest_framework.permissions import SAFE_METHODS
 
-from timeseries_project import timestamps
 from timeseries_project.api import access, fields
 from timeseries_project.api.serializers import InputSerializer, NoParameters
+from timeseries_project.core import timestamps
 
 Endpoint = tuple[str, str, str, Any]
 #: By operation what its parameters are, as runtime expressions of OpenAPI such as `$response.body#/device`.

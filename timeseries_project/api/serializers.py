@@ -16,9 +16,9 @@ from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
 from timeseries_project.api.fields import CursorField, IntegerField, KeyField, NumberField, WireField
-from timeseries_project.columns import KeyColumn
-from timeseries_project.faults import MAX_ERRORS, FieldError, InvalidInputError, invalid, shown
-from timeseries_project.offload import leave_loop
+from timeseries_project.core.arrays import KeyColumn
+from timeseries_project.core.errors import MAX_ERRORS, FieldError, InvalidInputError, invalid, shown
+from timeseries_project.core.offload import leave_loop
 
 REQUIRED = "is required."
 NOT_NULL = "must not be null."

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
-from timeseries_project import clock
+from timeseries_project.core import clock
 
 #: The cookie's name by plain HTTP, and by HTTPS, where the prefix has browsers take it from this host alone.
 PLAIN, SECURE = "timeseries_token", "__Host-timeseries_token"

@@ -13,10 +13,10 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from timeseries_project import clock
-from timeseries_project.caches import bounded_cache
+from timeseries_project.api.rate_limiter import RateLimiter
+from timeseries_project.core import clock
+from timeseries_project.core.caches import bounded_cache
 from timeseries_project.env import Rate
-from timeseries_project.rates import RateLimiter
 
 #: Set in the environment of a request that was counted: one that is begun again in a thread counts once.
 COUNTED = "timeseries.counted"

@@ -28,9 +28,9 @@ from timeseries_project.api.fields import WireField
 from timeseries_project.api.listings import PortionedRows
 from timeseries_project.api.schema import HealthSerializer, answer, problems
 from timeseries_project.api.serializers import InputSerializer, NoParameters
-from timeseries_project.columns import ColumnarRows
-from timeseries_project.faults import shown
-from timeseries_project.offload import leave_loop
+from timeseries_project.core.arrays import ColumnarRows
+from timeseries_project.core.errors import shown
+from timeseries_project.core.offload import leave_loop
 
 
 class Request(BaseRequest):

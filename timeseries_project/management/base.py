@@ -16,10 +16,11 @@ from typing import Any, NoReturn, Self
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from timeseries_project import clock, env
-from timeseries_project.client import TARGETS, Client, ClientError, Outcome, Target
-from timeseries_project.item_files import FileError
-from timeseries_project.progress import Progress
+from timeseries_project import env
+from timeseries_project.client.item_files import FileError
+from timeseries_project.client.progress import Progress
+from timeseries_project.client.sender import TARGETS, Client, ClientError, Outcome, Target
+from timeseries_project.core import clock
 
 STOPPED = 130
 

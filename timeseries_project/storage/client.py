@@ -21,7 +21,7 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import AskError, MovedError, RedisError, ResponseError, TryAgainError
 from redis.retry import Retry
 
-from timeseries_project import clock
+from timeseries_project.core import clock
 from timeseries_project.storage.errors import StorageUnavailableError
 from timeseries_project.storage.location import Address, Location
 from timeseries_project.storage.nodes import (

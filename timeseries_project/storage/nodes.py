@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, RedisError, ResponseError, TimeoutError
 
-from timeseries_project import clock
+from timeseries_project.core import clock
 from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
 from timeseries_project.storage.location import Address
 

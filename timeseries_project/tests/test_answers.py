@@ -10,9 +10,9 @@ from django.http import StreamingHttpResponse
 from django.test import Client, RequestFactory
 
 from datapoints import services
-from timeseries_project import answers
-from timeseries_project.answers import FREE, SENDING, SMALL, Answers, TooManyAnswersError
+from timeseries_project.api import answers
 from timeseries_project.api.answer_budget import AnswerBudgetMiddleware
+from timeseries_project.api.answers import FREE, SENDING, SMALL, Answers, TooManyAnswersError
 
 LONG = "/statistics/devices/long/avg"
 

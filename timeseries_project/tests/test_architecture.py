@@ -11,33 +11,33 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("datapoints", "bandwidth", "transactions")
 SHARED = (
-    "timeseries_project/columns.py",
-    "timeseries_project/key_order.py",
-    "timeseries_project/offload.py",
-    "timeseries_project/summation.py",
+    "timeseries_project/core/arrays.py",
+    "timeseries_project/core/key_order.py",
+    "timeseries_project/core/offload.py",
+    "timeseries_project/core/summation.py",
 )
 ENGINES = (
-    "datapoints/ladder.py",
-    "datapoints/protocol.py",
-    "datapoints/vacancies.py",
-    "datapoints/page_plans.py",
-    "datapoints/paged_columns.py",
-    "datapoints/sorted_pages.py",
-    "datapoints/names.py",
-    "datapoints/series.py",
-    "datapoints/first_points.py",
-    "datapoints/series_view.py",
-    "datapoints/key_summaries.py",
-    "datapoints/store.py",
+    "datapoints/bucket_widths.py",
+    "datapoints/interface.py",
+    "datapoints/memory/free_list.py",
+    "datapoints/memory/plans.py",
+    "datapoints/memory/block_columns.py",
+    "datapoints/memory/sorted_blocks.py",
+    "datapoints/memory/names.py",
+    "datapoints/memory/series.py",
+    "datapoints/memory/first_points.py",
+    "datapoints/memory/series_view.py",
+    "datapoints/memory/key_summaries.py",
+    "datapoints/memory/store.py",
     "datapoints/statistics.py",
     "bandwidth/entries.py",
-    "bandwidth/busiest.py",
-    "bandwidth/device_rows.py",
-    "bandwidth/protocol.py",
-    "bandwidth/windows.py",
-    "transactions/batches.py",
-    "transactions/protocol.py",
-    "transactions/sliding_window.py",
+    "bandwidth/memory/busiest.py",
+    "bandwidth/memory/device_rows.py",
+    "bandwidth/interface.py",
+    "bandwidth/memory/store.py",
+    "transactions/memory/batches.py",
+    "transactions/interface.py",
+    "transactions/memory/sliding_window.py",
     *SHARED,
 )
 MODULES = sorted(p for name in (*APPS, "timeseries_project") for p in (ROOT / name).glob("**/*.py"))
@@ -79,4 +79,4 @@ def test_views_know_no_engine_and_services_no_http(app: str) -> None:
     for path in (ROOT / app).glob("services.py"):
         assert not {n for n in imports(path) if n.startswith(("rest_framework", "timeseries_project.api"))}
     for path in (ROOT / app).glob("views.py"):
-        assert not engines & set(imports(path)) - {"datapoints.statistics", "datapoints.protocol"}
+        assert not engines & set(imports(path)) - {"datapoints.statistics", "datapoints.interface"}

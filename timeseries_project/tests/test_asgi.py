@@ -14,8 +14,8 @@ from django.test import override_settings
 
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
-from timeseries_project import offload
 from timeseries_project.asgi import INLINE_BODY, Application
+from timeseries_project.core import offload
 from timeseries_project.env import Rate
 from timeseries_project.tests.asgi_requests import asking
 

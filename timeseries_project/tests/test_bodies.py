@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import pytest
 from rest_framework.exceptions import ParseError
 
-from timeseries_project import bodies
+from timeseries_project.api import bodies
+from timeseries_project.api.bodies import Bodies
 from timeseries_project.api.errors import BodyTooSlow, TooManyBodies
-from timeseries_project.bodies import Bodies
 
 T = TypeVar("T")
 Receive = Callable[[], Awaitable[dict[str, Any]]]

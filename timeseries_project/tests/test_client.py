@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from timeseries_project.client import TARGETS, Client, ClientError, Outcome, RefusedError
+from timeseries_project.client.sender import TARGETS, Client, ClientError, Outcome, RefusedError
 from timeseries_project.tests.processes import Request, answering, serving
 
 Answer = tuple[int, dict[str, str], bytes]

@@ -11,7 +11,7 @@ from datapoints.serializers import DatapointSerializer
 from timeseries_project.api.batches import read_cells
 from timeseries_project.api.fields import IntegerField
 from timeseries_project.api.serializers import CSVRows, InputSerializer
-from timeseries_project.faults import InvalidInputError
+from timeseries_project.core.errors import InvalidInputError
 from transactions.serializers import TransactionSerializer
 
 SERIALIZERS: list[type[InputSerializer]] = [DatapointSerializer, EntrySerializer, TransactionSerializer]

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bandwidth.windows import BandwidthStore
-from datapoints import series as series_module
-from datapoints.protocol import AXES, QUARTER_HOUR
-from datapoints.store import SeriesStore
+from bandwidth.memory.store import BandwidthStore
+from datapoints.interface import AXES, QUARTER_HOUR
+from datapoints.memory import series as series_module
+from datapoints.memory.store import SeriesStore
 from timeseries_project.tests.failures import ROOT, fail_each_step, uncommitted_calls
 from timeseries_project.tests.test_architecture import ENGINES
-from transactions import sliding_window
-from transactions.sliding_window import SlidingWindow
+from transactions.memory import sliding_window
+from transactions.memory.sliding_window import SlidingWindow
 
 STEP = QUARTER_HOUR // 3
 NOW = 1_700_000_000_000

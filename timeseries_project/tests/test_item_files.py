@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from timeseries_project.client import TARGETS
-from timeseries_project.item_files import FileError, Item, opened
+from timeseries_project.client.item_files import FileError, Item, opened
+from timeseries_project.client.sender import TARGETS
 
 POINT = '{"timestamp": 1, "value": 1, "device": "d", "user": "u"}'
 ENTRY = '{"timestamp": 1, "bytes_ts": 1, "bytes_fs": 1, "device_id": "d"}'

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from timeseries_project import key_order, offload
-from timeseries_project.key_order import KeyOrder, in_order, places_in_order
+from timeseries_project.core import key_order, offload
+from timeseries_project.core.key_order import KeyOrder, in_order, places_in_order
 
 keys = st.text("abÅz😀", max_size=3)
 

@@ -14,7 +14,8 @@ from rest_framework.test import APIClient
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
 from datapoints import views
-from timeseries_project import clock, metrics
+from timeseries_project.core import clock
+from timeseries_project.ops import metrics
 from timeseries_project.tests.exposition import Samples
 from timeseries_project.tests.problems import problem
 from transactions import services as transactions

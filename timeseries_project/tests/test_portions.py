@@ -18,12 +18,12 @@ from rest_framework.exceptions import ParseError
 
 from bandwidth.serializers import EntrySerializer
 from datapoints.serializers import DatapointSerializer
-from timeseries_project import offload
 from timeseries_project.api import portions, scanner
 from timeseries_project.api.portions import CSVTable, JSONArray, JSONLines
 from timeseries_project.api.serializers import Batch, Columns, InputSerializer, Portion
-from timeseries_project.columns import Keys
-from timeseries_project.faults import InvalidInputError
+from timeseries_project.core import offload
+from timeseries_project.core.arrays import Keys
+from timeseries_project.core.errors import InvalidInputError
 
 HEADER = b"timestamp,value,device,user\n"
 DRAWN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

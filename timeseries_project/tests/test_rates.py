@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from timeseries_project import clock
 from timeseries_project.api import throttling
+from timeseries_project.api.rate_limiter import RateLimiter
+from timeseries_project.core import clock
 from timeseries_project.env import Rate
-from timeseries_project.rates import RateLimiter
 from timeseries_project.tests.problems import problem
 from timeseries_project.tests.test_http_conventions import BROWSER
 

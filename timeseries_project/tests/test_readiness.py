@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from bandwidth import listing, services
 from bandwidth.apps import BandwidthConfig
-from timeseries_project import readiness
+from timeseries_project.ops import readiness
 from timeseries_project.tests.exposition import Samples
 from timeseries_project.tests.problems import problem
 

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 
 from datapoints import services as datapoints
 from datapoints import views
-from timeseries_project import logs
+from timeseries_project.ops import logs
 from timeseries_project.tests.problems import problem
 
 MADE = re.compile(r"[0-9a-f]{32}")

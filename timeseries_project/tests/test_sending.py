@@ -13,7 +13,7 @@ import pytest
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from timeseries_project.sending import PIECE, send_answer
+from timeseries_project.api.sending import PIECE, send_answer
 
 
 class Client:

@@ -11,8 +11,8 @@ import pytest
 from django.test import override_settings
 from rest_framework.test import APIClient
 
-from timeseries_project import clock
 from timeseries_project.api import access, sessions
+from timeseries_project.core import clock
 from timeseries_project.tests.problems import problem
 from timeseries_project.tests.test_access import POINT, bearer, refused
 from timeseries_project.tests.test_http_conventions import BROWSER

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from timeseries_project.slow_readers import SlowReaders
+from timeseries_project.api.slow_readers import SlowReaders
 
 
 @pytest.fixture

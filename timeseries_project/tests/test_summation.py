@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timeseries_project.summation import add_to_pair, grouped_sums, limbs, two_sum
+from timeseries_project.core.summation import add_to_pair, grouped_sums, limbs, two_sum
 
 ordinary = st.floats(-1e6, 1e6)
 extreme = st.floats(-1e150, 1e150, allow_subnormal=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timeseries_project.api.renderers import _timestamps
-from timeseries_project.timestamps import column_from_seconds, from_seconds, parse, parse_column, render
+from timeseries_project.core.timestamps import column_from_seconds, from_seconds, parse, parse_column, render
 
 microseconds = st.integers(0, 253_402_300_799_999_999)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bandwidth.serializers import EntrySerializer
 from datapoints.serializers import DatapointSerializer
-from timeseries_project.traffic import (
+from timeseries_project.client.traffic import (
     DATAPOINT_STEP,
     DATAPOINT_STEPS,
     DAY,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from transactions.protocol import Window
-from transactions.redis_window import RedisWindow
-from transactions.sliding_window import SlidingWindow
+from transactions.interface import Window
+from transactions.memory.sliding_window import SlidingWindow
+from transactions.redis.window import RedisWindow
 from transactions.tests.oracle import AHEAD, LENGTH, NewWindow
 
 

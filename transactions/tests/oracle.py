@@ -6,9 +6,9 @@ from typing import NamedTuple, Protocol
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from transactions.protocol import Summary, Window
-from transactions.redis_window import RedisWindow
-from transactions.sliding_window import SlidingWindow
+from transactions.interface import Summary, Window
+from transactions.memory.sliding_window import SlidingWindow
+from transactions.redis.window import RedisWindow
 from transactions.tests import stripes
 
 LENGTH = 60_000

@@ -9,7 +9,7 @@ import numpy as np
 from redis import Redis
 
 from timeseries_project.storage.client import Storage
-from transactions.redis_window import BLOCK_MS, COUNT, HIGH, LEAST, LOW, MOST, TOP_MS, RedisWindow
+from transactions.redis.window import BLOCK_MS, COUNT, HIGH, LEAST, LOW, MOST, TOP_MS, RedisWindow
 
 
 def servers(storage: Storage) -> Iterator[Redis]:

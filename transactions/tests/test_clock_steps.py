@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from transactions.sliding_window import SlidingWindow
+from transactions.memory.sliding_window import SlidingWindow
 from transactions.tests.oracle import AHEAD, LENGTH, NOW, STEP_BACK, Value, assert_right
 
 SECOND = 1_000

@@ -15,9 +15,9 @@ from timeseries_project.storage.client import Storage
 from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
 from timeseries_project.storage.location import parse_location
 from timeseries_project.tests.redis_servers import RedisServer
-from transactions import redis_window
-from transactions.protocol import Summary, TooFarAheadError
-from transactions.redis_window import ROWS, TAGS, RedisWindow
+from transactions.interface import Summary, TooFarAheadError
+from transactions.redis import window as redis_window
+from transactions.redis.window import ROWS, TAGS, RedisWindow
 from transactions.tests.oracle import AHEAD, EMPTY, LENGTH, NOW, check
 from transactions.tests.stripes import servers, stripes
 

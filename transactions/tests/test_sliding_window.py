@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transactions.protocol import Summary, Window
-from transactions.sliding_window import SlidingWindow
+from transactions.interface import Summary, Window
+from transactions.memory.sliding_window import SlidingWindow
 from transactions.tests.oracle import (
     AHEAD,
     EMPTY,

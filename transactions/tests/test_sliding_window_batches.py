@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transactions import sliding_window
-from transactions.protocol import Summary
-from transactions.sliding_window import FEW, SlidingWindow
+from transactions.interface import Summary
+from transactions.memory import sliding_window
+from transactions.memory.sliding_window import FEW, SlidingWindow
 from transactions.tests.oracle import AHEAD, HOUR, LENGTH, NOW, ages, amounts, assert_right, often, steps
 
 FORMS: dict[str, Callable[[str, Sequence[float]], Any]] = {

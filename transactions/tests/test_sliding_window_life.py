@@ -18,9 +18,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from transactions import sliding_window
-from transactions.protocol import Summary, Window
-from transactions.sliding_window import SlidingWindow
+from transactions.interface import Summary, Window
+from transactions.memory import sliding_window
+from transactions.memory.sliding_window import SlidingWindow
 from transactions.tests.oracle import (
     AHEAD,
     HOUR,

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from timeseries_project.client import TARGETS, ClientError, RefusedError, Target
-from timeseries_project.item_files import FileError, Item, opened
+from timeseries_project.client.item_files import FileError, Item, opened
+from timeseries_project.client.progress import Progress
+from timeseries_project.client.sender import TARGETS, ClientError, RefusedError, Target
 from timeseries_project.management.base import ClientCommand, whole
-from timeseries_project.progress import Progress
 
 
 class Command(ClientCommand):

@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 import msgspec
 from django.core.management.base import CommandParser
 
-from timeseries_project import clock
-from timeseries_project.client import TARGETS, ClientError
+from timeseries_project.client.progress import Progress
+from timeseries_project.client.sender import TARGETS, ClientError
+from timeseries_project.client.traffic import ENTRY_STEP, ENTRY_STEPS, SECOND, Traffic
+from timeseries_project.core import clock
 from timeseries_project.management.base import ClientCommand, number, whole
-from timeseries_project.progress import Progress
-from timeseries_project.traffic import ENTRY_STEP, ENTRY_STEPS, SECOND, Traffic
 
 TICK_SECONDS = 1.0
 BATCH = 5_000

@@ -1,0 +1,150 @@
+"""Bandwidth as it lies in a shared storage: keys, and bytes that are numbers to the server.
+
+Plain Python and NumPy; knows no framework. Keys:
+
+    bw:{STRIPE}:device:DEVICE   hash: a device's summary, and the tree of its instants
+    bw:{STRIPE}:devices         sorted set: the keys of the devices, by their bytes
+    bw:{STRIPE}:stale           sorted set: the same keys, by the time from which on something of them can be dropped
+    bw:{STRIPE}:entries         number: how many entries these devices have
+    bw:{STRIPE}:listings        set: which parts of which listings were counted
+
+A row is one number, little end first: a time, and sums. So is a sum: those
+of two rows are added, and one is taken from another that contains it, all at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import count
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+
+from bandwidth.entries import Condensed, Rows
+from bandwidth.interface import DeviceSummary
+
+#: Bits of what a row holds: its time; its entries, its bytes to and from the server.
+TIME_BITS, COUNT_BITS, SUM_BITS = 56, 48, 96
+TIME_SIZE = TIME_BITS // 8
+SUMS_SIZE = (COUNT_BITS + 2 * SUM_BITS) // 8
+ROW_SIZE = TIME_SIZE + SUMS_SIZE
+#: A summary: first and last time, sums, and what only the server needs.
+SUMMARY_SIZE = 2 * TIME_SIZE + SUMS_SIZE
+HEAD_SIZE = SUMMARY_SIZE + 12
+#: A sum of bytes is two words for the server, whose numbers are doubles: its low bits, and those above.
+LOW_BITS = 48
+#: A new device costs a call as much as so many rows.
+DEVICE_COST = 10
+
+
+class Stripe(NamedTuple):
+    """The keys of the devices that share a slot."""
+
+    registry: bytes
+    stale: bytes
+    entries: bytes
+    listings: bytes
+    prefix: bytes
+
+    @classmethod
+    def tagged(cls, name: bytes, tag: int) -> Stripe:
+        """Return the keys of a store's name that carry a tag."""
+        return cls(
+            *(b"%b:{%d}:%b" % (name, tag, of) for of in (b"devices", b"stale", b"entries", b"listings", b"device:"))
+        )
+
+    @property
+    def all_devices(self) -> tuple[bytes, bytes, bytes]:
+        """What a call needs that adds devices or takes them away."""
+        return self.registry, self.stale, self.entries
+
+
+class Part(NamedTuple):
+    """Rows of devices of one stripe, for one call."""
+
+    stripe: Stripe
+    devices: list[bytes]
+    rows: list[bytes]
+
+
+def portions(stripe: Stripe, devices: Iterable[tuple[bytes, bytes]], most: int) -> Iterator[Part]:
+    """Yield devices and their rows in portions that cost so many rows at most."""
+    part, cost, longest = Part(stripe, [], []), 0, (most - DEVICE_COST) * ROW_SIZE
+    for key, rows in devices:
+        for at in range(0, len(rows), longest):
+            piece = rows[at : at + longest]
+            costs = len(piece) // ROW_SIZE + DEVICE_COST
+            if cost + costs > most and part.devices:
+                yield part
+                part, cost = Part(stripe, [], []), 0
+            part.devices.append(key)
+            part.rows.append(piece)
+            cost += costs
+    yield part
+
+
+def stripes(name: bytes, number: int) -> list[Stripe]:
+    """Return so many stripes whose slots lie evenly in the cluster's, so that each node has its share of them."""
+    tags: dict[int, int] = {}
+    for tag in count():
+        if len(tags) == number:
+            break
+        tags.setdefault(key_slot(b"%d" % tag) * number // REDIS_CLUSTER_HASH_SLOTS, tag)
+    return [Stripe.tagged(name, tags[place]) for place in range(number)]
+
+
+def row_of(timestamp: int, bytes_ts: int, bytes_fs: int) -> bytes:
+    """Return the row of one entry."""
+    sums = 1 | bytes_ts << COUNT_BITS | bytes_fs << COUNT_BITS + SUM_BITS
+    return (timestamp | sums << TIME_BITS).to_bytes(ROW_SIZE, "little")
+
+
+def rows_of(entries: Condensed) -> bytes:
+    """Return a row for each device and instant, with the sums of its own entries alone."""
+    sums = np.diff(entries.sums, axis=0, prepend=0)
+    words = [sums[:, 0]]
+    for column in sums[:, 1:].T:
+        words += [column & ((1 << LOW_BITS) - 1), column >> LOW_BITS]
+    table = [_bytes(entries.times, TIME_SIZE), *(_bytes(word, LOW_BITS // 8) for word in words)]
+    return np.concatenate(table, axis=1).tobytes()
+
+
+def _bytes(numbers: Rows, size: int) -> NDArray[np.uint8]:
+    """Return numbers as so many bytes each, little end first."""
+    return numbers.astype("<i8").view(np.uint8).reshape(-1, 8)[:, :size]
+
+
+def sums_in(data: bytes, count: int) -> Iterator[int]:
+    """Yield so many sums of equally many addends each. All but the last are mostly those of the sum before."""
+    size = len(data) // count
+    known, base = b"", 0
+    for start in range(0, len(data), size):
+        last = start + size - SUMS_SIZE
+        if data[start:last] != known:
+            known = data[start:last]
+            base = sum(int.from_bytes(known[at : at + SUMS_SIZE], "little") for at in range(0, len(known), SUMS_SIZE))
+        yield base + int.from_bytes(data[last : last + SUMS_SIZE], "little")
+
+
+def numbers(sums: int) -> tuple[int, int, int]:
+    """Return entries, and bytes to and from the server."""
+    return (
+        sums & (1 << COUNT_BITS) - 1,
+        sums >> COUNT_BITS & (1 << SUM_BITS) - 1,
+        sums >> COUNT_BITS + SUM_BITS,
+    )
+
+
+def summary_of(device_id: str, answer: bytes) -> DeviceSummary:
+    """Return a device's summary, without what is before its first instant if the answer tells that and its sums."""
+    first, last = answer[:TIME_SIZE], answer[TIME_SIZE : 2 * TIME_SIZE]
+    sums = int.from_bytes(answer[2 * TIME_SIZE : SUMMARY_SIZE], "little")
+    if len(answer) > HEAD_SIZE:
+        first, before = answer[HEAD_SIZE : HEAD_SIZE + TIME_SIZE], answer[HEAD_SIZE + TIME_SIZE :]
+        sums -= next(sums_in(before, 1))
+    entries, bytes_ts, bytes_fs = numbers(sums)
+    return DeviceSummary(
+        device_id, entries, int.from_bytes(first, "little"), int.from_bytes(last, "little"), bytes_ts, bytes_fs
+    )

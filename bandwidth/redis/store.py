@@ -1,0 +1,396 @@
+"""Bytes per device in windows, in a Redis or Valkey that any number of processes share.
+
+Plain Python; knows no framework. `redis_store.lua` beside it is the server's side, `redis_layout.py` what lies there;
+every method is one call, or a few where told. On one node there is one stripe. In a cluster there are 64, so that what
+belongs together lies in one slot and changes together, and the stripes lie on all nodes alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from heapq import nlargest
+from itertools import groupby, pairwise
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+from zlib import crc32
+
+from bandwidth.entries import LARGEST, LONGEST_WINDOW, MOST_WINDOWS, Condensed, condensed, whole
+from bandwidth.interface import DeviceSummary, FullError, Held, Totals, Window
+from bandwidth.redis.layout import (
+    ROW_SIZE,
+    Part,
+    Stripe,
+    numbers,
+    portions,
+    row_of,
+    rows_of,
+    stripes,
+    summary_of,
+    sums_in,
+)
+from timeseries_project.core import clock
+from timeseries_project.core.arrays import Keys, gathered, matching
+from timeseries_project.core.key_order import in_order
+from timeseries_project.core.summation import Integers
+from timeseries_project.storage.client import Call, Function, Library, Storage
+from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
+from timeseries_project.storage.nodes import Argument, time_limit
+
+logger = logging.getLogger(__name__)
+
+STRIPES = 64
+#: What one call adds at most, so that it takes less than about 0.1 s: rows that come in time, or late; a device costs
+#: as much as some rows.
+PORTION, LATE_PORTION = 20_000, 500
+#: Devices that one call looks at, at most.
+DEVICES = 5_000
+#: Seconds that a call waits, where no request's deadline is around it, for another one that stores a listing.
+SETTLE_SECONDS = 2
+#: Seconds for which the stripes of a cluster need not be counted again.
+COUNT_SECONDS = 1
+
+_library = Library(Path(__file__).parents[1] / "redis_store.lua")
+
+
+def _function(name: str) -> Function:
+    return _library.function(f"bandwidth_{name}")
+
+
+_add, _add_once, _knows, _drop = map(_function, ("add", "add_once", "knows", "drop"))
+_delete, _forget, _heads, _scan = map(_function, ("delete", "forget", "heads", "scan"))
+_totals, _windows = map(_function, ("totals", "windows"))
+
+
+class Listing(NamedTuple):
+    """A listing that may not be counted yet: its marker, and the calls that are left, each under its own."""
+
+    marker: str
+    entries: int
+    devices: list[str]
+    calls: list[Call]
+
+
+class RedisStore:
+    """A store of bandwidth, as bandwidth/interface.py tells it, that processes share.
+
+    A device is changed and read in one step. So is a batch on one node, and in a cluster what of it lies in one
+    stripe. What would hold up a server goes in portions, which cut a device only if it alone has more. Where a call
+    fails, other portions are stored and its own may be: what is then sent again may count twice.
+
+    Limits are exact for what goes in one call on one node. What goes in several is held against the counters first;
+    those of a cluster are asked once a second, and before anything is refused.
+    """
+
+    def __init__(
+        self, storage: Storage, name: bytes = b"bw", *, max_entries: int = LARGEST, max_devices: int = LARGEST
+    ) -> None:
+        self.max_entries = max_entries
+        self.max_devices = max_devices
+        self._storage = storage
+        self._stripes = stripes(name, 1 if storage.one_node else STRIPES)
+        self._listings: list[Listing] = []
+        self._settling = Lock()  # taken by who changes `_listings`
+        #: Until when it may be gone by, and entries and devices that there are at most, if nobody else adds.
+        self._counted = (0.0, 0, 0)
+        self._counting = Lock()
+
+    def add(self, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, *, oldest: int = 0) -> None:
+        """Count one entry. One call; O(log n) for n instants of the device, or a node's rows where it is late."""
+        timestamp = whole("timestamp", timestamp, 0, LARGEST)
+        row = row_of(timestamp, whole("bytes_ts", bytes_ts, 0, LARGEST), whole("bytes_fs", bytes_fs, 0, LARGEST))
+        self._settle()
+        if timestamp >= oldest:
+            stripe, key = self._place(device_id)
+            self._add([Part(stripe, [key], [row])], 1, [device_id], oldest)
+
+    def add_batch(
+        self,
+        device_ids: Sequence[str] | Keys,
+        timestamps: Sequence[int] | Integers,
+        bytes_ts: Sequence[int] | Integers,
+        bytes_fs: Sequence[int] | Integers,
+        *,
+        oldest: int = 0,
+    ) -> None:
+        """Count entries given as four columns. One call per portion, and in a cluster per stripe.
+
+        Each device's rows are merged into the nodes that they belong to, each of which is written once.
+        """
+        entries = condensed(device_ids, timestamps, bytes_ts, bytes_fs, oldest=oldest)
+        self._settle()
+        self._add(list(self._parts(entries, PORTION)), entries.entries, entries.devices, oldest)
+
+    def add_listing(
+        self,
+        device_ids: Sequence[str] | Keys,
+        timestamps: Sequence[int] | Integers,
+        bytes_ts: Sequence[int] | Integers,
+        bytes_fs: Sequence[int] | Integers,
+        *,
+        oldest: int = 0,
+    ) -> None:
+        """Count the entries of a listing once: now, or where the storage cannot take them, before the next call.
+
+        A listing is known by its content. Each part of it is counted together with its own marker, so whoever else
+        counts it too, and whoever ends in the middle, makes no difference; the marker of the whole spares a restart
+        the parts.
+        """
+        # All of it, so that what retention takes from it does not make it another one; the server leaves that out.
+        entries = condensed(device_ids, timestamps, bytes_ts, bytes_fs)
+        kept = condensed(device_ids, timestamps, bytes_ts, bytes_fs, oldest=oldest) if oldest else entries
+        parts = list(self._parts(entries, LATE_PORTION))
+        digest = hashlib.sha256()
+        for piece in (piece for part in parts for pieces in part[1:] for piece in pieces):
+            digest.update(b"%d:%b" % (len(piece), piece))
+        marker = digest.hexdigest()
+        calls = [
+            Call(
+                _add_once,
+                (stripe.listings, *stripe.all_devices, *keys),
+                (f"{marker}:{number}", *self._limits(oldest), *rows),
+            )
+            for number, (stripe, keys, rows) in enumerate(parts)
+        ]
+        calls.append(Call(_add_once, (self._stripes[0].listings,), (marker,)))
+        listing = Listing(marker, kept.entries, kept.devices, calls)
+        with self._settling:
+            self._listings.append(listing)
+        try:
+            self._settle(refuse=True)
+        except StorageUnavailableError as error:
+            logger.warning("The listing will be stored when the storage can be reached: %s.", error)
+        except FullError:
+            with self._settling:
+                self._listings.remove(listing)
+            raise
+
+    def windows(self, device_id: str, *, end: int, length: int, count: int, oldest: int = 0) -> list[Window]:
+        """Return the sums of windows. One call; a binary search per border, and the nodes that borders lie in."""
+        end = whole("end", end, 0, LARGEST)
+        length = whole("length", length, 1, LONGEST_WINDOW)
+        count = whole("count", count, 1, MOST_WINDOWS)
+        _, key = self._place(device_id)
+        self._settle()
+        answer = self._storage.call(Call(_windows, (key,), (end, length, count, oldest), read_only=True))
+        if answer is None:
+            raise KeyError(device_id)
+        borders = range(end - length * (count - 1), end + 1, length)
+        sums = [later - before for before, later in pairwise(sums_in(answer, count + 1))]
+        return [Window(border, *numbers(entries)) for border, entries in zip(borders, sums, strict=True)]
+
+    def devices(
+        self, search: str | None = None, limit: int | None = None, *, after: str | None = None, oldest: int = 0
+    ) -> list[DeviceSummary]:
+        """Return a summary of the devices, sorted by key. See `device_portions`."""
+        return gathered(self.device_portions(search, after=after, size=limit, oldest=oldest), limit)
+
+    def device_portions(
+        self, search: str | None = None, *, after: str | None = None, size: int | None = None, oldest: int = 0
+    ) -> Iterator[list[DeviceSummary]]:
+        """Yield the same in portions. One call per 5,000 devices for all keys, then one for each portion found."""
+        self._settle()
+        found = {self._name(stripe, key) for stripe, keys in self._scan(oldest) for key in keys}
+        keys = in_order(key for key in matching(list(found), search) if after is None or key > after)
+        size = min(size or DEVICES, DEVICES)
+        for begin in range(0, len(keys), size):
+            summaries = self._summaries(keys[begin : begin + size], oldest)
+            if summaries:
+                yield summaries
+
+    def device(self, device_id: str, *, oldest: int = 0) -> DeviceSummary:
+        """Return the summary of one device. One call. Raises KeyError if it has no entries."""
+        self._settle()
+        for summary in self._summaries([device_id], oldest):
+            return summary
+        raise KeyError(device_id)
+
+    def totals(self, busiest: int, *, oldest: int = 0) -> Totals:
+        """Return how much is stored. Two calls, in a cluster per stripe, O(log devices + busiest) each.
+
+        The busiest are found by doubles: those whose bytes differ by less than 2**-52 may stand for one another. With
+        `oldest` it costs what all devices cost.
+        """
+        if oldest:
+            most = self.devices(oldest=oldest)
+            return Totals(len(most), sum(device.count for device in most), nlargest(busiest, most, key=_bytes))
+        self._settle()
+        answers = self._storage.calls(self._totals(busiest))
+        found = [
+            (float(score), self._name(stripe, key))
+            for stripe, (_, _, most) in zip(self._stripes, answers, strict=True)
+            for key, score in zip(most[::2], most[1::2], strict=True)
+        ]
+        most = self._summaries([name for _, name in nlargest(busiest, found)], 0)
+        most.sort(key=_bytes, reverse=True)
+        return Totals(*_counts(answers), most)
+
+    def held(self) -> Held:
+        """Return how much is stored, what is yet to be dropped included. One call, in a cluster per stripe."""
+        self._settle()
+        return Held(*_counts(self._storage.calls(self._totals(0))), None, None)
+
+    def last(self, device_id: str, *, oldest: int = 0) -> int:
+        """Return the device's latest timestamp. One call. Raises KeyError if it has no entries."""
+        return self.device(device_id, oldest=oldest).last
+
+    def delete(self, device_id: str) -> None:
+        """Forget a device. One call, O(log devices): the server releases the memory on the side."""
+        stripe, key = self._place(device_id)
+        self._settle()
+        self._storage.call(Call(_delete, (*stripe.all_devices, key)))
+
+    def clear(self) -> None:
+        """Forget every device, in portions, then which listings were counted; nothing else that is stored there."""
+        with self._settling:
+            self._listings.clear()
+        for stripe, keys in self._scan(0):
+            self._storage.call(Call(_delete, (*stripe.all_devices, *keys)))
+        self._storage.calls([Call(_forget, (stripe.listings,)) for stripe in self._stripes])
+
+    def _add(self, parts: list[Part], entries: int, devices: list[str], oldest: int) -> None:
+        """Add parts, after some of what is too old was dropped where they go. Raises FullError."""
+        if len(parts) > 1 or not self._storage.one_node:
+            self._refuse_too_many(entries, devices, oldest)
+        drops = self._drops({part.stripe for part in parts}, oldest)
+        answers = self._storage.calls([*drops, *(self._call_to_add(part, oldest) for part in parts)])
+        late: list[Part] = []
+        for part, answer in zip(parts, answers[len(drops) :], strict=True):
+            self._refuse(answer)
+            if answer == b"late":
+                late += portions(part.stripe, zip(part.devices, part.rows, strict=True), LATE_PORTION)
+        if late and len(parts) == 1 and self._storage.one_node:
+            self._refuse_too_many(entries, devices, oldest)
+        for answer in self._storage.calls([self._call_to_add(part, oldest) for part in late]):
+            self._refuse(answer)
+
+    def _call_to_add(self, part: Part, oldest: int) -> Call:
+        return Call(_add, (*part.stripe.all_devices, *part.devices), (*self._limits(oldest), *part.rows))
+
+    def _limits(self, oldest: int) -> tuple[Argument, ...]:
+        """Return what a call that adds may not pass: the server knows how much there is on one node only."""
+        most = (self.max_entries, self.max_devices) if self._storage.one_node else (LARGEST, LARGEST)
+        return (oldest, *most, LATE_PORTION)
+
+    def _refuse(self, answer: bytes) -> None:
+        """Raise FullError if that is what a call to add answered."""
+        if answer == b"entries":
+            raise FullError("entries", self.max_entries)
+        if answer == b"devices":
+            raise FullError("devices", self.max_devices)
+
+    def _refuse_too_many(self, entries: int, devices: Sequence[str], oldest: int) -> None:
+        """Raise FullError if there is no room for so many entries of these devices, by the counters."""
+        with self._counting:
+            until, known_entries, known_devices = self._counted
+            more = until, known_entries + entries, known_devices + len(devices)
+            if clock.elapsed() < until and more[1] <= self.max_entries and more[2] <= self.max_devices:
+                self._counted = more
+                return
+        drops = self._drops(self._stripes, oldest)
+        answers = self._storage.calls([*drops, *self._totals(0)])
+        known_devices, known_entries = _counts(answers[len(drops) :])
+        new = len(devices)
+        if known_devices + new > self.max_devices:
+            new -= len(self._summaries(devices, 0))
+        if entries and known_entries + entries > self.max_entries:
+            self._refuse(b"entries")
+        if new and known_devices + new > self.max_devices:
+            self._refuse(b"devices")
+        until = 0.0 if self._storage.one_node else clock.elapsed() + COUNT_SECONDS
+        with self._counting:
+            self._counted = until, known_entries + entries, known_devices + new
+
+    @staticmethod
+    def _drops(stripes: Iterable[Stripe], oldest: int) -> list[Call]:
+        """Return the calls that drop some of what is too old."""
+        return [Call(_drop, stripe.all_devices, (oldest,)) for stripe in stripes] if oldest else []
+
+    def _totals(self, busiest: int) -> list[Call]:
+        return [Call(_totals, (s.registry, s.entries), (busiest,), read_only=True) for s in self._stripes]
+
+    def _settle(self, *, refuse: bool = False) -> None:
+        """Count what is left of the start's listings, if there is room for it; what is done is not sent again.
+
+        Where there is none FullError is raised only on request: who comes later is answered without the listing.
+        """
+        if not self._listings:
+            return
+        if not self._settling.acquire(timeout=max(time_limit(SETTLE_SECONDS) - clock.elapsed(), 0)):
+            raise StorageUnavailableError("the storage did not answer in time")
+        try:
+            with suppress(StorageFullError):
+                while self._listings:
+                    self._count_listing(self._listings[0])
+                    del self._listings[0]
+        except FullError:
+            if refuse:
+                raise
+        finally:
+            self._settling.release()
+
+    def _count_listing(self, listing: Listing) -> None:
+        known = Call(_knows, (self._stripes[0].listings,), (listing.marker,), read_only=True)
+        if self._storage.call(known):
+            return
+        self._refuse_too_many(listing.entries, listing.devices, 0)
+        while listing.calls:
+            self._refuse(self._storage.call(listing.calls[0]))
+            del listing.calls[0]
+
+    def _place(self, device_id: str) -> tuple[Stripe, bytes]:
+        """Return where a device is."""
+        name = device_id.encode()
+        stripe = self._stripes[crc32(name) % len(self._stripes)]
+        return stripe, stripe.prefix + name
+
+    @staticmethod
+    def _name(stripe: Stripe, key: bytes) -> str:
+        return key[len(stripe.prefix) :].decode()
+
+    def _scan(self, oldest: int) -> Iterator[tuple[Stripe, list[bytes]]]:
+        """Yield the keys of all devices, stripe by stripe in portions; one may come twice."""
+        cursors = dict.fromkeys(self._stripes, b"0")
+        while cursors:
+            pages = [Call(_scan, (s.registry,), (at, DEVICES, oldest), read_only=True) for s, at in cursors.items()]
+            answers = dict(zip(cursors, self._storage.calls(pages), strict=True))
+            for stripe, (_, found) in answers.items():
+                if found:
+                    yield stripe, found
+            cursors = {stripe: cursor for stripe, (cursor, _) in answers.items() if cursor != b"0"}
+
+    def _summaries(self, device_ids: Sequence[str], oldest: int) -> list[DeviceSummary]:
+        """Return the summaries of devices, in their order; one that is not there any more is left out."""
+        places: dict[Stripe, list[tuple[str, bytes]]] = {}
+        for name in device_ids:
+            stripe, key = self._place(name)
+            places.setdefault(stripe, []).append((name, key))
+        portions = [group[at : at + DEVICES] for group in places.values() for at in range(0, len(group), DEVICES)]
+        asked = [Call(_heads, [key for _, key in portion], (oldest,), read_only=True) for portion in portions]
+        found = {
+            name: summary_of(name, answer)
+            for portion, answers in zip(portions, self._storage.calls(asked), strict=True)
+            for (name, _), answer in zip(portion, answers, strict=True)
+            if answer is not None
+        }
+        return [found[name] for name in device_ids if name in found]
+
+    def _parts(self, entries: Condensed, most: int) -> Iterator[Part]:
+        """Yield entries as calls take them, in an order that depends on nothing but the entries."""
+        rows, starts = rows_of(entries), [0, *entries.stops][: len(entries.stops)]
+        placed = sorted(zip(map(self._place, entries.devices), starts, entries.stops, strict=True))
+        for stripe, devices in groupby(placed, key=lambda device: device[0][0]):
+            own = ((key, rows[start * ROW_SIZE : stop * ROW_SIZE]) for (_, key), start, stop in devices)
+            yield from portions(stripe, own, most)
+
+
+def _counts(answers: list[tuple[int, bytes, list[bytes]]]) -> tuple[int, int]:
+    """Return how many devices and entries all stripes have."""
+    return sum(answer[0] for answer in answers), sum(int(answer[1]) for answer in answers)
+
+
+def _bytes(device: DeviceSummary) -> int:
+    return device.bytes_ts + device.bytes_fs

@@ -1,0 +1,231 @@
+"""The page that draws datapoints: a form, a chart of averages and moving averages, and the figures behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
+
+from datapoints import services
+from datapoints.bucket_widths import LADDER
+from datapoints.interface import AXES, Axis, KeySummary
+from datapoints.serializers import ChartQuerySerializer
+from timeseries_project.api.fields import BucketField
+from timeseries_project.core import clock, timestamps
+from timeseries_project.core.errors import FaultError, UnknownKeyError
+from timeseries_project.core.offload import leave_loop
+from timeseries_project.core.timestamps import MICROSECONDS
+from timeseries_project.web.pages import (
+    MANY_LISTED,
+    MAX_LISTED,
+    REFRESH,
+    REFRESH_UNKNOWN,
+    Context,
+    command,
+    given,
+    problem_shown,
+    read_only,
+    render_page,
+    time_element,
+    utc,
+)
+
+_LAST_TIME = timestamps.parse("9999-12-31")
+
+Query = dict[str, Any]
+
+
+@read_only
+def chart(request: HttpRequest) -> HttpResponse:
+    """Draw the averages of a device or user; without either, let one choose it.
+
+    The parameters are those of the statistics; an empty one, as a form sends it, counts as left out.
+    """
+    parameters = given(request.GET)
+    context: Context = {"controls": _controls(parameters), "ladder": [_width(width) for width in LADDER]}
+    try:
+        query = ChartQuerySerializer.read_query(parameters)
+        key = _key(query)
+        if key is None:
+            context |= _chooser(request, query)
+        else:
+            drawing = _draw(*key, query)
+            context |= _figures(drawing) | _links(*key, query, drawing)
+            context |= {"axis": key[0], "key": key[1], "window_size": query["window_size"]}
+            context["chart"] = _chart(*key, query, drawing)
+            context["live"] = REFRESH if query["end"] is None else None
+    except FaultError as fault:
+        context |= problem_shown(request, fault)
+        if isinstance(fault, UnknownKeyError):
+            context |= _chooser(request, query)
+            context["live"] = REFRESH_UNKNOWN if query["end"] is None else None
+    return render_page(request, "datapoints/chart.html", context)
+
+
+def _controls(parameters: QueryDict) -> dict[str, str]:
+    """Return what the form's controls show: the parameters as given, else the default, if it is a constant."""
+    names = ("device", "user", "bucket", "start", "end")
+    window_size = ChartQuerySerializer.wire_fields()["window_size"].default
+    return {name: parameters.get(name, "") for name in names} | {
+        "window_size": parameters.get("window_size", str(window_size))
+    }
+
+
+def _key(query: Query) -> tuple[Axis, str] | None:
+    return next(((axis, query[axis]) for axis in AXES if query[axis] is not None), None)
+
+
+def _draw(axis: Axis, key: str, query: Query) -> services.Drawing:
+    chosen = {name: query[name] for name in ("bucket", "window_size", "start", "end")}
+    return services.drawing(axis, key, **chosen, now=clock.now())
+
+
+def _chart(axis: Axis, key: str, query: Query, drawing: services.Drawing) -> Context:
+    """Return what the script draws; times are epoch seconds."""
+    return {
+        "key": f"{axis} {key}",
+        "bucket": drawing.width,
+        "window_size": query["window_size"],
+        "labels": drawing.starts.tolist(),
+        "averages": _values(drawing.averages),
+        "counts": drawing.counts.tolist(),
+        "moving_averages": _values(drawing.moving_averages),
+    }
+
+
+def _values(column: Iterable[float]) -> list[float | None]:
+    return [None if math.isnan(value) else float(value) for value in column]
+
+
+def _figures(drawing: services.Drawing) -> Context:
+    """Return the words and numbers of what is drawn."""
+    starts, averages, counts = drawing.starts.tolist(), _values(drawing.averages), drawing.counts.tolist()
+    moving_averages = _values(drawing.moving_averages)
+    points = sum(counts)
+    weighted = (value * count for value, count in zip(averages, counts, strict=True) if value is not None)
+    return {
+        "width": _width(drawing.width),
+        "too_many": None if drawing.too_many is None else f"{drawing.too_many:,}",
+        "buckets": f"{len(starts):,}",
+        "span": (time_element(starts[0]), time_element(starts[-1] + drawing.width)) if starts else None,
+        "points": points,
+        "points_text": f"{points:,}",
+        "mean": figure(math.fsum(weighted) / points) if points else None,
+        "figures": [
+            ("average", _extremes(starts, averages)),
+            ("moving average", _extremes(starts, moving_averages)),
+        ],
+        "rows": [
+            (utc(start), value, count, moving)
+            for start, value, count, moving in zip(starts, averages, counts, moving_averages, strict=True)
+        ],
+    }
+
+
+def _extremes(starts: list[int], values: list[float | None]) -> list[tuple[str, str]]:
+    """Return the latest, lowest and highest value, each with the start of its bucket; nothing of no values."""
+    known = [(value, start) for start, value in zip(starts, values, strict=True) if value is not None]
+    if not known:
+        return []
+    values_only = itemgetter(0)
+    chosen = (known[-1], min(known, key=values_only), max(known, key=values_only))
+    return [(figure(value), time_element(start)) for value, start in chosen]
+
+
+def _links(axis: Axis, key: str, query: Query, drawing: services.Drawing) -> Context:
+    """Return where to go from here: other ranges, and the API for what is drawn."""
+    start, end = query["start"], query["end"]
+    # Without a start the range begins with the first datapoint; its length is what the steps keep.
+    span = max((end if end is not None else clock.now()) - (drawing.first if start is None else start), 1)
+    stepping = start is not None and end is not None and start < end
+    after_last = drawing.last // MICROSECONDS * MICROSECONDS + MICROSECONDS
+    api = f"/statistics/{axis}s/{quote(key, safe='')}"
+    chosen = {"bucket": _width(drawing.width), "start": _time(start), "end": _time(end)}
+
+    def to(start: int | None, end: int | None) -> str:
+        return _url(axis, key, query | {"start": start, "end": end})
+
+    def answers(path: str, **more: object) -> dict[str, str]:
+        return {form: f"{api}/{path}?{_encoded(chosen | more | {'format': form})}" for form in ("json", "csv")}
+
+    return {
+        "previous": to(max(start - span, 0), start) if stepping and start > 0 else None,
+        "next": to(end, end + span) if stepping and end + span <= _LAST_TIME else None,
+        "now": to(max(clock.now() - span, 0), None) if stepping else None,
+        "all": to(None, None),
+        "latest": to(max(after_last - span, 0), after_last) if stepping else to(None, None),
+        "averages": answers("avg"),
+        "moving_averages": answers("moving_avg", window_size=query["window_size"]),
+    }
+
+
+def _chooser(request: HttpRequest, query: Query) -> Context:
+    """Return the lists of devices and users, each with a link to a chart that shows some of its data."""
+    totals = services.totals()
+    if max(totals.devices, totals.users) > MANY_LISTED:
+        leave_loop()
+    return {
+        "choosing": True,
+        "lists": [
+            {
+                "axis": axis,
+                "total": total,
+                "keys": [_listed(axis, summary, query) for summary in services.keys_list(axis, limit=MAX_LISTED)],
+            }
+            for axis, total in zip(AXES, (totals.devices, totals.users), strict=True)
+        ],
+        "command": None if totals.points else command(request, "datapoints"),
+    }
+
+
+def _listed(axis: Axis, summary: KeySummary, query: Query) -> Context:
+    start, end = query["start"], query["end"]
+    outside = (start is not None and start > summary.last) or (end is not None and end <= summary.first)
+    return {
+        "key": summary.key,
+        "url": _url(axis, summary.key, query | ({"start": None, "end": None} if outside else {})),
+        "count": f"{summary.count:,}",
+        "first": time_element(summary.first // MICROSECONDS),
+        "last": time_element(summary.last // MICROSECONDS),
+    }
+
+
+def _url(axis: Axis, key: str, query: Query) -> str:
+    """Return the address of a chart; without an end it goes on ending now."""
+    bucket = query["bucket"]
+    chosen = {
+        axis: key,
+        "bucket": None if bucket is None else _width(bucket),
+        "window_size": query["window_size"],
+        "start": _time(query["start"]),
+        "end": _time(query["end"]),
+    }
+    return f"{reverse('datapoints-chart')}?{_encoded(chosen)}"
+
+
+def _encoded(parameters: dict[str, object]) -> str:
+    return urlencode({name: value for name, value in parameters.items() if value is not None})
+
+
+def _width(seconds: int) -> str:
+    return BucketField().to_representation(seconds)
+
+
+def _time(timestamp: int | None) -> str | None:
+    """Write a time as a parameter; beyond the year 9999 only epoch seconds can."""
+    if timestamp is None or timestamp <= _LAST_TIME:
+        return None if timestamp is None else timestamps.render(timestamp)
+    return str(timestamp // MICROSECONDS)
+
+
+def figure(value: float) -> str:
+    """Write a number with at most six digits that count, and thousands apart where it is not too large for that."""
+    rounded = float(f"{value:.6g}")
+    if rounded and not 1e-3 <= abs(rounded) < 1e15:
+        return f"{rounded:g}"
+    return f"{rounded:,.9f}".rstrip("0").rstrip(".")

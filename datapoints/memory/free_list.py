@@ -1,0 +1,59 @@
+"""Numbers to give out and to take back, dense from 0: of pages in a pool, of series in a store.
+
+Plain Python and NumPy; knows no framework.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from timeseries_project.core.arrays import grow
+from timeseries_project.core.summation import Integers
+
+
+class Vacancies:
+    """The numbers that nobody has: those given back, the last of them first, and then those never given.
+
+    To look at them changes nothing; `commit_take` and `commit_return` only assign, and cannot fail.
+    """
+
+    __slots__ = ("_back", "_returned", "used")
+
+    def __init__(self) -> None:
+        #: All numbers ever given are below this.
+        self.used = 0
+        self._returned = 0
+        self._back = np.empty(0, dtype=np.int32)
+
+    def first(self) -> int:
+        """Return the number to be given next. O(1)."""
+        return self._back.item(self._returned - 1) if self._returned else self.used
+
+    def next(self, count: int, beyond: int = 0) -> Integers:
+        """Return the `count` numbers to be given after the next `beyond`. O(count)."""
+        stop = max(self._returned - beyond, 0)
+        back = self._back[max(stop - count, 0) : stop][::-1]
+        new = self.used + max(beyond - self._returned, 0)
+        return np.concatenate((back, np.arange(new, new + count - len(back))))
+
+    def commit_take(self, count: int) -> None:
+        """Give the next numbers."""
+        self._returned -= count
+        if self._returned < 0:
+            self.used -= self._returned
+            self._returned = 0
+
+    def make_room(self, count: int) -> None:
+        """Prepare to take back so many numbers. O(1) amortised."""
+        grow(self._back, self._returned + count)
+
+    def commit_return(self, numbers: Integers) -> None:
+        """Take back numbers, for which there is room."""
+        stop = self._returned + numbers.size
+        self._back[self._returned : stop] = numbers
+        self._returned = stop
+
+    def free(self) -> list[int]:
+        """Return the numbers that were given back. O(their number)."""
+        numbers: list[int] = self._back[: self._returned].tolist()
+        return numbers

@@ -1,0 +1,403 @@
+"""Where all series are: found by device and by user, read and changed under one lock.
+
+Plain Python and NumPy; knows no framework. Times are microseconds since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from datapoints.interface import (
+    AXES,
+    Axis,
+    DuplicatePointsError,
+    FullError,
+    KeySummary,
+    Point,
+    Totals,
+    View,
+)
+from datapoints.memory.first_points import FirstPoints, Wanted
+from datapoints.memory.key_summaries import SERIES_SUMMED_UP, first_of, summed_up
+from datapoints.memory.names import Pair, SeriesNames
+from datapoints.memory.plans import LARGEST
+from datapoints.memory.series import SeriesPool
+from datapoints.memory.series_view import PortionedView, SeriesView
+from timeseries_project.core.arrays import Keys, gathered, matching, run_lengths, run_starts, stable_order
+from timeseries_project.core.offload import give_way, leave_loop
+from timeseries_project.core.summation import Floats, Integers
+
+#: The number of a series that is not there yet.
+UNKNOWN = -1
+
+#: What dropping old points costs a request at most: series that are looked at, and that are dropped from.
+LOOKED_AT = 4096
+DROPPED_FROM = 256
+#: Series, or keys, that are looked at while the lock is held: where there are more it is released in between.
+AT_ONCE = 2048
+
+
+class SeriesStore:
+    """All series of the process, by device and user, in one pool: at most so many points, and so many series.
+
+    Every method takes the one lock for as long as it reads or changes series; what is computed from them is
+    computed outside. What concerns some thousand series is read or changed in one step. More of them are read in
+    portions, so that nobody waits for the lock for more than some milliseconds: each series is then how it was at one
+    moment, but not all at the same. A method that fails has changed nothing, but for what portions dropped or deleted.
+
+    Those that are given `oldest`, the start of a quarter-hour, answer as if no point before it had ever been
+    stored. They drop such points as they come across them, and whatever they are asked, of a few series more: a
+    store of some thousand series is always clean, and a larger one becomes so over some requests.
+    """
+
+    def __init__(self, *, max_points: int = LARGEST, max_series: int = LARGEST) -> None:
+        self.max_points = max_points
+        self.max_series = max_series
+        self._lock = threading.Lock()
+        self._added = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        pool, names = SeriesPool(), SeriesNames(self._lock)
+        with self._lock:
+            self._pool, self._names = pool, names
+            self._points = 0
+            #: Up to which series points before which time were dropped.
+            self._swept, self._swept_to = 0, 0
+
+    def add(self, time: int, value: float, device: str, user: str, *, oldest: int = 0) -> bool:
+        """Add one point; return False, and change nothing, where there is one. See `SortedPages` for costs.
+
+        One before `oldest` is added and dropped at once. FullError where there is no room for it.
+        """
+        pair = (device, user)
+        with self._lock:
+            if oldest:
+                self._sweep(oldest)
+                if time < oldest:
+                    self._added += 1
+                    return True
+            series = self._names.numbers.get(pair, UNKNOWN)
+            if series == UNKNOWN:
+                self._add_to_new(pair, time, value)
+                return True
+            addition = self._pool.plan_one(series, time, value)
+            if addition is None:
+                return False
+            if self._points >= self.max_points:
+                raise FullError("points", self.max_points)
+            self._pool.commit_one(addition)
+            self._points += 1
+            self._added += 1
+        return True
+
+    def _add_to_new(self, pair: Pair, time: int, value: float) -> None:
+        """Add one point of a device and user that have none; the lock is held."""
+        self._refuse_too_many(1, 1)
+        [series] = self._vacant(1)
+        try:
+            self._names.enter(series, pair)
+            addition = self._pool.plan_one(series, time, value)
+            assert addition is not None
+        except BaseException:
+            self._names.withdraw([(series, pair)])
+            raise
+        self._names.commit_entered(1)
+        self._pool.commit_one(addition)
+        self._points += 1
+        self._added += 1
+
+    def add_batch(
+        self,
+        times: Integers,
+        values: Floats,
+        devices: Sequence[str] | Keys,
+        users: Sequence[str] | Keys,
+        *,
+        skip_duplicates: bool = False,
+        oldest: int = 0,
+    ) -> int:
+        """Add points in any order, all or none; return how many were added.
+
+        Of equal points the first wins where duplicates are skipped; otherwise any duplicate, inside the batch
+        or of a stored point, raises DuplicatePointsError. Those before `oldest` are added and dropped at once, so
+        none of them is a duplicate. FullError where there is no room for what is new. O(n), and `SortedPages` beyond.
+        """
+        devices, users = Keys.of(devices), Keys.of(users)
+        codes = devices.codes.astype(np.int64) * len(users.names) + users.codes
+        order = stable_order(times, codes)
+        if oldest and len(times) and times.min() < oldest:
+            order = order[times[order] >= oldest]
+        expired = len(times) - len(order)
+        if expired or (order[1:] < order[:-1]).any():  # else they came in order, and are not copied
+            times, values, codes = times[order], values[order], codes[order]
+        starts = run_starts(codes) if len(codes) else codes
+        places = zip(*(column.tolist() for column in np.divmod(codes[starts], len(users.names))), strict=True)
+        pairs = [(devices.names[device], users.names[user]) for device, user in places]
+        lengths = run_lengths(starts, len(times))
+        del codes, starts  # a batch may have millions of points
+        with self._lock:
+            if oldest:
+                self._sweep(oldest)
+            if not len(times):
+                self._added += expired
+                return expired
+            numbers, new = self._number(pairs)
+            series = np.repeat(numbers, lengths)
+            pages, at = self._pool.find(series, times)
+            duplicate = at >= 0
+            del at
+            duplicate[1:] |= (times[1:] == times[:-1]) & (series[1:] == series[:-1])
+            if duplicate.any():
+                if not skip_duplicates:
+                    raise DuplicatePointsError(order[duplicate])
+                kept = ~duplicate
+                series, times, values, pages = series[kept], times[kept], values[kept], pages[kept]
+            added = len(times)
+            if added:
+                self._refuse_too_many(added, len(new))
+                self._add_sorted(series, times, pages, values, new)
+            self._added += added + expired
+        return added + expired
+
+    def _add_sorted(
+        self, series: Integers, times: Integers, pages: Integers, values: Floats, new: list[tuple[int, Pair]]
+    ) -> None:
+        """Add points that their series lack, and these series where they are new; the lock is held."""
+        try:
+            for number, pair in new:
+                self._names.enter(number, pair)
+            addition = self._pool.plan(series, times, pages, values)
+            points, entered = self._points + len(times), len(new)
+        except BaseException:
+            self._names.withdraw(new)
+            raise
+        self._names.commit_entered(entered)
+        self._pool.commit(addition)
+        self._points = points
+
+    def _refuse_too_many(self, points: int, series: int) -> None:
+        """Raise FullError if there is no room for so many more."""
+        if self._points + points > self.max_points:
+            raise FullError("points", self.max_points)
+        if series and len(self._names.numbers) + series > self.max_series:
+            raise FullError("series", self.max_series)
+
+    def _number(self, pairs: list[Pair]) -> tuple[Integers, list[tuple[int, Pair]]]:
+        """Return the series of distinct pairs, and of those that are new which will be theirs when they enter."""
+        numbers = np.array([self._names.numbers.get(pair, UNKNOWN) for pair in pairs], dtype=np.int64)
+        missing = np.flatnonzero(numbers == UNKNOWN)
+        if not len(missing):
+            return numbers, []
+        vacant = self._vacant(len(missing))
+        numbers[missing] = vacant
+        return numbers, [(number, pairs[i]) for number, i in zip(vacant, missing.tolist(), strict=True)]
+
+    def _vacant(self, count: int) -> list[int]:
+        """Return so many numbers that no series has, and make room for these."""
+        numbers = self._names.vacant(count)
+        self._pool.reserve(max(numbers) + 1)
+        return numbers
+
+    def _cut(self, series: Integers, time: int) -> int:
+        """Forget the points before a time of series that have some there; return how many. The lock is held."""
+        cut = self._pool.plan_cut(series, time)
+        gone = cut.points
+        self._names.make_room(len(gone.numbers))
+        self._pool.commit_cut(cut)
+        self._names.commit_leave(gone.numbers, gone.gone)
+        self._points -= gone.removed
+        return gone.removed
+
+    def _sweep(self, oldest: int) -> None:
+        """Drop the points before `oldest` of a few series, those after the ones of the last time. The lock is held."""
+        if oldest != self._swept_to:
+            self._swept, self._swept_to = 0, oldest
+        begin, firsts = self._swept, self._pool.firsts
+        if begin >= len(firsts):
+            return
+        behind = begin + np.flatnonzero(firsts[begin : begin + LOOKED_AT] < oldest)
+        end = begin + LOOKED_AT
+        if len(behind) > DROPPED_FROM:
+            behind = behind[:DROPPED_FROM]
+            end = int(behind[-1]) + 1
+        if len(behind):
+            self._cut(behind, oldest)
+        self._swept = end
+
+    def _settle(self, series: Integers, oldest: int) -> None:
+        """Drop all points before `oldest` of some series. The lock is held."""
+        if oldest:
+            behind = series[self._pool.firsts[series] < oldest]
+            if len(behind):
+                self._cut(behind, oldest)
+
+    def _settle_most(self, axis: Axis, keys: Sequence[str], oldest: int) -> None:
+        """Drop the points before `oldest` of some keys' series in portions, where there are many: few may be left."""
+        if not oldest:
+            return
+        with self._lock:
+            self._sweep(oldest)
+            series = self._names.series(axis, keys)
+            behind = series[self._pool.firsts[series] < oldest]
+        if len(behind) > DROPPED_FROM:
+            leave_loop()
+            for begin in range(0, len(behind), DROPPED_FROM):
+                with self._lock:
+                    self._settle(behind[begin : begin + DROPPED_FROM], oldest)
+                give_way()
+
+    def delete(self, axis: Axis, key: str, *, oldest: int = 0) -> int:
+        """Forget all points of a device or of a user; return how many there were. O(its series and their pages).
+
+        Those of some thousand series in one step; of more in portions, and what is new meanwhile may stay.
+        """
+        self._settle_most(axis, [key], oldest)
+        with self._lock:
+            series = self._names.series(axis, [key])
+            if len(series) <= AT_ONCE:
+                self._settle(series, oldest)
+                return self._cut(self._names.series(axis, [key]), LARGEST)
+        leave_loop()
+        return self._delete_in_portions(axis, key, series, oldest)
+
+    def _delete_in_portions(self, axis: Axis, key: str, series: Integers, oldest: int) -> int:
+        place, removed = AXES.index(axis), 0
+        for begin in range(0, len(series), DROPPED_FROM):
+            with self._lock:
+                self._settle(series[begin : begin + DROPPED_FROM], oldest)
+                some = series[begin : begin + DROPPED_FROM]
+                some = some[self._pool.counts[some] > 0]
+                pairs = map(self._names.pairs.__getitem__, some.tolist())
+                removed += self._cut(some[[pair[place] == key for pair in pairs]], LARGEST)
+            give_way()
+        return removed
+
+    @contextmanager
+    def view(self, axis: Axis, key: str, *, oldest: int = 0, ahead: range | None = None) -> Iterator[View]:
+        """Read one device's or user's series, with the lock held where they are few; KeyError if it has none."""
+        self._settle_most(axis, [key], oldest)
+        with self._lock:
+            self._settle(self._names.series(axis, [key]), oldest)
+            series = self._names.series(axis, [key])
+            if not len(series):
+                raise KeyError(key)
+            if len(series) <= AT_ONCE:
+                numbers = series.tolist()
+                if len(numbers) > 1:
+                    other = 1 - AXES.index(axis)
+                    numbers.sort(key=lambda number: self._names.pairs[number][other])
+                yield SeriesView(self._pool, np.array(numbers))
+                return
+        leave_loop()
+        yield PortionedView.of(self._pool, self._names, self._lock, axis, key, series)
+
+    def keys(
+        self,
+        axis: Axis,
+        search: str | None = None,
+        limit: int | None = None,
+        *,
+        after: str | None = None,
+        oldest: int = 0,
+    ) -> list[KeySummary]:
+        """Return devices or users with their count and first and last time, by key. See `key_portions`."""
+        return gathered(self.key_portions(axis, search, after=after, size=limit, oldest=oldest), limit)
+
+    def key_portions(
+        self,
+        axis: Axis,
+        search: str | None = None,
+        *,
+        after: str | None = None,
+        size: int | None = None,
+        oldest: int = 0,
+    ) -> Iterator[list[KeySummary]]:
+        """Yield the same in portions of `size` keys at most. O(keys looked at + series of those found)."""
+        count = AT_ONCE if search is not None or size is None else min(size, AT_ONCE)
+        names, more = self._names, True
+        while more:
+            keys, after = names.orders[axis].after(after, count, names.members[axis])
+            more = after is not None
+            if search is not None and more:
+                leave_loop()
+            keys = matching(keys, search)
+            while keys:
+                with self._lock:
+                    end = first_of(names, axis, keys[: count if size is None else size])
+                some, keys = keys[:end], keys[end:]
+                self._settle_most(axis, some, oldest)
+                with self._lock:
+                    self._settle(names.series(axis, some), oldest)
+                    some = [key for key in some if key in names.members[axis]]
+                    summaries = summed_up(self._pool, names, axis, some)
+                if summaries:
+                    yield summaries
+
+    def key(self, axis: Axis, key: str, *, oldest: int = 0) -> KeySummary:
+        """Return the summary of one device or user; KeyError if it has no points. O(its series)."""
+        self._settle_most(axis, [key], oldest)
+        with self._lock:
+            series = self._names.series(axis, [key])
+            if len(series) > SERIES_SUMMED_UP:
+                leave_loop()
+            self._settle(series, oldest)
+            if key not in self._names.members[axis]:
+                raise KeyError(key)
+            [summary] = summed_up(self._pool, self._names, axis, [key])
+        return summary
+
+    def totals(self, *, oldest: int = 0) -> Totals:
+        """Return how much is stored, and in a large store what is yet to be dropped. O(1)."""
+        with self._lock:
+            if oldest:
+                self._sweep(oldest)
+            devices, users = (len(self._names.members[axis]) for axis in AXES)
+            return Totals(devices, users, len(self._names.numbers), self._points, self._pool.nbytes, self._added)
+
+    def page(
+        self,
+        *,
+        device: str | None,
+        user: str | None,
+        start: int,
+        end: int | None,
+        after: tuple[int, str, str] | None,
+        limit: int,
+        oldest: int = 0,
+    ) -> list[Point]:
+        """Return up to `limit` points by time, device and user: those in [start, end) and beyond `after`.
+
+        O(series that match + limit, and what the series have that begin before the last of these points).
+        """
+        wanted = Wanted.of(max(start, oldest), end, after, limit)
+        with self._lock:
+            if oldest:
+                self._sweep(oldest)
+            series = self._names.matching(device, user)
+            found = FirstPoints(self._pool, self._names.pairs, wanted)
+            few = (len(self._names.numbers) if isinstance(series, slice) else len(series)) <= AT_ONCE
+            if not few:
+                leave_loop()
+            matching, bounds = found.bounds(series)
+            if few:
+                for portion in found.portions(matching, bounds):
+                    found.look_into(portion)
+        if not few:
+            for portion in found.portions(matching, bounds):
+                with self._lock:
+                    found.look_into(portion)
+                give_way()
+        return found.points()
+
+    def _check(self) -> None:
+        assert not self._lock.locked()
+        self._pool._check()
+        assert set(self._names.numbers.values()) == set(np.flatnonzero(self._pool.counts).tolist())
+        assert self._points == self._pool.counts.sum()
+        self._names._check()

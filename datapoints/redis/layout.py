@@ -1,0 +1,251 @@
+"""Where series of datapoints are in a Redis or Valkey, and how they are read from there.
+
+Plain Python and NumPy; knows no framework. `redis_store.lua` is the other half, and says how the keys are laid out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from struct import Struct
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+
+from datapoints.interface import Axis
+from timeseries_project.storage.client import Call, Library, Storage
+from timeseries_project.storage.nodes import Argument
+
+#: Slots that are used in a cluster, evenly apart, so that each node has its share.
+STRIPES = 64
+#: Devices, users or series that one call asks for at most.
+KEYS_AT_ONCE = 1_000
+#: Names that one call lists, about.
+NAMES_AT_ONCE = 5_000
+#: Pages that one call copies at most: about a mebibyte.
+PAGES_AT_ONCE = 1_000
+#: Pages of quarter-hours that are sent with the first look at one key's series at most: some weeks of one series.
+PAGES_AHEAD = 32
+
+LIBRARY = Library(Path(__file__).parents[1] / "redis_store.lua")
+LOOK = LIBRARY.function("datapoints_look")
+LOOK_THROUGH = LIBRARY.function("datapoints_look_through")
+NAMES = LIBRARY.function("datapoints_names")
+OPEN = LIBRARY.function("datapoints_open")
+NEIGHBOURS = LIBRARY.function("datapoints_neighbours")
+READ = LIBRARY.function("datapoints_read")
+TOTALS = LIBRARY.function("datapoints_totals")
+
+#: What of a series' figures is of use here: count, late, first, last, epoch.
+_FIGURES = Struct("<IIddd")
+
+
+class Figures(NamedTuple):
+    """How a series is: how many points it has, how often it was given some that were not its newest, the first and last
+    time, and which one it is of those that ever had its name.
+    """
+
+    points: int
+    late: int
+    first: int
+    last: int
+    epoch: float
+
+    @classmethod
+    def read(cls, packed: bytes) -> Figures | None:
+        """Read what the server keeps; None where there is no series, but nothing or the mark of one to come."""
+        if len(packed) < _FIGURES.size:
+            return None
+        points, late, first, last, epoch = _FIGURES.unpack_from(packed)
+        return cls(points, late, int(first), int(last), epoch)
+
+
+class Series(NamedTuple):
+    """A series, and how it was when it was looked at."""
+
+    device: str
+    user: str
+    figures: Figures
+
+
+class Chunk(NamedTuple):
+    """Some rows of a column in order, how the series was then, and the key from which to read on.
+
+    The rows may begin before the key that was asked for, and end behind.
+    """
+
+    figures: Figures | None
+    rows: bytes
+    following: int | None
+
+
+def stripe_bases(one_node: bool) -> list[bytes]:
+    """Return what keys begin with: one base on one node; in a cluster one for each stripe, of a slot of its own."""
+    if one_node:
+        return [b"dp:{0}"]
+    tags: dict[int, int] = {}
+    for number in count():
+        tags.setdefault(key_slot(b"%d" % number) * STRIPES // REDIS_CLUSTER_HASH_SLOTS, number)
+        if len(tags) == STRIPES:
+            break
+    return [b"dp:{%d}" % tags[stripe] for stripe in range(STRIPES)]
+
+
+def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+class Layout:
+    """Calls of the functions that read, each at the nodes where the keys are. Errors are those of `Storage`."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.bases = stripe_bases(storage.one_node)
+
+    def base(self, name: str) -> bytes:
+        """Return under which base a device's series are, or a user's entries."""
+        return self.bases[crc32(name.encode()) % len(self.bases)] if len(self.bases) > 1 else self.bases[0]
+
+    def grouped(self, names: Iterable[str]) -> list[tuple[bytes, list[int]]]:
+        """Return the places of these names by base, in groups of what one call asks for at most."""
+        groups: list[tuple[bytes, list[int]]] = []
+        open_groups: dict[bytes, list[int]] = {}
+        for place, name in enumerate(names):
+            base = self.base(name)
+            group = open_groups.get(base)
+            if group is None or len(group) == KEYS_AT_ONCE:
+                group = open_groups[base] = []
+                groups.append((base, group))
+            group.append(place)
+        return groups
+
+    def look(self, letter: str, pairs: Sequence[tuple[str, str]]) -> list[dict[str, bytes]]:
+        """Look into hashes: those of devices (letter d) hold figures by user, those of users (u) tokens by device.
+
+        A pair names the hash and a field, or "" for all of them.
+        """
+        groups = self.grouped([key for key, _ in pairs])
+        calls = [
+            Call(LOOK, [base], [letter, *(name for place in places for name in pairs[place])], read_only=True)
+            for base, places in groups
+        ]
+        return self._spread(len(pairs), groups, self.storage.calls(calls))
+
+    def _look_through(self, users: Sequence[str]) -> list[dict[str, bytes]]:
+        groups = self.grouped(users)
+        calls = [Call(LOOK_THROUGH, [base], [users[at] for at in places], read_only=True) for base, places in groups]
+        return self._spread(len(users), groups, self.storage.calls(calls))
+
+    @staticmethod
+    def _spread(length: int, groups: list[tuple[bytes, list[int]]], replies: list[Any]) -> list[dict[str, bytes]]:
+        answers: list[dict[str, bytes]] = [{}] * length
+        for (_, places), reply in zip(groups, replies, strict=True):
+            for place, flat in zip(places, reply, strict=True):
+                answers[place] = {name.decode(): value for name, value in _pairs(flat)}
+        return answers
+
+    def members(self, axis: Axis, keys: Sequence[str]) -> list[list[Series]]:
+        """Return the series of each of these devices or users, by the other key. O(series).
+
+        One exchange; two for users in a cluster, where their series are on other nodes than the list of them.
+        """
+        if axis == "device":
+            found = self.look("d", [(key, "") for key in keys])
+        elif self.storage.one_node:
+            found = self._look_through(keys)
+        else:
+            entries = self.look("u", [(key, "") for key in keys])
+            pairs = [(device, user) for user, devices in zip(keys, entries, strict=True) for device in devices]
+            packed = dict(zip(pairs, self.look("d", pairs), strict=True))
+            found = [
+                {device: packed[device, user][user] for device in devices}
+                for user, devices in zip(keys, entries, strict=True)
+            ]
+        return [self._series(axis, key, others) for key, others in zip(keys, found, strict=True)]
+
+    def one(self, device: str, user: str) -> list[Series]:
+        """Return one series, if it is there."""
+        [found] = self.look("d", [(device, user)])
+        return self._series("device", device, found)
+
+    @staticmethod
+    def _series(axis: Axis, key: str, others: dict[str, bytes]) -> list[Series]:
+        return [
+            Series(key, other, figures) if axis == "device" else Series(other, key, figures)
+            for other, packed in sorted(others.items())
+            if (figures := Figures.read(packed)) is not None
+        ]
+
+    def opened(self, axis: Axis, key: str, ahead: range) -> list[tuple[Series, Chunk]]:
+        """Return the series of a device or user, and with each its first sums of the quarter-hours ahead.
+
+        One exchange, two for a user in a cluster, whose sums are then all yet to be read.
+        """
+        if axis == "user" and not self.storage.one_node:
+            nothing_yet = ahead.start if ahead else None
+            return [(one, Chunk(one.figures, b"", nothing_yet)) for one in self.members(axis, [key])[0]]
+        arguments: list[Argument] = [axis[0], key, ahead.start, ahead.stop, PAGES_AHEAD if ahead else 0]
+        found = []
+        for name, packed, pages, following in self.storage.call(
+            Call(OPEN, [self.base(key)], arguments, read_only=True)
+        ):
+            figures = Figures.read(packed)
+            assert figures is not None
+            other = name.decode()
+            series = Series(key, other, figures) if axis == "device" else Series(other, key, figures)
+            found.append((series, Chunk(figures, b"".join(pages), int(following) if following else None)))
+        return sorted(found)
+
+    def totals(self) -> list[list[int]]:
+        """Return what each base counts: devices, users, series, points, points ever added."""
+        return self.storage.calls([Call(TOTALS, [base], read_only=True) for base in self.bases])
+
+    def names(self, axis: Axis) -> list[str]:
+        """Return all devices or users, in any order; some may have no points any more, or not yet. O(these)."""
+        found: set[bytes] = set()
+        cursors = dict.fromkeys(self.bases, b"0")
+        while cursors:
+            letter = "D" if axis == "device" else "U"
+            calls = [Call(NAMES, [base], [letter, at, NAMES_AT_ONCE], read_only=True) for base, at in cursors.items()]
+            replies = self.storage.calls(calls)
+            for base, (cursor, some) in zip(list(cursors), replies, strict=True):
+                found.update(some)
+                if cursor == b"0":
+                    del cursors[base]
+                else:
+                    cursors[base] = cursor
+        return [name.decode() for name in found]
+
+    def read(
+        self, letter: str, wanted: Sequence[tuple[Series, int]], stop: int, *, rows: int = 0, whole: bool = False
+    ) -> list[Chunk | None]:
+        """Read rows of columns, points (letter p) or sums (s), each from a key of its own on and before `stop`.
+
+        At most so many rows of each, from there on (0: as many as there are); where one call would have to copy too
+        many pages the answer is None, or ends early. `whole` reads all in one call, however many.
+        """
+        groups = self.grouped([series.device for series, _ in wanted])
+        limits: list[Argument] = [letter, stop, rows, -1 if whole else PAGES_AT_ONCE]
+        calls = []
+        for base, places in groups:
+            names = (part for at in places for part in (wanted[at][0].device, wanted[at][0].user, wanted[at][1]))
+            calls.append(Call(READ, [base], [*limits, *names], read_only=True))
+        chunks: list[Chunk | None] = [None] * len(wanted)
+        for (_, places), reply in zip(groups, self.storage.calls(calls), strict=True):
+            for place, (packed, pages, following) in zip(places, reply, strict=False):
+                chunks[place] = Chunk(Figures.read(packed), b"".join(pages), int(following) if following else None)
+        return chunks
+
+    def neighbours(self, series: Sequence[Series], time: int) -> tuple[int | None, int | None]:
+        """Return the time of the last point before `time` and of the first not before it, of all these series."""
+        groups = self.grouped([one.device for one in series])
+        calls = [
+            Call(NEIGHBOURS, [base], [time, *(name for at in places for name in series[at][:2])], read_only=True)
+            for base, places in groups
+        ]
+        replies = self.storage.calls(calls)
+        before = max((before for before, _ in replies), default=-1)
+        after = min((after for _, after in replies if after >= 0), default=None)
+        return None if before < 0 else before, after

@@ -1,0 +1,190 @@
+"""Reading series of datapoints that a Redis or Valkey holds: ranges of one key's, and pages of the listing.
+
+Plain Python and NumPy; knows no framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from datapoints.interface import QUARTER_HOUR, BucketSums, Point, ViewChangedError
+from datapoints.redis.layout import Chunk, Figures, Layout, Series
+from timeseries_project.core.summation import Floats, Integers
+
+#: Beyond all times.
+NEVER = 2**53
+#: Series that a page of the listing looks at first, where there are many, and rows of each at least.
+SERIES_AT_FIRST = 64
+ROWS_AT_LEAST = 16
+
+
+class RedisView:
+    """The series of one device or user, ordered by the other key, as they were when they were looked at, or later.
+
+    A series that is read in several portions was changed in between only at its end, or it is read again at once:
+    so what is read of it is how it was at one moment.
+    """
+
+    def __init__(self, layout: Layout, opened: Sequence[tuple[Series, Chunk]], oldest: int, ahead: range) -> None:
+        """Take series with those of their sums in the quarter-hours ahead that were read with them."""
+        self._layout = layout
+        self.series = [series for series, _ in opened]
+        self._read_ahead = [chunk for _, chunk in opened]
+        self._oldest = oldest
+        self._ahead = ahead
+
+    @property
+    def first(self) -> int:
+        """The time of the oldest point. O(series)."""
+        return min(series.figures.first for series in self.series)
+
+    @property
+    def last(self) -> int:
+        """The time of the newest point. O(series)."""
+        return max(series.figures.last for series in self.series)
+
+    def before(self, time: int) -> int | None:
+        """Return the time of the last point before `time`, if any. One exchange at most, O(series * log n)."""
+        if time > self.last:
+            return self.last
+        return self._layout.neighbours([one for one in self.series if one.figures.first < time], time)[0]
+
+    def at_or_after(self, time: int) -> int | None:
+        """Return the time of the first point not before `time`, if any. One exchange at most, O(series * log n)."""
+        if time <= self.first:
+            return self.first
+        return self._layout.neighbours([one for one in self.series if one.figures.last >= time], time)[1]
+
+    def sums(self, start: int, stop: int) -> BucketSums:
+        """Copy the quarter-hours that begin in start <= time < stop, of every series."""
+        start, stop = -(-max(start, self._oldest) // QUARTER_HOUR), -(-stop // QUARTER_HOUR)
+        parts: list[list[bytes]] = [[] for _ in self.series]
+        wanted = [(at, start) for at in range(len(parts))]
+        if self._ahead.start <= start and stop <= self._ahead.stop:
+            parts = [[chunk.rows] for chunk in self._read_ahead]
+            following = [chunk.following for chunk in self._read_ahead]
+            wanted = [(at, max(start, key)) for at, key in enumerate(following) if key is not None]
+        numbers, counts, highs, lows = self._read("s", QUARTER_HOUR, start, stop, parts, wanted)
+        return BucketSums(numbers.astype(np.int64), counts.astype(np.int64), highs, lows)
+
+    def points(self, start: int, stop: int) -> tuple[Integers, Floats]:
+        """Copy the points with start <= time < stop: two columns, series by series."""
+        start = max(start, self._oldest)
+        parts: list[list[bytes]] = [[] for _ in self.series]
+        times, values = self._read("p", 1, start, stop, parts, [(at, start) for at in range(len(parts))])
+        return times.astype(np.int64), values
+
+    def _read(
+        self, letter: str, unit: int, start: int, stop: int, parts: list[list[bytes]], wanted: list[tuple[int, int]]
+    ) -> Floats:
+        """Return the rows with start <= key < stop of every series, as columns; a key counts so many microseconds.
+
+        `parts` are what has been read of each, and `wanted` from where on each is yet to be.
+        """
+        seen = {at: self.series[at].figures for at, part in enumerate(parts) if part}
+        reach = [(one.figures.first // unit, one.figures.last // unit) for one in self.series]
+        wanted = [(at, key) for at, key in wanted if max(key, reach[at][0]) < stop and key <= reach[at][1]]
+        while wanted:
+            chunks = self._layout.read(letter, [(self.series[at], key) for at, key in wanted], stop)
+            unread: list[tuple[int, int]] = []
+            for (at, key), chunk in zip(wanted, chunks, strict=True):
+                if chunk is None:
+                    unread.append((at, key))
+                    continue
+                figures = _unchanged(self.series[at], chunk.figures)
+                if figures.late != seen.setdefault(at, figures).late:
+                    parts[at] = [self._whole(letter, self.series[at], start, stop)]
+                    continue
+                parts[at].append(chunk.rows)
+                if chunk.following is not None:
+                    unread.append((at, chunk.following))
+            wanted = unread
+        columns = table(letter, [rows for part in parts for rows in part]).T
+        inside = (columns[0] >= start) & (columns[0] < stop)
+        return columns if inside.all() else columns[:, inside]
+
+    def _whole(self, letter: str, series: Series, start: int, stop: int) -> bytes:
+        """Read at once what was changed while it was read in portions."""
+        [chunk] = self._layout.read(letter, [(series, start)], stop, whole=True)
+        assert chunk is not None
+        _unchanged(series, chunk.figures)
+        return chunk.rows
+
+
+def table(letter: str, parts: Sequence[bytes]) -> Floats:
+    """Return rows of points (p) or sums (s) as the server keeps them."""
+    return np.frombuffer(b"".join(parts), dtype=np.float64).reshape(-1, 2 if letter == "p" else 4)
+
+
+def _unchanged(series: Series, figures: Figures | None) -> Figures:
+    """Return how a series is now; ViewChangedError if it is gone, another one, or reaches farther back."""
+    if figures is None or figures.epoch != series.figures.epoch or figures.first < series.figures.first:
+        raise ViewChangedError
+    return figures
+
+
+def read_page(
+    layout: Layout,
+    series: Sequence[Series],
+    start: int,
+    end: int | None,
+    after: tuple[int, str, str] | None,
+    limit: int,
+) -> list[Point]:
+    """Return up to `limit` points of these series by time, device and user: those in [start, end), beyond `after`.
+
+    Series are read in the order in which they can begin to contribute, some rows at a time, until none of the rest
+    can. ViewChangedError if one was deleted meanwhile, or changed between two portions of it.
+    """
+    stop = NEVER if end is None else end
+    ranked = sorted(series)
+    starts = [_start_of(one, start, after) for one in ranked]
+    #: From which key on each series is yet to be read, and no point of it can be older.
+    bounds = {
+        at: max(begin, one.figures.first)
+        for at, (one, begin) in enumerate(zip(ranked, starts, strict=True))
+        if begin <= one.figures.last and max(begin, one.figures.first) < stop
+    }
+    rows = max(limit // len(bounds) + 1, ROWS_AT_LEAST) if bounds else 0
+    portion = SERIES_AT_FIRST
+    late: dict[int, int] = {}
+    ranks, points = np.empty(0, dtype=np.int64), np.empty((0, 2))
+    while bounds:
+        if len(points) >= limit:
+            newest = np.partition(points[:, 0], limit - 1)[limit - 1]
+            chosen = [at for at, bound in bounds.items() if bound <= newest]
+            if not chosen:
+                break
+        else:
+            chosen = sorted(bounds, key=bounds.__getitem__)[:portion]
+            portion *= 4
+        wanted = [(ranked[at], bounds[at] if at in late else starts[at]) for at in chosen]
+        read: list[tuple[int, bytes]] = []
+        for at, chunk in zip(chosen, layout.read("p", wanted, stop, rows=rows), strict=True):
+            if chunk is None:
+                continue
+            if chunk.figures is None or chunk.figures.epoch != ranked[at].figures.epoch:
+                raise ViewChangedError
+            if chunk.figures.late != late.setdefault(at, chunk.figures.late):
+                raise ViewChangedError
+            read.append((at, chunk.rows))
+            del bounds[at]
+            if chunk.following is not None and chunk.following < stop:
+                bounds[at] = chunk.following
+        owners = np.repeat([at for at, _ in read], [len(part) // 16 for _, part in read])
+        found = table("p", [part for _, part in read])
+        inside = found[:, 0] < stop
+        ranks = np.concatenate([ranks, owners[inside]])
+        points = np.concatenate([points, found[inside]])
+    order = np.lexsort((ranks, points[:, 0]))[:limit]
+    rows_found = zip(ranks[order].tolist(), points[order].tolist(), strict=True)
+    return [Point(int(time), ranked[at].device, ranked[at].user, value) for at, (time, value) in rows_found]
+
+
+def _start_of(series: Series, start: int, after: tuple[int, str, str] | None) -> int:
+    """Return from which time on the points of a series are beyond `after`."""
+    if after is None or after[0] < start:
+        return start
+    return after[0] + 1 if (series.device, series.user) <= after[1:] else after[0]

@@ -1,0 +1,424 @@
+"""All series of datapoints in a Redis or Valkey, one node or a cluster, for any number of processes.
+
+Plain Python and NumPy; knows no framework. Times are microseconds since the Unix epoch. docs/storage.md tells what is
+atomic and what is not.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from struct import pack
+
+import numpy as np
+
+from datapoints.interface import (
+    QUARTER_HOUR,
+    Axis,
+    DuplicatePointsError,
+    FullError,
+    KeySummary,
+    Point,
+    Totals,
+    ViewChangedError,
+)
+from datapoints.redis.batches import Batch, Group, Part
+from datapoints.redis.capacity import Held, Room
+from datapoints.redis.layout import KEYS_AT_ONCE, LIBRARY, Layout, Series
+from datapoints.redis.reading import RedisView, read_page
+from timeseries_project.core.arrays import Keys, gathered, matching
+from timeseries_project.core.key_order import in_order
+from timeseries_project.core.summation import Floats, Integers
+from timeseries_project.storage.client import Call, Function, Storage
+from timeseries_project.storage.errors import StorageFullError
+
+ADD = LIBRARY.function("datapoints_add")
+CHECK = LIBRARY.function("datapoints_check")
+CLEAR = LIBRARY.function("datapoints_clear")
+CUT = LIBRARY.function("datapoints_cut")
+DELETE = LIBRARY.function("datapoints_delete")
+ENTER = LIBRARY.function("datapoints_enter")
+LEAVE = LIBRARY.function("datapoints_leave")
+UNMARK = LIBRARY.function("datapoints_unmark")
+
+
+class _Answer:
+    """What became of a group: rows that are stored already, or the one from which on it is too much for one call.
+
+    Where there is neither it was added.
+    """
+
+    __slots__ = ("found", "stopped")
+
+    def __init__(self, found: list[int], stopped: int | None) -> None:
+        self.found = found
+        self.stopped = stopped
+
+
+class RedisStore:
+    """All series, by device and user. Errors beside those told are those of `Storage`.
+
+    After one of these a write may have been done, wholly or for some series: what is repeated with `skip_duplicates`
+    ends as it should.
+    """
+
+    def __init__(self, storage: Storage, *, max_points: int = 2**53, max_series: int = 2**53) -> None:
+        self.max_points = max_points
+        self.max_series = max_series
+        self._storage = storage
+        self._layout = Layout(storage)
+        self._room = Room(self._layout)
+        #: Whether the entries of users are where the series are, so that one call changes both.
+        self._here = b"1" if storage.one_node else b"0"
+
+    def add(self, time: int, value: float, device: str, user: str, *, oldest: int = 0) -> bool:
+        """Add one point; return False, and change nothing, where there is one.
+
+        One exchange, four for a new series in a cluster. One before `oldest` is dropped at once, and not counted.
+        """
+        group = Group(self._layout.base(device))
+        if time < oldest:
+            self._sweep([group.base], oldest)
+            return True
+        group.parts.append(Part.of_one(time, value, device, user))
+        group.rows = 1
+        [answer] = self._add([group], oldest)
+        return not answer.found
+
+    def add_batch(
+        self,
+        times: Integers,
+        values: Floats,
+        devices: Sequence[str] | Keys,
+        users: Sequence[str] | Keys,
+        *,
+        skip_duplicates: bool = False,
+        oldest: int = 0,
+    ) -> int:
+        """Add points in any order; return how many were added. Duplicates and FullError are as in `SeriesStore`.
+
+        What one call can bring is added wholly or not at all. Where several are needed all is checked before the
+        first adds, and each adds all that it brings or nothing.
+        """
+        batch = Batch(self._layout, times, values, Keys.of(devices), Keys.of(users))
+        created = 0
+        if oldest and len(batch) and times.min() < oldest:
+            batch.keep(times[batch.positions] >= oldest)
+            created = len(times) - len(batch)
+        repeated = batch.repeated()
+        twice = batch.positions[repeated]
+        if len(twice):
+            batch.keep(~repeated)
+        groups = batch.groups() if len(batch) else []
+        whole = len(groups) == 1 and (skip_duplicates or not len(twice))
+        while groups:
+            if not whole:
+                groups = self._checked(batch, groups, twice, skip_duplicates, oldest)
+                whole = True
+            rest = np.zeros(len(batch), dtype=bool)
+            divisions = []
+            for group, answer in zip(groups, self._add(groups, oldest), strict=True):
+                rest[group.span] = bool(answer.found) or answer.stopped is not None
+                if answer.stopped is not None:
+                    divisions.append(answer.stopped)
+                    whole = len(groups) > 1  # nothing was added: what comes now takes several calls
+                elif not answer.found:
+                    created += group.rows
+                elif skip_duplicates:
+                    rest[answer.found] = False
+                else:
+                    raise DuplicatePointsError(batch.positions[answer.found])
+            for row in divisions:
+                batch.divide(row)
+            batch.keep(rest)
+            groups = batch.groups() if len(batch) else []
+        return created
+
+    def _checked(self, batch: Batch, groups: list[Group], twice: Integers, skip: bool, oldest: int) -> list[Group]:
+        """Look through a batch that takes several calls, before the first adds; return what each is to bring.
+
+        Leaves out what is stored where duplicates are skipped, and divides what is too much for one call.
+        """
+        self._sweep(dict.fromkeys(group.base for group in groups), oldest)
+        found: list[int] = []
+        series = 0
+        while groups:
+            calls = [Call(CHECK, [group.base], [*group.arguments()], read_only=True) for group in groups]
+            unseen = []
+            for group, (pairs, stop, new, *_) in zip(groups, self._storage.calls(calls), strict=True):
+                found += group.rows_of(pairs)
+                if stop:
+                    [row] = group.rows_of(stop)
+                    batch.divide(row)
+                    batch.divide(group.span.stop)  # what is seen stays where it is
+                    unseen.append(row)
+                series += new
+            groups = [group for group in batch.groups() if group.span.start in unseen] if unseen else []
+        if not skip and (len(twice) or found):
+            raise DuplicatePointsError(np.concatenate((twice, batch.positions[found])))
+        if found:
+            kept = np.ones(len(batch), dtype=bool)
+            kept[found] = False
+            batch.keep(kept)
+        self._room.refuse_too_many(Held(self.max_points, self.max_series), Held(len(batch), series))
+        return batch.groups() if len(batch) else []
+
+    def _add(self, groups: list[Group], oldest: int) -> list[_Answer]:
+        """Add groups, each wholly or not at all, and tell what became of each.
+
+        In a cluster a new series is entered in its user's index before it is created. See `marks` in the Lua file.
+        """
+        answers = [_Answer([], None)] * len(groups)
+        pending = list(range(len(groups)))
+        sweeps = self._sweeps(dict.fromkeys(group.base for group in groups), oldest)
+        doubted: set[int] = set()
+        try:
+            while pending:
+                replies = self._storage.calls([*sweeps, *(self._adding(groups[at]) for at in pending)])
+                self._leave_dropped(replies[: len(sweeps)])
+                marked, again = [], []
+                for at, reply in zip(pending, replies[len(sweeps) :], strict=True):
+                    found, stop, full, marks, points, series = reply
+                    group = groups[at]
+                    self._room.learn(group.base, points, series)
+                    if full:
+                        # What other bases hold may be less by now.
+                        if self._storage.one_node or at in doubted:
+                            raise self._full(full)
+                        doubted.add(at)
+                        again.append(at)
+                    elif marks:
+                        group.tokens |= zip(marks[::2], marks[1::2], strict=True)
+                        marked += [(group, place) for place in marks[::2]]
+                        again.append(at)
+                    else:
+                        answers[at] = _Answer(group.rows_of(found), group.rows_of(stop)[0] if stop else None)
+                if doubted:
+                    self._room.look()
+                entries = [(group.parts[at].user, group.parts[at].device, group.tokens[at]) for group, at in marked]
+                self._change_index(ENTER, entries)
+                pending, sweeps = again, []
+        except (FullError, StorageFullError):
+            self._withdraw([mark for at in pending for mark in groups[at].marks()])
+            raise
+        return answers
+
+    def _full(self, what: bytes) -> FullError:
+        return FullError("points", self.max_points) if what == b"points" else FullError("series", self.max_series)
+
+    def _adding(self, group: Group) -> Call:
+        beside = self._room.beside(group.base)
+        epoch = pack("<d", 1 + secrets.randbits(52))
+        room = self.max_points - beside.points, self.max_series - beside.series
+        return Call(ADD, [group.base], [epoch, self._here, *room, *group.arguments()])
+
+    def _change_index(self, function: Function, entries: Sequence[tuple[str, str, bytes]]) -> None:
+        """Enter or remove (user, device, token) where each user's entries are."""
+        groups = self._layout.grouped(user for user, _, _ in entries)
+        self._storage.calls(
+            [Call(function, [base], [part for at in places for part in entries[at]]) for base, places in groups]
+        )
+
+    def _withdraw(self, marks: Sequence[tuple[str, str, bytes]]) -> None:
+        """Take away marks (device, user, token) of series that will not be created, and then their entries.
+
+        Only if the mark was still there: nobody can create a series with it any more, so the entry is nobody's.
+        """
+        groups = self._layout.grouped(device for device, _, _ in marks)
+        replies = self._storage.calls(
+            [Call(UNMARK, [base], [part for at in places for part in marks[at]]) for base, places in groups]
+        )
+        gone = [
+            at
+            for (_, places), reply in zip(groups, replies, strict=True)
+            for at, was_there in zip(places, reply, strict=True)
+            if was_there
+        ]
+        self._change_index(LEAVE, [(marks[at][1], marks[at][0], marks[at][2]) for at in gone])
+
+    def _sweeps(self, bases: Iterable[bytes], oldest: int) -> list[Call]:
+        return [Call(CUT, [base], [self._here, oldest]) for base in bases] if oldest else []
+
+    def _sweep(self, bases: Iterable[bytes], oldest: int) -> list[bytes]:
+        """Drop points before `oldest` of some series under each base; return the bases that may have more."""
+        bases = list(bases)
+        calls = self._sweeps(bases, oldest)
+        replies = self._storage.calls(calls) if calls else []
+        self._leave_dropped(replies)
+        return [base for base, (more, _) in zip(bases, replies, strict=False) if more]
+
+    def _leave_dropped(self, replies: Sequence[tuple[int, list[bytes]]]) -> None:
+        """In a cluster, forget the entries of series of which nothing is left."""
+        if self._storage.one_node:
+            return
+        dropped = [names for _, names in replies]
+        entries = [
+            (user.decode(), device.decode(), token)
+            for names in dropped
+            for user, device, token in zip(names[::3], names[1::3], names[2::3], strict=True)
+        ]
+        if entries:
+            self._change_index(LEAVE, entries)
+
+    def _settle(self, series: Sequence[Series], oldest: int) -> bool:
+        """Drop points before `oldest` of these series, in one step; return whether there were any."""
+        behind = [one for one in series if one.figures.first < oldest]
+        groups = self._layout.grouped(one.device for one in behind)
+        calls = [
+            Call(CUT, [base], [self._here, oldest, *(name for at in places for name in behind[at][:2])])
+            for base, places in groups
+        ]
+        if calls:
+            self._leave_dropped(self._storage.calls(calls))
+        return bool(calls)
+
+    def delete(self, axis: Axis, key: str, *, oldest: int = 0) -> int:
+        """Forget all points of a device or of a user; return how many there were. O(its series and their pages).
+
+        Those of a device at once. Those of a user at once on one node, up to KEYS_AT_ONCE devices; in a cluster
+        device by device.
+        """
+        if not key:
+            return 0
+        if oldest:
+            while self._settle(self._layout.members(axis, [key])[0], oldest):
+                pass
+        # Read first: what is entered from now on has other tokens, and stays.
+        entries: list[tuple[str, str, bytes]] = []
+        if axis == "user":
+            [devices] = self._layout.look("u", [(key, "")])
+            entries = [(key, device, token) for device, token in devices.items()]
+            pairs = [(device, key) for device in devices]
+        else:
+            pairs = [(key, "")]
+            if not self._storage.one_node:
+                [users] = self._layout.look("d", pairs)
+                tokens = self._layout.look("u", [(user, key) for user in users])
+                entries = [(user, key, token[key]) for user, token in zip(users, tokens, strict=True)]
+        groups = self._layout.grouped(device for device, _ in pairs)
+        replies = self._storage.calls(
+            [
+                Call(DELETE, [base], [self._here, *(name for at in places for name in pairs[at])])
+                for base, places in groups
+            ]
+        )
+        if not self._storage.one_node:
+            self._change_index(LEAVE, entries)
+        return sum(replies)
+
+    def clear(self) -> None:
+        """Forget everything, in steps, except how many points were ever added. Nothing should be added meanwhile."""
+        bases = self._layout.bases
+        while bases:
+            replies = self._storage.calls([Call(CLEAR, [base]) for base in bases])
+            bases = [base for base, more in zip(bases, replies, strict=True) if more]
+
+    @contextmanager
+    def view(self, axis: Axis, key: str, *, oldest: int = 0, ahead: range | None = None) -> Iterator[RedisView]:
+        """Look at one device's or user's series; KeyError if it has none. One exchange, as a rule."""
+        quarters = range(0)
+        if ahead is not None:
+            quarters = range(-(-max(ahead.start, oldest) // QUARTER_HOUR), -(-ahead.stop // QUARTER_HOUR))
+        opened = self._layout.opened(axis, key, quarters) if key else []
+        while self._settle([series for series, _ in opened], oldest):
+            opened = self._layout.opened(axis, key, quarters)
+        if not opened:
+            raise KeyError(key)
+        yield RedisView(self._layout, opened, oldest, quarters)
+
+    def keys(
+        self,
+        axis: Axis,
+        search: str | None = None,
+        limit: int | None = None,
+        *,
+        after: str | None = None,
+        oldest: int = 0,
+    ) -> list[KeySummary]:
+        """Return devices or users with their count and first and last time, by key. See `key_portions`."""
+        return gathered(self.key_portions(axis, search, after=after, size=limit, oldest=oldest), limit)
+
+    def key_portions(
+        self,
+        axis: Axis,
+        search: str | None = None,
+        *,
+        after: str | None = None,
+        size: int | None = None,
+        oldest: int = 0,
+    ) -> Iterator[list[KeySummary]]:
+        """Yield the same in portions: one exchange per 5,000 names of all, then one for each portion. O(names).
+
+        A name may have no points any more, or not yet, and is then left out.
+        """
+        bases = self._layout.bases if oldest else []
+        while bases:
+            bases = self._sweep(bases, oldest)
+        found = matching(self._layout.names(axis), search)
+        names = in_order(name for name in found if after is None or name > after)
+        size = min(size or KEYS_AT_ONCE, KEYS_AT_ONCE)
+        for begin in range(0, len(names), size):
+            some = names[begin : begin + size]
+            members = self._layout.members(axis, some)
+            summaries = [_summary(name, series) for name, series in zip(some, members, strict=True) if series]
+            if summaries:
+                yield summaries
+
+    def key(self, axis: Axis, key: str, *, oldest: int = 0) -> KeySummary:
+        """Return the summary of one device or user; KeyError if it has no points. O(its series)."""
+        with self.view(axis, key, oldest=oldest) as view:
+            return _summary(key, view.series)
+
+    def totals(self, *, oldest: int = 0) -> Totals:
+        """Return how much is stored. O(1).
+
+        In a cluster a user or device counts, until it is deleted, whose first series was about to be created when a
+        process or node failed.
+        """
+        self._sweep(self._layout.bases, oldest)
+        devices, users, series, points, added = map(sum, zip(*self._layout.totals(), strict=True))
+        return Totals(devices, users, series, points, None, added)
+
+    def page(
+        self,
+        *,
+        device: str | None,
+        user: str | None,
+        start: int,
+        end: int | None,
+        after: tuple[int, str, str] | None,
+        limit: int,
+        oldest: int = 0,
+    ) -> list[Point]:
+        """Return up to `limit` points by time, device and user: those in [start, end) and beyond `after`.
+
+        O(series that match + limit + pages that hold these).
+        """
+        start = max(start, oldest)
+        while True:
+            try:
+                return read_page(self._layout, self._matching(device, user), start, end, after, limit)
+            except ViewChangedError:
+                continue
+
+    def _matching(self, device: str | None, user: str | None) -> list[Series]:
+        """Return the series of a device, of a user, of both or of all."""
+        if device == "" or user == "":
+            return []
+        if device is not None and user is not None:
+            return self._layout.one(device, user)
+        if device is not None:
+            return self._layout.members("device", [device])[0]
+        if user is not None:
+            return self._layout.members("user", [user])[0]
+        names = self._layout.names("device")
+        portions = (names[begin : begin + KEYS_AT_ONCE] for begin in range(0, len(names), KEYS_AT_ONCE))
+        return [one for some in portions for series in self._layout.members("device", some) for one in series]
+
+
+def _summary(key: str, series: Sequence[Series]) -> KeySummary:
+    figures = [one.figures for one in series]
+    return KeySummary(
+        key, sum(one.points for one in figures), min(one.first for one in figures), max(one.last for one in figures)
+    )

@@ -1,0 +1,255 @@
+"""Files of items for the apps: Python listings, JSON, newline-delimited JSON and CSV, item by item with their lines.
+
+Items stay what they are: what is valid is for the server to say. NDJSON and CSV are read line by line, so their
+size does not matter; a listing in Python and a JSON array are read whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import msgspec
+
+from timeseries_project.client.sender import TARGETS, Target, one_line
+
+MAX_LINE = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+_BETWEEN = re.compile(r"[ \t\n\r]*")
+_scan = json.JSONDecoder().raw_decode
+_decode = msgspec.json.Decoder().decode
+
+
+class FileError(Exception):
+    """A file cannot be read; the message is one printable line that names it and the line at fault."""
+
+    def __init__(self, path: Path, reason: str, line: int | None = None) -> None:
+        super().__init__(one_line(f"{path}{'' if line is None else f', line {line}'}: {reason}"))
+
+
+class Item(NamedTuple):
+    """A JSON object, the line that it begins on, how much of the file is behind it, and the header of its columns."""
+
+    body: bytes
+    line: int
+    read: int
+    header: tuple[str, ...] | None = None
+
+
+class Items(NamedTuple):
+    """The items of a file, which app they are for (None if there is none), and how much there is to read."""
+
+    target: Target | None
+    items: Iterator[Item]
+    size: int
+
+
+class _LineError(Exception):
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+@contextmanager
+def opened(path: Path, app: str | None = None) -> Iterator[Items]:
+    """Open a file of items; without an app its first item's fields tell for which. FileError now and later."""
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
+        raise FileError(path, f"its name must end in {', '.join(_READERS)}.")
+    try:
+        file = path.open("rb")
+    except (OSError, ValueError) as error:  # a name with a null character is none
+        raise FileError(path, f"{getattr(error, 'strerror', None) or error}.") from None
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        items = _explained(path, read(file, size, None if app is None else TARGETS[app]))
+        first = next(items, None)
+        if first is None:
+            yield Items(None if app is None else TARGETS[app], iter(()), size)
+            return
+        target = _target(path, first) if app is None else TARGETS[app]
+        yield Items(target, _chained(first, items), size)
+
+
+def _chained(first: Item, others: Iterator[Item]) -> Iterator[Item]:
+    yield first
+    yield from others
+
+
+def _explained(path: Path, items: Iterator[Item]) -> Iterator[Item]:
+    """Yield the items; name file and line where one cannot be read."""
+    try:
+        yield from items
+    except _LineError as error:
+        raise FileError(path, str(error), error.line) from None
+    except OSError as error:
+        raise FileError(path, f"{error.strerror or error}.") from None
+
+
+def _target(path: Path, item: Item) -> Target:
+    """Return the app whose fields an item has."""
+    fields = _decode(item.body) if item.header is None else item.header
+    if not isinstance(fields, dict | tuple):
+        raise FileError(path, "an item must be a JSON object.", item.line)
+    fitting = [target for target in TARGETS.values() if set(fields) >= set(target.fields)]
+    if len(fitting) != 1:
+        names = ", ".join(fields) or "none"
+        which = "no app" if not fitting else "several apps"
+        raise FileError(path, f"its fields ({names}) are those of {which}; --app says for which it is.", item.line)
+    return fitting[0]
+
+
+def _json_object(values: dict[str, Any]) -> bytes:
+    """Write what came from a Python literal or a CSV row. ValueError for what JSON has no form for."""
+    return json.dumps(values, allow_nan=False).encode()
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines, the byte order mark removed."""
+    number, line = 1, file.readline(MAX_LINE + 1).removeprefix(_BOM)
+    while line:
+        if len(line) > MAX_LINE:
+            raise _LineError(f"it is longer than {MAX_LINE} bytes.", number)
+        yield line
+        number, line = number + 1, file.readline(MAX_LINE + 1)
+
+
+def _read_python(file: IO[bytes], size: int, target: Target | None) -> Iterator[Item]:
+    from bandwidth.listing import python_entries  # brings the framework, which other files do not need
+
+    try:
+        entries = python_entries(file.read())
+    except ValueError as error:
+        raise _LineError(str(error)) from None
+    for place, (line, entry) in enumerate(entries, 1):
+        if not isinstance(entry, dict):
+            raise _LineError("an entry must be a dict.", line)
+        try:
+            yield Item(_json_object(entry), line, size * place // len(entries))
+        except (TypeError, ValueError):
+            raise _LineError("the entry holds something that JSON has no form for.", line) from None
+
+
+def _read_json(file: IO[bytes], size: int, target: Target | None) -> Iterator[Item]:
+    body = file.read().removeprefix(_BOM)
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise _LineError("it is not UTF-8.", body.count(b"\n", 0, error.start) + 1) from None
+    del body  # the text is large enough
+    yield from _array(text, size)
+
+
+def _array(text: str, size: int) -> Iterator[Item]:
+    """Yield the members of a JSON array as they are spelt, each with its line; a lone object is one."""
+
+    def skip_blanks(place: int) -> int:
+        match = _BETWEEN.match(text, place)
+        return match.end() if match else place
+
+    place, counted, line = skip_blanks(0), 0, 1
+    array = text.startswith("[", place)
+    place = skip_blanks(place + 1) if array else place
+    closed = array and text.startswith("]", place)
+    while not closed:
+        line, counted = line + text.count("\n", counted, place), place
+        try:
+            end = _scan(text, place)[1]
+            body = text[place:end].encode()
+            _decode(body)  # is as strict as the server
+        except (ValueError, RecursionError) as error:
+            reason = getattr(error, "msg", None) or (
+                "nested too deeply" if isinstance(error, RecursionError) else error
+            )
+            at = getattr(error, "lineno", line)
+            raise _LineError(f"this is not valid JSON: {reason}.", at) from None
+        place = skip_blanks(end)
+        yield Item(body, line, size * place // len(text))
+        closed = not array or text.startswith("]", place)
+        if not closed:
+            if not text.startswith(",", place):
+                raise _LineError("this is not valid JSON: a comma or ] is due.", text.count("\n", 0, place) + 1)
+            place = skip_blanks(place + 1)
+    place = skip_blanks(place + array)
+    if place != len(text):
+        raise _LineError("this is not valid JSON: something follows its end.", text.count("\n", 0, place) + 1)
+
+
+def _read_lines(file: IO[bytes], size: int, target: Target | None) -> Iterator[Item]:
+    read = 0
+    for number, line in enumerate(_lines(file), 1):
+        read += len(line)
+        if body := line.strip():
+            try:
+                _decode(body)  # one document: two would be two items of the batch
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                raise _LineError(f"this is not valid JSON: {error}.", number) from None
+            yield Item(body, number, read)
+
+
+def _read_csv(file: IO[bytes], size: int, target: Target | None) -> Iterator[Item]:
+    read = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal read
+        for number, line in enumerate(_lines(file), 1):
+            read += len(line)
+            try:
+                yield line.decode()
+            except UnicodeDecodeError:
+                raise _LineError("it is not UTF-8.", number) from None
+
+    rows = csv.reader(texts(), strict=True)
+    try:
+        header = next(rows, [])
+        keys, wanted = _columns(header, target)
+        line = rows.line_num + 1
+        for row in rows:
+            if row and len(row) != len(header):
+                raise _LineError(f"the row has {len(row)} cells, the header {len(header)}.", line)
+            if row:
+                cells = zip(header, row, strict=True)
+                item = {name: _value(cell, name in keys) for name, cell in cells if cell and name in wanted}
+                yield Item(_json_object(item), line, read, tuple(header))
+            line = rows.line_num + 1
+    except csv.Error as error:
+        raise _LineError(f"this is not valid CSV: {error}.", rows.line_num) from None
+
+
+def _value(cell: str, is_key: bool) -> object:
+    """Return what a cell spells; what is no finite number stays text, which the server refuses where it may not be."""
+    from timeseries_project.api.fields import number_from_text  # what a number is in CSV is defined there
+
+    number = None if is_key else number_from_text(cell)
+    return cell if number is None or math.isinf(number) else number
+
+
+def _columns(header: list[str], target: Target | None) -> tuple[tuple[str, ...], set[str]]:
+    """Return which columns are text and which are sent; the header must have all of some app's, each once."""
+    targets = list(TARGETS.values()) if target is None else [target]
+    fitting = [target for target in targets if set(header) >= set(target.fields)]
+    if not fitting:
+        if target is None:
+            raise _LineError(f"its columns ({', '.join(header) or 'none'}) are those of no app.", 1)
+        raise _LineError(f"the header must name {', '.join(target.fields)}.", 1)
+    wanted = {name for target in fitting for name in target.fields}
+    if twice := sorted(name for name in wanted if header.count(name) > 1):
+        raise _LineError(f"the header names {', '.join(twice)} twice.", 1)
+    return tuple(name for target in fitting for name in target.keys), wanted
+
+
+Reader = Callable[[IO[bytes], int, Target | None], Iterator[Item]]
+_READERS: dict[str, Reader] = {
+    ".py": _read_python,
+    ".json": _read_json,
+    ".ndjson": _read_lines,
+    ".jsonl": _read_lines,
+    ".csv": _read_csv,
+}

@@ -1,0 +1,77 @@
+"""How far a command is: a bar on a terminal, else a plain line now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TextIO
+
+from timeseries_project.core import clock
+
+LINE_SECONDS = 10.0
+
+
+class Progress:
+    """Shows how many items were sent, how fast, and, where the end is known, how much time is left.
+
+    `total` is what `update` counts up to, in any unit; what was `sent` before has no part in the rate. The bar is
+    drawn on `terminal`; where there is none, a line is said every ten seconds.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        *,
+        total: float | None,
+        say: Callable[[str], object],
+        sent: int = 0,
+        terminal: TextIO | None = None,
+    ) -> None:
+        self._title = title
+        self._total = total
+        self._say = say
+        self._sent = sent
+        self._terminal = terminal
+        self._begin = self._said = clock.elapsed()
+        self._bar = None
+        if terminal is not None:
+            from tqdm import tqdm  # where there is no terminal it need not be loaded
+
+            tqdm.monitor_interval = 0  # no thread that watches over the bar
+            end = " |{bar}| {percentage:.0f}%, {remaining} left" if total else ", {elapsed}"
+            self._bar = tqdm(
+                total=total,
+                file=terminal,
+                desc=title,
+                dynamic_ncols=True,
+                leave=False,
+                bar_format=f"{{desc}}{end}",
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def update(self, done: float, items: int) -> None:
+        """Show that so much of the total is done, and so many items were sent."""
+        now = clock.elapsed()
+        text = f"{items:,} sent, {(items - self._sent) / max(now - self._begin, 1e-3):,.0f}/s"
+        if self._bar is not None:
+            self._bar.set_description_str(f"{self._title}: {text}", refresh=False)
+            self._bar.update(done - self._bar.n)
+        elif now - self._said >= LINE_SECONDS:
+            self._said = now
+            share = f" {done / self._total:.0%}," if self._total else ""
+            self._say(f"{self._title}:{share} {text}")
+
+    def note(self, text: str) -> None:
+        """Say something on a line of its own."""
+        if self._bar is None:
+            self._say(text)
+        else:
+            self._bar.write(text, file=self._terminal)

@@ -1,0 +1,267 @@
+"""The service's client: batches over HTTP, repeated while the server is away.
+
+A datapoint can be sent again safely (`on_duplicate=skip`). An entry or a transaction has no identity, so where
+a connection breaks before the answer came, sending it again may count it twice; `Client.doubtful` says how many
+items that concerns.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
+
+from timeseries_project.core import clock
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
+#: An answer larger than this comes from some other server.
+MAX_ANSWER = 1 << 20
+
+#: Statuses that pass; of these it is sure that nothing was stored.
+_REFUSED_FOR_NOW = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+_PASSING = _REFUSED_FOR_NOW | {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An app that is fed: where, with what fields (`keys` are text, the others numbers), and whether repeatably."""
+
+    path: str
+    fields: tuple[str, ...]
+    keys: tuple[str, ...]
+    repeatable: bool
+
+
+TARGETS = {
+    "datapoints": Target(
+        "/datapoints?on_duplicate=skip", ("timestamp", "value", "device", "user"), ("device", "user"), repeatable=True
+    ),
+    "bandwidth": Target(
+        "/api/bandwidth", ("device_id", "timestamp", "bytes_ts", "bytes_fs"), ("device_id",), repeatable=False
+    ),
+    "transactions": Target("/api/transactions", ("amount", "timestamp"), (), repeatable=False),
+}
+
+
+class Outcome(NamedTuple):
+    """What became of a batch."""
+
+    created: int
+    skipped: int
+    expired: int
+
+
+class ClientError(Exception):
+    """The server cannot be used; the message is one printable line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+class RefusedError(ClientError):
+    """The server refused a request; `index` is the item at fault in a batch, where the answer names one."""
+
+    def __init__(self, status: str, reason: str, index: int | None = None) -> None:
+        super().__init__(f"{status}: {reason}")
+        self.index = index
+
+
+class _AwayError(Exception):
+    """The server cannot answer at the moment."""
+
+    def __init__(self, reason: str, *, stored: bool, delay: float = 0.0) -> None:
+        super().__init__(reason)
+        self.stored = stored  # whether the request may have been carried out
+        self.delay = delay
+
+
+class Client:
+    """One kept connection to one server.
+
+    `packed` sends bodies as gzip: a tenth of the bytes, for several times the work.
+    `patience` is how many seconds a request is repeated while the server is away; `wait` sleeps in between, and
+    `on_wait` is told the reason when a request fails for the first time.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str = "",
+        packed: bool = False,
+        patience: float = 60.0,
+        wait: Callable[[float], None] = clock.sleep,
+        on_wait: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        self.url = _base(url)
+        self.retries = 0
+        self.doubtful = 0
+        self._patience = patience
+        self._packed = packed
+        self._wait = wait
+        self._on_wait = on_wait
+        self._headers = {"Accept": "application/json", "User-Agent": "timeseries-statistics"}
+        if token:
+            if not token.isascii() or not token.isprintable() or " " in token:
+                raise ClientError("The token must be ASCII without blanks and control characters.")
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._pool = urllib3.PoolManager(
+            num_pools=1, retries=False, timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS)
+        )
+
+    def greet(self) -> None:
+        """Make sure that this service answers there. Not repeated: a wrong URL is told at once."""
+        try:
+            status, _, body = self._once("GET", "/healthz", None)
+        except _AwayError as error:
+            raise ClientError(f"{self.url} does not answer: {error}.") from None
+        if status != HTTPStatus.OK or _parsed(body) != {"status": "ok"}:
+            raise ClientError(
+                f"{self.url} is not this service: /healthz answers {_status(status)}, not its good health."
+            )
+
+    def get(self, path: str) -> Any:
+        """Return an answer's JSON, or None where there is nothing (404)."""
+        status, body = self._request("GET", path, None, 0)
+        if status == HTTPStatus.NOT_FOUND:
+            return None
+        if status != HTTPStatus.OK:
+            raise self._refusal(status, body)
+        answer = _parsed(body)
+        if answer is None:
+            raise self._foreign(path)
+        return answer
+
+    def post(self, target: Target, items: Sequence[bytes]) -> Outcome:
+        """Send a batch of JSON objects, all or nothing. RefusedError names the item at fault."""
+        body = b"[" + b",".join(items) + b"]"
+        status, answer = self._request("POST", target.path, body, 0 if target.repeatable else len(items))
+        if status != HTTPStatus.CREATED:
+            raise self._refusal(status, answer)
+        outcome = _outcome(_parsed(answer))
+        if outcome is None or sum(outcome) != len(items):
+            raise self._foreign(target.path)
+        return outcome
+
+    def _request(self, method: str, path: str, body: bytes | None, unrepeatable: int) -> tuple[int, bytes]:
+        """Send a request until it is answered; ClientError when the patience is at its end."""
+        begin, delay = clock.elapsed(), FIRST_DELAY
+        for attempt in range(1 << 62):
+            try:
+                status, headers, answer = self._once(method, path, body)
+                if status not in _PASSING:
+                    return status, answer
+                raise _AwayError(
+                    _status(status), stored=status not in _REFUSED_FOR_NOW, delay=_seconds(headers.get("Retry-After"))
+                )
+            except _AwayError as error:
+                if error.stored:
+                    self.doubtful += unrepeatable
+                left = begin + self._patience - clock.elapsed()
+                if left <= 0 or error.delay > left:
+                    raise ClientError(f"{self.url} did not answer within {self._patience:g} s: {error}.") from None
+                if attempt == 0:
+                    self._on_wait(one_line(str(error)))
+                self._wait(min(max(delay, error.delay), left))
+            self.retries += 1
+            delay = min(2 * delay, LONGEST_DELAY)
+        raise AssertionError("the patience ends before the attempts")
+
+    def _once(self, method: str, path: str, body: bytes | None) -> tuple[int, Any, bytes]:
+        headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
+        if body is not None and self._packed:
+            body, headers["Content-Encoding"] = gzip.compress(body, compresslevel=1), "gzip"
+        try:
+            response = self._pool.request(
+                method, self.url + path, body=body, headers=headers, redirect=False, preload_content=False
+            )
+            try:
+                answer = response.read(MAX_ANSWER + 1)
+            finally:
+                if not response.closed:  # what is unread would begin the next answer
+                    response.close()
+        except (NewConnectionError, ConnectTimeoutError) as error:
+            raise _AwayError(_reason(error), stored=False) from None
+        except (HTTPError, OSError) as error:
+            raise _AwayError(_reason(error), stored=True) from None
+        if len(answer) > MAX_ANSWER:
+            raise self._foreign(path)
+        return response.status, response.headers, answer
+
+    def _refusal(self, status: int, body: bytes) -> ClientError:
+        problem = _parsed(body)
+        if not isinstance(problem, dict) or not isinstance(problem.get("detail"), str):
+            return ClientError(f"{self.url} answers {_status(status)} without problem details; it is not this service.")
+        errors = problem.get("errors")
+        first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+        index = first.get("index")
+        if type(index) is not int:
+            return RefusedError(_status(status), problem["detail"])
+        return RefusedError(_status(status), f"{first.get('field', '')} {first.get('message', '')}".strip(), index)
+
+    def _foreign(self, path: str) -> ClientError:
+        return ClientError(
+            f"{self.url} is not this service: the answer to {path.partition('?')[0]} is not what is due."
+        )
+
+
+def one_line(text: str) -> str:
+    """Return a text of somebody else as one printable line of bounded length: no breaks, no terminal's escapes."""
+    printable = "".join(c if c.isprintable() else "�" for c in " ".join(text.split()))
+    return printable if len(printable) <= 1_000 else f"{printable[:999]}…"
+
+
+def _base(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or parts.username or parts.query or parts.fragment or any(c.isspace() for c in url):
+        raise ClientError(f"{url!r} is no URL of a server, such as http://127.0.0.1:8000.")
+    return url.rstrip("/")
+
+
+def _parsed(body: bytes) -> Any:
+    """Return a JSON value, None where it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _outcome(answer: Any) -> Outcome | None:
+    if not isinstance(answer, dict):
+        return None
+    counts = [answer.get("created", answer.get("accepted")), answer.get("skipped", 0), answer.get("expired", 0)]
+    return Outcome(*counts) if all(type(count) is int and count >= 0 for count in counts) else None
+
+
+def _status(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _seconds(text: str | None) -> float:
+    """Read a Retry-After of seconds; a date is not waited for."""
+    return float(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else 0.0
+
+
+def _reason(error: BaseException) -> str:
+    """Return the cause of a failed request in words, without the names of objects."""
+    causes = [error, *error.args, error.__cause__, error.__context__]
+    if words := next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), None):
+        return words
+    late = isinstance(error, ReadTimeoutError | ConnectTimeoutError)
+    return "no answer in time" if late else "the connection was closed before the answer was complete"

@@ -1,0 +1,123 @@
+"""Timestamps as text and numbers: what is read as one, and how one is written.
+
+In memory a timestamp is a whole number of microseconds since the Unix epoch. Read are ISO 8601 calendar dates
+in extended format with optional time (RFC 3339 section 5.6 and its reduced precisions), and epoch seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+
+from timeseries_project.core.summation import Floats, Integers
+
+MICROSECONDS = 1_000_000
+
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DATE_TIME = re.compile(
+    r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
+    r"(?:[Tt ](?P<hour>[0-9]{2})"
+    r"(?::(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]+))?)?)?"
+    r"(?P<offset>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+)
+_UNESCAPED_OFFSET = re.compile(r".*[Tt][0-9:.,]+ [0-9]{2}:?[0-9]{2}", re.DOTALL)
+
+
+def parse(text: str) -> int:
+    """Read an ISO 8601 date with optional time; no offset means UTC, digits beyond the sixth are cut.
+
+    Raises ValueError, with a sentence for the client, for anything else.
+    """
+    match = DATE_TIME.fullmatch(text)
+    if match is None:
+        if _UNESCAPED_OFFSET.fullmatch(text):
+            raise ValueError("is not a timestamp; a + in a query string must be written %2B.")
+        raise ValueError("must be an ISO 8601 date and time such as 2026-01-31T12:00:00Z, or epoch seconds.")
+    try:
+        days = date(int(match["year"]), int(match["month"]), int(match["day"])).toordinal() - _EPOCH_DAY
+    except ValueError as error:
+        raise ValueError(f"is no calendar date: {error}.") from None
+    hour, minute, second = (int(match[name] or 0) for name in ("hour", "minute", "second"))
+    if hour > 23 or minute > 59 or second > 59:
+        raise ValueError("has a time of day beyond 23:59:59.")
+    seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - _offset(match["offset"])
+    return seconds * MICROSECONDS + int((match["fraction"] or "")[:6].ljust(6, "0"))
+
+
+def _offset(text: str | None) -> int:
+    """Return the seconds that local time is ahead of UTC."""
+    if text is None or text in "Zz":
+        return 0
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    hours, minutes = int(digits[:2]), int(digits[2:])
+    if hours > 23 or minutes > 59:
+        raise ValueError("has an offset beyond 23:59.")
+    return (hours * 3_600 + minutes * 60) * (-1 if text[0] == "-" else 1)
+
+
+def from_seconds(number: float) -> int:
+    """Read finite epoch seconds; digits beyond the microsecond are cut, as in the shortest decimal spelling.
+
+    The nearest double to a whole number of microseconds is that number, not the one below it.
+    """
+    if isinstance(number, int) or abs(number) >= 2**52:
+        return int(number) * MICROSECONDS
+    # The largest whole number of microseconds that is no later; the product itself was rounded.
+    microseconds = round(number * MICROSECONDS)
+    if microseconds / MICROSECONDS > number:
+        return microseconds - 1
+    return microseconds + ((microseconds + 1) / MICROSECONDS <= number)
+
+
+def column_from_seconds(seconds: Floats) -> Integers:
+    """Read a column of epoch seconds from 0 to 2**33 as `from_seconds` reads each."""
+    microseconds = np.rint(seconds * MICROSECONDS)
+    microseconds -= microseconds / MICROSECONDS > seconds
+    microseconds += (microseconds + 1) / MICROSECONDS <= seconds
+    return microseconds.astype(np.int64)
+
+
+def parse_column(texts: list[str]) -> Integers | None:
+    """Read timestamps all spelt `YYYY-MM-DDTHH:MM:SSZ` or with a fraction of one length, as `parse` reads each.
+
+    None if any is spelt otherwise, is no date, or lies before 1970. O(characters), digit by digit for all at once.
+    """
+    joined, length = "".join(texts), len(texts[0])
+    if length < 20 or length == 21 or length * len(texts) != len(joined) or not joined.isascii():
+        return None
+    characters = np.frombuffer(joined.encode(), dtype=np.uint8).reshape(-1, length)
+    marks = {4: "-", 7: "-", 10: "T", 13: ":", 16: ":", length - 1: "Z"} | ({19: "."} if length > 20 else {})
+    digits = np.delete(characters, list(marks), axis=1) - np.uint8(ord("0"))
+    if (digits > 9).any() or any((characters[:, place] != ord(mark)).any() for place, mark in marks.items()):
+        return None
+
+    def number(start: int, stop: int) -> Integers:
+        value = np.zeros(len(texts), dtype=np.int64)
+        for place in range(start, stop):
+            value = value * 10 + digits[:, place]
+        return value
+
+    year, month, day = number(0, 4), number(4, 6), number(6, 8)
+    hour, minute, second = number(8, 10), number(10, 12), number(12, 14)
+    if (year < 1970).any() or not ((month >= 1) & (month <= 12) & (hour < 24) & (minute < 60) & (second < 60)).all():
+        return None
+    first_of_month = (12 * (year - 1970) + month - 1).astype("datetime64[M]")
+    days = first_of_month.astype("datetime64[D]").astype(np.int64) + day - 1
+    # A day beyond its month's last falls into another month, and so does a zeroth one.
+    if (days.astype("datetime64[D]").astype("datetime64[M]") != first_of_month).any():
+        return None
+    decimals = min(digits.shape[1] - 14, 6)
+    fraction = number(14, 14 + decimals) * 10 ** (6 - decimals)
+    seconds = ((days * 24 + hour) * 60 + minute) * 60 + second
+    timestamps: Integers = seconds * MICROSECONDS + fraction
+    return timestamps
+
+
+def render(timestamp: int) -> str:
+    """Write a timestamp in UTC with Z, with a fraction only where it is not zero."""
+    moment = _EPOCH + timedelta(microseconds=timestamp)
+    text = moment.isoformat(timespec="microseconds" if moment.microsecond else "seconds")
+    return text.removesuffix("+00:00") + "Z"

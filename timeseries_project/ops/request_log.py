@@ -1,0 +1,134 @@
+"""What is seen of every request: its id, how it was answered and how long that took.
+
+The outermost middleware, so that it sees static files and what other middleware refuses as well.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
+from typing import cast
+
+from django.conf import settings
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.schemas.generators import EndpointEnumerator
+
+from timeseries_project.api.throttling import client_address
+from timeseries_project.core import clock
+from timeseries_project.ops import logs, metrics
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+#: The label of requests that no route answers.
+UNKNOWN = "unknown"
+#: What of a request is longer in no line of the log; a key has 255 characters at most.
+MAX_LOGGED = 500
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_lines = logging.getLogger("timeseries_project.requests")
+_failures = logging.getLogger(__name__)
+
+
+class ObservationMiddleware:
+    """Gives each request its id, and counts and logs its answer when the last of it was handed over."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer with X-Request-ID: the client's own where it is of a sane form, else a new one."""
+        start = clock.elapsed()
+        given = request.META.get("HTTP_X_REQUEST_ID")
+        request_id = given if given and _ID.fullmatch(given) else os.urandom(16).hex()
+        logs.request_id.set(request_id)
+        response = self.get_response(request)
+        response.headers["X-Request-ID"] = request_id
+        if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
+            parts = cast(Iterator[bytes], response.streaming_content)
+            response.streaming_content = _Parts(parts, request_id, partial(_seen, request, response, start))
+        else:
+            _seen(request, response, start)
+        return response
+
+
+class _Parts:
+    """A long answer on its way: counts its bytes, and tells when it ends, be it that the client has gone."""
+
+    def __init__(self, parts: Iterable[bytes], request_id: str, ended: Callable[[int], None]) -> None:
+        self._parts = iter(parts)
+        self._request_id = request_id
+        self._ended: Callable[[int], None] | None = ended
+        self._sent = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        logs.request_id.set(self._request_id)
+        try:
+            part = next(self._parts)
+        except StopIteration:
+            raise
+        except Exception:
+            _failures.exception("An answer broke off")
+            raise
+        self._sent += len(part)
+        return part
+
+    def close(self) -> None:
+        """Tell once that the answer has ended; servers close every answer."""
+        ended, self._ended = self._ended, None
+        if ended:
+            logs.request_id.set(self._request_id)
+            ended(self._sent)
+
+
+def _seen(request: HttpRequest, response: HttpResponseBase, start: float, sent: int | None = None) -> None:
+    """Count an answer, and write its line if the settings want one."""
+    seconds = clock.elapsed() - start
+    status = response.status_code
+    match = request.resolver_match
+    method = request.method or ""
+    metrics.count_request(method, route_label(match.route) if match else _unrouted(request), status, seconds)
+    # What is refused for want of room or of a storage is no failure of ours, whatever class its status is of.
+    if (400 if status in (503, 507) else status) >= logs.LOGGED_FROM[settings.LOG_REQUESTS]:
+        _log(request, response, seconds, _length(request, response) if sent is None else sent)
+
+
+@cache
+def route_label(route: str) -> str:
+    """Return the template of a route as the OpenAPI schema writes it; there are as many as routes."""
+    return EndpointEnumerator().get_path_from_regex(route).rstrip("/") or "/" if route else UNKNOWN
+
+
+def _unrouted(request: HttpRequest) -> str:
+    """Return the label of what middleware answered before a route was looked for."""
+    static = str(settings.STATIC_URL)
+    return f"{static}{{path}}" if request.path_info.startswith(static) else UNKNOWN
+
+
+def _length(request: HttpRequest, response: HttpResponseBase) -> int:
+    if request.method == "HEAD":
+        return 0
+    if isinstance(response, HttpResponse):
+        return len(response.content)
+    return int(response.headers.get("Content-Length", 0))
+
+
+def _log(request: HttpRequest, response: HttpResponseBase, seconds: float, sent: int) -> None:
+    match = request.resolver_match
+    fields = {
+        "method": (request.method or "")[:MAX_LOGGED],
+        "path": request.path_info[:MAX_LOGGED],
+        "route": route_label(match.route) if match else _unrouted(request),
+        "status": response.status_code,
+        "duration_ms": round(seconds * 1_000, 3),
+        "bytes": sent,
+        "client": client_address(request.META),
+    }
+    level = logging.ERROR if response.status_code >= 500 else logging.INFO
+    _lines.log(level, "A request was answered", extra={"fields": fields})

@@ -1,0 +1,109 @@
+"""Signing in with a token, for browsers: a form that leaves a cookie, and a button that takes it away."""
+
+from __future__ import annotations
+
+from typing import IO, cast
+from urllib.parse import quote
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from rest_framework.exceptions import AuthenticationFailed, NotFound, PermissionDenied, UnsupportedMediaType
+from rest_framework.request import Request
+
+from timeseries_project.api import access, sessions, throttling
+from timeseries_project.api.errors import NotAllowed
+from timeseries_project.api.headers import header_parameters
+from timeseries_project.api.negotiation import prefers_html
+from timeseries_project.api.parsers import read_body
+from timeseries_project.core.errors import shown
+
+#: Bytes of a form at most: whoever has no token yet may send no more than this.
+MAX_FORM = 8_192
+#: Characters of an address to come back to; what is longer no redirect may name, and it leads to the first page.
+MAX_TARGET = 2_000
+_FORM = "application/x-www-form-urlencoded"
+
+
+def context(request: HttpRequest | Request) -> dict[str, object]:
+    """Return what the header of every page says about signing in: nothing where there are no tokens."""
+    if not settings.API_TOKENS:
+        return {}
+    url = reverse("sign-in")
+    if request.path not in (url, reverse("home")):
+        target = request.get_full_path()
+        url = f"{url}?next={quote(target)}" if len(target) <= MAX_TARGET else url
+    return {"access": {"signed_in": access.is_signed_in(request.META), "url": url}}
+
+
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """Ask for a token; leave a cookie with the browser, and go back to the page that wanted it."""
+    _check(request, "GET, HEAD, POST")
+    form = _form(request) if request.method == "POST" else request.GET
+    target = _target(form.get("next", ""))
+    if request.method != "POST":
+        return _page(request, target, 200)
+    given = access.digest(form.get("token", "").strip())
+    if access.is_known(given):
+        back = HttpResponseRedirect(target, status=303)
+        back.set_cookie(
+            sessions.cookie_name(request.META),
+            sessions.issue(given),
+            max_age=sessions.lifetime(),
+            httponly=True,
+            secure=request.is_secure(),
+            samesite="Strict",
+        )
+        return back
+    if not prefers_html(request):
+        raise AuthenticationFailed(access.WRONG)
+    response = _page(request, target, 401)
+    response.headers["WWW-Authenticate"] = access.challenge(wrong=True)
+    return response
+
+
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """Take the cookie away, and let it be good for nothing."""
+    _check(request, "POST")
+    _form(request)
+    if (text := sessions.cookie(request.META)) is not None:
+        sessions.sign_out(text, access.known())
+    response = HttpResponseRedirect(reverse("sign-in"), status=303)
+    response.delete_cookie(sessions.cookie_name(request.META), samesite="Strict")
+    return response
+
+
+def _check(request: HttpRequest, methods: str) -> None:
+    """Refuse what these pages are not there for; guesses of tokens are as limited as anything else."""
+    if not settings.API_TOKENS:
+        raise NotFound
+    if request.method not in methods.split(", "):
+        raise NotAllowed(request.method, methods)
+    throttling.require(request)
+
+
+def _form(request: HttpRequest) -> QueryDict:
+    """Return what a form of ours sent; PermissionDenied where it was another site's.
+
+    A foreign page could else sign its visitors in with a token of its own, or out.
+    """
+    if access.is_foreign(request.META):
+        raise PermissionDenied("This form was sent by a page of another site.")
+    if header_parameters(request.content_type or "")[0] != _FORM:
+        raise UnsupportedMediaType(shown(request.content_type or ""))
+    return QueryDict(read_body(cast(IO[bytes], request), request.META, MAX_FORM), encoding="utf-8")
+
+
+def _page(request: HttpRequest, target: str, status: int) -> HttpResponse:
+    response = render(request, "sign_in.html", {"next": target, "wrong": status == 401}, status=status)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _target(path: str) -> str:
+    """Return where to go after signing in: a path of this server, whatever was asked for."""
+    if not path.startswith("/") or len(path) > MAX_TARGET:
+        return reverse("home")
+    return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else reverse("home")

@@ -1,0 +1,50 @@
+"""The page of the last 60 seconds: figures, and a curve that the page itself keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from timeseries_project.api.serializers import NoParameters
+from timeseries_project.core import clock, timestamps
+from timeseries_project.web.pages import REFRESH, Figure, command, figure, read_only
+from transactions import services
+from transactions.interface import Summary
+
+#: Seconds that the statistics cover.
+WINDOW = 60
+
+
+@read_only
+def chart(request: HttpRequest) -> HttpResponse:
+    """Show the statistics as they are now; the page takes a sample of them each time it asks."""
+    NoParameters.read_query(request.GET)
+    now = clock.now()
+    summary = services.statistics(now=now // 1_000)
+    context = {
+        "refresh": REFRESH,
+        "updated": timestamps.render(now // timestamps.MICROSECONDS * timestamps.MICROSECONDS),
+        "figures": [
+            *figures(summary),
+            figure("Count per second", summary.count / WINDOW),
+            figure("Sum per second", summary.sum / WINDOW),
+        ],
+        "sample": {"time": now / timestamps.MICROSECONDS, **sample(summary)},
+        "command": None if summary.count else command(request, "transactions"),
+    }
+    return render(request, "transactions/chart.html", context)
+
+
+def figures(summary: Summary) -> list[Figure]:
+    """Return the statistics to show; of no transactions there is no average and no extreme."""
+    names = {"count": "Count", "sum": "Sum", "avg": "Average", "min": "Minimum", "max": "Maximum"}
+    values = sample(summary)
+    return [figure(name, values[key]) for key, name in names.items()]
+
+
+def sample(summary: Summary) -> dict[str, Any]:
+    """Return the statistics to draw, None where there is no value."""
+    empty = {"avg": None, "max": None, "min": None} if not summary.count else {}
+    return {**summary._asdict(), **empty}

@@ -63,7 +63,7 @@ def entry_add(*, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, n
 
     FutureTimestampError beyond the allowed skew; CapacityReachedError if there is no room for it.
     """
-    refuse_future([timestamp], now=now, ticks=1, unit="seconds", batch=False)
+    _refuse_future([timestamp], now=now, batch=False)
     try:
         store.add(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest_kept(now))
     except FullError as error:
@@ -79,7 +79,7 @@ def entries_add(
     now: int,
 ) -> int:
     """Store a batch, all or nothing; return how many entries it had. Errors as for one."""
-    refuse_future(timestamp, now=now, ticks=1, unit="seconds", batch=True)
+    _refuse_future(timestamp, now=now, batch=True)
     try:
         store.add_batch(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest_kept(now))
     except FullError as error:
@@ -148,6 +148,11 @@ def _oldest_now() -> int:
     return oldest_kept(clock.now_s())
 
 
+def _refuse_future(timestamps: Sequence[int] | Integers, *, now: int, batch: bool) -> None:
+    skew = settings.CLOCK_SKEW_SECONDS
+    refuse_future(timestamps, now=now, skew_seconds=skew, ticks=1, unit="seconds", batch=batch)
+
+
 def _full(error: FullError) -> CapacityReachedError:
     if error.what == "entries":
         return CapacityReachedError("MAX_BANDWIDTH_ENTRIES", error.limit, "bandwidth entries")
@@ -166,7 +171,9 @@ def listing_load(path: str) -> int:
     columns = listing.read(Path(path))
     now = clock.now_s()
     try:
-        refuse_future(columns["timestamp"], now=now, ticks=1, unit="seconds", batch=True)
+        refuse_future(
+            columns["timestamp"], now=now, skew_seconds=settings.CLOCK_SKEW_SECONDS, ticks=1, unit="seconds", batch=True
+        )
         store.add_listing(
             columns["device_id"],
             columns["timestamp"],

@@ -102,7 +102,9 @@ def datapoint_add(*, timestamp: int, value: float, device: str, user: str, now: 
     FutureTimestampError beyond the allowed skew; AlreadyExistsError if there is one; CapacityReachedError if there
     is no room for it.
     """
-    refuse_future([timestamp], now=now, ticks=MICROSECONDS, unit="seconds", batch=False)
+    refuse_future(
+        [timestamp], now=now, skew_seconds=settings.CLOCK_SKEW_SECONDS, ticks=MICROSECONDS, unit="seconds", batch=False
+    )
     try:
         added = store.add(timestamp, value, device, user, oldest=oldest_kept(now))
     except FullError as error:
@@ -121,7 +123,9 @@ def datapoints_add(
     skip_duplicates: bool = False,
 ) -> Added:
     """Store a batch, all or nothing; where duplicates are skipped, all that is new. Errors as for one."""
-    refuse_future(timestamp, now=now, ticks=MICROSECONDS, unit="seconds", batch=True)
+    refuse_future(
+        timestamp, now=now, skew_seconds=settings.CLOCK_SKEW_SECONDS, ticks=MICROSECONDS, unit="seconds", batch=True
+    )
     try:
         created = store.add_batch(
             np.asarray(timestamp, dtype=np.int64),
@@ -198,6 +202,11 @@ def totals() -> Totals:
 
 def _oldest_now() -> int:
     return oldest_kept(clock.now())
+
+
+def _refuse_future(timestamps: Sequence[int] | Integers, *, now: int, batch: bool) -> None:
+    skew = settings.CLOCK_SKEW_SECONDS
+    refuse_future(timestamps, now=now, skew_seconds=skew, ticks=MICROSECONDS, unit="seconds", batch=batch)
 
 
 def _full(error: FullError) -> CapacityReachedError:

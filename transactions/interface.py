@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from timeseries_project.core.errors import FutureTimestampError
 from timeseries_project.core.summation import Floats, Integers
 
 
@@ -32,11 +33,14 @@ class Summary(NamedTuple):
 NOTHING = Summary(0.0, 0.0, 0.0, 0.0, 0)
 
 
-class TooFarAheadError(ValueError):
-    """A timestamp lies further ahead than the window lets it; `now` is the time it was judged by."""
+class TooFarAheadError(FutureTimestampError, ValueError):
+    """A timestamp lies further ahead than the window lets it; `now` is the time it was judged by.
+
+    Services refuse such timestamps by their own clock first. A window whose state has another clock judges again.
+    """
 
     def __init__(self, timestamp: int, *, ahead_ms: int, now: int) -> None:
-        super().__init__(f"timestamp {timestamp} lies more than {ahead_ms} ms ahead of {now}")
+        super().__init__(f"timestamp {timestamp} lies in the future, more than {ahead_ms} ms ahead of {now}.")
         self.now = now
 
 

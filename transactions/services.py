@@ -13,7 +13,7 @@ from django.conf import settings
 from timeseries_project.core.errors import refuse_future
 from timeseries_project.core.summation import Floats, Integers
 from timeseries_project.storage import connection
-from transactions.interface import Summary, TooFarAheadError, Window
+from transactions.interface import Summary, Window
 from transactions.memory.sliding_window import SlidingWindow
 
 MILLISECONDS = 1_000
@@ -51,21 +51,20 @@ def transaction_record(*, amount: float, timestamp: int, now: int) -> bool:
 
     Raises FutureTimestampError beyond the allowed clock skew. O(1).
     """
-    try:
-        return window.add(timestamp, amount, now=now)
-    except TooFarAheadError as error:
-        refuse_future([timestamp], now=error.now, ticks=MILLISECONDS, unit="milliseconds", batch=False)
-        raise
+    _refuse_future([timestamp], now=now, batch=False)
+    return window.add(timestamp, amount, now=now)
 
 
 def transactions_record(*, amount: Sequence[float] | Floats, timestamp: Sequence[int] | Integers, now: int) -> Recorded:
     """Count those of a batch that are at most 60 s old, or none if one lies in the future. O(batch)."""
-    try:
-        accepted = window.add_batch(timestamp, amount, now=now)
-    except TooFarAheadError as error:
-        refuse_future(timestamp, now=error.now, ticks=MILLISECONDS, unit="milliseconds", batch=True)
-        raise
+    _refuse_future(timestamp, now=now, batch=True)
+    accepted = window.add_batch(timestamp, amount, now=now)
     return Recorded(accepted, len(timestamp) - accepted)
+
+
+def _refuse_future(timestamps: Sequence[int] | Integers, *, now: int, batch: bool) -> None:
+    skew = settings.CLOCK_SKEW_SECONDS
+    refuse_future(timestamps, now=now, skew_seconds=skew, ticks=MILLISECONDS, unit="milliseconds", batch=batch)
 
 
 def transactions_forget() -> None:

@@ -18,19 +18,28 @@ from rest_framework.response import Response
 from timeseries_project.api.headers import MAX_BLOCK
 from timeseries_project.api.negotiation import prefers_html
 from timeseries_project.api.renderers import BrowsableAPIRenderer, ProblemRenderer
-from timeseries_project.core import errors as faults
+from timeseries_project.core.errors import (
+    AlreadyExistsError,
+    CapacityReachedError,
+    FaultError,
+    FieldError,
+    FutureTimestampError,
+    InvalidInputError,
+    NotReadyError,
+    UnknownKeyError,
+)
 from timeseries_project.ops import logs
 from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
 
 logger = logging.getLogger(__name__)
 
-STATUS_OF_FAULT: dict[type[faults.FaultError], HTTPStatus] = {
-    faults.InvalidInputError: HTTPStatus.BAD_REQUEST,
-    faults.FutureTimestampError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    faults.AlreadyExistsError: HTTPStatus.CONFLICT,
-    faults.UnknownKeyError: HTTPStatus.NOT_FOUND,
-    faults.NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
-    faults.CapacityReachedError: HTTPStatus.INSUFFICIENT_STORAGE,
+STATUS_OF_FAULT: dict[type[FaultError], HTTPStatus] = {
+    InvalidInputError: HTTPStatus.BAD_REQUEST,
+    FutureTimestampError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    AlreadyExistsError: HTTPStatus.CONFLICT,
+    UnknownKeyError: HTTPStatus.NOT_FOUND,
+    NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    CapacityReachedError: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 
 #: When to ask again while the storage is away.
@@ -115,9 +124,10 @@ def _headers(exc: Exception) -> dict[str, str]:
 
 def problem_details(exc: Exception) -> dict[str, Any]:
     """Return the members of RFC 9457 for an exception; an unknown one is logged and answered with 500."""
-    errors: list[faults.FieldError] = []
-    if isinstance(exc, faults.FaultError):
-        status, detail, errors = STATUS_OF_FAULT[type(exc)], exc.detail, exc.errors
+    errors: list[FieldError] = []
+    if isinstance(exc, FaultError):
+        status = next(status for kind, status in STATUS_OF_FAULT.items() if isinstance(exc, kind))
+        detail, errors = exc.detail, exc.errors
     elif isinstance(exc, Http404 | NotFound):
         status, detail = HTTPStatus.NOT_FOUND, "There is nothing at this path."
     elif isinstance(exc, PermissionDenied):

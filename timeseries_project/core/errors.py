@@ -1,4 +1,4 @@
-"""What can be wrong with a request, apart from HTTP: services and serializers raise these.
+"""What can be wrong with a request, without naming HTTP: serializers, services and stores raise these.
 
 `timeseries_project.api.errors` gives each its status. Of several faults in one request, the one that is
 declared first here is answered, because inputs are read, then held against the clock, then against the store.
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-from django.conf import settings
 
 from timeseries_project.core.summation import Integers
 
@@ -86,26 +85,28 @@ class CapacityReachedError(FaultError):
         )
 
 
-def refuse_future(timestamps: Sequence[int] | Integers, *, now: int, ticks: int, unit: str, batch: bool) -> None:
-    """Raise FutureTimestampError if any lies more than CLOCK_SKEW_SECONDS ahead of now.
+def refuse_future(
+    timestamps: Sequence[int] | Integers, *, now: int, skew_seconds: int, ticks: int, unit: str, batch: bool
+) -> None:
+    """Raise FutureTimestampError if any lies more than `skew_seconds` ahead of now.
 
     Timestamps and now count `ticks` per second; `unit` is the one that numbers are due in, named in the
     message where a number looks like another. O(n).
     """
-    latest = now + settings.CLOCK_SKEW_SECONDS * ticks
+    latest = now + skew_seconds * ticks
     if not len(timestamps) or (timestamps.max() if isinstance(timestamps, np.ndarray) else max(timestamps)) <= latest:
         return
     column = timestamps if isinstance(timestamps, np.ndarray) else np.array(timestamps, dtype=object)
     late = np.flatnonzero(column > latest)
     errors = [
-        FieldError("timestamp", _future_message(int(column[i]), now, ticks, unit), i if batch else None)
+        FieldError("timestamp", _future_message(int(column[i]), now, skew_seconds, ticks, unit), i if batch else None)
         for i in late[:MAX_ERRORS].tolist()
     ]
     raise FutureTimestampError(_summary(errors, len(late)), errors)
 
 
-def _future_message(timestamp: int, now: int, ticks: int, unit: str) -> str:
-    message = f"lies in the future, more than {settings.CLOCK_SKEW_SECONDS} s ahead of the server's clock"
+def _future_message(timestamp: int, now: int, skew_seconds: int, ticks: int, unit: str) -> str:
+    message = f"lies in the future, more than {skew_seconds} s ahead of the server's clock"
     number = timestamp * _UNITS[unit] // ticks
     for name, per_second in _UNITS.items():
         finer = per_second > _UNITS[unit]

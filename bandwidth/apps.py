@@ -1,9 +1,9 @@
-"""The app's configuration: at the start of the process the listing is loaded."""
+"""The app's configuration: what it adds to the dashboard and the metrics, and the listing that is loaded at start."""
 
 from django.apps import AppConfig
 from django.conf import settings
 
-from timeseries_project.ops import readiness
+from timeseries_project.ops import app_state, readiness
 
 
 class BandwidthConfig(AppConfig):
@@ -12,13 +12,15 @@ class BandwidthConfig(AppConfig):
     name = "bandwidth"
 
     def ready(self) -> None:
-        """Load the listing; if it cannot be read, stop the start with one line on standard error."""
-        from bandwidth import services
-        from bandwidth.listing import ListingError
+        """Register what the app adds, and load the listing; one that cannot be read stops the start with one line."""
+        from bandwidth import charts, listing, metrics
+        from timeseries_project.web import dashboard
 
+        app_state.register(self.name, metrics.state)
+        dashboard.register(self.name, charts.section)
         try:
             with readiness.busy("listing", "The listing is being loaded."):
-                services.listing_load(settings.BANDWIDTHS_FILE)
-        except ListingError as error:
+                listing.load(settings.BANDWIDTHS_FILE)
+        except listing.ListingError as error:
             # Not ImproperlyConfigured: that prints a traceback, and the autoreloader would go on waiting.
             raise SystemExit(f"BANDWIDTHS_FILE: {error}") from None

@@ -16,12 +16,15 @@ from timeseries_project.api.fields import MAX_SAFE_INTEGER
 from timeseries_project.core import clock
 from timeseries_project.core.errors import FaultError, UnknownKeyError
 from timeseries_project.core.offload import leave_loop
+from timeseries_project.web.dashboard import Card, Link, Section
 from timeseries_project.web.pages import (
     MANY_LISTED,
     MAX_LISTED,
     REFRESH,
     REFRESH_UNKNOWN,
     Context,
+    command,
+    figure,
     given,
     problem_shown,
     read_only,
@@ -173,3 +176,24 @@ def human(number: int) -> str:
 def exact(number: int) -> str:
     """Write a number of bytes in full where `human` does not."""
     return f"{number:,} bytes" if number >= 1000 else ""
+
+
+def card(request: HttpRequest, now: int) -> Card:
+    """Return what the dashboard shows of the busiest devices."""
+    totals = services.totals()
+    context = {
+        "figures": [figure("Devices", totals.devices), figure("Entries", totals.entries)],
+        "busiest": device_rows(totals.busiest),
+        "command": None if totals.devices else command(request, "bandwidth"),
+    }
+    busiest = [(device.device_id, device.bytes_ts, device.bytes_fs) for device in totals.busiest]
+    return Card(context, sample={"busiest": busiest})
+
+
+def section() -> Section:
+    """Return the app's part of the dashboard."""
+    return Section(
+        card,
+        charts=[Link(reverse("bandwidth-chart"), "Bytes to and from the server per device.")],
+        browse=[Link("/api/bandwidth/devices", "Devices whose bytes are counted.")],
+    )

@@ -6,24 +6,15 @@ Times are whole seconds since the Unix epoch, `now` included.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from django.conf import settings
 
-from bandwidth import listing
 from bandwidth.interface import DeviceSummary, FullError, Held, Store, Totals, Window
 from bandwidth.memory.store import BandwidthStore
 from timeseries_project.core import clock
 from timeseries_project.core.arrays import Keys
-from timeseries_project.core.errors import (
-    MAX_SHOWN_KEY,
-    CapacityReachedError,
-    FaultError,
-    UnknownKeyError,
-    refuse_future,
-    shown,
-)
+from timeseries_project.core.errors import MAX_SHOWN_KEY, CapacityReachedError, UnknownKeyError, refuse_future, shown
 from timeseries_project.core.summation import Integers
 from timeseries_project.storage import connection
 
@@ -163,26 +154,20 @@ def _unknown(device: str) -> UnknownKeyError:
     return UnknownKeyError(f"The device {shown(device, MAX_SHOWN_KEY)!r} was never seen.")
 
 
-def listing_load(path: str) -> int:
-    """Store the entries of a listing; return how many. ListingError names file and reason.
+def listing_add(
+    *,
+    device_id: Sequence[str] | Keys,
+    timestamp: Sequence[int] | Integers,
+    bytes_ts: Sequence[int] | Integers,
+    bytes_fs: Sequence[int] | Integers,
+    now: int,
+) -> None:
+    """Store the entries of a listing, all or nothing. Errors as for a batch.
 
-    A storage that is shared counts them once, however often it is loaded, and when it can be reached.
+    A storage that is shared counts them once, however often they are added, and when it can be reached.
     """
-    columns = listing.read(Path(path))
-    now = clock.now_s()
+    _refuse_future(timestamp, now=now, batch=True)
     try:
-        refuse_future(
-            columns["timestamp"], now=now, skew_seconds=settings.CLOCK_SKEW_SECONDS, ticks=1, unit="seconds", batch=True
-        )
-        store.add_listing(
-            columns["device_id"],
-            columns["timestamp"],
-            columns["bytes_ts"],
-            columns["bytes_fs"],
-            oldest=oldest_kept(now),
-        )
+        store.add_listing(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest_kept(now))
     except FullError as error:
-        raise listing.ListingError(f"{path}: {_full(error).detail}") from None
-    except FaultError as error:
-        raise listing.ListingError(f"{path}: {error.detail}") from None
-    return len(columns["timestamp"])
+        raise _full(error) from None

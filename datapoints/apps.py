@@ -1,9 +1,19 @@
-"""The app's configuration."""
+"""The app's configuration: what it adds to the dashboard and the metrics."""
 
 from django.apps import AppConfig
+
+from timeseries_project.ops import app_state
 
 
 class DatapointsConfig(AppConfig):
     """Datapoints by device and user, and their statistics in buckets."""
 
     name = "datapoints"
+
+    def ready(self) -> None:
+        """Register what the app adds."""
+        from datapoints import charts, metrics
+        from timeseries_project.web import dashboard
+
+        app_state.register(self.name, metrics.state)
+        dashboard.register(self.name, charts.section)

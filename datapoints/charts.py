@@ -20,6 +20,7 @@ from timeseries_project.core import clock, timestamps
 from timeseries_project.core.errors import FaultError, UnknownKeyError
 from timeseries_project.core.offload import leave_loop
 from timeseries_project.core.timestamps import MICROSECONDS
+from timeseries_project.web.dashboard import Card, Link, Section
 from timeseries_project.web.pages import (
     MANY_LISTED,
     MAX_LISTED,
@@ -27,6 +28,7 @@ from timeseries_project.web.pages import (
     REFRESH_UNKNOWN,
     Context,
     command,
+    figure,
     given,
     problem_shown,
     read_only,
@@ -115,7 +117,7 @@ def _figures(drawing: services.Drawing) -> Context:
         "span": (time_element(starts[0]), time_element(starts[-1] + drawing.width)) if starts else None,
         "points": points,
         "points_text": f"{points:,}",
-        "mean": figure(math.fsum(weighted) / points) if points else None,
+        "mean": written(math.fsum(weighted) / points) if points else None,
         "figures": [
             ("average", _extremes(starts, averages)),
             ("moving average", _extremes(starts, moving_averages)),
@@ -134,7 +136,7 @@ def _extremes(starts: list[int], values: list[float | None]) -> list[tuple[str, 
         return []
     values_only = itemgetter(0)
     chosen = (known[-1], min(known, key=values_only), max(known, key=values_only))
-    return [(figure(value), time_element(start)) for value, start in chosen]
+    return [(written(value), time_element(start)) for value, start in chosen]
 
 
 def _links(axis: Axis, key: str, query: Query, drawing: services.Drawing) -> Context:
@@ -223,9 +225,36 @@ def _time(timestamp: int | None) -> str | None:
     return str(timestamp // MICROSECONDS)
 
 
-def figure(value: float) -> str:
+def written(value: float) -> str:
     """Write a number with at most six digits that count, and thousands apart where it is not too large for that."""
     rounded = float(f"{value:.6g}")
     if rounded and not 1e-3 <= abs(rounded) < 1e15:
         return f"{rounded:g}"
     return f"{rounded:,.9f}".rstrip("0").rstrip(".")
+
+
+def card(request: HttpRequest, now: int) -> Card:
+    """Return what the dashboard shows of what is stored."""
+    totals = services.totals()
+    context = {
+        "figures": [
+            figure("Points", totals.points),
+            figure("Devices", totals.devices),
+            figure("Users", totals.users),
+        ],
+        "command": None if totals.points else command(request, "datapoints"),
+    }
+    return Card(context, sample={"added": totals.added})
+
+
+def section() -> Section:
+    """Return the app's part of the dashboard."""
+    return Section(
+        card,
+        charts=[Link(reverse("datapoints-chart"), "Averages and moving averages of a device or user.")],
+        browse=[
+            Link("/datapoints", "Values as devices and users report them."),
+            Link("/devices", "Devices that have datapoints."),
+            Link("/users", "Users that have datapoints."),
+        ],
+    )

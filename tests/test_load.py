@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from bandwidth import listing
 from bandwidth import services as bandwidth
 from bandwidth.sample.bandwidths import BANDWIDTHS
 from datapoints import services as datapoints
-from timeseries_project.client.sender import TARGETS
+from timeseries_project.client.target import targets
 from timeseries_project.core import clock
 from timeseries_project.core.timestamps import parse
 from timeseries_project.tests.processes import ROOT, Request, answering, run, serving, start
@@ -90,7 +91,7 @@ def test_a_bandwidth_listing_of_each_form(tmp_path: Path, suffix: str) -> None:
     assert "bandwidth: 900 sent, 900 created" in out
     loaded = bandwidth.devices_list()
     bandwidth.store.clear()
-    bandwidth.listing_load(str(SAMPLE))
+    listing.load(str(SAMPLE))
     assert loaded == bandwidth.devices_list()
 
 
@@ -364,5 +365,5 @@ def test_the_fields_are_those_of_the_api() -> None:
         ("transactions", TransactionSerializer),
     ):
         fields = serializer.wire_fields()
-        assert TARGETS[name].fields == tuple(fields)
-        assert set(TARGETS[name].keys) == {key for key, field in fields.items() if isinstance(field, KeyField)}
+        assert targets()[name].fields == tuple(fields)
+        assert set(targets()[name].keys) == {key for key, field in fields.items() if isinstance(field, KeyField)}

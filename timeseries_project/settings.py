@@ -5,6 +5,7 @@ from pathlib import Path
 from django.core.management.utils import get_random_secret_key
 
 from timeseries_project import __version__, env
+from timeseries_project.app_list import APPS
 from timeseries_project.ops import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -58,9 +59,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "chartkick.django",
     "timeseries_project",  # for its commands
-    "datapoints",
-    "bandwidth",
-    "transactions",
+    *APPS,
 ]
 MIDDLEWARE = [
     "timeseries_project.ops.request_log.ObservationMiddleware",  # first: it sees what the others answer

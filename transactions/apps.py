@@ -1,9 +1,19 @@
-"""The app's configuration."""
+"""The app's configuration: what it adds to the dashboard and the metrics."""
 
 from django.apps import AppConfig
+
+from timeseries_project.ops import app_state
 
 
 class TransactionsConfig(AppConfig):
     """Transactions and the statistics of the last 60 seconds."""
 
     name = "transactions"
+
+    def ready(self) -> None:
+        """Register what the app adds."""
+        from timeseries_project.web import dashboard
+        from transactions import charts, metrics
+
+        app_state.register(self.name, metrics.state)
+        dashboard.register(self.name, charts.section)

@@ -6,9 +6,11 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from timeseries_project.api.serializers import NoParameters
 from timeseries_project.core import clock, timestamps
+from timeseries_project.web.dashboard import Card, Link, Section
 from timeseries_project.web.pages import REFRESH, Figure, command, figure, read_only
 from transactions import services
 from transactions.interface import Summary
@@ -48,3 +50,25 @@ def sample(summary: Summary) -> dict[str, Any]:
     """Return the statistics to draw, None where there is no value."""
     empty = {"avg": None, "max": None, "min": None} if not summary.count else {}
     return {**summary._asdict(), **empty}
+
+
+def card(request: HttpRequest, now: int) -> Card:
+    """Return what the dashboard shows of the last 60 seconds."""
+    summary = services.statistics(now=now // 1_000)
+    context = {
+        "figures": figures(summary),
+        "command": None if summary.count else command(request, "transactions"),
+    }
+    return Card(context, sample={"count": summary.count})
+
+
+def section() -> Section:
+    """Return the app's part of the dashboard."""
+    return Section(
+        card,
+        charts=[Link(reverse("transactions-chart"), "The last 60 seconds, and a curve of them.")],
+        browse=[
+            Link("/api/statistics", "The last 60 seconds’ transactions."),
+            Link("/api/transactions", "Takes transactions; POST and DELETE only."),
+        ],
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bandwidth import services
+from bandwidth import listing, services
 from bandwidth.interface import DeviceSummary
 from bandwidth.listing import ListingError, read
 
@@ -37,12 +37,12 @@ pytestmark = pytest.mark.storages("redis", "cluster")
 )
 def test_each_form_is_loaded(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    assert services.listing_load(str(tmp_path / name)) == 2
+    assert listing.load(str(tmp_path / name)) == 2
     assert services.devices_list() == [DeviceSummary("a", 2, 100, 160, 4, 6)]
 
 
 def test_the_sample_is_loaded_as_any_other(settings: object) -> None:
-    assert services.listing_load(settings.BANDWIDTHS_FILE) > 100  # type: ignore[attr-defined]
+    assert listing.load(settings.BANDWIDTHS_FILE) > 100  # type: ignore[attr-defined]
     assert len(services.devices_list()) >= 3
 
 
@@ -101,7 +101,7 @@ def test_what_is_no_listing_is_refused_in_one_line(tmp_path: Path, name: str, te
     path = tmp_path / name
     path.write_text(text, errors="surrogatepass")
     with pytest.raises(ListingError) as error:
-        services.listing_load(str(path))
+        listing.load(str(path))
     message = str(error.value)
     assert name.replace("\n", " ") in message
     assert reason in message

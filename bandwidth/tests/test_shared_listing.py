@@ -11,7 +11,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from bandwidth import services
+from bandwidth import listing, services
 from bandwidth.listing import ListingError
 from bandwidth.redis import store as redis_store
 from bandwidth.redis.store import RedisStore
@@ -191,8 +191,8 @@ def test_the_service_starts_without_its_storage_but_not_with_a_bad_listing(
     future.write_text(json.dumps([entry | {"timestamp": 10**12}]))
     for path in (bad, future):
         with pytest.raises(ListingError, match=path.name):
-            services.listing_load(str(path))
-    assert services.listing_load(str(good)) == 2
+            listing.load(str(path))
+    assert listing.load(str(good)) == 2
     server.start()
     server.wait(services.totals)
     assert services.device_get("a") == ("a", 2, 1, 1, 4, 6)

@@ -27,6 +27,7 @@ from timeseries_project.core.errors import (
     InvalidInputError,
     NotReadyError,
     UnknownKeyError,
+    shown,
 )
 from timeseries_project.ops import logs
 from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
@@ -56,7 +57,7 @@ class NotAllowed(MethodNotAllowed, HeaderedError):
     """A page has no such method, but others."""
 
     def __init__(self, method: str | None, allowed: str) -> None:
-        super().__init__(faults.shown(str(method)))
+        super().__init__(shown(str(method)))
         self.headers = {"Allow": allowed}
 
 

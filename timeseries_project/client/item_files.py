@@ -18,7 +18,9 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
-from timeseries_project.client.sender import TARGETS, Target, one_line
+from timeseries_project.client.sender import one_line
+from timeseries_project.client.target import Target, targets
+from timeseries_project.core.python_literals import literal_list
 
 MAX_LINE = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -69,12 +71,12 @@ def opened(path: Path, app: str | None = None) -> Iterator[Items]:
         raise FileError(path, f"{getattr(error, 'strerror', None) or error}.") from None
     with file:
         size = os.fstat(file.fileno()).st_size
-        items = _explained(path, read(file, size, None if app is None else TARGETS[app]))
+        items = _explained(path, read(file, size, None if app is None else targets()[app]))
         first = next(items, None)
         if first is None:
-            yield Items(None if app is None else TARGETS[app], iter(()), size)
+            yield Items(None if app is None else targets()[app], iter(()), size)
             return
-        target = _target(path, first) if app is None else TARGETS[app]
+        target = _target(path, first) if app is None else targets()[app]
         yield Items(target, _chained(first, items), size)
 
 
@@ -98,7 +100,7 @@ def _target(path: Path, item: Item) -> Target:
     fields = _decode(item.body) if item.header is None else item.header
     if not isinstance(fields, dict | tuple):
         raise FileError(path, "an item must be a JSON object.", item.line)
-    fitting = [target for target in TARGETS.values() if set(fields) >= set(target.fields)]
+    fitting = [target for target in targets().values() if set(fields) >= set(target.fields)]
     if len(fitting) != 1:
         names = ", ".join(fields) or "none"
         which = "no app" if not fitting else "several apps"
@@ -122,10 +124,10 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _read_python(file: IO[bytes], size: int, target: Target | None) -> Iterator[Item]:
-    from bandwidth.listing import python_entries  # brings the framework, which other files do not need
-
+    # Its fields, and not the name that they stand under, tell for which app it is.
+    variable = next(name for one in targets().values() if (name := one.python_variable))
     try:
-        entries = python_entries(file.read())
+        entries = literal_list(file.read(), variable)
     except ValueError as error:
         raise _LineError(str(error)) from None
     for place, (line, entry) in enumerate(entries, 1):
@@ -233,8 +235,8 @@ def _value(cell: str, is_key: bool) -> object:
 
 def _columns(header: list[str], target: Target | None) -> tuple[tuple[str, ...], set[str]]:
     """Return which columns are text and which are sent; the header must have all of some app's, each once."""
-    targets = list(TARGETS.values()) if target is None else [target]
-    fitting = [target for target in targets if set(header) >= set(target.fields)]
+    candidates = list(targets().values()) if target is None else [target]
+    fitting = [target for target in candidates if set(header) >= set(target.fields)]
     if not fitting:
         if target is None:
             raise _LineError(f"its columns ({', '.join(header) or 'none'}) are those of no app.", 1)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
+from timeseries_project.client.target import Target
 from timeseries_project.core import clock
 
 CONNECT_SECONDS = 5.0
@@ -29,27 +29,6 @@ MAX_ANSWER = 1 << 20
 #: Statuses that pass; of these it is sure that nothing was stored.
 _REFUSED_FOR_NOW = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _PASSING = _REFUSED_FOR_NOW | {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """An app that is fed: where, with what fields (`keys` are text, the others numbers), and whether repeatably."""
-
-    path: str
-    fields: tuple[str, ...]
-    keys: tuple[str, ...]
-    repeatable: bool
-
-
-TARGETS = {
-    "datapoints": Target(
-        "/datapoints?on_duplicate=skip", ("timestamp", "value", "device", "user"), ("device", "user"), repeatable=True
-    ),
-    "bandwidth": Target(
-        "/api/bandwidth", ("device_id", "timestamp", "bytes_ts", "bytes_fs"), ("device_id",), repeatable=False
-    ),
-    "transactions": Target("/api/transactions", ("amount", "timestamp"), (), repeatable=False),
-}
 
 
 class Outcome(NamedTuple):

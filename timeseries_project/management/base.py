@@ -19,7 +19,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from timeseries_project import env
 from timeseries_project.client.item_files import FileError
 from timeseries_project.client.progress import Progress
-from timeseries_project.client.sender import TARGETS, Client, ClientError, Outcome, Target
+from timeseries_project.client.sender import Client, ClientError, Outcome
+from timeseries_project.client.target import Target, targets
 from timeseries_project.core import clock
 
 STOPPED = 130
@@ -179,7 +180,7 @@ class ClientCommand(BaseCommand, ABC):
 
     def send(self, target: Target, items: list[bytes]) -> None:
         """Send a batch and count what became of it."""
-        name = next(name for name, known in TARGETS.items() if known is target)
+        name = next(name for name, known in targets().items() if known is target)
         outcome = self.client.post(target, items)
         self.totals.setdefault(name, Totals()).add(outcome)
 

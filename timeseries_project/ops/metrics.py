@@ -13,7 +13,6 @@ from contextlib import suppress
 
 import django
 import numpy as np
-from django.conf import settings
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -27,12 +26,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-import bandwidth.services
-import datapoints.services
-import transactions.services
 from timeseries_project import __version__
-from timeseries_project.core import clock
-from timeseries_project.ops import readiness
+from timeseries_project.ops import app_state, readiness
 from timeseries_project.storage.errors import StorageUnavailableError
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # twice as many series, for what a restart shows anyway
@@ -136,36 +131,19 @@ class _State(Collector):
             yield from self._held()
 
     def _held(self) -> Iterator[Metric]:
-        points = datapoints.services.totals()
-        traffic = bandwidth.services.held()
-        recent = transactions.services.statistics(now=clock.now_ms())
-        window = transactions.services.held()
-        for name, text, value in (
-            ("datapoints", "Datapoints stored.", points.points),
-            ("series", "Series of datapoints: pairs of a device and a user.", points.series),
-            ("devices", "Devices that have datapoints.", points.devices),
-            ("users", "Users that have datapoints.", points.users),
-            ("bandwidth_devices", "Devices whose bytes are counted.", traffic.devices),
-            ("bandwidth_entries", "Bandwidth entries stored.", traffic.entries),
-            ("datapoints_limit", "Datapoints that may be stored.", settings.MAX_DATAPOINTS),
-            ("series_limit", "Series that there may be.", settings.MAX_SERIES),
-            ("bandwidth_entries_limit", "Bandwidth entries that may be stored.", settings.MAX_BANDWIDTH_ENTRIES),
-            ("recent_transactions", "Transactions of the last 60 seconds.", recent.count),
-        ):
-            yield GaugeMetricFamily(f"timeseries_{name}", text, value=float(value))
-        if window is None or points.nbytes is None or traffic.nbytes is None or traffic.added is None:
-            return  # in a shared storage, whose own exporter tells what it takes
+        states = app_state.states()
+        for state in states.values():
+            for gauge in state.gauges:
+                yield GaugeMetricFamily(f"timeseries_{gauge.name}", gauge.text, value=float(gauge.value))
         held = GaugeMetricFamily("timeseries_held_bytes", "What the columns of an app take.", labels=["app"])
         accepted = CounterMetricFamily(
             "timeseries_accepted", "Datapoints, entries and transactions accepted since the start.", labels=["app"]
         )
-        for app, nbytes, added in (
-            ("datapoints", points.nbytes, points.added),
-            ("bandwidth", traffic.nbytes, traffic.added),
-            ("transactions", window.nbytes, window.added),
-        ):
-            held.add_metric([app], nbytes)
-            accepted.add_metric([app], added)
+        for app, state in states.items():
+            if state.held_bytes is None or state.accepted is None:
+                return  # in a shared storage, whose own exporter tells what it takes
+            held.add_metric([app], state.held_bytes)
+            accepted.add_metric([app], state.accepted)
         yield held
         yield accepted
 

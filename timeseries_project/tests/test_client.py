@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from timeseries_project.client.sender import TARGETS, Client, ClientError, Outcome, RefusedError
+from timeseries_project.client.sender import Client, ClientError, Outcome, RefusedError
+from timeseries_project.client.target import targets
 from timeseries_project.tests.processes import Request, answering, serving
 
 Answer = tuple[int, dict[str, str], bytes]
 HEALTHY: Answer = (200, {}, b'{"status": "ok"}')
-TRANSACTIONS = TARGETS["transactions"]
+TRANSACTIONS = targets()["transactions"]
 
 
 @pytest.mark.parametrize(
@@ -119,5 +120,5 @@ def test_a_datapoint_sent_again_is_not_in_doubt() -> None:
     with serving(lose=[1]) as server:
         client = Client(server.url)
         body = b'{"timestamp": 1, "value": 1, "device": "d", "user": "u"}'
-        assert client.post(TARGETS["datapoints"], [body]) == Outcome(0, 1, 0)
+        assert client.post(targets()["datapoints"], [body]) == Outcome(0, 1, 0)
     assert (client.retries, client.doubtful) == (1, 0)

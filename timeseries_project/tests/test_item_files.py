@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from timeseries_project.client.item_files import FileError, Item, opened
-from timeseries_project.client.sender import TARGETS
+from timeseries_project.client.target import targets
 
 POINT = '{"timestamp": 1, "value": 1, "device": "d", "user": "u"}'
 ENTRY = '{"timestamp": 1, "bytes_ts": 1, "bytes_fs": 1, "device_id": "d"}'
@@ -79,7 +79,7 @@ def test_cells_are_what_they_are_in_the_api(tmp_path: Path, app: str, header: st
     path = tmp_path / "a.csv"
     path.write_text(f"\ufeff{header}\r\n\r\n{row}\r\n", encoding="utf-8")
     with opened(path) as found:
-        assert found.target is TARGETS[app]
+        assert found.target is targets()[app]
         (first,) = found.items
     assert json.loads(first.body) == json.loads(item)
     assert first.line == 3

@@ -1,18 +1,54 @@
-"""The dashboard: what is being measured right now, and links to everything."""
+"""The dashboard: what is being measured right now, and links to everything. Each app registers its card."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-import bandwidth.charts
-import bandwidth.services
-import datapoints.services
-import transactions.charts
-import transactions.services
 from timeseries_project.api.serializers import NoParameters
 from timeseries_project.core import clock, timestamps
-from timeseries_project.web.pages import REFRESH, command, figure, read_only
+from timeseries_project.web.pages import REFRESH, Context, read_only
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An address of an app and what is there."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What an app shows at this moment: the context of its template, and the sample that its script draws."""
+
+    context: Context
+    sample: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """An app's part of the dashboard.
+
+    `card` is asked with the request and the time in microseconds. Its template is `<app>/card.html` and its script
+    `<app>/card.js`. The links are listed below the cards.
+    """
+
+    card: Callable[[HttpRequest, int], Card]
+    charts: list[Link]
+    browse: list[Link]
+
+
+_sections: dict[str, Callable[[], Section]] = {}
+
+
+def register(app: str, section: Callable[[], Section]) -> None:
+    """Show this from now on, behind what was registered before. It is asked with each request: addresses may differ."""
+    _sections[app] = section
 
 
 @read_only
@@ -20,27 +56,15 @@ def home(request: HttpRequest) -> HttpResponse:
     """Show a card of live figures per app, or where an app has no data the command that adds some."""
     NoParameters.read_query(request.GET)
     now = clock.now()
-    recent = transactions.services.statistics(now=now // 1_000)
-    points = datapoints.services.totals()
-    traffic = bandwidth.services.totals()
-    filled = {"transactions": recent.count, "datapoints": points.points, "bandwidth": traffic.devices}
+    sections = {app: section() for app, section in _sections.items()}
+    cards = {app: section.card(request, now) for app, section in sections.items()}
     context = {
         "refresh": REFRESH,
         "updated": timestamps.render(now // timestamps.MICROSECONDS * timestamps.MICROSECONDS),
-        "transactions": transactions.pages.figures(recent),
-        "datapoints": [
-            figure("Points", points.points),
-            figure("Devices", points.devices),
-            figure("Users", points.users),
-        ],
-        "bandwidth": [figure("Devices", traffic.devices), figure("Entries", traffic.entries)],
-        "busiest": bandwidth.pages.device_rows(traffic.busiest),
-        "commands": {app: command(request, app) for app, count in filled.items() if not count},
-        "sample": {
-            "time": now / timestamps.MICROSECONDS,
-            "count": recent.count,
-            "added": points.added,
-            "busiest": [(device.device_id, device.bytes_ts, device.bytes_fs) for device in traffic.busiest],
-        },
+        "cards": [{"template": f"{app}/card.html", "context": card.context} for app, card in cards.items()],
+        "scripts": [f"{app}/card.js" for app in cards],
+        "charts": [link for section in sections.values() for link in section.charts],
+        "browse": [link for section in sections.values() for link in section.browse],
+        "sample": {"time": now / timestamps.MICROSECONDS} | {app: card.sample for app, card in cards.items()},
     }
     return render(request, "dashboard.html", context)

@@ -9,7 +9,8 @@ from django.core.management.base import CommandParser
 
 from timeseries_project.client.item_files import FileError, Item, opened
 from timeseries_project.client.progress import Progress
-from timeseries_project.client.sender import TARGETS, ClientError, RefusedError, Target
+from timeseries_project.client.sender import ClientError, RefusedError
+from timeseries_project.client.target import Target, targets
 from timeseries_project.management.base import ClientCommand, whole
 
 
@@ -26,7 +27,7 @@ class Command(ClientCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the file and how it is sent."""
         parser.add_argument("file", type=Path, metavar="FILE", help=".py, .json, .ndjson, .jsonl or .csv")
-        parser.add_argument("--app", choices=list(TARGETS), help="whose items they are; by default their fields tell")
+        parser.add_argument("--app", choices=list(targets()), help="whose items they are; by default their fields tell")
         parser.add_argument(
             "--batch-size",
             type=whole(1, 1_000_000),

@@ -12,7 +12,8 @@ import msgspec
 from django.core.management.base import CommandParser
 
 from timeseries_project.client.progress import Progress
-from timeseries_project.client.sender import TARGETS, ClientError
+from timeseries_project.client.sender import ClientError
+from timeseries_project.client.target import targets
 from timeseries_project.client.traffic import ENTRY_STEP, ENTRY_STEPS, SECOND, Traffic
 from timeseries_project.core import clock
 from timeseries_project.management.base import ClientCommand, number, whole
@@ -115,5 +116,5 @@ class Command(ClientCommand):
         rest = map(msgspec.json.encode, items)
         while batch := list(islice(rest, BATCH)):
             self.stop.check()
-            self.send(TARGETS[name], batch)
+            self.send(targets()[name], batch)
             progress.update(done or 0.0, self.sent)

@@ -1,0 +1,11 @@
+"""What the commands `load` and `simulate` have to know of bandwidth."""
+
+from timeseries_project.client.target import Target
+
+TARGET = Target(
+    path="/api/bandwidth",
+    fields=("device_id", "timestamp", "bytes_ts", "bytes_fs"),
+    keys=("device_id",),
+    repeatable=False,
+    python_variable="BANDWIDTHS",
+)

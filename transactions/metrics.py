@@ -1,0 +1,18 @@
+"""What Prometheus is told of transactions."""
+
+from __future__ import annotations
+
+from timeseries_project.core import clock
+from timeseries_project.ops.app_state import AppState, Gauge
+from transactions import services
+
+
+def state() -> AppState:
+    """Return what counts now."""
+    recent = services.statistics(now=clock.now_ms())
+    held = services.held()
+    return AppState(
+        [Gauge("recent_transactions", "Transactions of the last 60 seconds.", recent.count)],
+        held_bytes=held and held.nbytes,
+        accepted=held and held.added,
+    )

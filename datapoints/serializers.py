@@ -7,7 +7,6 @@ from typing import Any
 
 from rest_framework import serializers
 
-from datapoints.services import MAX_PAGE
 from datapoints.statistics import Fill
 from timeseries_project.api.fields import (
     BucketField,
@@ -22,6 +21,8 @@ from timeseries_project.api.serializers import InputSerializer
 from timeseries_project.core.errors import FieldError
 
 MAX_WINDOW_SIZE = 2**31 - 1
+#: Datapoints in one answer at most.
+MAX_LIMIT = 10_000
 
 
 class OnDuplicate(StrEnum):
@@ -76,7 +77,7 @@ class ListQuerySerializer(RangeSerializer):
 
     device = KeyField(required=False, help_text="Of this device only.")
     user = KeyField(required=False, help_text="Of this user only.")
-    limit = IntegerField(least=1, most=MAX_PAGE, default=1_000, help_text="Datapoints in one answer.")
+    limit = IntegerField(least=1, most=MAX_LIMIT, default=1_000, help_text="Datapoints in one answer.")
     cursor = CursorField(PLACE, required=False, help_text="`next` of the answer before.")
 
 

@@ -52,9 +52,7 @@ from timeseries_project.core.summation import Floats, Integers
 from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.storage import connection
 
-#: Datapoints in one page of the listing at most.
-MAX_PAGE = 10_000
-#: Datapoints in a page that takes some milliseconds to be written.
+#: Datapoints in an answer that takes some milliseconds to be written.
 LARGE_PAGE = 2_000
 #: Buckets in one answer at most: 15 minutes since 1970 are two million.
 MAX_BUCKETS = 3_000_000

@@ -22,8 +22,6 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.serializers import Field
 
 from timeseries_project import env
-
-#: Integers that every JSON client reads exactly (RFC 8259 section 6).
 from timeseries_project.core import timestamps
 
 #: Integers that every JSON client reads exactly (RFC 8259 section 6).

@@ -24,12 +24,14 @@ from datapoints.protocol import (
     ViewChangedError,
 )
 from datapoints.redis_batches import Batch, Group, Part
-from datapoints.redis_layout import KEYS_AT_ONCE, LIBRARY, Layout, Series
+from datapoints.redis.library import LIBRARY
+from datapoints.redis_layout import KEYS_AT_ONCE, Layout, Series
 from datapoints.redis_reading import RedisView, read_page
 from datapoints.redis_room import Held, Room
 from timeseries_project.columns import Keys, find_keys
-from timeseries_project.storage.client import Call, Function, Storage
+from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.errors import StorageFullError
+from timeseries_project.storage.lua import Function
 from timeseries_project.summation import Floats, Integers
 
 ADD = LIBRARY.function("datapoints_add")
@@ -166,7 +168,7 @@ class RedisStore:
     def _add(self, groups: list[Group], oldest: int) -> list[_Answer]:
         """Add groups, each wholly or not at all, and tell what became of each.
 
-        In a cluster a new series is entered in its user's index before it is created. See `marks` in the Lua file.
+        In a cluster a new series is entered in its user's index before it is created. See `marks` in add.lua.
         """
         answers = [_Answer([], None)] * len(groups)
         pending = list(range(len(groups)))

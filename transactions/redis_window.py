@@ -1,8 +1,8 @@
 """The window of transactions in a Redis or Valkey, for any number of processes at once.
 
 The same idea as in memory (`sliding_window.py`), with three widths of cells instead of four since each costs a
-server two commands: 2 s, 40 ms and 1 ms. The rings of all three are one string of fixed size, `redis_window.lua` has
-its layout. To add is one call, a summary is one call for each stripe, all at once; the server hands out the few cells
+server two commands: 2 s, 40 ms and 1 ms. The rings of all three are one string of fixed size, `redis/lua/` has
+their layout in `includes/ring.lua`. To add is one call, a summary is one call for each stripe, all at once; the server hands out the few cells
 that a summary is made of and the caller adds them up, for callers are many and the server is one.
 
 A server runs one function at a time, so on one node a single string serves as well as many. In a cluster six strings
@@ -21,18 +21,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle
-from pathlib import Path
 from struct import Struct
 from threading import Lock
 
 import numpy as np
 
-from timeseries_project.storage.client import Call, Library, Storage
+from timeseries_project.storage.client import Call, Storage
 from timeseries_project.summation import Floats, Integers
 from transactions.batches import columns, condense
 from transactions.protocol import NOTHING, Summary, TooFarAheadError
-
-TOP_MS, BLOCK_MS = 2_000, 40
+from transactions.redis.library import LIBRARY, TOP_MS
 
 # How far a server's clock may step back without a loss.
 STEP_BACK_MS = 5_000
@@ -51,8 +49,7 @@ CELL, TOP, ROW = Struct("<5d"), Struct("<6d"), Struct("<6d")
 LITTLE = np.dtype("<f8")
 HIGH, LOW, COUNT, LEAST, MOST, NUMBER = range(6)
 
-_library = Library(Path(__file__).with_suffix(".lua"))
-_add, _summary, _clear = map(_library.function, ("transactions_add", "transactions_summary", "transactions_clear"))
+_add, _summary, _clear = map(LIBRARY.function, ("transactions_add", "transactions_summary", "transactions_clear"))
 
 
 class RedisWindow:

@@ -23,8 +23,8 @@ from datapoints.protocol import (
     Totals,
     ViewChangedError,
 )
-from datapoints.redis_batches import Batch, Group, Part
 from datapoints.redis.library import LIBRARY
+from datapoints.redis_batches import Batch, Group, Part
 from datapoints.redis_layout import KEYS_AT_ONCE, Layout, Series
 from datapoints.redis_reading import RedisView, read_page
 from datapoints.redis_room import Held, Room

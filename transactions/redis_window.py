@@ -1,9 +1,10 @@
 """The window of transactions in a Redis or Valkey, for any number of processes at once.
 
 The same idea as in memory (`sliding_window.py`), with three widths of cells instead of four since each costs a
-server two commands: 2 s, 40 ms and 1 ms. The rings of all three are one string of fixed size, `redis/lua/` has
-their layout in `includes/ring.lua`. To add is one call, a summary is one call for each stripe, all at once; the server hands out the few cells
-that a summary is made of and the caller adds them up, for callers are many and the server is one.
+server two commands: 2 s, 40 ms and 1 ms. The rings of all three are one string of fixed size, laid out as
+`redis/lua/includes/ring.lua` says. To add is one call, a summary is one call for each stripe, all at once; the server
+hands out the few cells that a summary is made of and the caller adds them up, for callers are many and the server is
+one.
 
 A server runs one function at a time, so on one node a single string serves as well as many. In a cluster six strings
 in six slots, the stripes, share the work. A value goes to any of them, and a summary reads all.

@@ -147,14 +147,14 @@ class Library:
     """
 
     def __init__(self, name: str, folder: Path, constants: Mapping[str, Constant] | None = None) -> None:
+        self.folder, self.constants = folder, dict(constants or {})
         commands = sorted(folder.glob("*.lua"))
-        self._constants = dict(constants or {})
-        self._lines = assemble(commands, [folder / "includes"], self._constants)
+        self._lines = assemble(commands, [folder / "includes"], self.constants)
         self._names = {f"{name}_{path.stem}" for path in commands}
-        digest = hashlib.sha256("\n".join(self._content(self._constants)).encode())
+        digest = hashlib.sha256("\n".join(self._content(self.constants)).encode())
         self._version = f"_{digest.hexdigest()[:12]}"
         self._library = f"timeseries_{name}{self._version}"
-        self.code = self._code(self._constants)
+        self.code = self._code(self.constants)
 
     def function(self, name: str) -> Function:
         """Return one of its functions: NAME_add is what add.lua registers. Raises KeyError if there is none."""
@@ -164,13 +164,13 @@ class Library:
 
     def replacement(self, **constants: Constant) -> str:
         """Return the code with other constants under the same names, to be loaded in place of it by tests."""
-        if unknown := constants.keys() - self._constants.keys():
+        if unknown := constants.keys() - self.constants.keys():
             raise KeyError(min(unknown))
-        return self._code(self._constants | constants)
+        return self._code(self.constants | constants)
 
     def explained(self, message: str) -> str:
         """Return a message of the server with files and their lines in place of lines of the whole."""
-        before = len(self._head(self._constants))
+        before = len(self._head(self.constants))
 
         def place(found: re.Match[str]) -> str:
             at = int(found[1]) - before - 1

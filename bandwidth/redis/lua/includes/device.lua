@@ -61,8 +61,8 @@ end
 -- what the sets of all devices say of this one.
 local function save(device, registry, stale)
   local head, sums = device.head, device.head.sums
-  local numbers = {head.first, head.last, sums[2], sums[3], sums[4], sums[5], sums[6], head.depth, head.next, head.stale}
-  local fields = {'head', pack(HEAD, unpack(numbers))}
+  local fields = {'head', pack(HEAD, head.first, head.last, sums[2], sums[3], sums[4], sums[5], sums[6],
+    head.depth, head.next, head.stale)}
   for id in pairs(device.changed) do
     if #fields > 1000 then
       call('HSET', device.key, unpack(fields))

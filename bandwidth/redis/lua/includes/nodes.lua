@@ -2,8 +2,8 @@
 --
 -- A leaf has a row per instant; a node above has a row per child, with the child's first instant and its number. Rows
 -- ascend in time. Each holds the sums of all entries in its node up to and including it, so that the sum up to any time
--- is one row of each level, found by binary search. Rows are counted from 1 here, 0 is before the first; rows.lua counts
--- them from 0.
+-- is one row of each level, found by binary search. Rows are counted from 1 here (0 is before the first), while
+-- rows.lua counts from 0.
 --- @include builtins
 --- @include rows
 --- @include sums

@@ -131,7 +131,8 @@ def assemble(files: Iterable[Path], folders: Sequence[Path], constants: Mapping[
     Raises ValueError if an include leads nowhere or in a circle, a name is defined twice, or a constant is not used.
     """
     assembler = _Assembler([*folders, SHARED])
-    assembler.define(["VERSION", *constants], Path("the head"))
+    assembler.define(["VERSION"], Path("the head"))
+    assembler.define(constants, Path("the constants"))
     for file in files:
         assembler.add(file)
     words = {word for line in assembler.lines for word in re.findall(r"\w+", line.text.partition("--")[0])}

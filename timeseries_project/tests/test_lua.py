@@ -92,10 +92,19 @@ class TestNames:
         )
         assert texts(folder, "one")
 
-    @pytest.mark.parametrize("name", ["LIMIT", "VERSION"])
-    def test_of_the_head_are_not_defined_anew(self, write: Write, name: str) -> None:
-        with pytest.raises(ValueError, match=f"{name} is defined in the head and in one.lua"):
-            texts(write({"one": f"local {name} = 1"}), "one", constants={"LIMIT": 1})
+    @pytest.mark.parametrize(
+        ("name", "constants", "places"),
+        [
+            ("LIMIT", {"LIMIT": 1}, "the constants and in one.lua"),
+            ("VERSION", {}, "the head and in one.lua"),
+            ("VERSION", {"VERSION": 1}, "the head and in the constants"),
+        ],
+    )
+    def test_before_all_files_are_not_defined_anew(
+        self, write: Write, name: str, constants: dict[str, Constant], places: str
+    ) -> None:
+        with pytest.raises(ValueError, match=f"{name} is defined in {places}"):
+            texts(write({"one": f"local {name} = 1"}), "one", constants=constants)
 
 
 class TestConstants:

@@ -1,0 +1,1 @@
+"""Bytes per device in a Redis or Valkey that processes share."""

@@ -1,7 +1,7 @@
 """Bytes per device in windows, in a Redis or Valkey that any number of processes share.
 
-Plain Python; knows no framework. `redis_store.lua` beside it is the server's side, `redis_layout.py` what lies there;
-every method is one call, or a few where told. On one node there is one stripe. In a cluster there are 64, so that what
+Plain Python; knows no framework. `redis/lua/` is the server's side, `layout.py` what lies there; every
+method is one call, or a few where told. On one node there is one stripe. In a cluster there are 64, so that what
 belongs together lies in one slot and changes together, and the stripes lie on all nodes alike.
 """
 
@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from heapq import nlargest
 from itertools import groupby, pairwise
-from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 from zlib import crc32
@@ -32,12 +31,14 @@ from bandwidth.redis.layout import (
     summary_of,
     sums_in,
 )
+from bandwidth.redis.library import LIBRARY
 from timeseries_project.core import clock
 from timeseries_project.core.arrays import Keys, gathered, matching
 from timeseries_project.core.key_order import in_order
 from timeseries_project.core.summation import Integers
-from timeseries_project.storage.client import Call, Function, Library, Storage
+from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
+from timeseries_project.storage.lua import Function
 from timeseries_project.storage.nodes import Argument, time_limit
 
 logger = logging.getLogger(__name__)
@@ -53,11 +54,9 @@ SETTLE_SECONDS = 2
 #: Seconds for which the stripes of a cluster need not be counted again.
 COUNT_SECONDS = 1
 
-_library = Library(Path(__file__).parents[1] / "redis_store.lua")
-
 
 def _function(name: str) -> Function:
-    return _library.function(f"bandwidth_{name}")
+    return LIBRARY.function(f"bandwidth_{name}")
 
 
 _add, _add_once, _knows, _drop = map(_function, ("add", "add_once", "knows", "drop"))

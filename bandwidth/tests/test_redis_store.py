@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -204,8 +203,3 @@ def test_others_see_it_at_once(store: RedisStore) -> None:
     other.delete("a")
     with pytest.raises(KeyError):
         store.last("a")
-
-
-def test_the_servers_side_is_beside_the_store() -> None:
-    source = (Path(redis_store.__file__).parents[1] / "redis_store.lua").read_text()
-    assert source.count("redis.register_function{") == 10

@@ -1,0 +1,1 @@
+"""Series of datapoints in a Redis or Valkey that processes share."""

@@ -1,13 +1,13 @@
 """Where series of datapoints are in a Redis or Valkey, and how they are read from there.
 
-Plain Python and NumPy; knows no framework. `redis_store.lua` is the other half, and says how the keys are laid out.
+Plain Python and NumPy; knows no framework. `redis/lua/` is the other half; its
+`includes/layout.lua` says how the keys are laid out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
-from pathlib import Path
 from struct import Struct
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -15,7 +15,8 @@ from zlib import crc32
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from datapoints.interface import Axis
-from timeseries_project.storage.client import Call, Library, Storage
+from datapoints.redis.library import LIBRARY
+from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.nodes import Argument
 
 #: Slots that are used in a cluster, evenly apart, so that each node has its share.
@@ -29,7 +30,6 @@ PAGES_AT_ONCE = 1_000
 #: Pages of quarter-hours that are sent with the first look at one key's series at most: some weeks of one series.
 PAGES_AHEAD = 32
 
-LIBRARY = Library(Path(__file__).parents[1] / "redis_store.lua")
 LOOK = LIBRARY.function("datapoints_look")
 LOOK_THROUGH = LIBRARY.function("datapoints_look_through")
 NAMES = LIBRARY.function("datapoints_names")

@@ -25,13 +25,15 @@ from datapoints.interface import (
 )
 from datapoints.redis.batches import Batch, Group, Part
 from datapoints.redis.capacity import Held, Room
-from datapoints.redis.layout import KEYS_AT_ONCE, LIBRARY, Layout, Series
+from datapoints.redis.layout import KEYS_AT_ONCE, Layout, Series
+from datapoints.redis.library import LIBRARY
 from datapoints.redis.reading import RedisView, read_page
 from timeseries_project.core.arrays import Keys, gathered, matching
 from timeseries_project.core.key_order import in_order
 from timeseries_project.core.summation import Floats, Integers
-from timeseries_project.storage.client import Call, Function, Storage
+from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.errors import StorageFullError
+from timeseries_project.storage.lua import Function
 
 ADD = LIBRARY.function("datapoints_add")
 CHECK = LIBRARY.function("datapoints_check")
@@ -167,7 +169,7 @@ class RedisStore:
     def _add(self, groups: list[Group], oldest: int) -> list[_Answer]:
         """Add groups, each wholly or not at all, and tell what became of each.
 
-        In a cluster a new series is entered in its user's index before it is created. See `marks` in the Lua file.
+        In a cluster a new series is entered in its user's index before it is created. See `marks` in add.lua.
         """
         answers = [_Answer([], None)] * len(groups)
         pending = list(range(len(groups)))

@@ -8,7 +8,7 @@ import pytest
 
 from datapoints.interface import Store
 from datapoints.memory.store import SeriesStore
-from datapoints.redis import layout as redis_layout
+from datapoints.redis.library import LIBRARY
 from datapoints.redis.store import RedisStore
 from datapoints.tests import redis_check
 from timeseries_project.storage.client import Storage
@@ -64,20 +64,11 @@ def check(shared_storage: Storage | None) -> Callable[[Store], None]:
 
 
 @pytest.fixture
-def small_server_pages(shared_storage: Storage | None) -> Iterator[None]:
-    """Let pages on the server be divided after few rows, and few be written or dropped at once."""
-    code = redis_layout.LIBRARY.code
-    small = code
-    for large, few in (
-        ("{p = 1008, s = 2016}", "{p = 64, s = 64}"),
-        ("LATE_PAGES = 1000", "LATE_PAGES = 3"),
-        ("SWEPT = 100", "SWEPT = 2"),
-        ("CUT_PAGES = 1000", "CUT_PAGES = 2"),
-    ):
-        assert large in small
-        small = small.replace(large, few)
+def small_server_blocks(shared_storage: Storage | None) -> Iterator[None]:
+    """Let blocks on the server be divided after few rows, and few be written or dropped at once."""
+    small = LIBRARY.replacement(POINTS_BLOCK=64, SUMS_BLOCK=64, LATE_BLOCKS=3, CUT_SERIES=2, CUT_BLOCKS=2)
     if shared_storage is not None:
         shared_storage.each_node("FUNCTION", "LOAD", "REPLACE", small)
     yield
     if shared_storage is not None:
-        shared_storage.each_node("FUNCTION", "LOAD", "REPLACE", code)
+        shared_storage.each_node("FUNCTION", "LOAD", "REPLACE", LIBRARY.code)

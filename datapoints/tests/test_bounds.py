@@ -164,7 +164,7 @@ class BoundsMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.storages("redis", "cluster")
-@pytest.mark.usefixtures("small_server_pages")
+@pytest.mark.usefixtures("small_server_blocks")
 def test_the_store_answers_as_if_old_points_had_never_been(
     storage_kind: str, new_store: Callable[[], Store], check: Callable[[Store], None]
 ) -> None:

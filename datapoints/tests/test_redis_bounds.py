@@ -123,7 +123,7 @@ def test_processes_share_the_limits(storage: Storage) -> None:
 
 
 @shared
-@pytest.mark.usefixtures("small_server_pages")
+@pytest.mark.usefixtures("small_server_blocks")
 def test_old_points_go_in_steps(storage: Storage) -> None:
     """Whatever is asked drops some pages of old points; what is read is right at once."""
     store = RedisStore(storage)
@@ -148,7 +148,7 @@ def test_old_points_go_in_steps(storage: Storage) -> None:
 
 
 @shared
-@pytest.mark.usefixtures("small_server_pages")
+@pytest.mark.usefixtures("small_server_blocks")
 @pytest.mark.parametrize("devices", [1, 7])
 def test_late_points_for_many_pages_are_looked_through_before_the_first_is_added(
     storage: Storage, devices: int

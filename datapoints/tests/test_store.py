@@ -201,7 +201,7 @@ class StoreMachine(RuleBasedStateMachine):
             assert self.store.keys(axis) == expected  # type: ignore[arg-type]
 
 
-@pytest.mark.usefixtures("small_server_pages")
+@pytest.mark.usefixtures("small_server_blocks")
 def test_the_store_is_a_dictionary_that_keeps_order(
     storage_kind: str, new_store: Callable[[], Store], check: Callable[[Store], None]
 ) -> None:

@@ -7,11 +7,9 @@ names sees to.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple, cast
 from weakref import WeakSet
@@ -24,6 +22,7 @@ from redis.retry import Retry
 from timeseries_project.core import clock
 from timeseries_project.storage.errors import StorageUnavailableError
 from timeseries_project.storage.location import Address, Location
+from timeseries_project.storage.lua import Function, Library
 from timeseries_project.storage.nodes import (
     Argument,
     Command,
@@ -36,30 +35,6 @@ from timeseries_project.storage.nodes import (
 
 #: Seconds between two looks at where a slot is, while it is being moved.
 MOVE_SECONDS = 0.02
-
-
-class Library:
-    """Server functions of one Lua file, under names that tell their version: several versions live side by side.
-
-    The file registers its functions as `redis.register_function{function_name = 'NAME' .. version, ...}`.
-    """
-
-    def __init__(self, path: Path) -> None:
-        source = path.read_text()
-        self._version = "_" + hashlib.sha256(source.encode()).hexdigest()[:12]
-        name = f"timeseries_{path.stem}{self._version}"
-        self.code = f"#!lua name={name}\nlocal version = '{self._version}'\n{source}"
-
-    def function(self, name: str) -> Function:
-        """Return one of its functions."""
-        return Function(name + self._version, self)
-
-
-class Function(NamedTuple):
-    """A function on the server, and where it comes from."""
-
-    name: str
-    library: Library
 
 
 class Call(NamedTuple):
@@ -202,9 +177,9 @@ class Storage:
             [[reply]] = exchange({node: [("FUNCTION", "LOAD", call.function.library.code)]}, until).values()
             # Another process may have been quicker.
             if isinstance(reply, RedisError) and "already exists" not in str(reply):
-                raise refused(reply)
+                raise refused(reply, call.function.library.explained)
         else:
-            raise refused(error)
+            raise refused(error, call.function.library.explained)
 
     def _ask(self, error: AskError, call: Call, until: float) -> Any:
         """Call at the node that a slot is being moved to."""

@@ -166,10 +166,10 @@ def _read(connection: Wire, until: float) -> Any:
         return error
 
 
-def refused(error: RedisError) -> Exception:
-    """Return what an error reply means to a caller; where the fault is ours, the log says it."""
+def refused(error: RedisError, explained: Callable[[str], str] = str) -> Exception:
+    """Return what an error reply means to a caller; where the fault is ours, the log says it, explained."""
     if isinstance(error, OutOfMemoryError) or "OOM" in str(error):
         return StorageFullError("the storage's memory is full")
     if type(error) is ResponseError and not str(error).startswith(("BUSY", "MISCONF", "NOREPLICAS")):
-        logger.error("The storage refused a call: %s", error)
+        logger.error("The storage refused a call: %s", explained(str(error)))
     return StorageUnavailableError(f"the storage cannot answer now: {type(error).__name__}")

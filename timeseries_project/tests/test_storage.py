@@ -13,44 +13,44 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
-from timeseries_project.storage.client import Call, Function, Library, Storage
+from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
 from timeseries_project.storage.location import Address, parse_location
+from timeseries_project.storage.lua import Function, Library
 from timeseries_project.storage.nodes import PAUSE_SECONDS, deadline
 from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
 
-SOURCE = """
-redis.register_function{function_name = 'put' .. version, callback = function(keys, arguments)
-    return redis.call('SET', keys[1], arguments[1])
-end}
-redis.register_function{function_name = 'append' .. version, callback = function(keys, arguments)
-    return redis.call('APPEND', keys[1], arguments[1])
-end}
-redis.register_function{function_name = 'read' .. version, flags = {'no-writes'}, callback = function(keys)
-    return redis.call('GET', keys[1])
-end}
-redis.register_function{function_name = 'fail' .. version, callback = function()
-    error('broken')
-end}
-"""
+COMMANDS = {
+    "put": """command('test_put', WRITES, function(keys, args) return call('SET', keys[1], args[1]) end)""",
+    "append": """command('test_append', WRITES, function(keys, args) return call('APPEND', keys[1], args[1]) end)""",
+    "read": """command('test_read', READS, function(keys) return call('GET', keys[1]) end)""",
+    "fail": """-- Fails in its second line.
+command('test_fail', WRITES, function() error('broken') end)""",
+}
 TIMEOUT = 1.0
+
+
+def library_of(folder: Path, commands: dict[str, str]) -> Library:
+    """Write a library of these commands into a folder."""
+    folder.mkdir(exist_ok=True)
+    for name, text in commands.items():
+        (folder / f"{name}.lua").write_text(f"{text}\n--- @include command\n")
+    return Library("test", folder)
 
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    path = tmp_path / "test.lua"
-    path.write_text(SOURCE)
-    return Library(path)
+    return library_of(tmp_path / "lua", COMMANDS)
 
 
 @pytest.fixture
 def put(library: Library) -> Function:
-    return library.function("put")
+    return library.function("test_put")
 
 
 @pytest.fixture
 def read(library: Library) -> Function:
-    return library.function("read")
+    return library.function("test_read")
 
 
 @pytest.fixture
@@ -136,10 +136,8 @@ def test_functions_are_loaded_when_they_are_missing(server: RedisServer, storage
 
 
 def test_another_version_lives_beside(storage: Storage, put: Function, tmp_path: Path) -> None:
-    path = tmp_path / "other" / "test.lua"
-    path.parent.mkdir()
-    path.write_text(SOURCE.replace("arguments[1])", "arguments[1] .. '!')"))
-    newer = Library(path).function("put")
+    louder = COMMANDS["put"].replace("args[1])", "args[1] .. '!')")
+    newer = library_of(tmp_path / "newer", {"put": louder}).function("test_put")
     for function, value in ((put, b"v"), (newer, b"v!"), (put, b"v")):
         storage.call(Call(function, [b"k"], [b"v"]))
         assert storage.each_node("GET", "k") == [value]
@@ -164,8 +162,8 @@ def test_a_function_that_fails_is_the_storages_fault(
     storage: Storage, library: Library, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
-        assert seconds(lambda: storage.call(Call(library.function("fail"), [b"k"]))) < TIMEOUT
-    assert "broken" in caplog.text
+        assert seconds(lambda: storage.call(Call(library.function("test_fail"), [b"k"]))) < TIMEOUT
+    assert "fail.lua:2: broken" in caplog.text
 
 
 class TestPaused:
@@ -186,7 +184,7 @@ class TestPaused:
     def test_what_it_had_received_is_done_later(
         self, server: RedisServer, storage: Storage, library: Library, read: Function
     ) -> None:
-        append = Call(library.function("append"), [b"k"], [b"x"])
+        append = Call(library.function("test_append"), [b"k"], [b"x"])
         storage.call(append)
         server.pause()
         seconds(lambda: storage.call(append))

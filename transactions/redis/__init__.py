@@ -1,0 +1,1 @@
+"""The window of transactions in a Redis or Valkey that processes share."""

@@ -1,9 +1,10 @@
 """The window of transactions in a Redis or Valkey, for any number of processes at once.
 
 The same idea as in memory (`sliding_window.py`), with three widths of cells instead of four since each costs a
-server two commands: 2 s, 40 ms and 1 ms. The rings of all three are one string of fixed size, `redis_window.lua` has
-its layout. To add is one call, a summary is one call for each stripe, all at once; the server hands out the few cells
-that a summary is made of and the caller adds them up, for callers are many and the server is one.
+server two commands: 2 s, 40 ms and 1 ms. The rings of all three are one string of fixed size, laid out as
+`redis/lua/includes/ring.lua` says. To add is one call, a summary is one call for each stripe, all at once; the server
+hands out the few cells that a summary is made of and the caller adds them up, for callers are many and the server is
+one.
 
 A server runs one function at a time, so on one node a single string serves as well as many. In a cluster six strings
 in six slots, the stripes, share the work. A value goes to any of them, and a summary reads all.
@@ -21,18 +22,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle
-from pathlib import Path
 from struct import Struct
 from threading import Lock
 
 import numpy as np
 
 from timeseries_project.core.summation import Floats, Integers
-from timeseries_project.storage.client import Call, Library, Storage
+from timeseries_project.storage.client import Call, Storage
 from transactions.interface import NOTHING, Summary, TooFarAheadError
 from transactions.memory.batches import columns, condense
-
-TOP_MS, BLOCK_MS = 2_000, 40
+from transactions.redis.library import LIBRARY, TOP_MS
 
 # How far a server's clock may step back without a loss.
 STEP_BACK_MS = 5_000
@@ -51,14 +50,13 @@ CELL, TOP, ROW = Struct("<5d"), Struct("<6d"), Struct("<6d")
 LITTLE = np.dtype("<f8")
 HIGH, LOW, COUNT, LEAST, MOST, NUMBER = range(6)
 
-_library = Library(Path(__file__).parents[1] / "redis_window.lua")
-_add, _summary, _clear = map(_library.function, ("transactions_add", "transactions_summary", "transactions_clear"))
+_add, _summary, _clear = map(LIBRARY.function, ("transactions_add", "transactions_summary", "transactions_clear"))
 
 
 class RedisWindow:
     """Statistics of the last `length_ms` milliseconds, exact to the millisecond, shared by all who use the storage.
 
-    It keeps the promises of `protocol.Window`; every method also raises what `Storage` does. Memory is fixed: 42 bytes
+    It keeps the promises of `interface.Window`; every method also raises what `Storage` does. Memory is fixed: 42 bytes
     for each millisecond of `length_ms + ahead_ms` and at most nine seconds more, in each stripe that is used. Those
     who share a window give the same lengths. `now` is the caller's if `server_clock` is false, else it is ignored.
 

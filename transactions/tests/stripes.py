@@ -9,7 +9,8 @@ import numpy as np
 from redis import Redis
 
 from timeseries_project.storage.client import Storage
-from transactions.redis.window import BLOCK_MS, COUNT, HIGH, LEAST, LOW, MOST, TOP_MS, RedisWindow
+from transactions.redis.library import BLOCK_MS, TOP_MS
+from transactions.redis.window import COUNT, HIGH, LEAST, LOW, MOST, RedisWindow
 
 
 def servers(storage: Storage) -> Iterator[Redis]:

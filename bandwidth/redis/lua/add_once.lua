@@ -1,0 +1,17 @@
+--- Adds rows unless a marker tells that they have been added, and sets the marker.
+--
+-- KEYS    1 listings: the set of markers
+--         2… as those of add; none: only the marker is set
+-- ARGV    1 the marker
+--         2… as those of add
+-- Answer  as that of add; OK where the marker is known
+-- Cost    that of add
+--- @include adding
+--- @include command
+
+command('bandwidth_add_once', WRITES, function(keys, args)
+  if call('SISMEMBER', keys[1], args[1]) == 1 then return 'OK' end
+  local done = #keys == 1 and 'OK' or add_rows(keys, 2, args, 2)
+  if done == 'OK' then call('SADD', keys[1], args[1]) end
+  return done
+end)

@@ -1,0 +1,11 @@
+--- Forgets all markers.
+--
+-- KEYS    listings: the set of markers
+-- Answer  OK
+-- Cost    O(1): the server releases the memory on the side
+--- @include command
+
+command('bandwidth_forget', REMOVES, function(keys)
+  call('UNLINK', keys[1])
+  return 'OK'
+end)

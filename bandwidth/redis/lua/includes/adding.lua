@@ -1,0 +1,53 @@
+--- Rows added to devices, by add and add_once.
+--- @include merging
+--- @include registry
+
+-- The rows of an argument from one on: those of a leaf, but each with its own sums alone. Fails unless they ascend.
+local function rows_of(bytes, from)
+  local rows, before = {}, -1
+  for i = from, #bytes / LEAF.width do
+    local item = row(bytes, LEAF, i)
+    if item[1] <= before then error('rows that do not ascend') end
+    rows[#rows + 1], before = item, item[1]
+  end
+  return rows
+end
+
+-- Open the devices that rows come for. Returns them, the first row of each that is not too old, and how many rows come
+-- late, before their device's last instant.
+local function open_devices(keys, key, args, arg, oldest)
+  local devices, froms, late = {}, {}, 0
+  for i = key, #keys do
+    local bytes = args[arg + i - key]
+    if #bytes == 0 or #bytes % LEAF.width ~= 0 then error('rows of another size') end
+    local device = open_device(keys[i])
+    local before = rows_until(bytes, LEAF, oldest - 1, 0)
+    late = late + max(rows_until(bytes, LEAF, device.head.last, 0) - before, 0)
+    devices[#devices + 1], froms[#froms + 1] = device, before + 1
+  end
+  return devices, froms, late
+end
+
+-- Add rows to devices, with keys from `key` on and arguments from `arg` on as add has them from the first on.
+-- All is read, checked and worked out before the first write, since nothing is rolled back. Returns what add answers.
+local function add_rows(keys, key, args, arg)
+  local registry, stale, entries = keys[key], keys[key + 1], keys[key + 2]
+  local oldest, most_entries, most_devices, most_late = unpack(args, arg, arg + 3)
+  local devices, froms, late = open_devices(keys, key + 3, args, arg + 4, tonumber(oldest))
+  if late > tonumber(most_late) then return 'late' end
+  local known, stored = check_registry(registry, stale, entries)
+  local changed, added, new = {}, 0, 0
+  for i, device in ipairs(devices) do
+    local items = rows_of(args[arg + 3 + i], froms[i])
+    if #items > 0 then
+      added = added + grow(device, items)
+      new = new + (device.new and 1 or 0)
+      changed[#changed + 1] = device
+    end
+  end
+  if added > 0 and stored + added > tonumber(most_entries) then return 'entries' end
+  if new > 0 and known + new > tonumber(most_devices) then return 'devices' end
+  for _, device in ipairs(changed) do save(device, registry, stale) end
+  count(entries, added)
+  return 'OK'
+end

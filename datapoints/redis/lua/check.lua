@@ -1,0 +1,17 @@
+--- Tells what would keep points from being added; adds nothing.
+--
+-- KEYS    base
+-- ARGV    device, user, token, points, sums of each series, as for add
+-- Answer  {duplicates, where it stopped to look for them, how many of the series before that are not there yet, points
+--         stored, series stored}
+-- Cost    O(series + blocks of late points)
+--- @include command
+--- @include counters
+--- @include parts
+
+command('datapoints_check', READS, function(keys, args)
+  local parts = parts_of(keys[1], args, 1)
+  local found, stopped = duplicates(parts)
+  local _, more = brought(parts, stopped[1] or #parts)
+  return {found, stopped, more, counted(keys[1])}
+end)

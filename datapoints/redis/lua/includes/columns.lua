@@ -1,0 +1,105 @@
+--- Columns: rows of one kind, in blocks.
+--
+-- `bound` is that of the last block, `rows` how many that one has, `blocks` how many blocks there are.
+--- @include layout
+--- @include merging
+--- @include rows
+
+local function points_column(base, device, user, bound, rows, blocks)
+  return {key = base .. 'p' .. device .. '\31' .. user, kind = POINTS, bound = bound, rows = rows, blocks = blocks}
+end
+
+local function sums_column(base, device, user, bound, rows, blocks)
+  return {key = base .. 's' .. device .. '\31' .. user, kind = SUMS, bound = bound, rows = rows, blocks = blocks}
+end
+
+local function block_key(column, bound)
+  return column.key .. '\31' .. bound
+end
+
+-- Set a block that is not there yet; the first one begins at 0, the least key there can be.
+local function new_block(column, bound, rows)
+  local name = decimal(bound)
+  call('SET', block_key(column, name), rows)
+  if column.blocks == 1 then call('ZADD', column.key, 0, '0') end
+  if column.blocks > 0 then call('ZADD', column.key, name, name) end
+  column.blocks = column.blocks + 1
+  if bound >= column.bound then column.bound, column.rows = bound, #rows / column.kind.width end
+end
+
+-- Add rows beyond all that the column has. No loop over rows, one over blocks.
+local function append(column, rows)
+  local kind, done = column.kind, 0
+  local length = kind.block
+  if column.blocks > 0 then
+    local key = block_key(column, decimal(column.bound))
+    local room = length - column.rows * kind.width
+    if room > 0 then
+      local part = room < #rows and sub(rows, 1, room) or rows
+      call('APPEND', key, part)
+      column.rows = column.rows + #part / kind.width
+      done = #part
+    end
+    if done == #rows then return end
+    -- What was appended to has room to grow: it is not needed any more.
+    call('SET', key, call('GET', key))
+  end
+  while done < #rows do
+    local part = sub(rows, done + 1, done + length)
+    new_block(column, column.blocks == 0 and 0 or key_of(part, kind, 0), part)
+    done = done + #part
+  end
+end
+
+-- The bound of the block to which a key belongs, and that of the block behind it, if there is one.
+local function bounds_around(column, key)
+  if key >= column.bound then return decimal(column.bound) end
+  local bound = call('ZREVRANGEBYSCORE', column.key, decimal(key), '-inf', 'LIMIT', 0, 1)[1]
+  return bound, call('ZRANGEBYSCORE', column.key, '(' .. bound, '+inf', 'LIMIT', 0, 1)[1]
+end
+
+-- Call `visit` for each block to which rows belong: with its bound, those rows, and the number of the first of them.
+-- Returns that number where `visit` asks to stop.
+local function each_block(column, rows, visit)
+  local kind, row = column.kind, 0
+  local all = #rows / kind.width
+  while row < all do
+    local bound, beyond = bounds_around(column, key_of(rows, kind, row))
+    local past = beyond and first_from(rows, kind, tonumber(beyond), row) or all
+    if visit(bound, slice(rows, kind, row, past), row) then return row end
+    row = past
+  end
+end
+
+-- Write a block that has grown, in several where it is too long.
+local function write_block(column, bound, block)
+  local kind = column.kind
+  local all = #block / kind.width
+  local parts = #block > 2 * kind.block and floor(#block / kind.block + 0.5) or 1
+  local size = ceil(all / parts)
+  local first = slice(block, kind, 0, size)
+  call('SET', block_key(column, bound), first)
+  if tonumber(bound) == column.bound then column.rows = #first / kind.width end
+  for row = size, all - 1, size do
+    new_block(column, key_of(block, kind, row), slice(block, kind, row, row + size))
+  end
+end
+
+-- Add rows; those with keys up to `last`, the greatest there is, to the blocks where they belong. `late` are these
+-- blocks with them, if that is known: pairs of bound and block.
+local function insert(column, last, rows, late)
+  local kind = column.kind
+  local before = first_from(rows, kind, last + 1, 0)
+  if late then
+    for i = 1, #late, 2 do write_block(column, late[i], late[i + 1]) end
+  elseif before == 1 and kind == SUMS and key_of(rows, kind, 0) == last then
+    -- The quarter-hour in progress, as most often.
+    local key, at = block_key(column, decimal(column.bound)), (column.rows - 1) * kind.width
+    call('SETRANGE', key, at, combined(call('GETRANGE', key, at, -1), slice(rows, kind, 0, 1)))
+  elseif before > 0 then
+    each_block(column, slice(rows, kind, 0, before), function(bound, part)
+      write_block(column, bound, merged(call('GET', block_key(column, bound)), part, kind, combined))
+    end)
+  end
+  if before * kind.width < #rows then append(column, slice(rows, kind, before, #rows / kind.width)) end
+end

@@ -1,0 +1,37 @@
+--- Rows merged into rows.
+--- @include add_to_pair
+--- @include layout
+--- @include rows
+
+-- One row of sums made of two of the same quarter-hour.
+local function combined(one, other)
+  local number, count, high, low = unpack_from('<dddd', one)
+  local _, more, x, y = unpack_from('<dddd', other)
+  high, low = add_to_pair(high, low, x)
+  high, low = add_to_pair(high, low, y)
+  return pack('<dddd', number, count + more, high, low)
+end
+
+-- Two lists of rows made into one. Where both have a key, `equal` says what stands there in the end, of the row stored,
+-- the new one and its number. Runs are moved as they are, so a block that fits into a gap costs O(log rows).
+local function merged(block, rows, kind, equal)
+  local pieces, at, row = {}, 0, 0
+  local stored, new = #block / kind.width, #rows / kind.width
+  while row < new do
+    local key = key_of(rows, kind, row)
+    local found = first_from(block, kind, key, at)
+    pieces[#pieces + 1] = slice(block, kind, at, found)
+    at = found
+    local beyond = at < stored and key_of(block, kind, at)
+    if beyond == key then
+      pieces[#pieces + 1] = equal(slice(block, kind, at, at + 1), slice(rows, kind, row, row + 1), row)
+      at, row = at + 1, row + 1
+    else
+      local past = beyond and row + 1 < new and first_from(rows, kind, beyond, row + 1) or new
+      pieces[#pieces + 1] = slice(rows, kind, row, past)
+      row = past
+    end
+  end
+  pieces[#pieces + 1] = slice(block, kind, at, stored)
+  return concat(pieces)
+end

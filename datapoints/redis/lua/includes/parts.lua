@@ -1,0 +1,54 @@
+--- Parts of a call that adds: what each series gets.
+--- @include series
+
+-- The parts that arguments from `from` on bring: device, user, token, points and sums of each series.
+local function parts_of(base, args, from)
+  local parts = {}
+  for i = from, #args, 5 do
+    local series = stored_series(base, args[i], args[i + 1])
+    parts[#parts + 1] = {series = series, token = args[i + 2], points = args[i + 3], sums = args[i + 4]}
+  end
+  return parts
+end
+
+-- The points that are stored already: pairs of the place of a part and of a row in its points, both from 0. And where
+-- it stopped, as such a pair: there are late points for too many blocks. Leaves with each part the blocks that its late
+-- points would make.
+local function duplicates(parts)
+  local found, blocks = {}, 0
+  for number, part in ipairs(parts) do
+    local series, points = part.series, part.points
+    if series.count > 0 and key_of(points, POINTS, 0) <= series.last then
+      local late, place = {}, number - 1
+      local stopped = each_block(
+        series.points,
+        slice(points, POINTS, 0, first_from(points, POINTS, series.last + 1, 0)),
+        function(bound, rows, first)
+          if blocks == LATE_BLOCKS then return true end
+          blocks = blocks + 1
+          local block = call('GET', block_key(series.points, bound))
+          late[#late + 1] = bound
+          late[#late + 1] = merged(block, rows, POINTS, function(_, row, at)
+            found[#found + 1] = place
+            found[#found + 1] = first + at
+            return row
+          end)
+        end
+      )
+      if stopped then return found, {place, stopped} end
+      part.late = late
+    end
+  end
+  return found, {}
+end
+
+-- How many points the first so many parts bring, and how many series that are not there yet.
+local function brought(parts, number)
+  local points, series = 0, 0
+  for i = 1, number do
+    local part = parts[i]
+    points = points + #part.points / POINTS.width
+    if part.series.count == 0 then series = series + 1 end
+  end
+  return points, series
+end

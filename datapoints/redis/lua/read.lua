@@ -1,0 +1,33 @@
+--- Reads rows of columns.
+--
+-- KEYS    base
+-- ARGV    1  'p' for points, 's' for the sums of quarter-hours
+--         2  the key before which to stop
+--         3  rows of each series at most; 0: all
+--         4  blocks of all series at most; -1: all
+--         5… device, user and start of each series
+-- Answer  for each series {figures, blocks, the key from which to read on or ''}, '' as figures of one that is not
+--         there; the answer ends early where there are enough blocks
+-- Cost    O(series + blocks sent)
+--- @include command
+--- @include reading
+--- @include series
+
+command('datapoints_read', READS, function(keys, args)
+  local stop, rows, left = tonumber(args[2]), tonumber(args[3]), tonumber(args[4])
+  local answers = {}
+  for i = 5, #args, 3 do
+    if left == 0 then break end
+    local series = stored_series(keys[1], args[i], args[i + 1])
+    if series.count == 0 then
+      answers[#answers + 1] = {'', {}, ''}
+    else
+      local column = args[1] == 'p' and series.points or series.sums
+      local limit = rows > 0 and min(left, ceil(rows * column.kind.width / column.kind.block) + 1) or left
+      local blocks, following, used = read_column(column, tonumber(args[i + 2]), stop, rows, limit)
+      answers[#answers + 1] = {series.packed, blocks, following}
+      if left > 0 then left = left - used end
+    end
+  end
+  return answers
+end)

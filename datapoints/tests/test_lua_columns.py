@@ -1,0 +1,75 @@
+"""Rows of columns as the server's functions merge them, against Python."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from datapoints.redis.library import LIBRARY
+from timeseries_project.core.summation import add_to_pair
+from timeseries_project.storage.client import Call, Storage
+from timeseries_project.storage.lua import Constant, Library
+from timeseries_project.tests.lua import Lua
+
+SIZES: dict[str, Constant] = {"POINTS_BLOCK": 64, "SUMS_BLOCK": 64}
+
+#: Number of a quarter-hour -> count, high, low.
+Sums = dict[int, tuple[int, float, float]]
+
+
+def test_names_of_blocks_are_decimal(layout: Lua) -> None:
+    numbers = [0, 1, 999_999, 10**15, 1_767_225_600_000_000, 2**53 - 1]
+    assert layout.results(f"decimal({number})" for number in numbers) == [[str(number)] for number in numbers]
+
+
+@given(numbers=st.lists(st.integers(0, 2**53 - 1), min_size=1, max_size=50))
+def test_names_of_blocks_are_decimal_whatever_is_drawn(layout: Lua, numbers: list[int]) -> None:
+    assert layout.results(f"decimal({number})" for number in numbers) == [[str(number)] for number in numbers]
+
+
+@pytest.fixture(scope="module")
+def layout() -> Lua:
+    return Lua(["layout"], LIBRARY.folder, SIZES)
+
+
+# Rows are read with Redis' own struct library, which a plain interpreter does not have.
+MERGED = """--- @include command
+--- @include merging
+command('test_merged', READS, function(keys, args) return merged(args[1], args[2], SUMS, combined) end)
+"""
+
+
+@pytest.fixture(scope="module")
+def merging(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    folder: Path = tmp_path_factory.mktemp("merging")
+    (folder / "merged.lua").write_text(MERGED)
+    (folder / "includes").symlink_to(LIBRARY.folder / "includes")
+    return Library("test", folder, SIZES)
+
+
+def packed(sums: Sums) -> bytes:
+    return b"".join(struct.pack("<dddd", number, *sums[number]) for number in sorted(sums))
+
+
+FINITE = st.floats(min_value=-1e15, max_value=1e15, allow_nan=False)
+SUMS = st.dictionaries(st.integers(0, 40), st.tuples(st.integers(1, 1_000), FINITE, FINITE), max_size=30)
+
+
+@given(stored=SUMS, new=SUMS)
+@example(stored={}, new={1: (1, 0.1, 0.0)})
+@example(stored={1: (1, 0.1, 0.0)}, new={})
+@example(stored={1: (1, 1e15, 0.0)}, new={1: (2, 0.1, 1e-9)})
+@example(stored={2: (1, 0.1, 0.0), 9: (1, 0.1, 0.0)}, new=dict.fromkeys((0, 1, 3, 4, 9, 10, 11), (1, 0.5, 0.0)))
+def test_sums_of_one_quarter_hour_become_one(merging: Library, redis_storage: Storage, stored: Sums, new: Sums) -> None:
+    expected = dict(stored)
+    for number, (count, high, low) in new.items():
+        if number in stored:
+            before, x, y = stored[number]
+            count, (high, low) = before + count, add_to_pair(*add_to_pair(x, y, high), low)
+        expected[number] = count, high, low
+    call = Call(merging.function("test_merged"), [b"k"], [packed(stored), packed(new)], read_only=True)
+    assert redis_storage.call(call) == packed(expected)

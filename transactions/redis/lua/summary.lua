@@ -1,0 +1,24 @@
+--- Reads the cells that a stripe's summary is made of.
+--
+-- KEYS    the stripe
+-- ARGV    1 now in ms, or '' for the server's clock
+--         2 length of the window in ms
+--         3 ms that the rings span
+-- Answer  {now; all tops; of the top that the window's start cuts, the blocks from the start's on; of that block, the
+--         points from the start on}: strings of cells, empty where the stripe has no values
+-- Cost    O(1): some 75 cells are read
+--- @include command
+--- @include ring
+--- @include server_time
+
+command('transactions_summary', READS, function(keys, args)
+  local key, now = keys[1], server_time(args[1])
+  local start, ring = now - tonumber(args[2]), layout(tonumber(args[3]))
+  local block = floor(start / BLOCK_MS)
+  return {
+    now,
+    read(key, 0, ring.blocks_at),
+    read(key, ring.blocks_at + block % ring.blocks * CELL_SIZE, (BLOCKS - block % BLOCKS) * CELL_SIZE),
+    read(key, ring.points_at + start % ring.span * CELL_SIZE, (POINTS - start % POINTS) * CELL_SIZE),
+  }
+end)

@@ -47,7 +47,7 @@ def main() -> None:
 
 def manage(program: str, *arguments: str) -> None:
     """Run one of Django's management commands, as manage.py does; Ctrl-C ends it without a traceback."""
-    settings = "client_settings" if arguments and arguments[0] in CLIENTS else "settings"
+    settings = "client.settings" if arguments and arguments[0] in CLIENTS else "settings"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"timeseries_project.{settings}")
     from django.core.management import execute_from_command_line
 

@@ -8,7 +8,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from rest_framework.test import APIClient
 
 from bandwidth import services as bandwidth
@@ -18,14 +17,12 @@ from datapoints.redis_store import RedisStore
 from timeseries_project import clock, timestamps
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
+from timeseries_project.tests import drawn
 from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
 from transactions import services as transactions
 from transactions.redis_window import RedisWindow
 
-# How long a drawn case takes says how busy the machine is, not whether the code is right.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
-
+drawn.load_profile()
 
 #: Where each app keeps its state, and what keeps it there when processes share a storage.
 SHARED_STORES: list[tuple[ModuleType, str, Callable[[Storage], Any]]] = [

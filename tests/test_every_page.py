@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-from typing import Any
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 from rest_framework.test import APIClient
 
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
-from tests.test_bandwidth_chart_page import NASTY
+from tests.accessibility import LOOKS, SCHEMES, WIDTHS, findings
+from tests.bandwidth_chart import NASTY
 from timeseries_project import clock
 from transactions import services as transactions
 
@@ -29,9 +26,6 @@ OURS = [
     "/charts/transactions",
 ]
 FRAMEWORKS = ["/datapoints", "/api/docs/"]
-WIDTHS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}
-SCHEMES = ["light", "dark"]
-LOOKS = [{"viewport": size, "color_scheme": scheme} for size, scheme in itertools.product(WIDTHS.values(), SCHEMES)]
 
 
 @pytest.fixture(params=["empty", "filled"])
@@ -44,16 +38,6 @@ def stores(request: pytest.FixtureRequest) -> None:
         bandwidth.entry_add(device_id=name, timestamp=END, bytes_ts=2**53 - 1, bytes_fs=7, now=now // 10**6)
         datapoints.datapoint_add(timestamp=now, value=-1234.5678, device=name, user=name, now=now)
     transactions.transaction_record(amount=1e150, timestamp=now // 1_000, now=now // 1_000)
-
-
-def findings(page: Page) -> list[tuple[str, list[str]]]:
-    """Return what axe finds serious or critical: the rule, and the elements that break it."""
-    violations: list[dict[str, Any]] = Axe().run(page).response["violations"]
-    return [
-        (violation["id"], [node["html"] for node in violation["nodes"]])
-        for violation in violations
-        if violation["impact"] in ("serious", "critical")
-    ]
 
 
 @pytest.mark.usefixtures("stores")

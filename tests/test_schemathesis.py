@@ -10,7 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.test_server import ROOT, Served
+from tests.served import Served
+from timeseries_project.tests.processes import ROOT
 
 #: The same requests each time; `--seed` and `--max-time` on the command line draw others.
 ARGUMENTS = ("--checks=all", "--seed=1", "--max-examples=12", "--generation-database=none", "--no-color")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from tests.test_server import LIMIT, LINE, Served, post
+from tests.served import LIMIT, LINE, Served, post
 
 TOKEN = {"Authorization": "Bearer secret-1"}
 LARGE = 8_000_000

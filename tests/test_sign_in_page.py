@@ -9,8 +9,8 @@ from django.conf import settings
 from playwright.sync_api import Page, expect
 
 from datapoints import services as datapoints
+from tests.accessibility import LOOKS, SCHEMES, WIDTHS, findings
 from tests.browsing import ask, shown_at
-from tests.test_every_page import LOOKS, SCHEMES, WIDTHS, findings
 from timeseries_project import clock, timestamps
 
 pytestmark = pytest.mark.browser

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.stress import stress
-from tests.test_server import Served
+from tests.served import Served
 
 SECONDS = 8
 

@@ -8,29 +8,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from timeseries_project.tests.engines import ENGINES
+from timeseries_project.tests.processes import ROOT
+
 APPS = ("datapoints", "bandwidth", "transactions")
-SHARED = ("timeseries_project/columns.py", "timeseries_project/summation.py")
-ENGINES = (
-    "datapoints/ladder.py",
-    "datapoints/protocol.py",
-    "datapoints/vacancies.py",
-    "datapoints/page_plans.py",
-    "datapoints/paged_columns.py",
-    "datapoints/sorted_pages.py",
-    "datapoints/names.py",
-    "datapoints/series.py",
-    "datapoints/store.py",
-    "datapoints/statistics.py",
-    "bandwidth/entries.py",
-    "bandwidth/device_rows.py",
-    "bandwidth/protocol.py",
-    "bandwidth/windows.py",
-    "transactions/batches.py",
-    "transactions/protocol.py",
-    "transactions/sliding_window.py",
-    *SHARED,
-)
 MODULES = sorted(p for name in (*APPS, "timeseries_project") for p in (ROOT / name).glob("**/*.py"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -11,10 +12,10 @@ from django.test import override_settings
 from rest_framework.test import APIClient
 
 from timeseries_project.api import access
-from timeseries_project.tests.problems import problem
-from timeseries_project.tests.test_access import POINT, bearer, refused
-from timeseries_project.tests.test_http_conventions import BROWSER
+from timeseries_project.tests.headers import BROWSER, bearer
+from timeseries_project.tests.problems import problem, refused
 
+POINT = json.dumps({"timestamp": 1, "value": 1, "device": "d", "user": "u"})
 FORM = "application/x-www-form-urlencoded"
 HERE = {"Sec-Fetch-Site": "same-origin", "Origin": "http://testserver", "Accept": BROWSER}
 

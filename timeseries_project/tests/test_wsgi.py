@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import pytest
 from django.test import override_settings
 
 from datapoints import services
+from timeseries_project.tests.environs import environ
 from timeseries_project.wsgi import application
-
-
-def environ(method: str, path: str, body: bytes = b"", **more: str) -> dict[str, Any]:
-    """Return a request as a server hands it over."""
-    path, _, query = path.partition("?")
-    return {
-        "REQUEST_METHOD": method,
-        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
-        "QUERY_STRING": query,
-        "CONTENT_LENGTH": str(len(body)),
-        "SERVER_NAME": "127.0.0.1",
-        "SERVER_PORT": "8000",
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": io.StringIO(),
-        **more,
-    }
-
-
-def environ_of(request: bytes) -> dict[str, Any]:
-    """Return the same for the bytes of a well-formed request."""
-    head, _, body = request.partition(b"\r\n\r\n")
-    line, *headers = head.decode("latin-1").split("\r\n")
-    method, target, _ = line.split(" ")
-    found: dict[str, str] = {}
-    for header in headers:
-        name, _, value = header.partition(":")
-        key = name.upper().replace("-", "_")
-        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
-        found[key] = f"{found[key]},{value.strip()}" if key in found else value.strip()
-    return environ(method, target, body, **found)
 
 
 def call(method: str, path: str, body: bytes = b"", **more: str) -> tuple[int, dict[str, str], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import ModuleType
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from bandwidth import services as bandwidth
 from bandwidth.redis_store import RedisStore as SharedBandwidth
@@ -24,6 +27,9 @@ from transactions.redis_window import RedisWindow
 
 drawn.load_profile()
 
+#: More processes than this gain nothing: the longest file takes as long as all that one of so many would run.
+PROCESSES_AT_MOST = 8
+
 #: Where each app keeps its state, and what keeps it there when processes share a storage.
 SHARED_STORES: list[tuple[ModuleType, str, Callable[[Storage], Any]]] = [
     (datapoints, "store", RedisStore),
@@ -34,6 +40,17 @@ SHARED_STORES: list[tuple[ModuleType, str, Callable[[Storage], Any]]] = [
     ),
     (bandwidth, "store", SharedBandwidth),
 ]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Let `-n auto` start one process more than there are processors: some always wait, for a server or a page."""
+    return min((os.cpu_count() or 1) + 1, PROCESSES_AT_MOST)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """Give each process whole files, as they are listed: so it starts a server that a file shares only once."""
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
-from tests.accessibility import LOOKS, SCHEMES, WIDTHS, findings
+from tests.accessibility import LOOKS, findings
 from tests.bandwidth_chart import NASTY
 from timeseries_project import clock
 from transactions import services as transactions
@@ -41,7 +41,7 @@ def stores(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.mark.usefixtures("stores")
-@pytest.mark.parametrize("context_options", LOOKS, ids=[f"{w}-{s}" for w in WIDTHS for s in SCHEMES])
+@pytest.mark.parametrize("context_options", LOOKS)
 @pytest.mark.parametrize("path", OURS)
 def test_our_pages_are_accessible_and_fit(page: Page, path: str, refusals: list[int]) -> None:
     response = page.goto(path)

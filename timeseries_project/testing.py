@@ -47,7 +47,7 @@ class PytestRunner:
         """Run pytest on the given labels, or on everything; return its exit code."""
         import pytest  # not at module level: the settings name this module, and serving needs no pytest
 
-        return pytest.main([*self._options(), *map(_as_path, test_labels)])
+        return pytest.main([*self._options(), *map(as_path, test_labels)])
 
     def _options(self) -> list[str]:
         options = [f"--numprocesses={self.processes}", f"--durations={SLOWEST}"]
@@ -59,12 +59,12 @@ class PytestRunner:
         return options
 
 
-def _as_path(label: str) -> str:
+def as_path(label: str) -> str:
     """Return pytest's spelling of a label that Django would take.
 
-    >>> _as_path("datapoints.tests.test_store")
+    >>> as_path("datapoints.tests.test_store")
     'datapoints/tests/test_store.py'
-    >>> _as_path("datapoints"), _as_path("tests/test_start.py::test_name"), _as_path("--lf")
+    >>> as_path("datapoints"), as_path("tests/test_start.py::test_name"), as_path("--lf")
     ('datapoints', 'tests/test_start.py::test_name', '--lf')
     """
     path = Path(*label.split("."))

@@ -24,6 +24,10 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_engine_knows_no_framework(engine: str) -> None:
     names = set(imports(ROOT / engine))
@@ -32,13 +36,19 @@ def test_an_engine_knows_no_framework(engine: str) -> None:
     assert all(name.startswith(("timeseries_project.columns", "timeseries_project.summation")) for name in shared)
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*/test*/**/*.py")) + sorted(ROOT.glob("tests/**/*.py")), ids=name)
+def test_nothing_imports_a_test_module(path: Path) -> None:
+    """What tests share is in modules that are no tests: whoever moves a test then breaks no other one."""
+    assert not [module for module in imports(path) if module.rpartition(".")[2].startswith("test_")]
+
+
 @pytest.mark.parametrize("app", APPS)
 def test_apps_never_import_one_another(app: str) -> None:
     for path in (ROOT / app).glob("**/*.py"):
         assert not {name.split(".")[0] for name in imports(path)} & (set(APPS) - {app}), path
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", MODULES, ids=name)
 def test_only_the_clock_reads_the_clock(path: Path) -> None:
     if path.name != "clock.py" and "tests" not in path.parts:
         assert not set(imports(path)) & {"time", "datetime.now"}, path

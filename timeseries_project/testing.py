@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ SLOWEST = 20
 class PytestRunner:
     """Runs pytest as Django's test runner, as pytest-django documents it.
 
-    Labels are what pytest takes, `datapoints` or `tests/test_start.py::test_name`, or dotted as Django has them; after
-    `--` come pytest's own options: `manage.py test -- -x --lf`.
+    Labels are what pytest takes, `datapoints` or `tests/test_start.py::test_name`, or dotted as Django has them. After
+    `--` may stand anything for pytest: `manage.py test -- datapoints --lf`.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class PytestRunner:
         """Run pytest on the given labels, or on everything; return its exit code."""
         import pytest  # not at module level: the settings name this module, and serving needs no pytest
 
-        return pytest.main([*self._options(), *map(as_path, test_labels)])
+        return pytest.main([*self._options(), *arguments(test_labels)])
 
     def _options(self) -> list[str]:
         options = [f"--numprocesses={self.processes}", f"--durations={SLOWEST}"]
@@ -59,15 +60,18 @@ class PytestRunner:
         return options
 
 
-def as_path(label: str) -> str:
-    """Return pytest's spelling of a label that Django would take.
+def arguments(labels: Sequence[str]) -> list[str]:
+    """Return labels as pytest spells them; from the first of pytest's own options on all is left as it is.
 
-    >>> as_path("datapoints.tests.test_store")
-    'datapoints/tests/test_store.py'
-    >>> as_path("datapoints"), as_path("tests/test_start.py::test_name"), as_path("--lf")
-    ('datapoints', 'tests/test_start.py::test_name', '--lf')
+    >>> arguments(["datapoints.tests.test_store", "bandwidth", "-k", "a.b"])
+    ['datapoints/tests/test_store.py', 'bandwidth', '-k', 'a.b']
     """
-    path = Path(*label.split("."))
-    if label.startswith("-") or "/" in label or "::" in label or Path(label).exists():
+    paths = [_as_path(label) for label in takewhile(lambda label: not label.startswith("-"), labels)]
+    return [*paths, *labels[len(paths) :]]
+
+
+def _as_path(label: str) -> str:
+    if "." not in label or "/" in label or "::" in label or Path(label).exists():
         return label
+    path = Path(*label.split("."))
     return str(path) if path.is_dir() else f"{path}.py"

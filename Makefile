@@ -31,7 +31,7 @@ fuzz: $(VENV)/fuzzes
 test: lint client
 	$(BIN)/python manage.py test $(ARGS)
 
-# The same with all that tests can draw: some hours' worth of `make test` at once, before a release.
+# The same with all that tests can draw: before a release.
 test-thorough: lint client
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python manage.py test $(ARGS)
 

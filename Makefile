@@ -1,4 +1,4 @@
-# Set up, run and test, on a machine with Python 3.11 or newer and make.
+# Set up, run and test, on a machine with Python 3.11 or newer and make. HOST and PORT say where the server is.
 
 HOST ?= 127.0.0.1
 PORT ?= 8000
@@ -6,17 +6,29 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run serve demo bench fuzz test test-thorough lint client screenshots clean
+.PHONY: run serve demo load simulate bench fuzz test test-thorough lint client screenshots clean
+
+AT := HOST=$(HOST) PORT=$(PORT)
 
 run: $(VENV)/runs
+	@echo "Open http://$(HOST):$(PORT)/ (Ctrl-C stops). To see it with traffic: make demo"
 	$(BIN)/python manage.py runserver $(HOST):$(PORT)
 
 serve: $(VENV)/runs
-	HOST=$(HOST) PORT=$(PORT) exec $(BIN)/python -m timeseries_project.serve
+	$(AT) exec $(BIN)/python -m timeseries_project.serve
 
 # The server and simulated traffic; Ctrl-C stops both. ARGS="--rate 500" and the like go to `manage.py simulate`.
 demo: $(VENV)/runs
-	HOST=$(HOST) PORT=$(PORT) exec $(BIN)/python scripts/demo.py $(ARGS)
+	$(AT) exec $(BIN)/python scripts/demo.py $(ARGS)
+
+# A file into a running server: FILE=points.csv. ARGS="--skip 1000" and the like go to `manage.py load`.
+load: $(VENV)/runs
+	@test -n "$(FILE)" || { echo "Name a file: make load FILE=points.csv" >&2; exit 2; }
+	$(AT) $(BIN)/python manage.py load "$(FILE)" $(ARGS)
+
+# Traffic for a running server, until Ctrl-C.
+simulate: $(VENV)/runs
+	$(AT) $(BIN)/python manage.py simulate $(ARGS)
 
 # Against whichever peers are installed: influxdb, victoria-metrics and wrk are packages of Debian.
 # ARGS="--quick", "--full" or "--only NAME" choose how thorough.
@@ -53,21 +65,27 @@ screenshots: $(VENV)/develops
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/runs: requirements.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --requirement requirements.txt
-	touch $@
+# $(call install,FILE,WHAT FOR): quiet for half a minute, so it says what it is doing.
+define install
+	@echo "Setting up $(VENV), once: $(2) ($(1)). This takes about half a minute."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement $(1)
+	@touch $@
+endef
 
-$(VENV)/develops: requirements-dev.txt requirements.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --requirement requirements-dev.txt
-	touch $@ $(VENV)/runs
+$(VENV)/runs: requirements-run.txt | $(VENV)/bin/python
+	$(call install,$<,what serving needs)
 
-$(VENV)/benches: requirements-bench.txt requirements.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --requirement requirements-bench.txt
-	touch $@ $(VENV)/runs
+$(VENV)/develops: requirements-dev.txt requirements.txt requirements-run.txt | $(VENV)/bin/python
+	$(call install,$<,what the tests and checks need)
+	@touch $(VENV)/runs
 
-$(VENV)/fuzzes: requirements-fuzz.txt requirements.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --requirement requirements-fuzz.txt
-	touch $@ $(VENV)/runs
+$(VENV)/benches: requirements-bench.txt requirements.txt requirements-run.txt | $(VENV)/bin/python
+	$(call install,$<,what the benchmarks need)
+	@touch $(VENV)/runs
+
+$(VENV)/fuzzes: requirements-fuzz.txt requirements.txt requirements-run.txt | $(VENV)/bin/python
+	$(call install,$<,what fuzzing needs)
+	@touch $(VENV)/runs
 
 clean:
 	rm -rf $(VENV) build

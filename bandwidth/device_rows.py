@@ -45,6 +45,11 @@ class DeviceRows:
         """Return how many entries there are up to and at the instant of a row. O(1)."""
         return int(self.sums[row, 0]) - int(self.sums[self.base, 0])
 
+    @property
+    def dropped_bytes(self) -> int:
+        """How many bytes the sums contain that were dropped. O(1)."""
+        return int(self.sums[self.base, 1]) + int(self.sums[self.base, 2]) if self.base else 0
+
     def appended(self, timestamp: int, entry: tuple[int, int, int]) -> tuple[int, list[int], tuple[Integers, Rows]]:
         """Return the row that an entry at or after the last instant changes, its sums then, and columns with room.
 

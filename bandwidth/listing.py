@@ -15,7 +15,9 @@ from typing import Any
 from rest_framework.exceptions import ParseError
 
 from bandwidth.serializers import EntrySerializer
-from timeseries_project.api.parsers import csv_rows, decode_json, parse_csv
+from timeseries_project.api.parsers import parse_json
+from timeseries_project.api.portions import CSVTable
+from timeseries_project.api.serializers import Batch
 from timeseries_project.faults import FaultError
 
 VARIABLE = "BANDWIDTHS"
@@ -38,7 +40,7 @@ def read(path: Path) -> dict[str, list[Any]]:
         if parse is None:
             raise ValueError(f"its name must end in {', '.join(_PARSERS)}.")
         items = parse(path.read_bytes())
-        if not isinstance(items, list):
+        if not isinstance(items, list | Batch):
             raise ValueError("it must hold a list of entries.")
         return EntrySerializer.read_batch(items)
     except OSError as error:
@@ -99,12 +101,8 @@ def _assigns(statement: ast.stmt) -> bool:
     return isinstance(target, ast.Name) and target.id == VARIABLE
 
 
-def _parse_csv(body: bytes) -> object:
-    return csv_rows(*parse_csv(body, tuple(EntrySerializer.wire_fields())))
-
-
 _PARSERS: dict[str, Callable[[bytes], object]] = {
     ".py": _parse_python,
-    ".json": decode_json,
-    ".csv": _parse_csv,
+    ".json": parse_json,
+    ".csv": CSVTable,
 }

@@ -15,7 +15,9 @@ from bandwidth.serializers import ChartQuerySerializer
 from timeseries_project import clock
 from timeseries_project.api.fields import MAX_SAFE_INTEGER
 from timeseries_project.faults import FaultError, UnknownKeyError
+from timeseries_project.offload import leave_loop
 from timeseries_project.pages import (
+    MANY_LISTED,
     MAX_LISTED,
     REFRESH,
     REFRESH_UNKNOWN,
@@ -67,9 +69,12 @@ def _controls(parameters: QueryDict) -> dict[str, str]:
 
 def _chooser(query: dict[str, Any]) -> Context:
     """Return the list of devices, each with a link to a chart that shows some of its data if possible."""
+    total = services.devices_count()
+    if total > MANY_LISTED:
+        leave_loop()
     return {
         "listed": device_rows(services.devices_list(limit=MAX_LISTED), query),
-        "total_devices": services.totals().devices,
+        "total_devices": total,
         "choosing": True,
     }
 

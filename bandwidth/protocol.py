@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from timeseries_project.columns import Keys
@@ -114,17 +114,30 @@ class Store(Protocol):
         entries are zeros, also those before 1970. Raises KeyError for a device that has no entries.
         """
 
-    def devices(self, search: str | None = None, limit: int | None = None, *, oldest: int = 0) -> list[DeviceSummary]:
+    def devices(
+        self, search: str | None = None, limit: int | None = None, *, after: str | None = None, oldest: int = 0
+    ) -> list[DeviceSummary]:
         """Return a summary of the devices, sorted by key (code points).
 
-        Only those whose key contains a text, in upper or lower case, and so many at most.
+        Only those whose key contains a text, in upper or lower case, that lie beyond a key, and so many at most.
+        """
+
+    def device_portions(
+        self, search: str | None = None, *, after: str | None = None, size: int | None = None, oldest: int = 0
+    ) -> Iterator[list[DeviceSummary]]:
+        """Yield the same in portions of `size` at most, none of them empty, each as it is when it is taken.
+
+        A device that is there all the time comes once; one that comes or goes meanwhile comes once or not at all.
         """
 
     def device(self, device_id: str, *, oldest: int = 0) -> DeviceSummary:
         """Return the summary of one device. Raises KeyError if it has no entries."""
 
     def totals(self, busiest: int, *, oldest: int = 0) -> Totals:
-        """Return how much is stored, and of so many devices with the most bytes, the busiest first."""
+        """Return how much is stored, and of so many devices with the most bytes, the busiest first.
+
+        In a store of thousands of devices what is yet to be dropped may count, but not among the busiest.
+        """
 
     def held(self) -> Held:
         """Return how much is stored, what is yet to be dropped included."""

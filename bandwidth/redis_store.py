@@ -33,7 +33,8 @@ from bandwidth.redis_layout import (
     sums_in,
 )
 from timeseries_project import clock
-from timeseries_project.columns import Keys, find_keys
+from timeseries_project.columns import Keys, gathered, matching
+from timeseries_project.key_order import in_order
 from timeseries_project.storage.client import Call, Function, Library, Storage
 from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
 from timeseries_project.storage.nodes import Argument, time_limit
@@ -181,11 +182,24 @@ class RedisStore:
         sums = [later - before for before, later in pairwise(sums_in(answer, count + 1))]
         return [Window(border, *numbers(entries)) for border, entries in zip(borders, sums, strict=True)]
 
-    def devices(self, search: str | None = None, limit: int | None = None, *, oldest: int = 0) -> list[DeviceSummary]:
-        """Return a summary of the devices, sorted by key. One call per 5,000 devices, then one for those found."""
+    def devices(
+        self, search: str | None = None, limit: int | None = None, *, after: str | None = None, oldest: int = 0
+    ) -> list[DeviceSummary]:
+        """Return a summary of the devices, sorted by key. See `device_portions`."""
+        return gathered(self.device_portions(search, after=after, size=limit, oldest=oldest), limit)
+
+    def device_portions(
+        self, search: str | None = None, *, after: str | None = None, size: int | None = None, oldest: int = 0
+    ) -> Iterator[list[DeviceSummary]]:
+        """Yield the same in portions. One call per 5,000 devices for all keys, then one for each portion found."""
         self._settle()
-        keys = {self._name(stripe, key) for stripe, keys in self._scan(oldest) for key in keys}
-        return self._summaries(find_keys(keys, search, limit), oldest)
+        found = {self._name(stripe, key) for stripe, keys in self._scan(oldest) for key in keys}
+        keys = in_order(key for key in matching(list(found), search) if after is None or key > after)
+        size = min(size or DEVICES, DEVICES)
+        for begin in range(0, len(keys), size):
+            summaries = self._summaries(keys[begin : begin + size], oldest)
+            if summaries:
+                yield summaries
 
     def device(self, device_id: str, *, oldest: int = 0) -> DeviceSummary:
         """Return the summary of one device. One call. Raises KeyError if it has no entries."""

@@ -10,7 +10,16 @@ from drf_spectacular.utils import (
 )
 
 from bandwidth import serializers
-from timeseries_project.api.schema import Links, answer, created, one_or_batch, one_or_batch_examples, problems, rows
+from timeseries_project.api.schema import (
+    NEXT,
+    Links,
+    answer,
+    created,
+    one_or_batch,
+    one_or_batch_examples,
+    problems,
+    rows,
+)
 
 EXAMPLE = {"device_id": "router-1", "timestamp": 1524835983, "bytes_ts": 12, "bytes_fs": 30}
 
@@ -67,6 +76,7 @@ devices = extend_schema_view(
     list=extend_schema(
         operation_id="bandwidth_devices",
         tags=["bandwidth"],
+        parameters=[NEXT],
         responses={
             **rows(
                 serializers.BandwidthDeviceSerializer(many=True), [_DEVICE], _of_device("$response.body#/0/device_id")

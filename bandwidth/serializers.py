@@ -17,9 +17,9 @@ class EntrySerializer(InputSerializer):
     """The bytes that one sensor counted for one device."""
 
     device_id = KeyField(help_text="The device.")
-    timestamp = IntegerField(most=None, lenient_text=True, help_text="When, in epoch seconds.")
-    bytes_ts = IntegerField(lenient_text=True, help_text="Bytes to the server.")
-    bytes_fs = IntegerField(lenient_text=True, help_text="Bytes from the server.")
+    timestamp = IntegerField(most=None, help_text="When, in epoch seconds.")
+    bytes_ts = IntegerField(help_text="Bytes to the server.")
+    bytes_fs = IntegerField(help_text="Bytes from the server.")
 
 
 class WindowsQuerySerializer(InputSerializer):

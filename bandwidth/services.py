@@ -5,7 +5,7 @@ Times are whole seconds since the Unix epoch, `now` included.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,14 @@ from bandwidth.protocol import DeviceSummary, FullError, Held, Store, Totals, Wi
 from bandwidth.windows import BandwidthStore
 from timeseries_project import clock, shared
 from timeseries_project.columns import Keys
-from timeseries_project.faults import CapacityReachedError, FaultError, UnknownKeyError, refuse_future
+from timeseries_project.faults import (
+    MAX_SHOWN_KEY,
+    CapacityReachedError,
+    FaultError,
+    UnknownKeyError,
+    refuse_future,
+    shown,
+)
 from timeseries_project.summation import Integers
 
 #: Devices that an overview names.
@@ -98,6 +105,16 @@ def devices_list(*, search: str | None = None, limit: int | None = None) -> list
     return store.devices(search, limit, oldest=_oldest_now())
 
 
+def devices_portions(*, search: str | None, after: str | None, size: int) -> Iterator[list[DeviceSummary]]:
+    """Yield the same, beyond a key, in portions of `size` at most that are read when they are taken."""
+    return store.device_portions(search, after=after, size=size, oldest=_oldest_now())
+
+
+def devices_count() -> int:
+    """Return how many devices there are, with those that are yet to be dropped. O(1)."""
+    return store.held().devices
+
+
 def device_get(device_id: str) -> DeviceSummary:
     """Return a device's totals. UnknownKeyError for a device never seen."""
     try:
@@ -112,7 +129,7 @@ def device_delete(device_id: str) -> None:
 
 
 def totals() -> Totals:
-    """Return how much is stored, and of which devices the most. O(devices)."""
+    """Return how much is stored, and of which devices the most."""
     return store.totals(BUSIEST, oldest=_oldest_now())
 
 
@@ -137,7 +154,7 @@ def _full(error: FullError) -> CapacityReachedError:
 
 
 def _unknown(device: str) -> UnknownKeyError:
-    return UnknownKeyError(f"The device {device!r} was never seen.")
+    return UnknownKeyError(f"The device {shown(device, MAX_SHOWN_KEY)!r} was never seen.")
 
 
 def listing_load(path: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter, methodcaller
 from typing import ClassVar
 
 from rest_framework.request import Request
@@ -11,6 +12,7 @@ from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 from bandwidth import schema, services
 from bandwidth.serializers import EntrySerializer, WindowsQuerySerializer
 from timeseries_project import clock
+from timeseries_project.api.listings import listed, portion_size
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet
 
@@ -59,7 +61,10 @@ class DeviceViewSet(ApiViewSet):
 
     def list(self, request: Request) -> Response:
         """List them by key."""
-        return Response([device._asdict() for device in services.devices_list(**self.query)])
+        search, limit, cursor = self.query["search"], self.query["limit"], self.query["cursor"]
+        portions = services.devices_portions(search=search, after=cursor, size=portion_size(limit))
+        total = services.devices_count if search is None and cursor is None else None
+        return listed(request, portions, methodcaller("_asdict"), attrgetter("device_id"), limit=limit, total=total)
 
     def retrieve(self, request: Request, device_id: str) -> Response:
         """Answer the same of one of them."""

@@ -6,21 +6,25 @@ found by binary search. All numbers are integers, so the difference is exact.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import nlargest
 from itertools import chain
 from threading import Lock
 
 import numpy as np
 
+from bandwidth.busiest import Busiest
 from bandwidth.device_rows import DeviceRows
 from bandwidth.entries import LARGEST, LONGEST_WINDOW, MOST_WINDOWS, Rows, condensed, whole
 from bandwidth.protocol import DeviceSummary, FullError, Held, Totals, Window
-from timeseries_project.columns import Keys, find_keys
+from timeseries_project.columns import Keys, gathered, matching
+from timeseries_project.key_order import KeyOrder
+from timeseries_project.offload import give_way, leave_loop
 from timeseries_project.summation import Integers
 
 ROW_BYTES = 32  # an instant and three sums, or three references to huge ones, which are not counted
 LOOKED_AT = 256  # devices from which one request drops what is too old, at most
+AT_ONCE = 2048  # devices that are looked at while the lock is held: where there are more it is released in between
 
 
 class BandwidthStore:
@@ -48,6 +52,8 @@ class BandwidthStore:
         self._turned = 0  # what was `oldest` when all were
         self._writing = Lock()  # taken before `_lock`
         self._lock = Lock()
+        self._order = KeyOrder(self._lock, self._names)
+        self._busiest = Busiest()
 
     def add(self, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, *, oldest: int = 0) -> None:
         """Count one entry: `timestamp` in epoch seconds, bytes to and from the server.
@@ -73,6 +79,9 @@ class BandwidthStore:
             row, sums, columns = device.appended(timestamp, entry)
             more = len(columns[0]) - (0 if new else len(device.times))
             with self._lock:
+                if new:
+                    self._order.note(device_id)
+                self._busiest.note(device_id, sums[1] + sums[2] - device.dropped_bytes)
                 device.commit_appended(timestamp, row, sums, columns)
                 # Only of a new device may this fail, and that is then unknown as before.
                 self._devices[device_id] = device
@@ -134,17 +143,38 @@ class BandwidthStore:
             sums = self._known(device_id, oldest).sums_until(np.maximum(borders, oldest - 1))
         return list(map(Window, borders[1:].tolist(), *np.diff(sums.T).tolist()))
 
-    def devices(self, search: str | None = None, limit: int | None = None, *, oldest: int = 0) -> list[DeviceSummary]:
-        """Return a summary of the devices, sorted by key (code points). O(d log d) for d devices.
+    def devices(
+        self, search: str | None = None, limit: int | None = None, *, after: str | None = None, oldest: int = 0
+    ) -> list[DeviceSummary]:
+        """Return a summary of the devices, sorted by key (code points). See `device_portions`."""
+        return gathered(self.device_portions(search, after=after, size=limit, oldest=oldest), limit)
 
-        Only those whose key contains a text, in upper or lower case, and so many at most.
+    def device_portions(
+        self, search: str | None = None, *, after: str | None = None, size: int | None = None, oldest: int = 0
+    ) -> Iterator[list[DeviceSummary]]:
+        """Yield the same in portions of `size` devices at most, each as it is when it is taken.
+
+        Only those whose key contains a text, in upper or lower case, and lies beyond a key. O(devices looked at).
         """
+        count = AT_ONCE if search is not None or size is None else min(size, AT_ONCE)
+        size = count if size is None else size
+        more = True
+        while more:
+            keys, after = self._order.after(after, count, self._devices)
+            more = after is not None
+            if more and (search is not None or oldest):
+                leave_loop()
+            keys = matching(keys, search)
+            for begin in range(0, len(keys), size):
+                with self._lock:
+                    found = self._summaries(keys[begin : begin + size], oldest)
+                if found:
+                    yield found
+
+    def _names(self) -> list[list[str]]:
+        """Return all devices, in one portion: they are copied in the order in which they came, which is fast."""
         with self._lock:
-            keys = [key for key, device in self._devices.items() if device.last >= oldest]
-        keys = find_keys(keys, search, limit)
-        with self._lock:
-            known = ((key, self._devices.get(key)) for key in keys)
-            return [device.summary(key, oldest) for key, device in known if device and device.last >= oldest]
+            return [list(self._devices)]
 
     def device(self, device_id: str, *, oldest: int = 0) -> DeviceSummary:
         """Return the summary of one device. O(log n). Raises KeyError if it has no entries."""
@@ -152,12 +182,43 @@ class BandwidthStore:
             return self._known(device_id, oldest).summary(device_id, oldest)
 
     def totals(self, busiest: int, *, oldest: int = 0) -> Totals:
-        """Return how much is stored, and the devices with the most bytes, the busiest first. O(d log busiest)."""
+        """Return how much is stored, and the devices with the most bytes, the busiest first.
+
+        In a store of more than some thousand devices what is yet to be dropped counts. O(1) as a rule; after much was
+        deleted or dropped O(devices), in portions.
+        """
         with self._lock:
-            known = ((key, device) for key, device in self._devices.items() if device.last >= oldest)
-            summaries = [device.summary(key, oldest) for key, device in known]
-        most = nlargest(busiest, summaries, key=lambda device: device.bytes_ts + device.bytes_fs)
-        return Totals(len(summaries), sum(device.count for device in summaries), most)
+            few = len(self._devices) <= AT_ONCE
+            names = list(self._devices) if few else self._busiest.devices
+            found, floor = self._summaries(names, oldest), -1 if few else self._busiest.floor
+            devices, entries = len(self._devices), self._entries
+        if few:
+            devices, entries = len(found), sum(device.count for device in found)
+        most = nlargest(busiest, found, key=_bytes)
+        if floor >= 0 and (len(most) < busiest or _bytes(most[-1]) < floor):
+            most = self._look_for_busiest(busiest, oldest)
+        return Totals(devices, entries, most)
+
+    def _look_for_busiest(self, busiest: int, oldest: int) -> list[DeviceSummary]:
+        """Look at all devices, and remember which may be the busiest from now on. O(devices)."""
+        leave_loop()
+        with self._lock:
+            self._busiest, seen = Busiest(), self._devices
+            names = list(seen)
+        most: list[DeviceSummary] = []
+        for begin in range(0, len(names), AT_ONCE):
+            with self._lock:
+                found = self._summaries(names[begin : begin + AT_ONCE], oldest)
+                for device in found:
+                    self._busiest.note(device.device_id, _bytes(device))
+            most = nlargest(busiest, [*most, *found], key=_bytes)
+            give_way()
+        return most
+
+    def _summaries(self, names: Iterable[str], oldest: int) -> list[DeviceSummary]:
+        """Return the summaries of those that have entries. The lock is held."""
+        known = ((name, self._devices.get(name)) for name in names)
+        return [device.summary(name, oldest) for name, device in known if device and device.last >= oldest]
 
     def held(self) -> Held:
         """Return how much is stored, what is yet to be dropped included. O(1)."""
@@ -172,8 +233,11 @@ class BandwidthStore:
     def clear(self) -> None:
         """Forget every entry and device. O(1), and the release of their memory."""
         empty: tuple[dict[str, DeviceRows], list[str]] = {}, []
+        busiest = Busiest()
         with self._writing, self._lock:
             self._devices, self._turn = empty
+            self._busiest = busiest
+            self._order.commit_forget()
             self._entries = self._room = 0
 
     def _known(self, device_id: str, oldest: int) -> DeviceRows:
@@ -237,6 +301,10 @@ class BandwidthStore:
             merged.append((device, columns, at, stop, last, times, sums))
         with self._lock:
             try:
+                for device_id in new:
+                    self._order.note(device_id)
+                for (device_id, _, _), (device, *_, sums) in zip(parts, merged, strict=True):
+                    self._busiest.note(device_id, int(sums[-1, 1]) + int(sums[-1, 2]) - device.dropped_bytes)
                 self._devices.update(new)
             except BaseException:
                 for device_id in new:
@@ -257,3 +325,7 @@ class BandwidthStore:
             assert self._entries == sum(device.count for device in devices) <= self._added
             assert self._room == sum(len(device.times) for device in devices)
             assert all(len(device.times) * ROW_BYTES == device.times.nbytes + device.sums.nbytes for device in devices)
+
+
+def _bytes(device: DeviceSummary) -> int:
+    return device.bytes_ts + device.bytes_fs

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.synchronize import Event
 from typing import NamedTuple
@@ -52,16 +52,21 @@ class Connection:
 
     def send(self, message: bytes) -> Answer:
         """Send one request and read its answer to the last byte; UnexpectedStatusError unless it is 2xx."""
-        if self._socket is None:
-            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=self._timeout)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._stream = self._socket.makefile("rb", buffering=PIECE)
-        self._socket.sendall(message)
-        answer = self._read()
+        answer = self.exchange(message)
         if not 200 <= answer.status < 300:
             start = message[:200].split(b"\r\n", 1)[0].decode()
             raise UnexpectedStatusError(f"{start}: {answer.status} {answer.body[:500].decode(errors='replace')}")
         return answer
+
+    def exchange(self, message: bytes) -> Answer:
+        """Send one request and read its answer to the last byte, whatever its status."""
+        if self._socket is None:
+            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=self._timeout)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._stream = self._socket.makefile("rb", buffering=PIECE)
+        with suppress(BrokenPipeError, ConnectionResetError):  # a refusal may come before all is sent
+            self._socket.sendall(message)
+        return self._read()
 
     def timed(self, message: bytes) -> float:
         """Return how many seconds a request takes, to its last byte."""
@@ -144,12 +149,14 @@ class Sample(NamedTuple):
 
 
 @contextmanager
-def bystander(port: int, message: bytes, pause: float) -> Iterator[Callable[[], list[Sample]]]:
+def bystander(
+    port: int, message: bytes, pause: float, timeout: float = TIMEOUT
+) -> Iterator[Callable[[], list[Sample]]]:
     """Let another process send the same request again and again; the function given stops it and returns samples."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     stop = context.Event()
-    process = context.Process(target=_stand_by, args=(port, message, pause, stop, sender), daemon=True)
+    process = context.Process(target=_stand_by, args=(port, message, pause, timeout, stop, sender), daemon=True)
     process.start()
     sender.close()  # so that a bystander that fails ends the wait for its samples
 
@@ -166,13 +173,17 @@ def bystander(port: int, message: bytes, pause: float) -> Iterator[Callable[[], 
         process.kill()
 
 
-def _stand_by(port: int, message: bytes, pause: float, stop: Event, sender: Pipe) -> None:
+def _stand_by(port: int, message: bytes, pause: float, timeout: float, stop: Event, sender: Pipe) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
-    connection = Connection(port)
+    connection = Connection(port, timeout)
     samples = []
     while not stop.is_set():
         begin = time.perf_counter()
-        samples.append(Sample(begin, connection.timed(message)))
+        try:
+            samples.append(Sample(begin, connection.timed(message)))
+        except TimeoutError:  # so long at least
+            samples.append(Sample(begin, time.perf_counter() - begin))
+            break
         time.sleep(pause)
     sender.send(samples)
 

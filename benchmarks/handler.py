@@ -12,7 +12,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from timeseries_project.asgi import Utf8Request, _environ, application  # first: it names the settings
+
+# isort: split
 from datapoints.serializers import DatapointSerializer
 from datapoints.store import SeriesStore
 from timeseries_project.api import batches
-from timeseries_project.asgi import Utf8Request, _environ, application
 from timeseries_project.columns import Keys
 
 POINTS, SERIES, ROUNDS = 10_000, 1_000, 40
@@ -52,7 +54,7 @@ def request(method: str, path: str, body: bytes = b"") -> None:
     assert response.status_code in (200, 201), response.status_code
 
 
-def small_requests() -> list[tuple[str, float]]:
+def small_requests() -> Iterator[tuple[str, float]]:
     """Measure the three small requests, in seconds."""
     count = iter(range(10**9))
 
@@ -63,11 +65,9 @@ def small_requests() -> list[tuple[str, float]]:
         i = next(count)
         return b'{"timestamp":%d,"value":1.5,"device":"d%d","user":"u"}' % (10**9 + i, i % 100)
 
-    return [
-        ("`GET /api/statistics`", median(lambda: request("GET", "/api/statistics"), 4_000)),
-        ("`POST /api/transactions`", median(lambda: request("POST", "/api/transactions", transaction()), 4_000)),
-        ("`POST /datapoints`", median(lambda: request("POST", "/datapoints", datapoint()), 4_000)),
-    ]
+    yield "`GET /api/statistics`", median(lambda: request("GET", "/api/statistics"), 4_000)
+    yield "`POST /api/transactions`", median(lambda: request("POST", "/api/transactions", transaction()), 4_000)
+    yield "`POST /datapoints`", median(lambda: request("POST", "/datapoints", datapoint()), 4_000)
 
 
 def batch_parts() -> list[tuple[str, float]]:
@@ -101,7 +101,7 @@ def main() -> None:
     """Print both tables."""
     print("| request, in the handler | µs |\n| --- | --- |")
     for name, seconds in small_requests():
-        print(f"| {name} | {seconds * 1e6:.0f} |")
+        print(f"| {name} | {seconds * 1e6:.0f} |", flush=True)
     print(f"\n| part of a batch of {POINTS:,} points over {SERIES:,} series | ns per point |\n| --- | --- |")
     for name, seconds in batch_parts():
         print(f"| {name} | {seconds / POINTS * 1e9:.0f} |")

@@ -32,7 +32,6 @@ from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
 from timeseries_project.tests.redis_servers import RedisServer
 
-WORKERS = (1, 2, 4)
 CONNECTIONS = 4  # that batches come over
 
 #: A day of one device, a point a minute: 97 quarter-hours.
@@ -57,10 +56,10 @@ def storage_url() -> Iterator[str]:
 
 
 @contextmanager
-def running(url: str) -> Iterator[dict[str, Server]]:
+def running(url: str, workers: list[int]) -> Iterator[dict[str, Server]]:
     """Start a server that keeps all in memory, and for each number of workers one that shares the storage."""
     environments = {"memory": {"STORAGE_URL": "memory://", "WORKERS": "1"}}
-    environments |= {f"Redis, WORKERS={n}": {"STORAGE_URL": url, "WORKERS": str(n)} for n in WORKERS}
+    environments |= {f"Redis, WORKERS={n}": {"STORAGE_URL": url, "WORKERS": str(n)} for n in workers}
     with ExitStack() as stack:
         servers = {}
         for name, environment in environments.items():
@@ -122,12 +121,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compare shared storage with memory, as a Markdown table.")
     parser.add_argument("--quick", action="store_true", help="a look in about a minute")
     parser.add_argument("--full", action="store_true", help="longer runs")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4], metavar="N", help="processes per server")
     arguments = parser.parse_args()
     options = Options(quick=arguments.quick, full=arguments.full)
     # A polite request to end must stop the servers too, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(f"{machine()}\n")
-    with storage_url() as url, running(url) as servers:
+    with storage_url() as url, running(url, arguments.workers) as servers:
         prepare(servers)
         print(f"| requests per second, p99 | {' | '.join(servers)} |\n| --- |{' ---: |' * len(servers)}")
         rows: dict[str, Callable[[], dict[str, str]]] = {}

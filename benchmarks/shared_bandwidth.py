@@ -1,6 +1,8 @@
-"""What bandwidth costs in a shared storage: `python benchmarks/shared_bandwidth.py redis://127.0.0.1:6379/0`.
+"""What bandwidth costs in a shared storage, without HTTP.
 
-Takes an empty storage of one node, and leaves it empty.
+    python benchmarks/shared_bandwidth.py [redis://127.0.0.1:6379/0]
+
+Starts a Redis of its own, or takes an empty storage of one node and leaves it empty.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bandwidth.redis_store import RedisStore
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
+from timeseries_project.tests.redis_servers import RedisServer
 
 NOW = 1_800_000_000
 
@@ -40,7 +43,8 @@ def history(store: RedisStore, device: str, entries: int, every: int) -> None:
         store.add_batch([device] * len(times), times, [1_234_567] * len(times), [7_654_321] * len(times))
 
 
-def main(url: str) -> None:
+def measure(url: str) -> None:
+    """Print what each operation costs."""
     store, server = RedisStore(Storage(parse_location(url), timeout=60)), Redis.from_url(url)
     if server.dbsize():
         raise SystemExit("The storage is not empty.")
@@ -51,7 +55,7 @@ def main(url: str) -> None:
             before = server.info("memory")["used_memory"]
             history(store, "router-1", entries, every)
             used = server.info("memory")["used_memory"] - before
-            print(f"{entries:>9,} entries, one a {name}: {used / entries:.1f} bytes each")
+            print(f"{entries:>9,} entries, one a {name}: {used / entries:.1f} bytes each", flush=True)
             store.clear()
     for every in (60, 1):
         for entries in (100, 10_000, 1_000_000):
@@ -83,5 +87,17 @@ def main(url: str) -> None:
     store.clear()
 
 
+def main() -> None:
+    """Measure on the storage that the command line names, or on one of its own."""
+    if len(sys.argv) > 1:
+        measure(sys.argv[1])
+        return
+    server = RedisServer()
+    try:
+        measure(server.url)
+    finally:
+        server.stop()
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -77,29 +77,26 @@ def average(store: Store, axis: Any, key: str, first: int, last: int) -> None:
         aggregate_sums(view.sums(first, last), 1, Aggregate.AVG)
 
 
-def measure(store: Store, server: Callable[[], float]) -> dict[str, Cost]:
-    """Return costs by operation."""
+def measure(store: Store, server: Callable[[], float]) -> Iterator[tuple[str, Cost]]:
+    """Yield what each operation costs, by its name."""
     per = partial(cost, server=server)
-    found: dict[str, Cost] = {}
-    found["batch of new series, per point"] = per(BATCH, batches(store, 1, 0, kind="in order"))
-    found["batch in order"] = per(BATCH, batches(store, 100, 10, kind="in order"))
-    found["batch shuffled"] = per(BATCH, batches(store, 10, 1_010, kind="shuffled"))
-    found["batch at random earlier times"] = per(BATCH, batches(store, 10, 1_110, kind="late"))
+    yield "batch of new series, per point", per(BATCH, batches(store, 1, 0, kind="in order"))
+    yield "batch in order", per(BATCH, batches(store, 100, 10, kind="in order"))
+    yield "batch shuffled", per(BATCH, batches(store, 10, 1_010, kind="shuffled"))
+    yield "batch at random earlier times", per(BATCH, batches(store, 10, 1_110, kind="late"))
     newest = FIRST + 2_000 * STEP
-    found["one point, newest"] = per(1, [partial(store.add, newest + i, 1.5, DEVICES[0], "user") for i in range(1_000)])
-    found["one point, late"] = per(1, [partial(store.add, FIRST + 7 + i, 1.5, DEVICES[1], "user") for i in range(500)])
+    yield "one point, newest", per(1, [partial(store.add, newest + i, 1.5, DEVICES[0], "user") for i in range(1_000)])
+    yield "one point, late", per(1, [partial(store.add, FIRST + 7 + i, 1.5, DEVICES[1], "user") for i in range(500)])
     last = (FIRST + 1_110 * STEP) // QUARTER_HOUR * QUARTER_HOUR
     read = partial(average, store, "device", DEVICES[2], last - 67 * QUARTER_HOUR, last)
-    found["averages of a device, 67 quarter-hours"] = per(1, [read] * 500)
-    found["averages of a user of 1,000 devices"] = per(
-        1, [partial(average, store, "user", "user", last - 67 * QUARTER_HOUR, last)] * 20
-    )
+    yield "averages of a device, 67 quarter-hours", per(1, [read] * 500)
+    read = partial(average, store, "user", "user", last - 67 * QUARTER_HOUR, last)
+    yield "averages of a user of 1,000 devices", per(1, [read] * 20)
     page = partial(store.page, start=FIRST, end=None, after=None, limit=1_001)
-    found["page of 1,000, one device"] = per(1, [partial(page, device=DEVICES[3], user=None)] * 20)
-    found["page of 1,000, everything"] = per(1, [partial(page, device=None, user=None)] * 20)
-    found["1,000 devices listed"] = per(1, [partial(store.keys, "device")] * 20)
-    found["totals"] = per(1, [store.totals] * 200)
-    return found
+    yield "page of 1,000, one device", per(1, [partial(page, device=DEVICES[3], user=None)] * 20)
+    yield "page of 1,000, everything", per(1, [partial(page, device=None, user=None)] * 20)
+    yield "1,000 devices listed", per(1, [partial(store.keys, "device")] * 20)
+    yield "totals", per(1, [store.totals] * 200)
 
 
 def main() -> None:
@@ -112,13 +109,12 @@ def main() -> None:
             info = server.client.info("cpu")
             return float(info["used_cpu_user"] + info["used_cpu_sys"])
 
-        shared = measure(RedisStore(storage), used)
+        print("| µs | in memory | on Redis | of that, Redis' processor |\n| --- | ---: | ---: | ---: |", flush=True)
+        both = zip(measure(RedisStore(storage), used), measure(SeriesStore(), lambda: 0.0), strict=True)
+        for (name, shared), (_, alone) in both:
+            print(f"| {name} | {alone.clock:,.2f} | {shared.clock:,.2f} | {shared.server:,.2f} |", flush=True)
         grown = server.client.info("memory")["used_memory"] - before
         points = RedisStore(storage).totals().points
-        memory = measure(SeriesStore(), lambda: 0.0)
-        print("| µs | in memory | on Redis | of that, Redis' processor |\n| --- | ---: | ---: | ---: |")
-        for name, alone in memory.items():
-            print(f"| {name} | {alone.clock:,.2f} | {shared[name].clock:,.2f} | {shared[name].server:,.2f} |")
         print(f"\n{points:,} points in {SERIES:,} series take {grown / points:.1f} bytes each on Redis.")
     finally:
         server.stop()

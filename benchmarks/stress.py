@@ -13,6 +13,7 @@ import argparse
 import csv
 import io
 import json
+import os
 import random
 import socket
 import sys
@@ -331,7 +332,7 @@ def _seconds(text: str) -> int:
 def main() -> int:
     """Stress the server that the command line names, and tell what was done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
     parser.add_argument("--seconds", type=float, default=60)
     options = parser.parse_args()
     ledger = stress(options.port, options.seconds)

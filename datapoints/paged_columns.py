@@ -115,20 +115,53 @@ class PagedColumns:
             self._fills[pages] = 0
         return pages
 
-    def read(self, series: Sequence[int], start: int, stop: int) -> tuple[NDArray[Any], ...]:
+    def read(self, series: Sequence[int] | Integers, start: int, stop: int) -> tuple[NDArray[Any], ...]:
         """Copy keys with start <= key < stop, and their cells: columns, series by series.
 
         Those of a series are in order except inside a page. O(log n for each series + what is copied).
         """
-        pages = array("i")
-        for number in series:
-            if stop > self.firsts.item(number) and start <= self.lasts.item(number) and start < stop:
-                directory = self._directory(number)
+        numbers = np.array(series, dtype=np.int64)
+        numbers = numbers[(stop > self.firsts[numbers]) & (start <= self.lasts[numbers]) & (start < stop)]
+        index = self._tails[numbers].astype(np.int64)
+        if (self._bounds[numbers] != NO_KEY).any():  # of several pages
+            pages = array("i")
+            for directory in map(self._directory, numbers.tolist()):
                 pages.extend(directory.pages[directory.place(start) : directory.place(stop - 1) + 1])
-        index = np.array(pages, dtype=np.int64)
+            index = np.array(pages, dtype=np.int64)
         keys = self._keys.take(index, axis=0)
         wanted = (keys >= start) & (keys < stop)
         return keys[wanted], *(column.take(index, axis=0)[wanted] for column in self.columns)
+
+    def read_first(self, series: Integers, start: int, stop: int, count: int) -> tuple[NDArray[Any], ...]:
+        """Copy of each series the first keys with start <= key < stop, `count` or some more if there are so many.
+
+        Columns: where in `series` the key's series stands, keys, cells; in any order. O(series + what is copied), and
+        O(log n) for each series that reaches over several pages from there on.
+        """
+        at = np.flatnonzero((self.firsts[series] < stop) & (self.lasts[series] >= start))
+        numbers = series[at]
+        in_tail = self._bounds[numbers] <= start
+        owners, pages = array("q"), array("i")
+        for owner, number in zip(at[~in_tail].tolist(), numbers[~in_tail].tolist(), strict=True):
+            found = self._first_pages(number, start, stop, count)
+            owners.extend([owner] * len(found))
+            pages.extend(found)
+        owner_of = np.concatenate((at[in_tail], np.array(owners, dtype=np.int64)))
+        index: Integers = np.concatenate((self._tails[numbers[in_tail]], np.array(pages)), dtype=np.int64)
+        keys = self._keys.take(index, axis=0)
+        wanted = (keys >= start) & (keys < stop)
+        rows = np.repeat(owner_of, np.count_nonzero(wanted, axis=1))
+        return rows, keys[wanted], *(column.take(index, axis=0)[wanted] for column in self.columns)
+
+    def _first_pages(self, series: int, start: int, stop: int, count: int) -> array[int]:
+        """Return the pages with the first keys from `start` on: so many keys at least, or all before `stop`."""
+        directory = self._directory(series)
+        first = directory.place(start)
+        end, last, rows = first + 1, directory.place(stop - 1), 0
+        while end <= last and rows < count:
+            rows += self._fills.item(directory.pages[end])
+            end += 1
+        return directory.pages[first:end]
 
     def _directory(self, series: int) -> Directory:
         return self._directories[series] or Directory(self._tails.item(series))

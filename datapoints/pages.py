@@ -18,7 +18,9 @@ from datapoints.serializers import ChartQuerySerializer
 from timeseries_project import clock, timestamps
 from timeseries_project.api.fields import BucketField
 from timeseries_project.faults import FaultError, UnknownKeyError
+from timeseries_project.offload import leave_loop
 from timeseries_project.pages import (
+    MANY_LISTED,
     MAX_LISTED,
     REFRESH,
     REFRESH_UNKNOWN,
@@ -165,6 +167,8 @@ def _links(axis: Axis, key: str, query: Query, drawing: services.Drawing) -> Con
 def _chooser(request: HttpRequest, query: Query) -> Context:
     """Return the lists of devices and users, each with a link to a chart that shows some of its data."""
     totals = services.totals()
+    if max(totals.devices, totals.users) > MANY_LISTED:
+        leave_loop()
     return {
         "choosing": True,
         "lists": [

@@ -5,10 +5,12 @@ Plain Python and NumPy; knows no framework. Times are microseconds since the Uni
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
 
 from timeseries_project.columns import Keys
 from timeseries_project.summation import Floats, Integers
@@ -18,6 +20,9 @@ AXES: tuple[Axis, Axis] = ("device", "user")
 
 #: The bucket whose sums are kept as points arrive; its multiples are built from these.
 QUARTER_HOUR = 15 * 60 * 1_000_000
+
+#: Duplicates of a batch that are told at most; a batch may have millions.
+LISTED = 100
 
 
 class Point(NamedTuple):
@@ -66,11 +71,12 @@ class Totals(NamedTuple):
 
 
 class DuplicatePointsError(ValueError):
-    """Points that exist already, or occur twice in one batch; `positions` are theirs, ascending."""
+    """Points of a batch that exist already, or occur in it twice: how many, and the positions of the first hundred."""
 
-    def __init__(self, positions: list[int]) -> None:
+    def __init__(self, positions: Integers) -> None:
         super().__init__(f"{len(positions)} duplicate points")
-        self.positions = positions
+        self.count = len(positions)
+        self.positions: list[int] = np.sort(positions)[:LISTED].tolist()
 
 
 class FullError(Exception):
@@ -90,7 +96,7 @@ class View(Protocol):
     """The series of one device or user, ordered by the other key, as they are while it is open.
 
     A series' part of a batch is seen whole or not at all. Every method may raise ViewChangedError where the store
-    does not stand still for its readers.
+    does not stand still for its readers: one that others share, or one in memory for a reader of thousands of series.
     """
 
     @property
@@ -119,6 +125,9 @@ class Store(Protocol):
 
     There may be `max_points` at most, in `max_series`. Methods that are given `oldest`, the start of a quarter-hour,
     answer as if no point before it had ever been stored, and drop such points in steps.
+
+    Where something takes more than some milliseconds, no lock is held for longer than that at a time, and
+    `offload.leave_loop` is called before it begins.
     """
 
     max_points: int
@@ -148,7 +157,11 @@ class Store(Protocol):
         """
 
     def delete(self, axis: Axis, key: str, *, oldest: int = 0) -> int:
-        """Forget all points of a device or of a user; return how many there were."""
+        """Forget all points of a device or of a user; return how many there were.
+
+        Where there are thousands of series this may be done in portions: readers meanwhile see some of them, and what
+        is added meanwhile may stay or be forgotten.
+        """
 
     def clear(self) -> None:
         """Forget everything, except how many points were ever added."""
@@ -156,17 +169,37 @@ class Store(Protocol):
     def view(
         self, axis: Axis, key: str, *, oldest: int = 0, ahead: range | None = None
     ) -> AbstractContextManager[View]:
-        """Open one device's or user's series for reading; KeyError if it has none.
+        """Open one device's or user's series for reading; KeyError if it has none. May raise ViewChangedError.
 
         `ahead` are the times whose sums will be asked for, most likely: a store that is far away sends them at once.
         """
 
     def keys(
-        self, axis: Axis, search: str | None = None, limit: int | None = None, *, oldest: int = 0
+        self,
+        axis: Axis,
+        search: str | None = None,
+        limit: int | None = None,
+        *,
+        after: str | None = None,
+        oldest: int = 0,
     ) -> list[KeySummary]:
         """Return devices or users with their count and first and last time, by key.
 
-        Only those that contain a text, in upper or lower case, and so many at most.
+        Only those that contain a text, in upper or lower case, that lie beyond a key, and so many at most.
+        """
+
+    def key_portions(
+        self,
+        axis: Axis,
+        search: str | None = None,
+        *,
+        after: str | None = None,
+        size: int | None = None,
+        oldest: int = 0,
+    ) -> Iterator[list[KeySummary]]:
+        """Yield the same in portions of `size` at most, none of them empty, each as it is when it is taken.
+
+        A key that is there all the time comes once; one that comes or goes meanwhile comes once or not at all.
         """
 
     def key(self, axis: Axis, key: str, *, oldest: int = 0) -> KeySummary:

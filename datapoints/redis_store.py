@@ -27,7 +27,8 @@ from datapoints.redis_batches import Batch, Group, Part
 from datapoints.redis_layout import KEYS_AT_ONCE, LIBRARY, Layout, Series
 from datapoints.redis_reading import RedisView, read_page
 from datapoints.redis_room import Held, Room
-from timeseries_project.columns import Keys, find_keys
+from timeseries_project.columns import Keys, gathered, matching
+from timeseries_project.key_order import in_order
 from timeseries_project.storage.client import Call, Function, Storage
 from timeseries_project.storage.errors import StorageFullError
 from timeseries_project.summation import Floats, Integers
@@ -106,14 +107,14 @@ class RedisStore:
             batch.keep(times[batch.positions] >= oldest)
             created = len(times) - len(batch)
         repeated = batch.repeated()
-        twice = batch.positions[repeated].tolist()
-        if twice:
+        twice = batch.positions[repeated]
+        if len(twice):
             batch.keep(~repeated)
         groups = batch.groups() if len(batch) else []
-        whole = len(groups) == 1 and (skip_duplicates or not twice)
+        whole = len(groups) == 1 and (skip_duplicates or not len(twice))
         while groups:
             if not whole:
-                groups = self._checked(batch, groups, [] if skip_duplicates else twice, skip_duplicates, oldest)
+                groups = self._checked(batch, groups, twice, skip_duplicates, oldest)
                 whole = True
             rest = np.zeros(len(batch), dtype=bool)
             divisions = []
@@ -127,14 +128,14 @@ class RedisStore:
                 elif skip_duplicates:
                     rest[answer.found] = False
                 else:
-                    raise DuplicatePointsError(sorted(batch.positions[answer.found].tolist()))
+                    raise DuplicatePointsError(batch.positions[answer.found])
             for row in divisions:
                 batch.divide(row)
             batch.keep(rest)
             groups = batch.groups() if len(batch) else []
         return created
 
-    def _checked(self, batch: Batch, groups: list[Group], twice: list[int], skip: bool, oldest: int) -> list[Group]:
+    def _checked(self, batch: Batch, groups: list[Group], twice: Integers, skip: bool, oldest: int) -> list[Group]:
         """Look through a batch that takes several calls, before the first adds; return what each is to bring.
 
         Leaves out what is stored where duplicates are skipped, and divides what is too much for one call.
@@ -154,8 +155,8 @@ class RedisStore:
                     unseen.append(row)
                 series += new
             groups = [group for group in batch.groups() if group.span.start in unseen] if unseen else []
-        if not skip and (twice or found):
-            raise DuplicatePointsError(sorted([*twice, *batch.positions[found].tolist()]))
+        if not skip and (len(twice) or found):
+            raise DuplicatePointsError(np.concatenate((twice, batch.positions[found])))
         if found:
             kept = np.ones(len(batch), dtype=bool)
             kept[found] = False
@@ -327,25 +328,42 @@ class RedisStore:
         yield RedisView(self._layout, opened, oldest, quarters)
 
     def keys(
-        self, axis: Axis, search: str | None = None, limit: int | None = None, *, oldest: int = 0
+        self,
+        axis: Axis,
+        search: str | None = None,
+        limit: int | None = None,
+        *,
+        after: str | None = None,
+        oldest: int = 0,
     ) -> list[KeySummary]:
-        """Return devices or users with their count and first and last time, by key.
+        """Return devices or users with their count and first and last time, by key. See `key_portions`."""
+        return gathered(self.key_portions(axis, search, after=after, size=limit, oldest=oldest), limit)
 
-        Only those that contain a text, in upper or lower case, and so many at most. O(keys + series of those).
+    def key_portions(
+        self,
+        axis: Axis,
+        search: str | None = None,
+        *,
+        after: str | None = None,
+        size: int | None = None,
+        oldest: int = 0,
+    ) -> Iterator[list[KeySummary]]:
+        """Yield the same in portions: one exchange per 5,000 names of all, then one for each portion. O(names).
+
+        A name may have no points any more, or not yet, and is then left out.
         """
         bases = self._layout.bases if oldest else []
         while bases:
             bases = self._sweep(bases, oldest)
-        names = find_keys(self._layout.names(axis), search, None)
-        summaries: list[KeySummary] = []
-        portion = KEYS_AT_ONCE if limit is None else min(limit, KEYS_AT_ONCE)
-        for begin in range(0, len(names), portion):
-            some = names[begin : begin + portion]
+        found = matching(self._layout.names(axis), search)
+        names = in_order(name for name in found if after is None or name > after)
+        size = min(size or KEYS_AT_ONCE, KEYS_AT_ONCE)
+        for begin in range(0, len(names), size):
+            some = names[begin : begin + size]
             members = self._layout.members(axis, some)
-            summaries += [_summary(name, series) for name, series in zip(some, members, strict=True) if series]
-            if limit is not None and len(summaries) >= limit:
-                return summaries[:limit]
-        return summaries
+            summaries = [_summary(name, series) for name, series in zip(some, members, strict=True) if series]
+            if summaries:
+                yield summaries
 
     def key(self, axis: Axis, key: str, *, oldest: int = 0) -> KeySummary:
         """Return the summary of one device or user; KeyError if it has no points. O(its series)."""

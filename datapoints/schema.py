@@ -13,6 +13,7 @@ from drf_spectacular.utils import (
 from datapoints import serializers
 from datapoints.statistics import Aggregate
 from timeseries_project.api.schema import (
+    NEXT,
     LinkedResponse,
     Links,
     answer,
@@ -70,6 +71,7 @@ datapoints = extend_schema_view(
     list=extend_schema(
         operation_id="datapoints_list",
         tags=["datapoints"],
+        parameters=[NEXT],
         responses={
             **rows(
                 serializers.PageSerializer,
@@ -88,6 +90,7 @@ def _keys(name: str, serializer: Any) -> Any:
         list=extend_schema(
             operation_id=f"{name}s_list",
             tags=["datapoints"],
+            parameters=[NEXT],
             responses={
                 **rows(serializer(many=True), [example], _of_key(name, f"$response.body#/0/{name}")),
                 **problems(400, 406),

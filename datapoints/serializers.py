@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from enum import StrEnum
 from typing import Any
 
-import msgspec
 from rest_framework import serializers
 
 from datapoints.services import MAX_PAGE
@@ -15,12 +12,11 @@ from datapoints.statistics import Fill
 from timeseries_project.api.fields import (
     BucketField,
     ChoiceField,
+    CursorField,
     IntegerField,
     KeyField,
     NumberField,
     TimestampField,
-    WireField,
-    refuse,
 )
 from timeseries_project.api.serializers import InputSerializer
 from timeseries_project.faults import FieldError
@@ -52,22 +48,6 @@ class AddQuerySerializer(InputSerializer):
     )
 
 
-class CursorField(WireField):
-    """The place in a listing where the next page begins, opaque to clients."""
-
-    def to_internal_value(self, data: Any) -> tuple[int, str, str]:
-        """Decode a cursor that `to_representation` made."""
-        try:
-            text = base64.urlsafe_b64decode(data.encode("ascii") + b"==")
-            return msgspec.json.decode(text, type=tuple[int, str, str])
-        except (binascii.Error, UnicodeError, msgspec.MsgspecError):
-            refuse("must be the `next` of an earlier answer.")
-
-    def to_representation(self, value: tuple[int, str, str]) -> str:
-        """Encode the time, device and user of the last datapoint given."""
-        return base64.urlsafe_b64encode(msgspec.json.encode(value)).rstrip(b"=").decode()
-
-
 def _check_range(values: dict[str, Any]) -> list[FieldError]:
     start, end = values["start"], values["end"]
     if start is not None and end is not None and start > end:
@@ -87,13 +67,17 @@ class RangeSerializer(InputSerializer):
         return _check_range(values)
 
 
+#: The time, device and user of the last datapoint of a part of the listing.
+PLACE = tuple[int, str, str]
+
+
 class ListQuerySerializer(RangeSerializer):
     """Which datapoints are listed."""
 
     device = KeyField(required=False, help_text="Of this device only.")
     user = KeyField(required=False, help_text="Of this user only.")
     limit = IntegerField(least=1, most=MAX_PAGE, default=1_000, help_text="Datapoints in one answer.")
-    cursor = CursorField(required=False, help_text="`next` of the answer before.")
+    cursor = CursorField(PLACE, required=False, help_text="`next` of the answer before.")
 
 
 class StatisticsQuerySerializer(RangeSerializer):

@@ -146,7 +146,7 @@ class SeriesPool:
         self._points.commit_cut(cut.points)
         self._sums.commit_cut(cut.sums)
 
-    def points(self, series: Sequence[int], start: int, stop: int) -> tuple[Integers, Floats]:
+    def points(self, series: Sequence[int] | Integers, start: int, stop: int) -> tuple[Integers, Floats]:
         """Copy the times and values of points with start <= time < stop, series by series.
 
         Those of one series are almost in order. O(log n for each series + points copied).
@@ -154,9 +154,17 @@ class SeriesPool:
         times, values = self._points.read(series, start, stop)
         return times, values
 
-    def sums(self, series: Sequence[int], start: int, stop: int) -> BucketSums:
+    def sums(self, series: Sequence[int] | Integers, start: int, stop: int) -> BucketSums:
         """Copy the quarter-hours numbered start <= number < stop, in the same way."""
         return BucketSums(*self._sums.read(series, start, stop))
+
+    def first_points(self, series: Integers, start: int, stop: int, count: int) -> tuple[Integers, Integers, Floats]:
+        """Copy of each series the first `count` points with start <= time < stop, or some more.
+
+        Columns: where in `series` the point's series stands, times, values; in any order.
+        """
+        owners, times, values = self._points.read_first(series, start, stop, count)
+        return owners, times, values
 
     def points_from(self, series: int, start: int) -> Iterator[tuple[int, float]]:
         """Yield the points of a series at and after `start`, oldest first."""

@@ -5,7 +5,7 @@ Times are microseconds since the Unix epoch, `now` included; widths of buckets a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -38,18 +38,23 @@ from datapoints.store import SeriesStore
 from timeseries_project import clock, shared
 from timeseries_project.columns import Column, ColumnarRows, Keys
 from timeseries_project.faults import (
+    MAX_SHOWN_KEY,
     AlreadyExistsError,
     CapacityReachedError,
     FieldError,
     InvalidInputError,
     UnknownKeyError,
     refuse_future,
+    shown,
 )
+from timeseries_project.offload import leave_loop
 from timeseries_project.summation import Floats, Integers
 from timeseries_project.timestamps import MICROSECONDS
 
 #: Datapoints in one page of the listing at most.
 MAX_PAGE = 10_000
+#: Datapoints in a page that takes some milliseconds to be written.
+LARGE_PAGE = 2_000
 #: Buckets in one answer at most: 15 minutes since 1970 are two million.
 MAX_BUCKETS = 3_000_000
 #: Beyond all times.
@@ -129,7 +134,7 @@ def datapoints_add(
         raise _full(error) from None
     except DuplicatePointsError as error:
         raise AlreadyExistsError(
-            f"{len(error.positions)} of these datapoints exist already, or occur twice in the batch.",
+            f"{error.count:,} of these datapoints exist already, or occur twice in the batch.",
             (FieldError("", "exists already.", position) for position in error.positions),
         ) from None
     return Added(created, len(timestamp) - created)
@@ -145,6 +150,8 @@ def datapoints_page(
     cursor: tuple[int, str, str] | None,
 ) -> Page:
     """Return datapoints by time, device and user, and the cursor of the next page, if there is one."""
+    if limit > LARGE_PAGE:
+        leave_loop()
     points = store.page(
         device=device, user=user, start=start or 0, end=end, after=cursor, limit=limit + 1, oldest=_oldest_now()
     )
@@ -162,6 +169,17 @@ def datapoints_delete(axis: Axis, key: str) -> None:
 def keys_list(axis: Axis, *, search: str | None = None, limit: int | None = None) -> list[KeySummary]:
     """Return the devices or users that have datapoints, by key: all, or some of those that contain a text."""
     return store.keys(axis, search, limit, oldest=_oldest_now())
+
+
+def keys_portions(axis: Axis, *, search: str | None, after: str | None, size: int) -> Iterator[list[KeySummary]]:
+    """Yield the same, beyond a key, in portions of `size` at most that are read when they are taken."""
+    return store.key_portions(axis, search, after=after, size=size, oldest=_oldest_now())
+
+
+def keys_count(axis: Axis) -> int:
+    """Return how many devices or users there are, in a large store with those that are yet to be dropped. O(1)."""
+    held = totals()
+    return held.devices if axis == "device" else held.users
 
 
 def key_get(axis: Axis, key: str, *, now: int | None = None) -> KeySummary:
@@ -188,7 +206,7 @@ def _full(error: FullError) -> CapacityReachedError:
 
 
 def _unknown(axis: Axis, key: str) -> UnknownKeyError:
-    return UnknownKeyError(f"There are no datapoints of the {axis} {key!r}.")
+    return UnknownKeyError(f"There are no datapoints of the {axis} {shown(key, MAX_SHOWN_KEY)!r}.")
 
 
 class BucketRows(ColumnarRows):
@@ -201,8 +219,10 @@ class BucketRows(ColumnarRows):
         width: int,
         columns: Callable[[int, int], tuple[Column, ...]],
         first: int,
+        nbytes: int,
     ) -> None:
         self.names = names
+        self.nbytes = nbytes
         self._numbers = numbers
         self._width = width
         self._columns = columns
@@ -273,7 +293,7 @@ def statistics(
         values, counts = timeline.values(first, last)
         return (counts if aggregate is Aggregate.COUNT else values, counts)
 
-    return _rows(("timestamp", "value", "count"), question, timeline, numbers, columns)
+    return _rows(("timestamp", "value", "count"), question, timeline, numbers, columns, timeline.nbytes)
 
 
 def moving_average(
@@ -295,7 +315,8 @@ def moving_average(
     question = _Question(axis, key, bucket, start, end, fill, now)
     timeline, numbers = _timeline(question, Aggregate.AVG, window=window_size)
     averages = timeline.moving_average(window_size, min_periods or window_size)
-    return _rows(("timestamp", "value"), question, timeline, numbers, lambda first, last: (averages(first, last),))
+    nbytes = timeline.nbytes + timeline.windows_nbytes(window_size)
+    return _rows(("timestamp", "value"), question, timeline, numbers, lambda a, b: (averages(a, b),), nbytes)
 
 
 def drawing(
@@ -336,13 +357,14 @@ def _rows(
     timeline: Timeline,
     numbers: range,
     columns: Callable[[int, int], tuple[Column, ...]],
+    nbytes: int,
 ) -> BucketRows:
     """Lay out the rows of an answer; where empty buckets are left out, only the others are rows."""
     if question.fill is not Fill.NONE:
-        return BucketRows(names, numbers, question.bucket, columns, numbers.start)
+        return BucketRows(names, numbers, question.bucket, columns, numbers.start, nbytes)
     first, last = timeline.rank(numbers.start), timeline.rank(numbers.stop)
     _refuse_too_many(last - first)
-    return BucketRows(names, timeline.numbers[first:last], question.bucket, columns, first)
+    return BucketRows(names, timeline.numbers[first:last], question.bucket, columns, first, nbytes)
 
 
 def _timeline(question: _Question, aggregate: Aggregate, *, window: int) -> tuple[Timeline, range]:

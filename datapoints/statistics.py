@@ -46,6 +46,9 @@ class Fill(StrEnum):
 #: Aggregates that need only the sums of quarter-hours, where the bucket is made of whole ones.
 FROM_SUMS = frozenset({Aggregate.AVG, Aggregate.SUM, Aggregate.COUNT})
 
+#: What a moving average keeps of each non-empty bucket that its windows reach: a place, and prefix sums of two limbs.
+WINDOW_BYTES = 32
+
 
 class Buckets(NamedTuple):
     """The non-empty buckets of a series, ascending: their numbers, how many values each has, the aggregate."""
@@ -154,6 +157,16 @@ class Timeline:
         if fill is Fill.NONE:
             self._first = 0
             self._numbers = np.arange(len(buckets.numbers))
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of its columns."""
+        columns = (self._numbers, self._counts, self._values)
+        return sum(column.nbytes for column in columns) + (self.numbers.nbytes if self._fill is Fill.NONE else 0)
+
+    def windows_nbytes(self, size: int) -> int:
+        """The memory that moving averages of that many buckets hold beside it, while they are worked out."""
+        return WINDOW_BYTES * min(len(self._numbers), 2 * size)
 
     def rank(self, number: int) -> int:
         """Return how many non-empty buckets lie before `number`. O(log n)."""

@@ -6,30 +6,29 @@ Plain Python and NumPy; knows no framework. Times are microseconds since the Uni
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from heapq import merge
-from itertools import islice
-from operator import itemgetter
 
 import numpy as np
 
+from datapoints.first_points import FirstPoints, Wanted
+from datapoints.key_summaries import SERIES_SUMMED_UP, first_of, summed_up
 from datapoints.names import Pair, SeriesNames
 from datapoints.page_plans import LARGEST
 from datapoints.protocol import (
     AXES,
-    QUARTER_HOUR,
     Axis,
-    BucketSums,
     DuplicatePointsError,
     FullError,
     KeySummary,
     Point,
     Totals,
+    View,
 )
 from datapoints.series import SeriesPool
-from timeseries_project.columns import Keys, find_keys, run_lengths, run_starts, stable_order
+from datapoints.series_view import PortionedView, SeriesView
+from timeseries_project.columns import Keys, gathered, matching, run_lengths, run_starts, stable_order
+from timeseries_project.offload import give_way, leave_loop
 from timeseries_project.summation import Floats, Integers
 
 #: The number of a series that is not there yet.
@@ -38,49 +37,17 @@ UNKNOWN = -1
 #: What dropping old points costs a request at most: series that are looked at, and that are dropped from.
 LOOKED_AT = 4096
 DROPPED_FROM = 256
-
-
-class SeriesView:
-    """The series of one device or user, ordered by the other key; valid while the store's lock is held."""
-
-    def __init__(self, pool: SeriesPool, series: list[int]) -> None:
-        self._pool = pool
-        self._series = series
-
-    @property
-    def first(self) -> int:
-        """The time of the oldest point. O(series)."""
-        return min(map(self._pool.firsts.item, self._series))
-
-    @property
-    def last(self) -> int:
-        """The time of the newest point. O(series)."""
-        return max(map(self._pool.lasts.item, self._series))
-
-    def before(self, time: int) -> int | None:
-        """Return the time of the last point before `time`, if any. O(series * log n)."""
-        last = max(self._pool.before(series, time) for series in self._series)
-        return None if last < 0 else last
-
-    def at_or_after(self, time: int) -> int | None:
-        """Return the time of the first point not before `time`, if any. O(series * log n)."""
-        times = (point[0] for series in self._series for point in islice(self._pool.points_from(series, time), 1))
-        return min(times, default=None)
-
-    def sums(self, start: int, stop: int) -> BucketSums:
-        """Copy the quarter-hours that begin in start <= time < stop, of every series. O(what is copied)."""
-        return self._pool.sums(self._series, -(-start // QUARTER_HOUR), -(-stop // QUARTER_HOUR))
-
-    def points(self, start: int, stop: int) -> tuple[Integers, Floats]:
-        """Copy the points with start <= time < stop: two columns, series by series. O(what is copied)."""
-        return self._pool.points(self._series, start, stop)
+#: Series, or keys, that are looked at while the lock is held: where there are more it is released in between.
+AT_ONCE = 2048
 
 
 class SeriesStore:
     """All series of the process, by device and user, in one pool: at most so many points, and so many series.
 
     Every method takes the one lock for as long as it reads or changes series; what is computed from them is
-    computed outside. A method that fails has changed nothing.
+    computed outside. What concerns some thousand series is read or changed in one step. More of them are read in
+    portions, so that nobody waits for the lock for more than some milliseconds: each series is then how it was at one
+    moment, but not all at the same. A method that fails has changed nothing, but for what portions dropped or deleted.
 
     Those that are given `oldest`, the start of a quarter-hour, answer as if no point before it had ever been
     stored. They drop such points as they come across them, and whatever they are asked, of a few series more: a
@@ -96,9 +63,9 @@ class SeriesStore:
 
     def clear(self) -> None:
         """Forget everything."""
-        empty = SeriesPool(), SeriesNames()
+        pool, names = SeriesPool(), SeriesNames(self._lock)
         with self._lock:
-            self._pool, self._names = empty
+            self._pool, self._names = pool, names
             self._points = 0
             #: Up to which series points before which time were dropped.
             self._swept, self._swept_to = 0, 0
@@ -184,7 +151,7 @@ class SeriesStore:
             duplicate[1:] |= (times[1:] == times[:-1]) & (series[1:] == series[:-1])
             if duplicate.any():
                 if not skip_duplicates:
-                    raise DuplicatePointsError(sorted(order[duplicate].tolist()))
+                    raise DuplicatePointsError(order[duplicate])
                 kept = ~duplicate
                 series, times, values, pages = series[kept], times[kept], values[kept], pages[kept]
             added = len(times)
@@ -259,75 +226,127 @@ class SeriesStore:
             self._cut(behind, oldest)
         self._swept = end
 
-    def _settle(self, oldest: int, axis: Axis | None = None, key: str = "") -> None:
-        """Drop all points before `oldest`, of one device or user or of every one. The lock is held."""
+    def _settle(self, series: Integers, oldest: int) -> None:
+        """Drop all points before `oldest` of some series. The lock is held."""
+        if oldest:
+            behind = series[self._pool.firsts[series] < oldest]
+            if len(behind):
+                self._cut(behind, oldest)
+
+    def _settle_most(self, axis: Axis, keys: Sequence[str], oldest: int) -> None:
+        """Drop the points before `oldest` of some keys' series in portions, where there are many: few may be left."""
         if not oldest:
             return
-        self._sweep(oldest)
-        firsts = self._pool.firsts
-        if self._swept >= len(firsts):
-            return
-        if axis is None:
-            behind = np.flatnonzero(firsts < oldest)
-        else:
-            series = np.array(self._names.members[axis].get(key, ()), dtype=np.int64)
-            behind = series[firsts[series] < oldest]
-        if len(behind):
-            self._cut(behind, oldest)
+        with self._lock:
+            self._sweep(oldest)
+            series = self._names.series(axis, keys)
+            behind = series[self._pool.firsts[series] < oldest]
+        if len(behind) > DROPPED_FROM:
+            leave_loop()
+            for begin in range(0, len(behind), DROPPED_FROM):
+                with self._lock:
+                    self._settle(behind[begin : begin + DROPPED_FROM], oldest)
+                give_way()
 
     def delete(self, axis: Axis, key: str, *, oldest: int = 0) -> int:
-        """Forget all points of a device or of a user; return how many there were. O(its series and their pages)."""
+        """Forget all points of a device or of a user; return how many there were. O(its series and their pages).
+
+        Those of some thousand series in one step; of more in portions, and what is new meanwhile may stay.
+        """
+        self._settle_most(axis, [key], oldest)
         with self._lock:
-            self._settle(oldest, axis, key)
-            return self._cut(np.array(self._names.members[axis].get(key, ()), dtype=np.int64), LARGEST)
+            series = self._names.series(axis, [key])
+            if len(series) <= AT_ONCE:
+                self._settle(series, oldest)
+                return self._cut(self._names.series(axis, [key]), LARGEST)
+        leave_loop()
+        return self._delete_in_portions(axis, key, series, oldest)
+
+    def _delete_in_portions(self, axis: Axis, key: str, series: Integers, oldest: int) -> int:
+        place, removed = AXES.index(axis), 0
+        for begin in range(0, len(series), DROPPED_FROM):
+            with self._lock:
+                self._settle(series[begin : begin + DROPPED_FROM], oldest)
+                some = series[begin : begin + DROPPED_FROM]
+                some = some[self._pool.counts[some] > 0]
+                pairs = map(self._names.pairs.__getitem__, some.tolist())
+                removed += self._cut(some[[pair[place] == key for pair in pairs]], LARGEST)
+            give_way()
+        return removed
 
     @contextmanager
-    def view(self, axis: Axis, key: str, *, oldest: int = 0, ahead: range | None = None) -> Iterator[SeriesView]:
-        """Hold the lock and read one device's or user's series; KeyError if it has none."""
+    def view(self, axis: Axis, key: str, *, oldest: int = 0, ahead: range | None = None) -> Iterator[View]:
+        """Read one device's or user's series, with the lock held where they are few; KeyError if it has none."""
+        self._settle_most(axis, [key], oldest)
         with self._lock:
-            self._settle(oldest, axis, key)
-            series = self._names.members[axis][key].tolist()
-            if len(series) > 1:
-                other = 1 - AXES.index(axis)
-                series.sort(key=lambda number: self._names.pairs[number][other])
-            yield SeriesView(self._pool, series)
+            self._settle(self._names.series(axis, [key]), oldest)
+            series = self._names.series(axis, [key])
+            if not len(series):
+                raise KeyError(key)
+            if len(series) <= AT_ONCE:
+                numbers = series.tolist()
+                if len(numbers) > 1:
+                    other = 1 - AXES.index(axis)
+                    numbers.sort(key=lambda number: self._names.pairs[number][other])
+                yield SeriesView(self._pool, np.array(numbers))
+                return
+        leave_loop()
+        yield PortionedView.of(self._pool, self._names, self._lock, axis, key, series)
 
     def keys(
-        self, axis: Axis, search: str | None = None, limit: int | None = None, *, oldest: int = 0
+        self,
+        axis: Axis,
+        search: str | None = None,
+        limit: int | None = None,
+        *,
+        after: str | None = None,
+        oldest: int = 0,
     ) -> list[KeySummary]:
-        """Return devices or users with their count and first and last time, by key.
+        """Return devices or users with their count and first and last time, by key. See `key_portions`."""
+        return gathered(self.key_portions(axis, search, after=after, size=limit, oldest=oldest), limit)
 
-        Only those that contain a text, in upper or lower case, and so many at most. O(keys + series of those).
-        """
-        with self._lock:
-            self._settle(oldest)
-            keys: Sequence[str] = list(self._names.members[axis])
-        keys = find_keys(keys, search, limit)
-        with self._lock:
-            members = self._names.members[axis]
-            keys = [key for key in keys if key in members]
-            return self._summaries(axis, keys) if keys else []
+    def key_portions(
+        self,
+        axis: Axis,
+        search: str | None = None,
+        *,
+        after: str | None = None,
+        size: int | None = None,
+        oldest: int = 0,
+    ) -> Iterator[list[KeySummary]]:
+        """Yield the same in portions of `size` keys at most. O(keys looked at + series of those found)."""
+        count = AT_ONCE if search is not None or size is None else min(size, AT_ONCE)
+        names, more = self._names, True
+        while more:
+            keys, after = names.orders[axis].after(after, count, names.members[axis])
+            more = after is not None
+            if search is not None and more:
+                leave_loop()
+            keys = matching(keys, search)
+            while keys:
+                with self._lock:
+                    end = first_of(names, axis, keys[: count if size is None else size])
+                some, keys = keys[:end], keys[end:]
+                self._settle_most(axis, some, oldest)
+                with self._lock:
+                    self._settle(names.series(axis, some), oldest)
+                    some = [key for key in some if key in names.members[axis]]
+                    summaries = summed_up(self._pool, names, axis, some)
+                if summaries:
+                    yield summaries
 
     def key(self, axis: Axis, key: str, *, oldest: int = 0) -> KeySummary:
         """Return the summary of one device or user; KeyError if it has no points. O(its series)."""
+        self._settle_most(axis, [key], oldest)
         with self._lock:
-            self._settle(oldest, axis, key)
+            series = self._names.series(axis, [key])
+            if len(series) > SERIES_SUMMED_UP:
+                leave_loop()
+            self._settle(series, oldest)
             if key not in self._names.members[axis]:
                 raise KeyError(key)
-            [summary] = self._summaries(axis, [key])
+            [summary] = summed_up(self._pool, self._names, axis, [key])
         return summary
-
-    def _summaries(self, axis: Axis, keys: list[str]) -> list[KeySummary]:
-        groups = [self._names.members[axis][key] for key in keys]
-        series = np.frombuffer(b"".join(groups), dtype=np.int32)
-        lengths = np.fromiter(map(len, groups), dtype=np.int64, count=len(groups))
-        starts = np.cumsum(lengths) - lengths
-        columns = (
-            np.add.reduceat(self._pool.counts[series], starts),
-            np.minimum.reduceat(self._pool.firsts[series], starts),
-            np.maximum.reduceat(self._pool.lasts[series], starts),
-        )
-        return list(map(KeySummary, keys, *(column.tolist() for column in columns)))
 
     def totals(self, *, oldest: int = 0) -> Totals:
         """Return how much is stored, and in a large store what is yet to be dropped. O(1)."""
@@ -350,37 +369,27 @@ class SeriesStore:
     ) -> list[Point]:
         """Return up to `limit` points by time, device and user: those in [start, end) and beyond `after`.
 
-        O(series that match * log n + limit * log series).
+        O(series that match + limit, and what the series have that begin before the last of these points).
         """
-        start = max(start, oldest)
-        if after is not None:
-            start = max(start, after[0])
+        wanted = Wanted.of(max(start, oldest), end, after, limit)
         with self._lock:
             if oldest:
                 self._sweep(oldest)
-            points = merge(*(self._points_from(number, start) for number in self._matching(device, user, start)))
-            wanted = (point for point in points if after is None or (point.timestamp, point.device, point.user) > after)
-            page = list(islice(wanted, limit))
-        return page if end is None else page[: bisect_left(page, end, key=itemgetter(0))]
-
-    def _points_from(self, number: int, start: int) -> Iterator[Point]:
-        device, user = self._names.pairs[number]
-        for time, value in self._pool.points_from(number, start):
-            yield Point(time, device, user, value)
-
-    def _matching(self, device: str | None, user: str | None, start: int) -> list[int]:
-        """Return the series of a device, of a user, of both or of all that have points at or after `start`."""
-        if device is not None and user is not None:
-            numbers: Collection[int] = (
-                [self._names.numbers[device, user]] if (device, user) in self._names.numbers else []
-            )
-        elif device is not None:
-            numbers = self._names.members["device"].get(device, ())
-        elif user is not None:
-            numbers = self._names.members["user"].get(user, ())
-        else:
-            numbers = self._names.numbers.values()
-        return [number for number in numbers if self._pool.lasts.item(number) >= start]
+            series = self._names.matching(device, user)
+            found = FirstPoints(self._pool, self._names.pairs, wanted)
+            few = (len(self._names.numbers) if isinstance(series, slice) else len(series)) <= AT_ONCE
+            if not few:
+                leave_loop()
+            matching, bounds = found.bounds(series)
+            if few:
+                for portion in found.portions(matching, bounds):
+                    found.look_into(portion)
+        if not few:
+            for portion in found.portions(matching, bounds):
+                with self._lock:
+                    found.look_into(portion)
+                give_way()
+        return found.points()
 
     def _check(self) -> None:
         assert not self._lock.locked()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+from operator import attrgetter
 from typing import ClassVar
 
-from django.utils.encoding import iri_to_uri
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
-from rest_framework.utils.urls import replace_query_param
 
 from datapoints import schema, serializers, services
 from datapoints.protocol import Axis, KeySummary
 from datapoints.statistics import Aggregate
 from timeseries_project import clock
+from timeseries_project.api.fields import CursorField
+from timeseries_project.api.listings import link_next, listed, portion_size
 from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet
@@ -67,11 +69,10 @@ class DatapointViewSet(ApiViewSet):
             {"timestamp": render(p.timestamp), "value": p.value, "device": p.device, "user": p.user}
             for p in page.points
         ]
-        cursor = None if page.next is None else serializers.CursorField().to_representation(page.next)
+        cursor = None if page.next is None else CursorField(serializers.PLACE).to_representation(page.next)
         response = Response({"results": results, "next": cursor})
         if cursor is not None:
-            url = replace_query_param(iri_to_uri(request.get_full_path()), "cursor", cursor)
-            response["Link"] = f'<{url}>; rel="next"'
+            link_next(response, request, cursor)
         return response
 
 
@@ -83,7 +84,10 @@ class KeyViewSet(ApiViewSet):
 
     def list(self, request: Request) -> Response:
         """List them by key, with how many datapoints there are and from when to when."""
-        return Response([self._summary(key) for key in services.keys_list(self.axis, **self.query)])
+        search, limit, cursor = self.query["search"], self.query["limit"], self.query["cursor"]
+        portions = services.keys_portions(self.axis, search=search, after=cursor, size=portion_size(limit))
+        total = partial(services.keys_count, self.axis) if search is None and cursor is None else None
+        return listed(request, portions, self._summary, attrgetter("key"), limit=limit, total=total)
 
     def retrieve(self, request: Request, **path: str) -> Response:
         """Answer the same of one of them."""

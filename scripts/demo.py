@@ -14,13 +14,16 @@ import sys
 import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from timeseries_project import env
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.1
-#: What a server that listens everywhere is reached at.
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 Process = subprocess.Popen[bytes]
 
@@ -45,11 +48,11 @@ def stop(process: Process) -> int:
     return process.wait()
 
 
-def wait_until_ready(server: Process, host: str, port: int) -> bool:
+def wait_until_ready(server: Process, url: SplitResult) -> bool:
     """Return whether the server answers before it ends, or the time is up."""
     deadline = time.monotonic() + START_SECONDS
     while server.poll() is None and not received and time.monotonic() < deadline:
-        connection = HTTPConnection(host, port, timeout=1)
+        connection = HTTPConnection(url.hostname or "", url.port, timeout=1)
         try:
             connection.request("GET", "/healthz")
             if connection.getresponse().status == 200:
@@ -63,22 +66,20 @@ def wait_until_ready(server: Process, host: str, port: int) -> bool:
 
 def main(options: list[str]) -> int:
     """Run both; return the status."""
-    name, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000"
-    host = EVERYWHERE.get(name, name)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    url = env.server_url()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Not an exception: it could come between the start of a process and the note that it is running.
         signal.signal(number, lambda number, frame: received.append(number))
     running: list[Process] = []
     try:
         running.append(start("-m", "timeseries_project.serve"))
-        if not wait_until_ready(running[0], host, int(port) if port.isdecimal() else 0):
+        if not wait_until_ready(running[0], urlsplit(url)):
             if received:
                 return 0
             print("The server did not start.", file=sys.stderr)
             return 1
         print(f"Open {url}/ and {url}/charts/bandwidth; Ctrl-C stops server and simulation.", flush=True)
-        running.append(start("manage.py", "simulate", "--url", url, *options))
+        running.append(start("manage.py", "simulate", *options))
         while not received and all(process.poll() is None for process in running):
             time.sleep(POLL_SECONDS)
         # One may have ended by itself: the simulation after its duration, or either with an error.

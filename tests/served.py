@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 from typing import Any
 
 from timeseries_project.tests.processes import ROOT
@@ -21,17 +23,22 @@ LIMIT = 100_000
 class Served:
     """A running server."""
 
+    command: tuple[str, ...] = ("-m", "timeseries_project.serve")
+    #: Whether it leaves its children behind, and so must be stopped as a group.
+    forks = False
+
     def __init__(self, **environment: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "timeseries_project.serve"],
+            [sys.executable, *(word.format(port=self.port) for word in self.command)],
             cwd=ROOT,
             env=os.environ | {"PORT": str(self.port), "MAX_BODY_BYTES": str(LIMIT)} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            process_group=0 if self.forks else None,
         )
 
     def connect(self) -> socket.socket:
@@ -78,3 +85,17 @@ def post(media_type: str, length: int) -> bytes:
         f"POST /datapoints HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\n"
         f"Content-Length: {length}\r\n\r\n"
     ).encode()
+
+
+def memory(served: Served) -> int:
+    """Return what the server's processes hold, in bytes."""
+    total = 0
+    for process in (served.process.pid, *children(served.process.pid)):
+        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+        total += int(found[1]) * 1024 if found else 0
+    return total
+
+
+def children(process: int) -> list[int]:
+    """Return the processes that a process started."""
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]

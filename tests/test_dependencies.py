@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("requirements.txt", "requirements-dev.txt", "requirements-bench.txt", "requirements-fuzz.txt")
+FILES = (
+    "requirements-run.txt",
+    "requirements.txt",
+    "requirements-dev.txt",
+    "requirements-bench.txt",
+    "requirements-fuzz.txt",
+)
 
 
 def required(file: str) -> dict[str, str]:
@@ -35,6 +41,13 @@ def test_the_tables_name_every_requirement_and_no_other(file: str) -> None:
     pins = required(file)
     assert pins
     assert {name: version for name, (version, _) in documented(file).items()} == pins
+
+
+def test_each_file_includes_what_it_builds_on() -> None:
+    included = {file: re.findall(r"^-r (\S+)$", (ROOT / file).read_text(), re.MULTILINE) for file in FILES}
+    assert included.pop("requirements-run.txt") == []
+    assert included.pop("requirements.txt") == ["requirements-run.txt"]
+    assert all(files == ["requirements.txt"] for files in included.values())
 
 
 @pytest.mark.parametrize("file", FILES)

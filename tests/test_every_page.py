@@ -11,6 +11,7 @@ from datapoints import services as datapoints
 from tests.accessibility import LOOKS, findings
 from tests.bandwidth_chart import NASTY
 from timeseries_project import clock
+from timeseries_project.tests.headers import POLICY
 from transactions import services as transactions
 
 pytestmark = pytest.mark.browser
@@ -62,7 +63,7 @@ def test_the_browsable_api_is_accessible(page: Page) -> None:
 @pytest.mark.parametrize("path", [*OURS, *FRAMEWORKS])
 def test_one_strict_policy_and_an_icon_everywhere(api: APIClient, path: str) -> None:
     page = api.get(path, HTTP_ACCEPT="text/html")
-    assert page["Content-Security-Policy"] == "default-src 'self'; img-src 'self' data:"
+    assert page["Content-Security-Policy"] == POLICY
     text = page.content.decode()
     assert 'rel="icon"' in text or 'rel="shortcut icon"' in text
     assert " style=" not in text

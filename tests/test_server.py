@@ -13,6 +13,7 @@ import pytest
 
 from tests.served import LIMIT, LINE, Served, post
 from timeseries_project.serve import STOP_SECONDS
+from timeseries_project.tests.headers import POLICY
 
 #: The head of a request in chunks, which follow.
 CHUNKED = b"%b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -30,7 +31,7 @@ def server() -> Iterator[Served]:
 def test_speaks_the_same_contract(server: Served) -> None:
     status, response, body = server.request("GET", "/healthz")
     assert (status, body, response.headers["Content-Length"]) == (200, b'{"status":"ok"}', "15")
-    assert response.headers["Content-Security-Policy"] == "default-src 'self'; img-src 'self' data:"
+    assert response.headers["Content-Security-Policy"] == POLICY
     for method, path, expected in (
         ("GET", "/nope", 404),
         ("DELETE", "/devices/%FF/datapoints", 400),

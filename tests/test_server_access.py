@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +12,13 @@ import pytest
 from tests.served import LINE, Served
 from timeseries_project.tests.processes import run
 
+TOKEN = "a-secret-of-some-length"
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
     """A server with a token for reads as well, that takes ten requests a second."""
-    served = Served(API_TOKENS="secret-1", API_TOKENS_FOR_READS="true", RATE_LIMIT="10/s")
+    served = Served(API_TOKENS=TOKEN, API_TOKENS_FOR_READS="true", RATE_LIMIT="10/s")
     served.wait()
     yield served
     assert served.stop() == 0
@@ -30,7 +34,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("options", [(), ("--gzip",)])
 def test_load_has_the_token_and_waits_when_it_is_told_to(server: Served, file: Path, options: tuple[str, ...]) -> None:
     url = f"http://127.0.0.1:{server.port}"
-    status, out, err = run("load", file, "--url", url, "--batch-size", 5, *options, API_TOKEN="secret-1")
+    status, out, err = run("load", file, "--url", url, "--batch-size", 5, *options, API_TOKEN=TOKEN)
     assert (status, err) == (0, "")
     assert "datapoints: 100 sent, 100 created, 0 skipped as known" in out
     assert ", 0 retries" not in out
@@ -38,9 +42,7 @@ def test_load_has_the_token_and_waits_when_it_is_told_to(server: Served, file: P
 
 def test_simulate_has_it_too(server: Served) -> None:
     url = f"http://127.0.0.1:{server.port}"
-    status, out, err = run(
-        "simulate", "--url", url, "--token", "secret-1", "--duration", "1", "--no-history", "--rate", 5
-    )
+    status, out, err = run("simulate", "--url", url, "--token", TOKEN, "--duration", "1", "--no-history", "--rate", 5)
     assert (status, err) == (0, "")
     assert "in all: " in out
 
@@ -52,3 +54,30 @@ def test_without_a_good_token_the_reason_is_one_line(server: Served, file: Path,
     assert (status, len(err.splitlines())) == (1, 1)
     assert "401 Unauthorized" in err
     assert not token or f"{token} " not in err
+
+
+@pytest.mark.parametrize(("token", "lines"), [("fifteen-letters", 1), ("sixteen--letters", 0)])
+def test_a_short_token_draws_one_line_at_the_start(token: str, lines: int) -> None:
+    served = Served(API_TOKENS=f"{TOKEN},{token}")
+    served.wait()
+    served.process.terminate()
+    _, log = served.process.communicate(timeout=30)
+    assert (served.process.returncode, len(log.splitlines())) == (0, lines)
+    assert token not in log
+    assert ("API_TOKENS" in log) == bool(lines)
+
+
+class Developed(Served):
+    """A running development server, with the reloader, which runs the program twice."""
+
+    command = ("manage.py", "runserver", "{port}")
+    forks = True
+
+
+def test_the_development_server_says_so_once_too() -> None:
+    served = Developed(API_TOKENS="short-token")
+    served.wait()
+    os.killpg(served.process.pid, signal.SIGTERM)
+    _, log = served.process.communicate(timeout=30)
+    assert log.count("API_TOKENS") == 1
+    assert "short-token" not in log

@@ -2,8 +2,8 @@
 
 A thread per request would be taken by a client that stalls in the middle of a body, and many threads would hand
 the interpreter's lock around. So the event loop collects bodies, which costs a stalled client nothing but its
-socket; a complete request is answered at once in the loop's own thread; and between the slices of a long answer
-other requests get their turn.
+socket; a complete request is answered at once in the loop's own thread; the slices of a long answer are worked out
+in threads and sent as the client takes them (`sending`), and one that takes nothing is cut off (`slow_readers`).
 
 What takes longer is done in threads: large bodies and encoded ones, questions that say so (`offload`), and all that
 waits for a shared storage. While a thread is at it, small requests are answered in threads too: it may hold a lock,
@@ -15,13 +15,11 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
-from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import ParseError
 
@@ -30,12 +28,13 @@ from timeseries_project.wsgi import PunctualHandler, Utf8Request  # first: it na
 # isort: split
 from timeseries_project import clock, offload, sign_in
 from timeseries_project.api import access
-from timeseries_project.api.errors import BodyTooSlow, TooManyBodies
-from timeseries_project.api.middleware import FAULT
+from timeseries_project.api.errors import BodyTooSlow, HeadersTooLarge, TooManyBodies
+from timeseries_project.api.headers import FAULT, MAX_BLOCK
 from timeseries_project.bodies import Bodies, Receive, drain
+from timeseries_project.sending import Send, send_answer
+from timeseries_project.slow_readers import SlowReaders
 
 Scope = dict[str, Any]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 #: Memory for bodies that are on their way, in bodies of the largest size.
 BODIES = 8
@@ -43,6 +42,8 @@ BODIES = 8
 THREADS = 32
 #: Requests that take long at a time, and so what is held in memory for them.
 HEAVY_THREADS = 4
+#: Parts of long answers that are worked out at a time; each takes milliseconds.
+PART_THREADS = 2
 #: Bodies of more bytes are read in a thread. A body in gzip always is: it may be a hundred times as large.
 INLINE_BODY = 64 * 1024
 #: Seconds after which a thread that computes lets another one have its turn (the interpreter's default is 0.005).
@@ -58,6 +59,8 @@ class Application(PunctualHandler):
         self._bodies = Bodies(budget=BODIES * settings.MAX_BODY_BYTES, seconds=settings.BODY_TIMEOUT_SECONDS)
         self._threads = ThreadPoolExecutor(THREADS, "request")
         self._heavy_threads = ThreadPoolExecutor(HEAVY_THREADS, "heavy")
+        self._part_threads = ThreadPoolExecutor(PART_THREADS, "part")
+        self._slow_readers: SlowReaders | None = None
         self._heavy = 0  # requests that are in these threads, or wait for one
         sys.setswitchinterval(SWITCH_INTERVAL)
 
@@ -65,14 +68,13 @@ class Application(PunctualHandler):
         """Answer one request; one whose body breaks off is refused before anything is done."""
         if scope["type"] != "http":
             return
+        if self._slow_readers is None:  # here, in the process that serves, which is not always the one that began
+            self._slow_readers = SlowReaders(port=int(scope["server"][1]), seconds=settings.SEND_TIMEOUT_SECONDS)
+            self._slow_readers.watch()
         environ = _environ(scope)
         body, complete = await self._body(environ, receive)
         response = await self._respond(environ, body)
-        try:
-            await _answer(response, scope["method"], receive, send)
-        finally:
-            if response.streaming:
-                response.close()
+        await send_answer(response, scope["method"], receive, send, self._part_threads)
         if not complete:
             await drain(receive)
 
@@ -119,6 +121,8 @@ class Application(PunctualHandler):
         Where it is larger, the rest stays unread, and CONTENT_LENGTH tells the parser, which refuses. What is wrong
         with how it comes is left in the environment, and answered in the place of the request.
         """
+        if FAULT in environ:
+            return b"", False
         declared = environ.get("CONTENT_LENGTH", "")
         chunked = "HTTP_TRANSFER_ENCODING" in environ
         if not chunked and (not declared.isdecimal() or declared == "0"):
@@ -154,7 +158,10 @@ def _environ(scope: Scope) -> dict[str, Any]:
         "REMOTE_ADDR": client[0],
         "wsgi.url_scheme": scope.get("scheme", "http"),
     }
-    for name, value in scope["headers"]:
+    headers = scope["headers"]
+    if sum(len(name) + len(value) for name, value in headers) > MAX_BLOCK:
+        environ[FAULT], headers = HeadersTooLarge(), ()
+    for name, value in headers:
         key = _HEADER_KEYS.get(name)
         if key is None:
             if b"_" in name:
@@ -183,32 +190,6 @@ def _limit(environ: dict[str, Any]) -> int:
         return sign_in.MAX_FORM
     refused = access.is_refused(environ["REQUEST_METHOD"], environ)
     return 0 if refused else settings.MAX_BODY_BYTES
-
-
-async def _answer(response: HttpResponseBase, method: str, receive: Receive, send: Send) -> None:
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
-    if response.cookies:
-        headers += [(b"set-cookie", morsel.OutputString().encode("latin-1")) for morsel in response.cookies.values()]
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    if isinstance(response, HttpResponse):
-        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.content})
-        return
-    assert isinstance(response, StreamingHttpResponse)
-    if method != "HEAD":
-        # Sending does not tell that the client has gone, and a long answer to nobody costs as much as to one.
-        gone = asyncio.ensure_future(_disconnected(receive))
-        for part in cast(Iterator[bytes], response.streaming_content):
-            await asyncio.sleep(0)  # the others' turn; sending alone may not wait
-            if gone.done():
-                return
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        gone.cancel()
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 application = Application()

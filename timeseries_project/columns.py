@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from heapq import nsmallest
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from timeseries_project.summation import Integers
 
 Column = NDArray[Any]
+T = TypeVar("T")
 
 #: Rows that are added to a growing column at once at most: what growing costs at a time.
 GROWTH = 8192
@@ -26,6 +26,8 @@ class ColumnarRows(ABC):
 
     #: The columns' names, in order.
     names: tuple[str, ...]
+    #: Memory that they hold until the last is worked out.
+    nbytes: int = 0
 
     @abstractmethod
     def __len__(self) -> int:
@@ -54,18 +56,59 @@ class Keys:
         self.codes: Integers = np.fromiter(map(codes.__getitem__, keys), dtype=np.int64, count=len(keys))
         self.names = list(codes)
 
+    def __len__(self) -> int:
+        return len(self.codes)
+
     @classmethod
     def of(cls, keys: Sequence[str] | Keys) -> Keys:
         """Return keys as such a column, if they are not one already. O(rows)."""
         return keys if isinstance(keys, Keys) else cls(keys)
 
 
-def find_keys(keys: Iterable[str], search: str | None, limit: int | None) -> list[str]:
-    """Return the first keys in order, of those that contain a text, in upper or lower case. O(keys)."""
-    if search is not None:
-        folded = search.casefold()
-        keys = [key for key in keys if folded in key.casefold()]
-    return sorted(keys) if limit is None else nsmallest(limit, keys)
+class KeyColumn:
+    """A column of keys that grows by portions.
+
+    >>> column = KeyColumn()
+    >>> for portion in (["b", "a", "b"], Keys(["c", "a"])):
+    ...     column.extend(portion)
+    >>> column.keys().names, column.keys().codes.tolist()
+    (['b', 'a', 'c'], [0, 1, 0, 2, 1])
+    """
+
+    def __init__(self) -> None:
+        self._codes = _Codes()
+        self._portions: list[Integers] = []
+
+    def extend(self, keys: Sequence[str] | Keys) -> None:
+        """Append keys. O(keys)."""
+        portion = Keys.of(keys)
+        codes = np.fromiter(map(self._codes.__getitem__, portion.names), dtype=np.int64, count=len(portion.names))
+        self._portions.append(codes[portion.codes])
+
+    def keys(self) -> Keys:
+        """Return the column. O(keys)."""
+        keys = Keys.__new__(Keys)
+        keys.codes = np.concatenate(self._portions or [np.empty(0, dtype=np.int64)])
+        keys.names = list(self._codes)
+        return keys
+
+
+def matching(keys: Sequence[str], search: str | None) -> list[str]:
+    """Return the keys that contain a text, in upper or lower case. O(keys)."""
+    if search is None:
+        return list(keys)
+    folded = search.casefold()
+    return [key for key in keys if folded in key.casefold()]
+
+
+def gathered(portions: Iterable[list[T]], limit: int | None) -> list[T]:
+    """Return what comes in portions in one list, up to a limit; no more portions are taken than it needs."""
+    found: list[T] = []
+    for portion in portions:
+        found += portion
+        if limit is not None and len(found) >= limit:
+            return found[:limit]
+    return found
 
 
 def stable_order(*keys: Integers) -> Integers:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: What a bearer token is made of (RFC 6750 section 2.1).
 _B68TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+#: A token of fewer characters draws a warning at the start.
+SHORT_TOKEN = 16
 _RATE = re.compile(r"([1-9][0-9]{0,8})\s*/\s*([a-z]+)", re.ASCII)
 #: Seconds in the units of a length of time, and in those of a rate.
 LENGTHS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -75,6 +77,18 @@ def duration(name: str, *, most_days: int) -> int | None:
         if 0 < seconds <= most_days * LENGTHS["d"]:
             return seconds
     refuse(name, f"must be a whole number and s, m, h or d, from 1s to {most_days}d, like 30d, not {value!r}.")
+
+
+def address() -> tuple[str, int]:
+    """Return where the server listens: HOST and PORT."""
+    return text("HOST", "127.0.0.1"), integer("PORT", 8_000, least=1, most=65_535)
+
+
+def server_url() -> str:
+    """Return the URL at which this machine reaches the server: a name that means everywhere is no place to go to."""
+    host, port = address()
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def words(name: str, default: str) -> list[str]:

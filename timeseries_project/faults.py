@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from django.conf import settings
@@ -17,11 +18,25 @@ from timeseries_project.summation import Integers
 #: Errors listed in one answer at most.
 MAX_ERRORS = 100
 
+#: Characters of a client's text that a message repeats at most.
+MAX_SHOWN = 100
+#: The same of a key: all of any that could be stored.
+MAX_SHOWN_KEY = 255
+
 #: Ticks per second of the units that epoch times are mistaken for.
 _UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 
 _LAST_YEAR = 253_402_300_800  # the year 10,000 in epoch seconds: no date reaches it, only a number does
 _TEN_YEARS = 10 * 366 * 86_400
+
+
+def shown(text: str, most: int = MAX_SHOWN) -> str:
+    """Return what a message repeats of a text that a client sent.
+
+    >>> shown("short"), shown("longer", 3)
+    ('short', 'lon…')
+    """
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +54,7 @@ class FaultError(Exception):
     def __init__(self, detail: str, errors: Iterable[FieldError] = ()) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.errors = list(errors)[:MAX_ERRORS]
+        self.errors = list(islice(errors, MAX_ERRORS))
 
 
 class InvalidInputError(FaultError):
@@ -80,12 +95,13 @@ def refuse_future(timestamps: Sequence[int] | Integers, *, now: int, ticks: int,
     latest = now + settings.CLOCK_SKEW_SECONDS * ticks
     if not len(timestamps) or (timestamps.max() if isinstance(timestamps, np.ndarray) else max(timestamps)) <= latest:
         return
+    column = timestamps if isinstance(timestamps, np.ndarray) else np.array(timestamps, dtype=object)
+    late = np.flatnonzero(column > latest)
     errors = [
-        FieldError("timestamp", _future_message(t, now, ticks, unit), i if batch else None)
-        for i, t in enumerate(map(int, timestamps))
-        if t > latest
+        FieldError("timestamp", _future_message(int(column[i]), now, ticks, unit), i if batch else None)
+        for i in late[:MAX_ERRORS].tolist()
     ]
-    raise FutureTimestampError(_summary(errors), errors)
+    raise FutureTimestampError(_summary(errors, len(late)), errors)
 
 
 def _future_message(timestamp: int, now: int, ticks: int, unit: str) -> str:
@@ -100,12 +116,12 @@ def _future_message(timestamp: int, now: int, ticks: int, unit: str) -> str:
 
 def invalid(errors: list[FieldError]) -> InvalidInputError:
     """Return the error of a request some of whose fields are wrong."""
-    return InvalidInputError(_summary(errors), errors)
+    return InvalidInputError(_summary(errors, len(errors)), errors)
 
 
-def _summary(errors: list[FieldError]) -> str:
+def _summary(errors: list[FieldError], count: int) -> str:
     first = errors[0]
     where = "" if first.index is None else f"item {first.index}: "
     name = f"{first.field} " if first.field else ""
-    more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
+    more = f" ({count - 1} more)" if count > 1 else ""
     return f"{where}{name}{first.message}{more}"

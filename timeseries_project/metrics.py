@@ -30,7 +30,7 @@ from prometheus_client.registry import Collector
 import bandwidth.services
 import datapoints.services
 import transactions.services
-from timeseries_project import clock, readiness
+from timeseries_project import __version__, clock, readiness
 from timeseries_project.storage.errors import StorageUnavailableError
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # twice as many series, for what a restart shows anyway
@@ -74,6 +74,7 @@ REASONS = {
     415: "unsupported",
     422: "future",
     429: "rate_limited",
+    431: "headers_too_large",
     503: "unavailable",
     507: "capacity",
 }
@@ -124,7 +125,7 @@ class _State(Collector):
             "timeseries_build",
             "What is running.",
             value={
-                "version": str(settings.SPECTACULAR_SETTINGS["VERSION"]),
+                "version": __version__,
                 "django": django.__version__,
                 "numpy": np.__version__,
             },

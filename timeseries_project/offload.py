@@ -15,7 +15,11 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: Seconds for which whoever works in portions lets others go ahead: a thread needs some microseconds to wake up.
+GIVE_WAY_SECONDS = 0.0001
+
 _thread = threading.local()
+_never = threading.Event()
 
 
 class Offload(BaseException):
@@ -41,3 +45,11 @@ def leave_loop() -> None:
     """Raise Offload if this is the event loop's thread. To be called before anything is changed or counted."""
     if getattr(_thread, "inline", False):
         raise Offload
+
+
+def give_way() -> None:
+    """Let those have their turn who wait for a lock that was just released.
+
+    Python's locks know no queue: who takes one again at once gets it before those who are still waking up.
+    """
+    _never.wait(GIVE_WAY_SECONDS)

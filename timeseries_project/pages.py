@@ -16,13 +16,15 @@ from timeseries_project import timestamps
 from timeseries_project.api import access, throttling
 from timeseries_project.api.errors import NotAllowed, problem_details
 from timeseries_project.api.negotiation import asked_format, prefers_html
-from timeseries_project.faults import FaultError
+from timeseries_project.faults import FaultError, shown
 
 Page = Callable[[HttpRequest], HttpResponse]
 Context = dict[str, Any]
 
 #: Devices or users that a page lists at most.
 MAX_LISTED = 1_000
+#: Keys whose rows take some milliseconds to be written.
+MANY_LISTED = 100
 #: Seconds until a live page asks anew.
 REFRESH = 2
 #: Seconds until it is looked again whether an unknown key has data: after a restart it may have some soon.
@@ -66,7 +68,7 @@ def read_only(page: Page) -> Page:
         throttling.require(request)
         access.require(request)
         if (wanted := asked_format(request)) not in (None, "html"):
-            raise NotAcceptable(f"There is no format {wanted!r} here; there is html.")
+            raise NotAcceptable(f"There is no format {shown(wanted)!r} here; there is html.")
         return page(request)
 
     return checked

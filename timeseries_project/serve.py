@@ -6,6 +6,7 @@ HOST=127.0.0.1 PORT=8000 python -m timeseries_project.serve
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
@@ -25,8 +26,7 @@ MAX_CONCURRENT = 100_000
 
 def main() -> None:
     """Check the settings, load the listing, and serve until SIGTERM or SIGINT."""
-    host = env.text("HOST", "127.0.0.1")
-    port = env.integer("PORT", 8000, least=1, most=65_535)
+    host, port = env.address()
     workers = env.integer("WORKERS", 1, least=1, most=64)
     if workers > 1 and env.storage("STORAGE_URL") is None:
         reason = "each process would answer from its own share of the data in memory"
@@ -40,6 +40,8 @@ def main() -> None:
             # Where they count what /metrics adds up; before anything that counts is imported.
             counts = stack.enter_context(TemporaryDirectory(prefix="timeseries-metrics-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
+            # What one signs the others must know, however they come by their settings.
+            os.environ["DJANGO_SECRET_KEY"] = env.text("DJANGO_SECRET_KEY", secrets.token_urlsafe(50))
         _serve(host, port, workers)
 
 

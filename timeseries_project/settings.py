@@ -4,11 +4,14 @@ from pathlib import Path
 
 from django.core.management.utils import get_random_secret_key
 
-from timeseries_project import env, logs
+from timeseries_project import __version__, env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Templates and static files lie beside the packages in the repository; the wheel has them in here (pyproject.toml).
+_WHEEL_FILES = BASE_DIR / "timeseries_project" / "files"
+FILES_DIR = _WHEEL_FILES if _WHEEL_FILES.is_dir() else BASE_DIR
 
-# Nothing signed outlives the process, so a key made at its start is as good as a kept one.
+# It signs the cookies of the sign-in page, and no more: with a key made at the start they end with the process.
 SECRET_KEY = env.text("DJANGO_SECRET_KEY", get_random_secret_key())
 DEBUG = env.boolean("DJANGO_DEBUG", default=False)
 ALLOWED_HOSTS = env.hosts("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
@@ -21,6 +24,7 @@ API_TOKENS = tuple(env.tokens("API_TOKENS"))
 API_TOKENS_FOR_READS = env.boolean("API_TOKENS_FOR_READS", default=False)
 if API_TOKENS_FOR_READS and not API_TOKENS:
     env.refuse("API_TOKENS_FOR_READS", "needs API_TOKENS, else nobody could read.")
+SIGN_IN_HOURS = env.integer("SIGN_IN_HOURS", 12, least=1, most=8_760)
 RATE_LIMIT = env.rate("RATE_LIMIT")
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, least=0, most=10)
 MAX_DATAPOINTS = env.integer("MAX_DATAPOINTS", 50_000_000, least=1, most=10**10)
@@ -31,6 +35,7 @@ STORAGE = env.storage("STORAGE_URL")
 STORAGE_TIMEOUT_SECONDS = env.integer("STORAGE_TIMEOUT_SECONDS", 2, least=1, most=60)
 MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", 32 * 2**20, least=1, most=2**40)
 BODY_TIMEOUT_SECONDS = env.integer("BODY_TIMEOUT_SECONDS", 60, least=1, most=3_600)
+SEND_TIMEOUT_SECONDS = env.integer("SEND_TIMEOUT_SECONDS", 30, least=1, most=3_600)
 
 # The load balancer speaks TLS with the clients and plain HTTP with this process, and says in a header which it was.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
@@ -60,8 +65,9 @@ MIDDLEWARE = [
     "timeseries_project.observation.ObservationMiddleware",  # first: it sees what the others answer
     "django.middleware.security.SecurityMiddleware",
     "timeseries_project.api.middleware.HeadersMiddleware",
+    "timeseries_project.api.middleware.RequestGuardMiddleware",  # what it refuses, it refuses of static files too
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "timeseries_project.api.middleware.RequestGuardMiddleware",
+    "timeseries_project.api.answer_budget.AnswerBudgetMiddleware",
 ]
 ROOT_URLCONF = "timeseries_project.urls"
 WSGI_APPLICATION = "timeseries_project.wsgi.application"
@@ -71,7 +77,7 @@ TEST_RUNNER = "timeseries_project.testing.PytestRunner"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],  # before the apps' own: ours override those of the framework
+        "DIRS": [FILES_DIR / "templates"],  # before the apps' own: ours override those of the framework
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -82,7 +88,7 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [FILES_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # no collectstatic is needed, debug on or off
 
 USE_TZ = True
@@ -107,7 +113,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Time-series statistics",
     "DESCRIPTION": "Averages, windows and sliding statistics of live time series, kept in memory.",
-    "VERSION": "1.0.0",
+    "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": REST_FRAMEWORK["DEFAULT_PERMISSION_CLASSES"],
     "APPEND_COMPONENTS": {

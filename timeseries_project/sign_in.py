@@ -13,14 +13,17 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework.exceptions import AuthenticationFailed, NotFound, PermissionDenied, UnsupportedMediaType
 from rest_framework.request import Request
 
-from timeseries_project.api import access, throttling
+from timeseries_project.api import access, sessions, throttling
 from timeseries_project.api.errors import NotAllowed
 from timeseries_project.api.headers import header_parameters
 from timeseries_project.api.negotiation import prefers_html
 from timeseries_project.api.parsers import read_body
+from timeseries_project.faults import shown
 
 #: Bytes of a form at most: whoever has no token yet may send no more than this.
 MAX_FORM = 8_192
+#: Characters of an address to come back to; what is longer no redirect may name, and it leads to the first page.
+MAX_TARGET = 2_000
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -30,12 +33,13 @@ def context(request: HttpRequest | Request) -> dict[str, object]:
         return {}
     url = reverse("sign-in")
     if request.path not in (url, reverse("home")):
-        url = f"{url}?next={quote(request.get_full_path())}"
+        target = request.get_full_path()
+        url = f"{url}?next={quote(target)}" if len(target) <= MAX_TARGET else url
     return {"access": {"signed_in": access.is_signed_in(request.META), "url": url}}
 
 
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Ask for a token; leave its digest with the browser, and go back to the page that wanted it."""
+    """Ask for a token; leave a cookie with the browser, and go back to the page that wanted it."""
     _check(request, "GET, HEAD, POST")
     form = _form(request) if request.method == "POST" else request.GET
     target = _target(form.get("next", ""))
@@ -44,7 +48,14 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     given = access.digest(form.get("token", "").strip())
     if access.is_known(given):
         back = HttpResponseRedirect(target, status=303)
-        back.set_cookie(access.COOKIE, given.hex(), httponly=True, secure=request.is_secure(), samesite="Strict")
+        back.set_cookie(
+            sessions.cookie_name(request.META),
+            sessions.issue(given),
+            max_age=sessions.lifetime(),
+            httponly=True,
+            secure=request.is_secure(),
+            samesite="Strict",
+        )
         return back
     if not prefers_html(request):
         raise AuthenticationFailed(access.WRONG)
@@ -54,11 +65,13 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def sign_out(request: HttpRequest) -> HttpResponse:
-    """Take the cookie away."""
+    """Take the cookie away, and let it be good for nothing."""
     _check(request, "POST")
     _form(request)
+    if (text := sessions.cookie(request.META)) is not None:
+        sessions.sign_out(text, access.known())
     response = HttpResponseRedirect(reverse("sign-in"), status=303)
-    response.delete_cookie(access.COOKIE, samesite="Strict")
+    response.delete_cookie(sessions.cookie_name(request.META), samesite="Strict")
     return response
 
 
@@ -79,7 +92,7 @@ def _form(request: HttpRequest) -> QueryDict:
     if access.is_foreign(request.META):
         raise PermissionDenied("This form was sent by a page of another site.")
     if header_parameters(request.content_type or "")[0] != _FORM:
-        raise UnsupportedMediaType(request.content_type or "")
+        raise UnsupportedMediaType(shown(request.content_type or ""))
     return QueryDict(read_body(cast(IO[bytes], request), request.META, MAX_FORM), encoding="utf-8")
 
 
@@ -91,5 +104,6 @@ def _page(request: HttpRequest, target: str, status: int) -> HttpResponse:
 
 def _target(path: str) -> str:
     """Return where to go after signing in: a path of this server, whatever was asked for."""
-    here = path.startswith("/") and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
-    return path if here else reverse("home")
+    if not path.startswith("/") or len(path) > MAX_TARGET:
+        return reverse("home")
+    return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else reverse("home")

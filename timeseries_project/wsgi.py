@@ -1,8 +1,12 @@
 """The WSGI application, for runserver and any WSGI server."""
 
+from __future__ import annotations
+
+import logging
 import os
 import re
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 import django
@@ -12,7 +16,11 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from timeseries_project.api.headers import header_parameters
+from timeseries_project import env
+from timeseries_project.api.headers import FAULT, MAX_BLOCK, header_parameters
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "timeseries_project.settings")
 
@@ -47,8 +55,17 @@ class Utf8Request(WSGIRequest):
         super().__init__(environ)
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
-        media_type, parameters = header_parameters(meta.get("CONTENT_TYPE", ""))
-        self.content_type, self.content_params = media_type, dict(parameters)
+        """Read nothing yet: most requests are answered without it."""
+
+    @cached_property
+    def content_type(self) -> str:  # type: ignore[override]  # what Django sets at once
+        """The media type of the body, in lower case."""
+        return header_parameters(self.META.get("CONTENT_TYPE", ""))[0]
+
+    @cached_property
+    def content_params(self) -> dict[str, str]:  # type: ignore[override]  # the same
+        """The parameters of the media type."""
+        return dict(header_parameters(self.META.get("CONTENT_TYPE", ""))[1])
 
 
 class PunctualHandler(BaseHandler):
@@ -69,6 +86,21 @@ class Handler(PunctualHandler, WSGIHandler):
 
     request_class = Utf8Request
 
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> HttpResponseBase:
+        """Answer one request; one whose headers are too large is refused without them."""
+        headers = {name for name in environ if name.startswith(("HTTP_", "CONTENT_"))}
+        if sum(len(name) + len(str(environ[name])) for name in headers) > MAX_BLOCK:
+            from timeseries_project.api.errors import HeadersTooLarge
+
+            environ = {name: value for name, value in environ.items() if name not in headers}
+            environ[FAULT] = HeadersTooLarge()
+        return super().__call__(environ, start_response)
+
 
 django.setup(set_prefix=False)
+if any(len(token) < env.SHORT_TOKEN for token in settings.API_TOKENS):
+    logging.getLogger(__name__).warning(
+        "API_TOKENS holds a token of fewer than %d characters, which may be guessed; openssl rand -hex 32 makes one.",
+        env.SHORT_TOKEN,
+    )
 application = Handler()

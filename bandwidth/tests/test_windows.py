@@ -17,6 +17,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from bandwidth import busiest
+from bandwidth import windows as windows_module
 from bandwidth.protocol import Window
 from bandwidth.tests.oracle import LARGEST, Entry, scan, summaries
 from bandwidth.tests.stores import AnyStore, NewStore, check
@@ -48,13 +50,17 @@ class StoreAgainstScan(RuleBasedStateMachine):
     def __init__(self, new_store: NewStore) -> None:
         super().__init__()
         self.new_store = new_store
+        self.patch = pytest.MonkeyPatch()
 
-    @initialize()
-    def start(self) -> None:
+    @initialize(at_once=st.sampled_from([1, 2, 2048]), remembered=st.sampled_from([1, 2, 64]))
+    def start(self, at_once: int, remembered: int) -> None:
+        self.patch.setattr(windows_module, "AT_ONCE", at_once)
+        self.patch.setattr(busiest, "REMEMBERED", remembered)
         self.store = self.new_store()
         self.stored: list[Entry] = []
 
     def teardown(self) -> None:
+        self.patch.undo()
         self.store.clear()
 
     @rule(entry=entries)

@@ -45,6 +45,7 @@ class BoundsMachine(RuleBasedStateMachine):
         self.patch.setattr(store_module, "LOOKED_AT", step[0])
         self.patch.setattr(store_module, "DROPPED_FROM", step[1])
         self.patch.setattr(redis_batches, "POINTS_AT_ONCE", at_once)
+        self.patch.setattr(store_module, "AT_ONCE", at_once)
         self.store = self.new_store()
         self.store.max_points, self.store.max_series = points, series
 

@@ -308,3 +308,11 @@ class TestBatch:
     def test_may_be_empty(self, api: APIClient) -> None:
         response = post(api, [])
         assert (response.status_code, response.json()) == (201, {"created": 0})
+
+
+def test_of_many_duplicates_the_first_hundred_are_named_and_all_are_counted(api: APIClient) -> None:
+    batch = [{"timestamp": i, "value": 1, "device": "d", "user": "u"} for i in range(1_250)]
+    assert api.post("/datapoints", batch, format="json").status_code == 201
+    found = problem(api.post("/datapoints", batch[::-1], format="json"), 409)
+    assert found["detail"].startswith("1,250 of these datapoints")
+    assert [error["index"] for error in found["errors"]] == list(range(100))

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from datapoints import first_points, redis_batches, redis_layout, redis_reading, series_view
 from datapoints import paged_columns as pages_module
-from datapoints import redis_batches, redis_layout, redis_reading
 from datapoints import series as series_module
+from datapoints import store as store_module
 from datapoints.protocol import QUARTER_HOUR, Axis, DuplicatePointsError, KeySummary, Store
 from datapoints.statistics import Aggregate, aggregate_points, aggregate_sums
 from datapoints.tests import oracle
@@ -54,6 +55,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.patch.setattr(redis_batches, "POINTS_AT_ONCE", 2 * at_once)
         self.patch.setattr(redis_reading, "SERIES_AT_FIRST", at_once)
         self.patch.setattr(redis_reading, "ROWS_AT_LEAST", at_once)
+        for module in (store_module, first_points, series_view):
+            self.patch.setattr(module, "AT_ONCE" if module is store_module else "SERIES_AT_ONCE", at_once)
         self.store = self.new_store()
 
     def teardown(self) -> None:

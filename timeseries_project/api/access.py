@@ -1,7 +1,7 @@
 """Who may do what: bearer tokens (RFC 6750) in the header, or in the cookie that the sign-in page sets.
 
 A token is known by its digest, and a digest is held against all of those that are configured, so that the time
-it takes tells neither which one matched nor how far. The cookie carries the digest, not the token.
+it takes tells neither which one matched nor how far. What the cookie carries is told in `sessions`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, parse_cookie
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed, NotAuthenticated
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-COOKIE = "timeseries_token"
+from timeseries_project.api import sessions
+
 REALM = "timeseries"
 MISSING = "A token is needed here: Authorization: Bearer, and one of those that this service was given."
 WRONG = "The token is not one of those that this service was given."
@@ -37,12 +38,17 @@ def _digests(tokens: tuple[str, ...]) -> tuple[bytes, ...]:
     return tuple(map(digest, tokens))
 
 
+def known() -> tuple[bytes, ...]:
+    """Return the digests of the configured tokens."""
+    return _digests(tuple(settings.API_TOKENS))
+
+
 def is_known(given: bytes) -> bool:
     """Whether a digest is that of a configured token; the same work whichever it is, or none."""
-    known = False
-    for configured in _digests(tuple(settings.API_TOKENS)):
-        known |= hmac.compare_digest(configured, given)
-    return known
+    found = False
+    for configured in known():
+        found |= hmac.compare_digest(configured, given)
+    return found
 
 
 def bearer(meta: Meta) -> str | None:
@@ -51,22 +57,16 @@ def bearer(meta: Meta) -> str | None:
     return token.strip(" ") or None if scheme.lower() == "bearer" else None
 
 
-def cookie(meta: Meta) -> bytes | None:
-    """Return the digest that the sign-in page left with the browser; None if there is none."""
-    text = parse_cookie(meta["HTTP_COOKIE"]).get(COOKIE) if "HTTP_COOKIE" in meta else None
-    try:
-        return bytes.fromhex(text) if text else None
-    except ValueError:
-        return b""
-
-
-def credentials(meta: Meta) -> bytes | None:
-    """Return the digest of the token that a request carries; None if it carries none. The header counts first."""
+def credentials(meta: Meta) -> bool | None:
+    """Whether the token or cookie that a request carries is good; None if it carries none. The header counts first."""
     token = bearer(meta)
     if token is not None:
-        return digest(token)
+        return is_known(digest(token))
     # Only a page of ours may write with the cookie; SameSite alone would let those of other ports and subdomains.
-    return None if meta["REQUEST_METHOD"] not in SAFE_METHODS and is_foreign(meta) else cookie(meta)
+    if meta["REQUEST_METHOD"] not in SAFE_METHODS and is_foreign(meta):
+        return None
+    text = sessions.cookie(meta)
+    return None if text is None else sessions.read(text, known()) is not None
 
 
 def is_needed(method: str | None) -> bool:
@@ -76,16 +76,13 @@ def is_needed(method: str | None) -> bool:
 
 def is_refused(method: str | None, meta: Meta) -> bool:
     """Whether a request needs a token and has not a good one."""
-    if not is_needed(method):
-        return False
-    given = credentials(meta)
-    return given is None or not is_known(given)
+    return is_needed(method) and not credentials(meta)
 
 
 def is_signed_in(meta: Meta) -> bool:
     """Whether the browser has a good cookie."""
-    given = cookie(meta)
-    return given is not None and is_known(given)
+    text = sessions.cookie(meta)
+    return text is not None and sessions.read(text, known()) is not None
 
 
 def is_foreign(meta: Meta) -> bool:
@@ -97,7 +94,16 @@ def is_foreign(meta: Meta) -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     origin = meta.get("HTTP_ORIGIN")
-    return origin is not None and origin.partition("://")[2] != meta.get("HTTP_HOST")
+    if origin is None:
+        return False
+    kind, _, host = origin.partition("://")
+    return _origin(kind, host) != _origin(sessions.scheme(meta), meta.get("HTTP_HOST", ""))
+
+
+def _origin(scheme: str, host: str) -> tuple[str, str]:
+    """Return an origin as others can be compared with it: in lower case, without the port that goes without saying."""
+    scheme, host = scheme.lower(), host.lower().removesuffix(":")
+    return scheme, host.removesuffix({"http": ":80", "https": ":443"}.get(scheme, ""))
 
 
 def challenge(*, wrong: bool) -> str:
@@ -113,8 +119,7 @@ class BearerAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[None, bool] | None:
         """Return that the token is good; None without a good one."""
-        given = credentials(request.META)
-        return (None, True) if given is not None and is_known(given) else None
+        return (None, True) if credentials(request.META) else None
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401: that a token was wrong, if one was sent."""

@@ -1,6 +1,6 @@
-"""The fast way for JSON batches: typed decoding, then columns checked as a whole.
+"""The fast way for portions of a batch: typed decoding, then columns checked as a whole.
 
-It never decides that a batch is wrong: where anything is out of the ordinary it gives up, and the batch is read
+It never decides that a batch is wrong: where anything is out of the ordinary it gives up, and the portion is read
 item by item, which says what is wrong or accepts it. So what is valid has one definition, that of the fields, and
 this is only a shorter way for batches that are valid beyond doubt.
 """

@@ -12,19 +12,21 @@ from timeseries_project.api.errors import BodyTooLarge
 GZIP = frozenset({"gzip", "x-gzip"})
 #: Members of one body at most: an empty one takes 20 bytes, and its decoder as much time as those of any other.
 MAX_MEMBERS = 10_000
+#: Times as large as it came a decoded body may be, beyond a first megabyte. Measurements as text reach ten to thirty.
+MAX_RATIO, FREE_BYTES = 100, 2**20
 #: Decoders hand back a copy of what follows their member, so of later ones they are given little at first.
-_FIRST_PIECE = 4_096
+_FIRST_PIECE, _PIECE = 4_096, 2**16
 _GZIP_ONLY = 31  # zlib's window bits: the largest window, with a gzip header
 
 
 def gunzip(body: bytes, limit: int) -> bytes:
     """Decode a gzip body of one or several members (RFC 1952). O(encoded + decoded).
 
-    BodyTooLarge beyond `limit` bytes, of which no more than one is decoded; ParseError for what is cut off,
-    damaged, followed by anything else, or of more than MAX_MEMBERS.
+    BodyTooLarge beyond `limit` bytes, of which no more than one is decoded, and for what is packed more than
+    MAX_RATIO : 1; ParseError for what is cut off, damaged, followed by anything else, or of more than MAX_MEMBERS.
     """
-    parts: list[bytes] = []
-    room, start, piece = limit + 1, 0, len(body)  # nearly all bodies are one member, decoded at once
+    decoded = bytearray()
+    start, piece = 0, _PIECE
     try:
         for _ in range(MAX_MEMBERS):
             member = zlib.decompressobj(_GZIP_ONLY)
@@ -32,14 +34,15 @@ def gunzip(body: bytes, limit: int) -> bytes:
                 given = body[start : start + piece]
                 if not given:
                     raise ParseError("The gzip body is cut off.")
-                parts.append(member.decompress(given, room))
-                room -= len(parts[-1])
-                if not room:
+                decoded += member.decompress(given, min(limit + 1 - len(decoded), FREE_BYTES))
+                start += len(given) - len(member.unconsumed_tail) - len(member.unused_data)
+                if len(decoded) > limit:
                     raise BodyTooLarge(limit)
-                start += len(given) - len(member.unused_data)
-                piece *= 8
+                if len(decoded) > FREE_BYTES + MAX_RATIO * start:
+                    raise BodyTooLarge(limit, f"The body is packed more than {MAX_RATIO} : 1; send it in parts.")
+                piece = min(piece * 8, _PIECE)
             if start == len(body):
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+                return bytes(decoded)
             piece = _FIRST_PIECE
     except zlib.error as error:
         raise ParseError(f"The gzip body is damaged: {error}.") from None

@@ -16,6 +16,7 @@ from rest_framework.exceptions import APIException, MethodNotAllowed, NotFound, 
 from rest_framework.response import Response
 
 from timeseries_project import faults, logs
+from timeseries_project.api.headers import MAX_BLOCK
 from timeseries_project.api.negotiation import prefers_html
 from timeseries_project.api.renderers import BrowsableAPIRenderer, ProblemRenderer
 from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
@@ -45,17 +46,26 @@ class NotAllowed(MethodNotAllowed, HeaderedError):
     """A page has no such method, but others."""
 
     def __init__(self, method: str | None, allowed: str) -> None:
-        super().__init__(str(method))
+        super().__init__(faults.shown(str(method)))
         self.headers = {"Allow": allowed}
 
 
 class BodyTooLarge(APIException):
-    """The decoded body is larger than the limit, MAX_BODY_BYTES."""
+    """The decoded body is larger than the limit, MAX_BODY_BYTES, or than its encoded form lets expect."""
 
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The body is larger than {limit} bytes; send it in parts.")
+    def __init__(self, limit: int, reason: str | None = None) -> None:
+        super().__init__(reason or f"The body is larger than {limit} bytes; send it in parts.")
+
+
+class HeadersTooLarge(APIException):
+    """The headers are larger than MAX_BLOCK."""
+
+    status_code = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+    def __init__(self) -> None:
+        super().__init__(f"The headers are larger than {MAX_BLOCK} bytes; none of them was read.")
 
 
 class BodyTooSlow(HeaderedError):
@@ -74,6 +84,14 @@ class TooManyBodies(HeaderedError):
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
     headers = MappingProxyType({"Retry-After": "1"})
     default_detail = "Too many large bodies are on their way at once; nothing was stored. Send this one again."
+
+
+class TooManyAnswers(HeaderedError):
+    """The long answers that are under way take as much memory as they may."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    headers = MappingProxyType({"Retry-After": "1"})
+    default_detail = "Too many long answers are under way at once. Ask again, or for less."
 
 
 class UnknownEncoding(UnsupportedMediaType, HeaderedError):

@@ -1,12 +1,15 @@
 """The fields of requests and answers: what each accepts from JSON, and from the text of CSV and query strings.
 
-A field reads a JSON value in `to_internal_value` and a text in `from_text`; both raise ValidationError with
-one sentence. The text form exists because in CSV and query strings a number is spelt out, and because what
-Python's `int()` and `float()` take beyond that (`1_0`, `nan`, other scripts' digits) is no number here.
+A field reads a JSON value in `to_internal_value`, a query parameter in `from_text` and a CSV cell in `from_cell`;
+each raises ValidationError with one sentence. The text forms exist because in CSV and query strings a number is spelt
+out, and because what Python's `int()` and `float()` take beyond that (`1_0`, `nan`, other scripts' digits) is no
+number here.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import math
 import re
 import unicodedata
@@ -14,6 +17,7 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Any, Generic, NoReturn, TypeVar
 
+import msgspec
 from rest_framework.exceptions import ValidationError
 from rest_framework.serializers import Field
 
@@ -51,11 +55,15 @@ def number_from_text(text: str) -> int | float | None:
 
 
 class WireField(Field[Any, Any, Any, Any]):
-    """A field that reads JSON values and, through `from_text`, the text of CSV cells and query strings."""
+    """A field that reads JSON values, query parameters (`from_text`) and CSV cells (`from_cell`)."""
 
     def from_text(self, text: str) -> Any:
-        """Read the field from text; ValidationError if it is not valid."""
+        """Read the field from a query parameter; ValidationError if it is not valid."""
         return self.to_internal_value(text)
+
+    def from_cell(self, text: str) -> Any:
+        """Read the field from a CSV cell, by default as a query parameter."""
+        return self.from_text(text)
 
     def to_internal_value(self, data: Any) -> Any:
         """Read the field from a JSON value: by default any."""
@@ -124,8 +132,8 @@ class NumberField(WireField):
 class IntegerField(WireField):
     """A whole number from `least` to `most`; a number without fraction is one (`1.0` is 1).
 
-    `most=None` leaves the judgement of large ones to the service. In query strings it is digits only; in CSV
-    (`lenient_text`) any spelling of a whole number.
+    `most=None` leaves the judgement of large ones to the service. In query strings it is digits only; in CSV any
+    spelling of a whole number.
     """
 
     def __init__(
@@ -133,13 +141,11 @@ class IntegerField(WireField):
         *,
         least: int = 0,
         most: int | None = MAX_SAFE_INTEGER,
-        lenient_text: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.least = least
         self.most = most
-        self.lenient_text = lenient_text
 
     def to_internal_value(self, data: Any) -> int:
         """Read a JSON number without fraction."""
@@ -151,12 +157,14 @@ class IntegerField(WireField):
         return number
 
     def from_text(self, text: str) -> int:
-        """Read digits or, where `lenient_text`, any decimal spelling of a whole number."""
-        if self.lenient_text:
-            return self.to_internal_value(number_from_text(text))
+        """Read digits."""
         if not _DIGITS.fullmatch(text):
             refuse(f"must be a whole number in digits, {self._range()}.")
         return self.to_internal_value(int(text) if len(text) <= _MAX_DIGITS else math.inf)
+
+    def from_cell(self, text: str) -> int:
+        """Read any decimal spelling of a whole number, as `1.0` or `-0`."""
+        return self.to_internal_value(number_from_text(text))
 
     def _range(self) -> str:
         return f"at least {self.least}" if self.most is None else f"from {self.least} to {self.most}"
@@ -228,3 +236,24 @@ class BucketField(WireField):
         """Write a width in the largest unit that makes it whole."""
         unit = max((u for u in env.LENGTHS if value % env.LENGTHS[u] == 0), key=env.LENGTHS.__getitem__)
         return f"{value // env.LENGTHS[unit]}{unit}"
+
+
+class CursorField(WireField):
+    """The place in a listing where the next part begins, opaque to clients: what was given last."""
+
+    def __init__(self, shape: Any, **kwargs: Any) -> None:
+        """Take the type of what tells a place."""
+        super().__init__(**kwargs)
+        self.shape = shape
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Decode a cursor that `to_representation` made."""
+        try:
+            text = base64.urlsafe_b64decode(data.encode("ascii") + b"==")
+            return msgspec.json.decode(text, type=self.shape)
+        except (binascii.Error, UnicodeError, msgspec.MsgspecError):
+            refuse("must be the `next` of an earlier answer.")
+
+    def to_representation(self, value: Any) -> str:
+        """Encode the place behind which the next part begins."""
+        return base64.urlsafe_b64encode(msgspec.json.encode(value)).rstrip(b"=").decode()

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import clear_cache  # type: ignore[attr-defined]  # the stubs lack it
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import NotFound
 
+from timeseries_project.api.headers import FAULT
 from timeseries_project.api.views import FaultView
+from timeseries_project.caches import bounded_cache
 from timeseries_project.faults import InvalidInputError
 
-#: Where a server leaves in the environment what it found wrong before a request was complete: an exception.
-FAULT = "timeseries.fault"
+#: Characters of a Host header: a name, a colon and a port.
+MAX_HOST, MAX_PORT = 255 + 6, 65_535
+#: The standard library remembers the last 128 URLs that it split, of any length: those beyond this one it shall not.
+MAX_REMEMBERED_URL = 2_000
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -25,7 +31,10 @@ class HeadersMiddleware:
     Django's SecurityMiddleware, which stands outside of this one, adds what is not ours to decide.
     """
 
-    POLICY = "default-src 'self'; img-src 'self' data:"
+    POLICY = (
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -41,40 +50,41 @@ class HeadersMiddleware:
         return response
 
 
+@bounded_cache(entries=256, longest=MAX_HOST)
+def _is_served(host: str, allowed: tuple[str, ...]) -> bool:
+    """Whether the setting `allowed` names a host, and its port, if it has one, is a port."""
+    request = HttpRequest()
+    request.META["HTTP_HOST"] = host
+    try:
+        port = split_domain_port(request.get_host())[1]
+    except DisallowedHost:
+        return False
+    return len(port) <= len(str(MAX_PORT)) and int(port or 0) <= MAX_PORT
+
+
 class RequestGuardMiddleware:
     """Refuses a foreign Host, a path that is not UTF-8 and half a body, and answers a failing page: as problems."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
         self._fault_view = FaultView.as_view()
-        #: Hosts that were found to be allowed, and by which setting.
-        self._served: set[str] = set()
-        self._allowed: list[str] = []
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer, or refuse."""
         if FAULT in request.META:
             return self._answer(request, request.META[FAULT])
-        allowed = settings.ALLOWED_HOSTS
-        host = request.META.get("HTTP_HOST")
-        if host not in self._served or allowed is not self._allowed:
-            try:
-                request.get_host()
-            except DisallowedHost:
-                return self._answer(request, InvalidInputError("The Host header names a host not served here."))
-            if host is not None:
-                self._remember(host, allowed)
+        host = request.META.get("HTTP_HOST", request.META["SERVER_NAME"])
+        if len(host) > MAX_HOST or not _is_served(host, tuple(settings.ALLOWED_HOSTS)):
+            return self._answer(request, InvalidInputError("The Host header names a host not served here."))
         if not getattr(request, "is_utf8", True):
             return self._answer(request, InvalidInputError("The path or the query is not UTF-8."))
         if not request.path_info.startswith("/"):
             # Django would answer this one before it asks any route.
             return self._answer(request, NotFound())
-        return self.get_response(request)
-
-    def _remember(self, host: str, allowed: list[str]) -> None:
-        if allowed is not self._allowed or len(self._served) >= 1_000:
-            self._allowed, self._served = allowed, set()
-        self._served.add(host)
+        response = self.get_response(request)
+        if len(request.path_info) + len(request.META.get("QUERY_STRING", "")) > MAX_REMEMBERED_URL:
+            clear_cache()
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase:
         """Answer what a page raised; endpoints answer for themselves."""

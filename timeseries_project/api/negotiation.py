@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
@@ -13,18 +12,31 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from timeseries_project.api.headers import header_parameters
+from timeseries_project.api.headers import MAX_VALUE, header_parameters, parse_parameters, split_list
+from timeseries_project.caches import bounded_cache
+from timeseries_project.faults import shown
 
 #: (type, subtype, quality); a wildcard is "*".
 MediaRange = tuple[str, str, float]
 
+_ANYTHING: tuple[MediaRange, ...] = (("*", "*", 1.0),)
+#: An Accept header up to this length is remembered; a browser's has some 150 characters, that of Prometheus 340.
+_LONGEST = 512
 
-@lru_cache(maxsize=256)
+
+@bounded_cache(entries=256, longest=_LONGEST)
 def media_ranges(accept: str) -> tuple[MediaRange, ...]:
-    """Parse an Accept header; ranges that make no sense are passed over, and none at all accepts anything."""
+    """Parse an Accept header; ranges that make no sense are passed over, and none at all accepts anything.
+
+    So does a header that is too long to be looked at.
+    """
+    if len(accept) > MAX_VALUE:
+        return _ANYTHING
     ranges: list[MediaRange] = []
-    for part in accept.split(","):
-        name, parameters = header_parameters(part)
+    for part in split_list(accept, ","):
+        if "/" not in part:
+            continue
+        name, parameters = parse_parameters(part)
         kind, slash, subtype = name.partition("/")
         try:
             quality = float(parameters.get("q", "1"))
@@ -32,7 +44,7 @@ def media_ranges(accept: str) -> tuple[MediaRange, ...]:
             continue
         if slash and kind and subtype and 0 <= quality <= 1:
             ranges.append((kind, subtype, quality))
-    return tuple(ranges) or (("*", "*", 1.0),)
+    return tuple(ranges) or _ANYTHING
 
 
 def _quality(media_type: str, ranges: Iterable[MediaRange]) -> tuple[float, int]:
@@ -77,7 +89,7 @@ class ContentNegotiation(BaseContentNegotiation):
             if parser.media_type == media_type:
                 return parser
         known = " or ".join(f"Content-Type: {parser.media_type}" for parser in parsers)
-        raise UnsupportedMediaType(media_type, f"Media type {media_type!r} is not accepted; send {known}.")
+        raise UnsupportedMediaType(media_type, f"Media type {shown(media_type)!r} is not accepted; send {known}.")
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
@@ -90,7 +102,7 @@ class ContentNegotiation(BaseContentNegotiation):
                 if renderer.format == wanted:
                     return type(renderer)(), _media_type(renderer)
             formats = ", ".join(str(renderer.format) for renderer in renderers)
-            raise NotAcceptable(f"There is no format {wanted!r} here; there are {formats}.")
+            raise NotAcceptable(f"There is no format {shown(wanted)!r} here; there are {formats}.")
         types = tuple(map(_media_type, renderers))
         place = _choice(request.META.get("HTTP_ACCEPT", ""), types)
         if place is None:
@@ -99,7 +111,7 @@ class ContentNegotiation(BaseContentNegotiation):
         return type(renderers[place])(), types[place]
 
 
-@lru_cache(maxsize=1024)
+@bounded_cache(entries=512, longest=_LONGEST)
 def _choice(accept: str, types: tuple[str, ...]) -> int | None:
     """Return the place of the media type that an Accept header likes best, the first of equals; None if none."""
     ranges = media_ranges(accept)

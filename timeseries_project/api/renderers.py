@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from rest_framework.renderers import BaseRenderer
 from rest_framework.renderers import BrowsableAPIRenderer as BaseBrowsableAPIRenderer
 
+from timeseries_project.api.listings import PortionedRows
 from timeseries_project.columns import Column, ColumnarRows, run_lengths, run_starts
+from timeseries_project.offload import leave_loop
 from timeseries_project.summation import Integers
 
 #: Rows written at once: enough to make NumPy pay, few enough to bound memory and waiting.
@@ -118,9 +120,15 @@ class JSONRenderer(BaseRenderer):
             return b"".join(self.stream(data))
         return json_bytes(data)
 
-    def stream(self, rows: ColumnarRows) -> Iterator[bytes]:
-        """Write columnar rows slice by slice."""
+    def stream(self, rows: ColumnarRows | PortionedRows, names: Sequence[str] = ()) -> Iterator[bytes]:
+        """Write rows slice by slice."""
         opening = b"["
+        if isinstance(rows, PortionedRows):
+            for portion in rows:
+                yield opening + json_bytes(portion)[1:-1]
+                opening = b","
+            yield b"]"
+            return
         for start, stop in _bounds(rows):
             yield opening + _json_rows(rows, start, stop)
             opening = b","
@@ -155,14 +163,15 @@ class CSVRenderer(BaseRenderer):
             return b"".join(self.stream(data))
         view = (renderer_context or {})["view"]
         rows = data if isinstance(data, list) else data[view.rows_member]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=view.row_fields())
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue().encode()
+        return _csv(rows, view.row_fields(), header=True)
 
-    def stream(self, rows: ColumnarRows) -> Iterator[bytes]:
-        """Write columnar rows slice by slice."""
+    def stream(self, rows: ColumnarRows | PortionedRows, names: Sequence[str] = ()) -> Iterator[bytes]:
+        """Write rows slice by slice; the names of their columns are those of the header."""
+        if isinstance(rows, PortionedRows):
+            yield _csv([], names, header=True)
+            for portion in rows:
+                yield _csv(portion, names, header=False)
+            return
         yield ",".join(rows.names).encode() + b"\r\n"
         template = b",".join([b"%b"] * len(rows.names)) + b"\r\n"
         for start, stop in _bounds(rows):
@@ -170,11 +179,21 @@ class CSVRenderer(BaseRenderer):
             yield _filled(template, rows.columns(start, stop), b"").replace(b"null", b"")
 
 
+def _csv(rows: Iterable[Mapping[str, Any]], names: Sequence[str], *, header: bool) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=names)
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
 class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
     """The answer as a page, for people; with the raw-data form only, and long answers cut short."""
 
     #: Shown above an answer that was cut.
     _CUT: ClassVar[str] = "Showing the first {shown:,} of {total:,} items; ask for JSON or CSV to get all."
+    _CUT_OF_UNKNOWN: ClassVar[str] = "Showing the first {shown:,} items; ask for JSON or CSV to get all."
 
     def render(
         self,
@@ -199,7 +218,12 @@ class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
         member = getattr(view, "rows_member", None)
         items = data[member] if isinstance(data, dict) and member in data else data
         note = ""
-        if isinstance(items, ColumnarRows | list):
+        if isinstance(items, PortionedRows):
+            leave_loop()  # nothing was changed: what is read is asked for by GET
+            data = items.first[:BROWSABLE_ITEMS]
+            cut = self._CUT_OF_UNKNOWN if items.total is None else self._CUT
+            note = cut.format(shown=len(data), total=items.total and items.total()) + "\n\n"
+        elif isinstance(items, ColumnarRows | list):
             total = len(items)
             shown = _first(items, BROWSABLE_ITEMS)
             if total > len(shown):

@@ -90,6 +90,16 @@ class LinkedResponse(OpenApiResponse):
         }
 
 
+#: Where what follows an answer begins.
+NEXT = OpenApiParameter(
+    "Link",
+    str,
+    OpenApiParameter.HEADER,
+    response=[200],
+    description='The address of what follows, with `rel="next"`; none where nothing does.',
+)
+
+
 def query_parameters(serializer: type[InputSerializer]) -> list[OpenApiParameter]:
     """Describe the fields of a query serializer as parameters."""
     return [

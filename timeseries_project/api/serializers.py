@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, TypeGuard
 
+import numpy as np
 from django.http import HttpRequest, QueryDict
+from numpy.typing import NDArray
 from rest_framework.exceptions import ValidationError
 from rest_framework.fields import empty
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
-from timeseries_project.api.fields import IntegerField, KeyField, WireField
-from timeseries_project.faults import MAX_ERRORS, FieldError, InvalidInputError, invalid
+from timeseries_project.api.fields import CursorField, IntegerField, KeyField, NumberField, WireField
+from timeseries_project.columns import KeyColumn
+from timeseries_project.faults import MAX_ERRORS, FieldError, InvalidInputError, invalid, shown
+from timeseries_project.offload import leave_loop
 
 REQUIRED = "is required."
 NOT_NULL = "must not be null."
+
+
+#: Items of a portion that are read one by one in the event loop; more are read in a thread.
+INLINE_ITEMS = 500
 
 
 class CSVRows(list[dict[str, str]]):
@@ -24,7 +33,67 @@ class CSVRows(list[dict[str, str]]):
 
 
 class Columns(dict[str, Any]):
-    """A batch that was read into columns already."""
+    """Items that were read into columns already, by field."""
+
+    @property
+    def length(self) -> int:
+        """How many items there are."""
+        return len(next(iter(self.values())))
+
+
+Portion = Columns | CSVRows | list[object]
+
+
+class Batch(ABC):
+    """Many items in one body, parsed portion by portion as they are read."""
+
+    @abstractmethod
+    def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
+        """Yield the items in order: ordinary ones as columns, unless they are not wanted so, others as they came.
+
+        ParseError where the body is malformed, once that is reached.
+        """
+
+
+class _Accumulator:
+    """The columns of a batch while its portions are read."""
+
+    def __init__(self, fields: Mapping[str, WireField]) -> None:
+        self._fields = fields
+        self._parts: dict[str, list[Any]] = {name: [] for name in fields}
+        self._keys = {name: KeyColumn() for name, field in fields.items() if isinstance(field, KeyField)}
+
+    def add(self, columns: Mapping[str, Any]) -> None:
+        """Append columns, or lists of values."""
+        for name, column in columns.items():
+            if name in self._keys:
+                self._keys[name].extend(column)
+            elif isinstance(column, np.ndarray):
+                self._parts[name].append(column)
+            elif isinstance(self._fields[name], NumberField):
+                self._parts[name].append(np.array(column, dtype=np.float64))
+            else:
+                self._parts[name].append(_integers(column))
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of all portions; integers beyond 64 bits as a list."""
+        columns: dict[str, Any] = {}
+        for name, field in self._fields.items():
+            if name in self._keys:
+                columns[name] = self._keys[name].keys()
+                continue
+            parts = self._parts.pop(name)  # each column is held twice only while it is joined
+            kind = np.float64 if isinstance(field, NumberField) else np.int64
+            column = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty(0, dtype=kind)])
+            columns[name] = column.tolist() if column.dtype == object else column
+        return columns
+
+
+def _integers(values: list[int]) -> NDArray[Any]:
+    try:
+        return np.array(values, dtype=np.int64)
+    except OverflowError:
+        return np.array(values, dtype=object)
 
 
 class InputSerializer(Serializer[Any]):
@@ -53,23 +122,41 @@ class InputSerializer(Serializer[Any]):
         return values
 
     @classmethod
-    def read_batch(cls, items: Iterable[object]) -> dict[str, Any]:
-        """Read a batch as columns: a list or an array of values by field. O(items).
+    def read_batch(cls, batch: Batch | list[object]) -> dict[str, Any]:
+        """Read a batch as columns by field: arrays, or a list where integers are beyond 64 bits. O(items).
 
-        Raises InvalidInputError that lists the first hundred faults with the index of their item.
+        Raises InvalidInputError that lists the first hundred faults with the index of their item; behind these
+        nothing is read. ParseError where the batch is malformed.
         """
-        if isinstance(items, Columns):
-            return items
-        text = isinstance(items, CSVRows)
+        read = _Accumulator(cls.wire_fields())
         errors: list[FieldError] = []
-        rows: list[dict[str, Any]] = []
-        for index, item in enumerate(items):
+        done = 0
+        for portion in batch.portions(cls) if isinstance(batch, Batch) else [batch]:
+            if isinstance(portion, Columns):
+                read.add(portion)
+                done += portion.length
+                continue
+            if len(portion) > INLINE_ITEMS:
+                leave_loop()
+            rows = cls._read_items(portion, done, errors)
+            done += len(portion)
+            if len(errors) >= MAX_ERRORS:
+                break
+            if not errors:
+                read.add({name: [row[name] for row in rows] for name in cls.wire_fields()})
+        if errors:
+            raise invalid(errors)
+        return read.columns()
+
+    @classmethod
+    def _read_items(cls, items: CSVRows | list[object], first: int, errors: list[FieldError]) -> list[dict[str, Any]]:
+        text = isinstance(items, CSVRows)
+        rows = []
+        for index, item in enumerate(items, first):
             rows.append(cls._read_item(item, index, errors, text=text))
             if len(errors) >= MAX_ERRORS:
                 break
-        if errors:
-            raise invalid(errors)
-        return {name: [row[name] for row in rows] for name in cls.wire_fields()}
+        return rows
 
     @classmethod
     def _read_item(cls, item: object, index: int | None, errors: list[FieldError], *, text: bool) -> dict[str, Any]:
@@ -85,7 +172,7 @@ class InputSerializer(Serializer[Any]):
                 errors.append(FieldError(name, NOT_NULL, index))
             else:
                 try:
-                    values[name] = field.from_text(value) if text else field.to_internal_value(value)
+                    values[name] = field.from_cell(value) if text else field.to_internal_value(value)
                 except ValidationError as error:
                     errors.append(FieldError(name, _sentence(error), index))
         return values
@@ -99,7 +186,7 @@ class InputSerializer(Serializer[Any]):
         """
         fields = cls.wire_fields()
         errors = [
-            FieldError(name, f"is not a parameter here; known are {', '.join([*fields, 'format'])}.")
+            FieldError(shown(name), f"is not a parameter here; known are {', '.join([*fields, 'format'])}.")
             for name in parameters
             if name not in fields and name != "format"
         ]
@@ -152,11 +239,12 @@ class KeysQuerySerializer(InputSerializer):
 
     search = KeyField(required=False, help_text="Only those that contain this text, in upper or lower case.")
     limit = IntegerField(required=False, least=1, most=10_000, help_text="So many at most; all by default.")
+    cursor = CursorField(str, required=False, help_text="Those that follow an earlier answer, as its `Link` says.")
 
 
-def is_batch(data: object) -> bool:
+def is_batch(data: object) -> TypeGuard[Batch]:
     """Return whether a body is a batch: a JSON array, NDJSON or CSV. InvalidInputError if it is no object either."""
-    if isinstance(data, list | Columns):
+    if isinstance(data, Batch):
         return True
     if not isinstance(data, dict):
         kind = {str: "a string", bool: "a boolean", type(None): "null"}.get(type(data), "a number")

@@ -14,11 +14,14 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from timeseries_project import clock
+from timeseries_project.caches import bounded_cache
 from timeseries_project.env import Rate
 from timeseries_project.rates import RateLimiter
 
 #: Set in the environment of a request that was counted: one that is begun again in a thread counts once.
 COUNTED = "timeseries.counted"
+#: Characters of an address that a client is known by; an IPv6 address with its port has 53.
+MAX_ADDRESS = 64
 
 
 @lru_cache(maxsize=1)
@@ -35,12 +38,12 @@ def client_address(meta: Mapping[str, Any]) -> str:
     hops: int = settings.TRUSTED_PROXIES
     peer: str = meta.get("REMOTE_ADDR", "")
     if not hops or "HTTP_X_FORWARDED_FOR" not in meta:
-        return _network(peer)
-    chain = meta["HTTP_X_FORWARDED_FOR"].split(",")
-    return _network(chain[-min(hops, len(chain))].strip())
+        return _network(peer[:MAX_ADDRESS])
+    chain = meta["HTTP_X_FORWARDED_FOR"].rsplit(",", hops)
+    return _network(chain[-min(hops, len(chain))].strip()[:MAX_ADDRESS])
 
 
-@lru_cache(maxsize=4096)
+@bounded_cache(entries=4096, longest=MAX_ADDRESS)
 def _network(address: str) -> str:
     """Return the address, or of IPv6 the network of 64 bits, all of which one client has to itself."""
     bare = address
@@ -51,7 +54,7 @@ def _network(address: str) -> str:
     try:
         found = ip_address(bare)
     except ValueError:
-        return address[:64]
+        return address
     if not isinstance(found, IPv6Address):
         return str(found)
     return str(found.ipv4_mapped or IPv6Address(int(found) >> 64 << 64))

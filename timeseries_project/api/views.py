@@ -25,9 +25,11 @@ from rest_framework.viewsets import ViewSetMixin
 
 from timeseries_project.api import renderers
 from timeseries_project.api.fields import WireField
+from timeseries_project.api.listings import PortionedRows
 from timeseries_project.api.schema import HealthSerializer, answer, problems
 from timeseries_project.api.serializers import InputSerializer, NoParameters
 from timeseries_project.columns import ColumnarRows
+from timeseries_project.faults import shown
 
 
 class Request(BaseRequest):
@@ -97,7 +99,7 @@ class AdmittingView(APIView):
         In this order, and before anything else is looked at. The permission authenticates, if it wants to know.
         """
         if request.method not in self.allowed_methods:
-            raise MethodNotAllowed(str(request.method))  # whatever the client accepts
+            raise MethodNotAllowed(shown(str(request.method)))  # whatever the client accepts
         self.check_throttles(request)
         self.check_permissions(request)
         self.format_kwarg = None
@@ -165,16 +167,18 @@ class ApiView(AdmittingView):
         for name, value in self.headers.items():
             response.headers[name] = value
         rows = response.data
-        if not isinstance(rows, ColumnarRows) or len(rows) <= renderers.SLICE:
+        if not (isinstance(rows, ColumnarRows) and len(rows) > renderers.SLICE) and not isinstance(rows, PortionedRows):
             return response
         if not isinstance(renderer, renderers.JSONRenderer | renderers.CSVRenderer):
             return response
         charset = f"; charset={renderer.charset}" if renderer.charset else ""
-        return StreamingHttpResponse(
-            renderer.stream(rows),
+        stream = StreamingHttpResponse(
+            renderer.stream(rows, self.row_fields()),
             status=response.status_code,
             headers={**response.headers, "Content-Type": f"{renderer.media_type}{charset}"},
         )
+        stream.nbytes = rows.nbytes  # type: ignore[attr-defined]  # ours, for the budget of answers
+        return stream
 
 
 class ApiViewSet(ViewSetMixin, ApiView):  # type: ignore[misc]  # as the framework combines them itself

@@ -21,7 +21,6 @@ from timeseries_project.client import TARGETS, Client, ClientError, Outcome, Tar
 from timeseries_project.item_files import FileError
 from timeseries_project.progress import Progress
 
-DEFAULT_URL = "http://127.0.0.1:8000"
 STOPPED = 130
 
 
@@ -116,7 +115,9 @@ class ClientCommand(BaseCommand, ABC):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options that all of these commands have."""
-        parser.add_argument("--url", default=DEFAULT_URL, help="where the server is (%(default)s)")
+        parser.add_argument(
+            "--url", help="where the server is; by default at the variables HOST and PORT, http://127.0.0.1:8000"
+        )
         parser.add_argument(
             "--token", help="an API token, where the server wants one; by default that of the variable API_TOKEN"
         )
@@ -141,7 +142,7 @@ class ClientCommand(BaseCommand, ABC):
             with self.stop:
                 token = options["token"] if options["token"] is not None else env.text("API_TOKEN", "")
                 self.client = Client(
-                    options["url"],
+                    env.server_url() if options["url"] is None else options["url"],
                     token=token,
                     packed=options["gzip"],
                     patience=options["patience"],

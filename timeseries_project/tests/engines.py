@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-SHARED = ("timeseries_project/columns.py", "timeseries_project/summation.py")
+SHARED = (
+    "timeseries_project/columns.py",
+    "timeseries_project/key_order.py",
+    "timeseries_project/offload.py",
+    "timeseries_project/summation.py",
+)
 ENGINES = (
     "datapoints/ladder.py",
     "datapoints/protocol.py",
@@ -12,9 +17,13 @@ ENGINES = (
     "datapoints/sorted_pages.py",
     "datapoints/names.py",
     "datapoints/series.py",
+    "datapoints/first_points.py",
+    "datapoints/series_view.py",
+    "datapoints/key_summaries.py",
     "datapoints/store.py",
     "datapoints/statistics.py",
     "bandwidth/entries.py",
+    "bandwidth/busiest.py",
     "bandwidth/device_rows.py",
     "bandwidth/protocol.py",
     "bandwidth/windows.py",

@@ -1,10 +1,16 @@
-"""Requests as a WSGI server hands them over."""
+"""Requests as a WSGI server hands them over, and what the application answers."""
 
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 from urllib.parse import unquote_to_bytes
+
+from timeseries_project.wsgi import application
+
+#: A datapoint in NDJSON.
+LINE = b'{"timestamp":7,"value":1,"device":"t","user":"u"}\n'
 
 
 def environ(method: str, path: str, body: bytes = b"", **more: str) -> dict[str, Any]:
@@ -36,3 +42,15 @@ def environ_of(request: bytes) -> dict[str, Any]:
         key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
         found[key] = f"{found[key]},{value.strip()}" if key in found else value.strip()
     return environ(method, target, body, **found)
+
+
+def call(method: str, path: str, body: bytes = b"", **more: str) -> tuple[int, dict[str, str], Any]:
+    """Call the application as a server does; return status, headers, parsed body."""
+    answered: list[Any] = []
+    chunks = application(
+        environ(method, path, body, **more), lambda status, headers: answered.extend((status, headers))
+    )
+    text = b"".join(chunks)
+    headers = dict(answered[1])
+    parsed = json.loads(text) if headers.get("Content-Type", "").endswith("json") else text.decode() or None
+    return int(answered[0].split()[0]), headers, parsed

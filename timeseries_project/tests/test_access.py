@@ -12,7 +12,7 @@ from django.test import override_settings
 from rest_framework.test import APIClient
 
 from datapoints import services as datapoints
-from timeseries_project.api import access
+from timeseries_project.api import access, sessions
 from timeseries_project.tests.headers import BROWSER, bearer
 from timeseries_project.tests.problems import problem, refused
 
@@ -111,7 +111,7 @@ class TestWrites:
 class TestReads:
     @pytest.mark.parametrize("path", READS)
     def test_are_open_by_default_whatever_is_sent(self, api: APIClient, path: str) -> None:
-        for headers in ({}, bearer("nope"), {"Cookie": f"{access.COOKIE}=nope"}):
+        for headers in ({}, bearer("nope"), {"Cookie": f"{sessions.PLAIN}=nope"}):
             assert api.get(path, headers=headers).status_code == 200
 
     @pytest.mark.usefixtures("reads")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -63,6 +64,48 @@ def test_a_client_that_goes_leaves_nothing(messages: list[dict[str, Any]]) -> No
     with pytest.raises(ParseError):
         on_a_loop(collected.collect(sent(*messages), 100))
     assert collected.held == 0
+
+
+@pytest.mark.parametrize("size", [2, 100, 20_000])
+def test_a_body_takes_its_size_whatever_its_pieces(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy that is handed on included; a list of pieces of two bytes took twenty times as much."""
+    monkeypatch.setattr(bodies, "LEAST_PIECE", 1)
+    count = 200_000 // size
+    piece = bytes(size)
+    more, last = parts(piece, piece)
+    place = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal place
+        place += 1
+        return more if place < count else last
+
+    async def run() -> None:
+        collected = Bodies(budget=10**9, seconds=60)
+        tracemalloc.start()
+        try:
+            body, complete = await collected.collect(receive, 10**9)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert (len(body), complete) == (count * size, True)
+        assert peak < 1.25 * len(body)
+
+    on_a_loop(run())
+
+
+def test_a_body_in_absurdly_small_pieces_is_refused() -> None:
+    many, least = bodies.MANY_PIECES, bodies.LEAST_PIECE
+    collected = Bodies(budget=10**9, seconds=60)
+    with pytest.raises(ParseError, match="pieces of less than 16 bytes"):
+        on_a_loop(collected.collect(sent(*parts(*[b"ab"] * many, b"never")), 10**9))
+    assert collected.held == 0
+    few = [b"ab"] * many
+    assert on_a_loop(collected.collect(sent(*parts(*few)), 10**9)) == (b"".join(few), True)
+    larger = [bytes(least)] * (2 * many)
+    assert on_a_loop(collected.collect(sent(*parts(*larger)), 10**9)) == (b"".join(larger), True)
+    with_a_large_one = [bytes(2 * many * least), *few, b"end"]
+    assert on_a_loop(collected.collect(sent(*parts(*with_a_large_one)), 10**9))[1]
 
 
 async def stalled(collected: Bodies, pieces: list[bytes], limit: int) -> asyncio.Task[Any]:

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from datapoints import services as datapoints
 from datapoints import views
-from timeseries_project.tests.headers import BROWSER
+from timeseries_project.tests.headers import BROWSER, POLICY
 from timeseries_project.tests.problems import problem
 
 POINT = {"timestamp": 1, "value": 1, "device": "d", "user": "u"}
@@ -227,7 +227,7 @@ class TestErrors:
         def fail(*args: object, **kwargs: object) -> None:
             raise RuntimeError("secret reason")
 
-        monkeypatch.setattr(views.services, "keys_list", fail)
+        monkeypatch.setattr(views.services, "keys_portions", fail)
         with override_settings(DEBUG=debug):
             response = api.get("/devices", headers={"Accept": accept})
         assert response.status_code == 500
@@ -336,7 +336,7 @@ class TestBrowsableApi:
         response = api.get(path, headers={"Accept": BROWSER})
         text = response.content.decode()
         assert response["Content-Type"] == "text/html; charset=utf-8"
-        assert response["Content-Security-Policy"] == "default-src 'self'; img-src 'self' data:"
+        assert response["Content-Security-Policy"] == POLICY
         assert "<style" not in text
         assert 'rel="icon"' in text
 
@@ -367,7 +367,7 @@ class TestBrowsableApi:
 
 
 SAFE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:",
+    "Content-Security-Policy": POLICY,
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",

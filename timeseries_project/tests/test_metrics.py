@@ -140,7 +140,7 @@ class TestRequests:
     def test_failures_are_counted(
         self, api: APIClient, grown: Callable[..., float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(views.services, "keys_list", lambda *args, **kwargs: 1 // 0)
+        monkeypatch.setattr(views.services, "keys_portions", lambda *args, **kwargs: 1 // 0)
         problem(api.get("/devices"), 500)
         assert grown(COUNT, method="GET", route="/devices", status=500) == 1
 

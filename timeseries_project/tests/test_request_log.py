@@ -76,7 +76,7 @@ class TestRequestId:
         assert MADE.fullmatch(api.get("/nope", headers=headers)["X-Request-ID"])
 
     def test_a_failure_names_it(self, api: APIClient, monkeypatch: pytest.MonkeyPatch, log: Lines) -> None:
-        monkeypatch.setattr(views.services, "keys_list", fail)
+        monkeypatch.setattr(views.services, "keys_portions", fail)
         response = api.get("/devices", headers={"X-Request-ID": "mine-1"})
         assert "mine-1" in problem(response, 500)["detail"]
         failed, answered = log.parsed()
@@ -112,7 +112,7 @@ class TestLine:
     def test_the_setting_says_which_requests_have_one(
         self, api: APIClient, monkeypatch: pytest.MonkeyPatch, log: Lines, setting: str, statuses: list[int]
     ) -> None:
-        monkeypatch.setattr(views.services, "keys_list", fail)
+        monkeypatch.setattr(views.services, "keys_portions", fail)
         with override_settings(LOG_REQUESTS=setting):
             for path in ("/healthz", "/nope", "/devices"):
                 api.get(path)

@@ -1,0 +1,106 @@
+"""Questions about a few of many devices, and about all of them: what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from bandwidth import busiest
+from bandwidth import windows as windows_module
+from bandwidth.device_rows import DeviceRows
+from bandwidth.windows import BandwidthStore
+from timeseries_project import offload
+
+DEVICES = 5_000
+
+
+@pytest.fixture
+def store() -> BandwidthStore:
+    """Many devices, the later ones busier."""
+    store = BandwidthStore()
+    count = range(DEVICES)
+    store.add_batch([f"d{i:05}" for i in count], [1_000 + i for i in count], [10 * i for i in count], [0] * DEVICES)
+    return store
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which devices were summed up."""
+    keys: list[str] = []
+    summary = DeviceRows.summary
+
+    def counted(device: DeviceRows, key: str, oldest: int = 0) -> object:
+        keys.append(key)
+        return summary(device, key, oldest)
+
+    monkeypatch.setattr(DeviceRows, "summary", counted)
+    return keys
+
+
+def names(store: BandwidthStore, count: int = 3, oldest: int = 0) -> list[str]:
+    return [device.device_id for device in store.totals(count, oldest=oldest).busiest]
+
+
+def test_the_busiest_are_known_without_looking_at_all(store: BandwidthStore, looked_at: list[str]) -> None:
+    assert store.totals(3)[:2] == (DEVICES, DEVICES)
+    assert names(store) == ["d04999", "d04998", "d04997"]
+    store.add("d00007", 9_000, 10**6, 0)
+    store.add("d00008", 9_000, 0, 10**7)
+    assert names(store) == ["d00008", "d00007", "d04999"]
+    assert len(looked_at) <= 3 * 2 * busiest.REMEMBERED
+
+
+def test_once_the_busiest_are_gone_all_are_looked_at_once(store: BandwidthStore, looked_at: list[str]) -> None:
+    for number in range(DEVICES - 2 * busiest.REMEMBERED, DEVICES):
+        store.delete(f"d{number:05}")
+    last = DEVICES - 2 * busiest.REMEMBERED - 1
+    assert names(store) == [f"d{last - i:05}" for i in range(3)]
+    del looked_at[:]
+    assert names(store) == [f"d{last - i:05}" for i in range(3)]
+    assert len(looked_at) <= 2 * busiest.REMEMBERED
+
+
+def test_what_was_dropped_makes_nobody_busy(store: BandwidthStore) -> None:
+    store.add("d00001", 500, 10**9, 0)
+    assert names(store)[0] == "d00001"
+    assert names(store, oldest=900) == ["d04999", "d04998", "d04997"]
+    store.add("d00001", 9_000, 1, 1, oldest=900)
+    assert names(store, oldest=900) == ["d04999", "d04998", "d04997"]
+
+
+def test_a_few_are_listed_by_looking_at_a_few(store: BandwidthStore, looked_at: list[str]) -> None:
+    assert [device.device_id for device in store.devices(None, 2, after="d01999")] == ["d02000", "d02001"]
+    assert len(looked_at) == 2
+    assert [device.device_id for device in store.devices("77", 3, after="d01")] == ["d01077", "d01177", "d01277"]
+    assert len(looked_at) <= 100
+    del looked_at[:]
+    portions = store.device_portions(size=10)
+    assert [device.device_id for device in next(portions)] == [f"d{i:05}" for i in range(10)]
+    assert len(looked_at) == 10
+    assert sum(map(len, portions)) == DEVICES - 10
+
+
+@pytest.mark.parametrize(
+    "dear",
+    [
+        pytest.param(lambda store: store.devices(limit=1), id="the order is not known yet"),
+        pytest.param(lambda store: store.devices("nothing"), id="all are searched"),
+        pytest.param(lambda store: store.totals(2 * busiest.REMEMBERED), id="more than are remembered"),
+    ],
+)
+def test_what_concerns_all_leaves_the_event_loop(
+    store: BandwidthStore, dear: Callable[[BandwidthStore], object]
+) -> None:
+    with pytest.raises(offload.Offload):
+        offload.inline(dear, store)
+    dear(store)
+
+
+def test_the_lock_is_free_between_portions(store: BandwidthStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[bool] = []
+    monkeypatch.setattr(
+        windows_module, "give_way", lambda: turns.append(store._lock.locked() or store._writing.locked())
+    )
+    store.totals(2 * busiest.REMEMBERED)
+    assert turns == [False] * -(-DEVICES // windows_module.AT_ONCE)

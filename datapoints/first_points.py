@@ -1,0 +1,145 @@
+"""The first points of many series by time, device and user: found without looking into most of the series.
+
+Plain Python and NumPy; knows no framework. Times are microseconds since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from datapoints.names import Pair
+from datapoints.page_plans import LARGEST
+from datapoints.protocol import Point
+from datapoints.series import SeriesPool
+from timeseries_project.summation import Integers
+
+#: Series that are looked into at once: with the store's lock held this takes a few milliseconds.
+SERIES_AT_ONCE = 2048
+#: Points that the first series are asked for, all together, and how many series these are at least.
+POINTS_AT_FIRST = 100_000
+SERIES_AT_FIRST = 16
+
+
+class Wanted(NamedTuple):
+    """Up to `limit` points are wanted: those with start <= time < stop that lie beyond `after`."""
+
+    start: int
+    stop: int
+    after: tuple[int, str, str] | None
+    limit: int
+
+    @classmethod
+    def of(cls, start: int, end: int | None, after: tuple[int, str, str] | None, limit: int) -> Wanted:
+        """Return what is wanted of a page of the listing, with times that a column can hold."""
+        if after is not None:
+            start = max(start, after[0])
+        return cls(min(start, LARGEST), LARGEST if end is None else min(end, LARGEST), after, limit)
+
+
+class FirstPoints:
+    """The first wanted points of the series that were looked into; each series is looked into once.
+
+    `portions` tells which: they come in the order in which they can begin to contribute, until none of the rest can.
+    So what one series contributes is how it was at one moment.
+    """
+
+    def __init__(self, pool: SeriesPool, pairs: Sequence[Pair], wanted: Wanted) -> None:
+        self._pool = pool
+        self._pairs = pairs
+        self._wanted = wanted
+        self._times = np.empty(0, dtype=np.int64)
+        self._values = np.empty(0)
+        #: Whose each point is: a place in the list of names, which are those of the moment when it was read.
+        self._owners = np.empty(0, dtype=np.int64)
+        self._names: list[Pair] = []
+        #: There are enough points up to here; beyond all times while there are not.
+        self._newest = LARGEST
+
+    def bounds(self, series: Integers | slice) -> tuple[Integers, Integers]:
+        """Return those of some series that may have wanted points, and a time before which each has none. O(series).
+
+        The store's lock is held.
+        """
+        firsts, lasts = self._pool.firsts[series], self._pool.lasts[series]
+        some = np.flatnonzero((lasts >= self._wanted.start) & (firsts < self._wanted.stop))
+        return some if isinstance(series, slice) else series[some], np.maximum(firsts[some], self._wanted.start)
+
+    def portions(self, series: Integers, bounds: Integers) -> Iterator[Integers]:
+        """Yield the series that have to be looked into, in portions: whoever takes one looks into it at once.
+
+        One pass over the bounds tells the first: every series has a point at its bound or later.
+        """
+        limit = self._wanted.limit
+        if len(series) > limit:
+            order = np.argpartition(bounds, limit - 1)
+            order[:limit] = order[:limit][np.argsort(bounds[order[:limit]])]
+        else:
+            order = np.argsort(bounds)
+        series, bounds = series[order], bounds[order]
+        size = min(max(POINTS_AT_FIRST // limit, SERIES_AT_FIRST), SERIES_AT_ONCE)
+        while len(series):
+            yield series[:size]
+            series, bounds = series[size:], bounds[size:]
+            if self._newest < LARGEST:
+                within = bounds <= self._newest
+                series, bounds = series[within], bounds[within]
+            size = min(4 * size, SERIES_AT_ONCE)
+
+    def look_into(self, series: Integers) -> None:
+        """Take in the wanted points of some series. The store's lock is held."""
+        start, stop, after, limit = self._wanted
+        if self._newest < LARGEST:
+            series, stop = self._of_use(series), min(stop, self._newest + 1)
+        owners, times, values = self._pool.first_points(series, start, stop, limit + (after is not None))
+        owners = owners + len(self._names)
+        self._names += map(self._pairs.__getitem__, series.tolist())
+        if after is not None and after[0] == start:
+            equal = np.flatnonzero(times == start)
+            names = map(self._names.__getitem__, owners[equal].tolist())
+            beyond = np.ones(len(times), dtype=bool)
+            beyond[equal] = [name > after[1:] for name in names]
+            owners, times, values = owners[beyond], times[beyond], values[beyond]
+        self._times = np.concatenate((self._times, times))
+        self._values = np.concatenate((self._values, values))
+        self._owners = np.concatenate((self._owners, owners))
+        self._forget_the_rest()
+
+    def _of_use(self, series: Integers) -> Integers:
+        """Return the series that may have points before the last of those found."""
+        bounds = np.maximum(self._pool.firsts[series], self._wanted.start)
+        use = bounds < self._newest
+        equal = np.flatnonzero(bounds == self._newest)
+        if len(equal):
+            after, last = self._wanted.after, self._last_of_equal()
+            least: Pair | None = after[1:] if after is not None and after[0] == self._newest else None
+            pairs = map(self._pairs.__getitem__, series[equal].tolist())
+            use[equal] = [pair < last and (least is None or pair > least) for pair in pairs]
+        return series[use]
+
+    def _last_of_equal(self) -> Pair:
+        """Return of which device and user the last of the points is that are wanted and of the newest time."""
+        before = np.count_nonzero(self._times < self._newest)
+        equal = self._owners[self._times == self._newest]
+        return sorted(map(self._names.__getitem__, equal.tolist()))[self._wanted.limit - before - 1]
+
+    def _forget_the_rest(self) -> None:
+        """Forget what is beyond the points that are wanted; of equal times some more are kept."""
+        limit = self._wanted.limit
+        if len(self._times) < limit:
+            return
+        self._newest = int(np.partition(self._times, limit - 1)[limit - 1])
+        kept = np.flatnonzero(self._times <= self._newest)
+        if len(kept) > 2 * limit + SERIES_AT_ONCE:
+            pairs = map(self._names.__getitem__, self._owners[kept].tolist())
+            places = sorted(zip(self._times[kept].tolist(), pairs, kept.tolist(), strict=True))[:limit]
+            kept = np.array([place for _, _, place in places])
+        self._times, self._values, self._owners = self._times[kept], self._values[kept], self._owners[kept]
+
+    def points(self) -> list[Point]:
+        """Return the points in order, as many as are wanted."""
+        names = map(self._names.__getitem__, self._owners.tolist())
+        rows = zip(self._times.tolist(), names, self._values.tolist(), strict=True)
+        return sorted(Point(time, *pair, value) for time, pair, value in rows)[: self._wanted.limit]

@@ -1,0 +1,345 @@
+"""Questions about a few of many series, and about all of them: what they cost, and what is true while they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datapoints import first_points, names, series_view, services
+from datapoints import store as store_module
+from datapoints.protocol import QUARTER_HOUR, Axis, Point, ViewChangedError
+from datapoints.series import SeriesPool
+from datapoints.statistics import Aggregate, Fill, aggregate_points
+from datapoints.store import SeriesStore
+from datapoints.tests.points import Key, add_batch
+from timeseries_project import clock, offload
+from timeseries_project.tests.drawn import drawn
+
+SERIES = 5_000
+
+
+def small_portions(patch: pytest.MonkeyPatch, at_once: int = 3, points: int = 8) -> None:
+    """Let more than three series be many, and ask the first ones for few points."""
+    for module, names_of in (
+        (store_module, ("AT_ONCE", "DROPPED_FROM")),
+        (first_points, ("SERIES_AT_ONCE",)),
+        (series_view, ("SERIES_AT_ONCE",)),
+        (names, ("NAMES_AT_ONCE",)),
+    ):
+        for name in names_of:
+            patch.setattr(module, name, at_once)
+    patch.setattr(series_view, "POINTS_AT_ONCE", 2 * at_once)
+    patch.setattr(first_points, "SERIES_AT_FIRST", 1)
+    patch.setattr(first_points, "POINTS_AT_FIRST", points)
+
+
+def filled(points: dict[Key, float]) -> SeriesStore:
+    store = SeriesStore()
+    batch = [(time, value, device, user) for (time, device, user), value in points.items()]
+    assert add_batch(store, batch[::-1], skip=False) == len(points)
+    return store
+
+
+def one_each(count: int = SERIES, **same: int) -> SeriesStore:
+    """So many devices of one user with one point each."""
+    times = np.full(count, same["time"]) if same else np.arange(count) * 7919 % count + 10**6
+    store = SeriesStore()
+    store.add_batch(times, np.arange(count, dtype=float), [f"d{i:05}" for i in range(count)], ["u"] * count)
+    return store
+
+
+def first_page(store: SeriesStore, limit: int, **chosen: Any) -> list[Point]:
+    return store.page(**({"device": None, "user": None, "start": 0, "end": None, "after": None} | chosen), limit=limit)
+
+
+times = st.integers(0, 12) | st.integers(0, 10**6)
+many_points = st.dictionaries(
+    st.tuples(times, st.sampled_from("abcdefghij"), st.sampled_from("uvwxyz")), st.floats(-9, 9), max_size=80
+)
+
+
+@drawn(300)
+@given(
+    points=many_points,
+    device=st.none() | st.sampled_from("abz"),
+    user=st.none() | st.sampled_from("uva"),
+    start=times,
+    end=st.none() | times,
+    limit=st.integers(1, 12),
+    at_once=st.integers(1, 5),
+    at_first=st.integers(1, 40),
+)
+def test_pages_of_any_listing_follow_one_another(
+    points: dict[Key, float],
+    device: str | None,
+    user: str | None,
+    start: int,
+    end: int | None,
+    limit: int,
+    at_once: int,
+    at_first: int,
+) -> None:
+    """However many series are looked into at once, the pages together are the points in order."""
+    expected = [
+        (*key, value)
+        for key, value in sorted(points.items())
+        if device in (None, key[1]) and user in (None, key[2]) and start <= key[0] and (end is None or key[0] < end)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        small_portions(patch, at_once, at_first)
+        store = filled(points)
+        found: list[Point] = []
+        after: Key | None = None
+        while page := store.page(device=device, user=user, start=start, end=end, after=after, limit=limit):
+            assert len(page) <= limit
+            found += page
+            after = page[-1][:3]
+    assert found == expected
+
+
+def test_times_beyond_all_columns_are_no_points() -> None:
+    store = filled({(5, "a", "u"): 1.0})
+    assert first_page(store, 9, start=10**30) == first_page(store, 9, after=(10**30, "a", "u")) == []
+    assert len(first_page(store, 9, end=10**30)) == 1
+
+
+class TestCost:
+    """In series looked into and in turns of the others, which no busy machine changes."""
+
+    @pytest.fixture
+    def looked_into(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """How many series each look concerned."""
+        counts: list[int] = []
+        look = SeriesPool.first_points
+
+        def counted(pool: SeriesPool, series: Any, *rest: int) -> Any:
+            counts.append(len(series))
+            return look(pool, series, *rest)
+
+        monkeypatch.setattr(SeriesPool, "first_points", counted)
+        return counts
+
+    @pytest.mark.parametrize("limit", [1, 100])
+    def test_the_first_page_looks_into_few_of_many_series(self, looked_into: list[int], limit: int) -> None:
+        page = first_page(one_each(), limit)
+        assert [point.timestamp for point in page] == [10**6 + i for i in range(limit)]
+        assert sum(looked_into) <= first_points.SERIES_AT_ONCE
+
+    def test_a_page_in_the_middle_looks_into_few_of_many_series(self, looked_into: list[int]) -> None:
+        page = first_page(one_each(), 10, start=10**6 + 2_000, after=(10**6 + 3_000, "", ""))
+        assert [point.timestamp for point in page] == [10**6 + 3_000 + i for i in range(10)]
+        assert sum(looked_into) <= first_points.SERIES_AT_ONCE
+
+    def test_of_many_points_of_one_time_most_are_known_by_their_names(self, looked_into: list[int]) -> None:
+        store = one_each(time=7)
+        assert [point.device for point in first_page(store, 2, after=(7, "d03333", "u"))] == ["d03334", "d03335"]
+        assert sum(looked_into) <= 2 * first_points.SERIES_AT_ONCE
+
+    def test_long_series_are_not_read_to_their_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = SeriesStore()
+        for user in "abc":
+            store.add_batch(np.arange(50_000), np.zeros(50_000), ["d"] * 50_000, [user] * 50_000)
+        rows: list[int] = []
+        look = SeriesPool.first_points
+
+        def counted(pool: SeriesPool, *given: Any) -> Any:
+            found = look(pool, *given)
+            rows.append(len(found[0]))
+            return found
+
+        monkeypatch.setattr(SeriesPool, "first_points", counted)
+        assert len(first_page(store, 10, start=30_000)) == 10
+        assert sum(rows) <= 3 * 60
+
+    def test_what_concerns_many_series_leaves_the_event_loop_and_what_concerns_few_does_not(self) -> None:
+        store = one_each()
+
+        def sums(axis: Axis, key: str) -> None:
+            with store.view(axis, key) as view:
+                view.sums(0, 2**50)
+
+        for dear in (
+            lambda: first_page(store, 1),
+            lambda: first_page(store, 1, user="u"),
+            lambda: sums("user", "u"),
+            lambda: store.delete("user", "u"),
+            lambda: store.keys("device", "nothing"),
+        ):
+            with pytest.raises(offload.Offload):
+                offload.inline(dear)
+        assert store.totals().points == SERIES
+        for cheap in (
+            lambda: first_page(store, 1, device="d00001"),
+            lambda: sums("device", "d00001"),
+            lambda: store.delete("device", "d00001"),
+            lambda: store.keys("user"),
+            lambda: store.totals(),
+        ):
+            offload.inline(cheap)
+
+    def test_the_lock_is_free_between_portions(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        store, turns = one_each(), []
+        for module in (store_module, series_view):
+            monkeypatch.setattr(module, "give_way", lambda: turns.append(store._lock.locked()))
+        with store.view("user", "u") as view:
+            assert len(turns) >= 5  # the names, and from when to when they reach
+            del turns[:]
+            assert len(view.points(0, 2**50)[0]) == SERIES
+        assert turns == [False] * -(-SERIES // series_view.SERIES_AT_ONCE)
+        del turns[:]
+        assert store.keys("device", oldest=2 * QUARTER_HOUR) == []
+        assert len(turns) >= SERIES // store_module.DROPPED_FROM // 2  # the others go as it comes across them
+        assert not any(turns)
+        store = one_each()
+        del turns[:]
+        assert store.delete("user", "u") == SERIES
+        assert len(turns) >= SERIES // store_module.DROPPED_FROM
+        assert not any(turns)
+        store._check()
+
+    def test_many_points_leave_the_event_loop(self) -> None:
+        store, count = SeriesStore(), series_view.POINTS_AT_ONCE + 1
+        store.add_batch(np.arange(count), np.zeros(count), ["d"] * count, ["u"] * count)
+        with store.view("device", "d") as view, pytest.raises(offload.Offload):
+            offload.inline(view.points, 0, 2**50)
+
+
+@drawn(150)
+@given(points=many_points.filter(bool), start=times, stop=times, at_once=st.integers(1, 4))
+def test_many_series_are_answered_as_few_are(points: dict[Key, float], start: int, stop: int, at_once: int) -> None:
+    """To the last bit: whatever order they are read in, ties are broken by the other key."""
+    store = filled(points)
+
+    def answers(axis: Axis, key: str) -> list[Any]:
+        with store.view(axis, key) as view:
+            times, values = view.points(min(start, stop), max(start, stop))
+            sums = [column.tolist() for column in view.sums(0, 2**50)]
+            reach = [view.first, view.last, view.before(start), view.at_or_after(start)]
+        kinds = (Aggregate.FIRST, Aggregate.LAST, Aggregate.SUM, Aggregate.STDDEV)
+        buckets = [[c.tolist() for c in aggregate_points(times, values, 3, kind)] for kind in kinds if len(times)]
+        return [*reach, *buckets, sums]
+
+    found = {(axis, key[place]) for key in points for place, axis in ((1, "device"), (2, "user"))}
+    whole = {one: answers(*one) for one in found}  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as patch:
+        small_portions(patch, at_once)
+        assert {one: answers(*one) for one in found} == whole  # type: ignore[arg-type]
+
+
+Change = Callable[[SeriesStore], object]
+
+
+class TestWhileOthersWrite:
+    """Something happens at the first turn that the others get."""
+
+    @pytest.fixture
+    def happening(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[SeriesStore, Change], None]:
+        small_portions(monkeypatch)
+
+        def at_the_next_turn(store: SeriesStore, change: Change) -> None:
+            pending = [change]
+
+            def give_way() -> None:
+                if pending:
+                    pending.pop()(store)
+
+            for module in (store_module, series_view):
+                monkeypatch.setattr(module, "give_way", give_way)
+
+        return at_the_next_turn
+
+    @pytest.mark.parametrize("portion", [1, 5, 30])
+    def test_a_series_part_of_a_batch_is_listed_whole_or_not_at_all(
+        self, happening: Callable[[SeriesStore, Change], None], portion: int
+    ) -> None:
+        store = filled({(100, f"d{i}", "u"): 1.0 for i in range(20)})
+        batch = [(time, 2.0, f"d{i}", "u") for i in range(20) for time in (50, 150)]
+        happening(store, lambda store: add_batch(store, batch, skip=False))
+        page = first_page(store, 60)
+        assert page == sorted(page)
+        listed = {f"d{i}": [point.timestamp for point in page if point.device == f"d{i}"] for i in range(20)}
+        assert set(map(tuple, listed.values())) == {(100,), (50, 100, 150)}
+        assert [len(first_page(store, portion)) for _ in range(2)] == [portion] * 2
+
+    def test_a_view_sees_of_each_series_a_batch_whole_or_not_at_all(
+        self, happening: Callable[[SeriesStore, Change], None]
+    ) -> None:
+        store = filled({(100, f"d{i}", "u"): 1.0 for i in range(20)})
+        batch = [(time, 2.0, f"d{i}", "u") for i in range(20) for time in (101, 150)]
+        with store.view("user", "u") as view:
+            happening(store, lambda store: add_batch(store, batch, skip=False))
+            times, _ = view.points(0, 1_000)
+        first, early, late = np.unique_counts(times).counts.tolist()
+        assert first == 20
+        assert early == late
+        assert 0 < early < 20
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(lambda store: store.delete("user", "u"), id="all are deleted"),
+            pytest.param(lambda store: store.delete("device", "d9"), id="one is deleted"),
+            pytest.param(
+                lambda store: (store.delete("device", "d9"), store.add(100, 9.0, "other", "someone")),
+                id="the number of one is given to another",
+            ),
+            pytest.param(
+                lambda store: (store.delete("device", "d9"), store.add(100, 9.0, "d9", "u")), id="one is made anew"
+            ),
+            pytest.param(lambda store: store.add(1, 9.0, "d9", "u"), id="one begins before all others"),
+        ],
+    )
+    def test_a_view_of_what_is_not_there_any_more_tells_so(
+        self, happening: Callable[[SeriesStore, Change], None], change: Change
+    ) -> None:
+        store = filled({(100, f"d{i}", "u"): 1.0 for i in range(10)})
+        with store.view("user", "u") as view:
+            happening(store, change)
+            with pytest.raises(ViewChangedError):
+                view.points(0, 1_000)
+
+    def test_statistics_are_then_asked_again(
+        self, happening: Callable[[SeriesStore, Change], None], monkeypatch: pytest.MonkeyPatch, now: int
+    ) -> None:
+        store = filled({(now * 10**6 - 60, f"d{i}", "u"): float(i) for i in range(10)})
+        monkeypatch.setattr(services, "store", store)
+        happening(store, lambda store: store.delete("device", "d9"))
+        rows = services.statistics(
+            "user",
+            "u",
+            aggregate=Aggregate.MAX,
+            bucket=60,
+            start=None,
+            end=None,
+            fill=Fill.NONE,
+            now=clock.now(),
+        )
+        assert [column.tolist() for column in rows.columns(0, len(rows))][1:] == [[8.0], [9]]
+
+    def test_what_is_new_while_many_are_deleted_is_whole_or_gone(
+        self, happening: Callable[[SeriesStore, Change], None]
+    ) -> None:
+        store = filled({(100, f"d{i}", "u"): 1.0 for i in range(10)})
+        batch = [(time, 2.0, device, "u") for device in ("d8", "new") for time in (101, 150)]
+        happening(store, lambda store: add_batch(store, batch, skip=False))
+        store.delete("user", "u")
+        store._check()
+        left = first_page(store, 99)
+        assert [len([p for p in left if p.device == device]) for device in ("d8", "new")] in ([0, 2], [2, 2])
+        assert len(left) == 2 or {point.timestamp for point in left} == {101, 150}
+
+
+def test_old_points_of_many_series_are_dropped_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_portions(monkeypatch)
+    store = filled({(quarter * QUARTER_HOUR, f"d{i}", "u"): 1.0 for i in range(10) for quarter in (1, 5)})
+    with store.view("user", "u", oldest=3 * QUARTER_HOUR) as view:
+        assert (view.first, len(view.points(0, 2**50)[0])) == (5 * QUARTER_HOUR, 10)
+    assert store.key("user", "u", oldest=3 * QUARTER_HOUR).count == 10
+    assert store.delete("user", "u", oldest=6 * QUARTER_HOUR) == 0
+    assert store.totals()[:4] == (0, 0, 0, 0)
+    store._check()

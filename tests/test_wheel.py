@@ -1,0 +1,167 @@
+"""The package as a stranger installs it: built from the clone, installed elsewhere, and run from a folder far away."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+from zipfile import ZipFile
+
+import pytest
+
+from timeseries_project import __version__
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("timeseries_project", "datapoints", "bandwidth", "transactions")
+SECONDS = 60
+
+
+def pins(file: str) -> set[str]:
+    """Return the packages of a requirements file with their versions, as the metadata of a wheel spell them."""
+    found = re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", (ROOT / file).read_text(), re.MULTILINE)
+    return {f"{re.sub(r'[-_.]+', '-', name).lower()}=={version}" for name, version in found}
+
+
+def only_for_tests() -> list[str]:
+    """Return the modules that only the tests need. PyYAML is none of them: serving has it from drf-spectacular."""
+    tools = {pin.partition("==")[0] for pin in pins("requirements.txt")} - {"pyyaml"}
+    known = packages_distributions().items()
+    return [module for module, owners in known if {re.sub(r"[-_.]+", "-", o).lower() for o in owners} <= tools]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built with what is installed: nothing is downloaded."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT))
+    [path] = folder.iterdir()
+    return path
+
+
+@pytest.fixture(scope="module")
+def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command of an environment that has the wheel, and from ours its dependencies but no tool of the tests."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, symlinks=True)
+    pip("--python", str(folder / "bin" / "python"), "install", "--no-deps", "--no-index", str(wheel))
+    [packages] = folder.glob("lib/python*/site-packages")
+    hidden = f"import sys; sys.modules.update(dict.fromkeys({only_for_tests()!r}))"
+    (packages / "ours.pth").write_text(f"{sysconfig.get_path('purelib')}\n{sysconfig.get_path('platlib')}\n{hidden}\n")
+    return folder / "bin" / "timeseries-statistics"
+
+
+def pip(*arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "pip", "--quiet", *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def environment(port: int) -> dict[str, str]:
+    """Return an environment in which nothing leads to the clone, and a server listens at this port."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
+    return kept | {"PORT": str(port)}
+
+
+@contextmanager
+def served(command: Path, word: str, folder: Path) -> Iterator[int]:
+    """Run `serve` or `run` from a folder far from the clone; yield the port at which it answers."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [command, word],
+        cwd=folder,
+        env=environment(port),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + SECONDS
+        while not answers(port):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.02)
+        yield port
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.communicate(timeout=SECONDS)
+
+
+def answers(port: int) -> bool:
+    try:
+        return json.loads(get(port, "/healthz")) == {"status": "ok"}
+    except URLError:
+        return False
+
+
+def get(port: int, path: str, accept: str = "*/*") -> str:
+    """Return what the server answers; anything but a success fails."""
+    with urlopen(Request(f"http://127.0.0.1:{port}{path}", headers={"Accept": accept}), timeout=SECONDS) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def run(command: Path, *arguments: str, folder: Path, port: int) -> str:
+    done = subprocess.run(
+        [command, *arguments], cwd=folder, env=environment(port), capture_output=True, text=True, timeout=SECONDS
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_all_that_the_service_reads_is_in_the_wheel_and_no_test(wheel: Path) -> None:
+    names = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    files = [path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()]
+    kept = {str(path) for path in files if not {"tests", "__pycache__"} & set(path.parts)}
+    mapped = [path for place in ("templates", "static") for path in (ROOT / place).rglob("*") if path.is_file()]
+    assert names == kept - {"bandwidth/sample/make_sample.py"} | {
+        f"timeseries_project/files/{path.relative_to(ROOT)}" for path in mapped
+    }
+    assert any(name.endswith(".lua") for name in names)
+
+
+def test_its_dependencies_are_what_serving_needs(wheel: Path) -> None:
+    metadata = next(name for name in ZipFile(wheel).namelist() if name.endswith(".dist-info/METADATA"))
+    text = ZipFile(wheel).read(metadata).decode().partition("\n\n")[0]
+    assert set(re.findall(r"^Requires-Dist: (\S+)$", text, re.MULTILINE)) == pins("requirements-run.txt")
+    assert f"\nVersion: {__version__}\n" in text
+
+
+def test_it_serves_and_is_fed(command: Path, tmp_path: Path) -> None:
+    (tmp_path / "points.csv").write_text("timestamp,value,device,user\n2026-01-31T12:00:00Z,20.5,thermometer,ada\n")
+    with served(command, "serve", tmp_path) as port:
+        assert "Transactions" in get(port, "/", "text/html")
+        assert "<canvas" in get(port, "/charts/transactions", "text/html")
+        assert "function" in get(port, "/static/live.js")
+        assert "Chart" in get(port, "/static/chartkick/Chart.bundle.js")
+        assert f"version: {__version__}" in get(port, "/api/schema/")
+        assert "1 created" in run(command, "load", "points.csv", folder=tmp_path, port=port)
+        assert json.loads(get(port, "/devices"))[0]["device"] == "thermometer"
+        more = run(command, "simulate", "--duration", "0.1", "--no-history", folder=tmp_path, port=port)
+        assert "in all: " in more
+
+
+def test_it_runs_for_development_with_the_sample_listing(command: Path, tmp_path: Path) -> None:
+    with served(command, "run", tmp_path) as port:
+        assert "<canvas" in get(port, "/charts/bandwidth?device_uuid=atrium-wifi&end_time=1767227400", "text/html")
+        assert "function" in get(port, "/static/charts.js")
+
+
+def test_it_says_what_it_is(command: Path, tmp_path: Path) -> None:
+    assert run(command, "--version", folder=tmp_path, port=1) == f"timeseries-statistics {__version__}\n"
+    help_text = run(command, "--help", folder=tmp_path, port=1)
+    for word in ("serve", "run", "load", "simulate"):
+        assert word in help_text
+    assert "--rate" in run(command, "simulate", "--help", folder=tmp_path, port=1)

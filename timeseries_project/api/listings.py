@@ -1,0 +1,79 @@
+"""Lists whose rows come in portions: sent as they are taken, or up to a limit with an address to go on at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from django.utils.encoding import iri_to_uri
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
+
+from timeseries_project.api.fields import CursorField
+from timeseries_project.columns import gathered
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+#: Rows that are taken, written and sent at once.
+PORTION = 1_000
+
+
+class PortionedRows:
+    """A list of rows that are taken a portion at a time, when they are sent: the first now, the others once.
+
+    `total` says how many there are, where that is known without counting them.
+    """
+
+    #: What it holds, at most: two portions.
+    nbytes = 2**20
+
+    def __init__(self, portions: Iterator[list[Row]], total: Callable[[], int] | None) -> None:
+        self.first = next(portions, [])
+        self._next = next(portions, None)
+        self._portions = portions
+        self.total = total
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is no other portion than the first."""
+        return self._next is None
+
+    def __iter__(self) -> Iterator[list[Row]]:
+        """Yield all portions, once."""
+        yield self.first
+        if self._next is not None:
+            yield self._next
+            yield from self._portions
+
+
+def listed(
+    request: Request,
+    portions: Iterable[list[T]],
+    row: Callable[[T], Row],
+    key: Callable[[T], str],
+    *,
+    limit: int | None,
+    total: Callable[[], int] | None,
+) -> Response:
+    """Answer rows: all of them, or up to a limit, and then with a link to the next ones if there are more."""
+    if limit is None:
+        rows = PortionedRows(([row(item) for item in portion] for portion in portions), total)
+        return Response(rows.first if rows.is_whole else rows)
+    items = gathered(portions, limit + 1)
+    response = Response([row(item) for item in items[:limit]])
+    if len(items) > limit:
+        link_next(response, request, CursorField(str).to_representation(key(items[limit - 1])))
+    return response
+
+
+def link_next(response: Response, request: Request, cursor: str) -> None:
+    """Tell in a `Link` header where what follows an answer begins."""
+    url = replace_query_param(iri_to_uri(request.get_full_path()), "cursor", cursor)
+    response["Link"] = f'<{url}>; rel="next"'
+
+
+def portion_size(limit: int | None) -> int:
+    """Return how many rows are to be taken at once; one more than the limit tells whether there are more."""
+    return PORTION if limit is None else min(PORTION, limit + 1)

@@ -1,0 +1,137 @@
+"""What the sign-in page leaves with a browser: a signed text that ends, and that signing out ends earlier.
+
+`expiry.id.signature`: epoch seconds, 12 random bytes, and an HMAC under the secret key over both and the digest of the
+token that was given. So the text tells nothing about the token, which has to be configured still, and is worthless
+under another key. Signed-out ids are remembered, by this process, until they would have expired.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from heapq import heappop, heappush
+from threading import Lock
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+from timeseries_project import clock
+
+#: The cookie's name by plain HTTP, and by HTTPS, where the prefix has browsers take it from this host alone.
+PLAIN, SECURE = "timeseries_token", "__Host-timeseries_token"
+#: Signed-out ids that are remembered; beyond them that which would expire first is forgotten.
+MAX_SIGNED_OUT = 10_000
+
+_TEXT = re.compile(r"([0-9]{1,12})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})", re.ASCII)
+_COOKIES = {name: re.compile(rf"(?:^|;)[ \t]*{name}=([^;]*)") for name in (PLAIN, SECURE)}
+
+Meta = Mapping[str, Any]
+
+
+class Session(NamedTuple):
+    """What a cookie says, whose signature is good."""
+
+    expiry: int
+    id: bytes
+
+
+class SignedOut:
+    """Ids of sessions that ended before their time, in bounded memory. Thread-safe.
+
+    >>> ids = SignedOut(most=2)
+    >>> for expiry, id in ((30, b"a"), (10, b"b"), (20, b"c")):
+    ...     ids.add(Session(expiry, id), now=5)
+    >>> b"a" in ids, b"b" in ids, b"c" in ids
+    (True, False, True)
+    >>> ids.add(Session(40, b"d"), now=20)
+    >>> b"c" in ids, len(ids)
+    (False, 2)
+    """
+
+    def __init__(self, *, most: int = MAX_SIGNED_OUT) -> None:
+        self._most = most
+        self._by_expiry: list[Session] = []
+        self._ids: set[bytes] = set()
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, id: bytes) -> bool:
+        return id in self._ids
+
+    def add(self, session: Session, *, now: int) -> None:
+        """Remember a session's id; forget those that have expired, and what is too much. O(log n)."""
+        with self._lock:
+            if session.id not in self._ids:
+                self._ids.add(session.id)
+                heappush(self._by_expiry, session)
+            while self._by_expiry and (self._by_expiry[0].expiry <= now or len(self._ids) > self._most):
+                self._ids.discard(heappop(self._by_expiry).id)
+
+
+_signed_out = SignedOut()
+
+
+def scheme(meta: Meta) -> str:
+    """Return by what the client came, as Django's own requests tell it."""
+    if setting := settings.SECURE_PROXY_SSL_HEADER:
+        name, secure = setting
+        if (said := meta.get(name)) is not None:
+            return "https" if said.split(",", 1)[0].strip() == secure else "http"
+    return str(meta.get("wsgi.url_scheme", "http"))
+
+
+def cookie_name(meta: Meta) -> str:
+    """Return the one name that counts in a request, and that its answer sets."""
+    return SECURE if scheme(meta) == "https" else PLAIN
+
+
+def cookie(meta: Meta) -> str | None:
+    """Return the cookie's text; None if there is none. O(n): Django's own reading of the header is quadratic."""
+    if "HTTP_COOKIE" not in meta:
+        return None
+    found = _COOKIES[cookie_name(meta)].search(meta["HTTP_COOKIE"])
+    return found[1].strip(' \t"') or None if found else None
+
+
+def lifetime() -> int:
+    """Return for how many seconds a cookie is good."""
+    return int(settings.SIGN_IN_HOURS) * 3_600
+
+
+def issue(token: bytes) -> str:
+    """Return a new cookie's text for the digest of a token."""
+    expiry, id = clock.now_s() + lifetime(), secrets.token_urlsafe(12)
+    return f"{expiry}.{id}.{_signature(token, expiry, id)}"
+
+
+def read(text: str, tokens: Iterable[bytes]) -> Session | None:
+    """Return the session of a cookie's text; None if it is none, has expired or was signed out.
+
+    It is held against the digests of all tokens, so that the time it takes does not tell which one matched.
+    """
+    match = _TEXT.fullmatch(text)
+    if not match:
+        return None
+    expiry, id, signature = int(match[1]), match[2], match[3]
+    known = False
+    for token in tokens:
+        known |= hmac.compare_digest(_signature(token, expiry, id), signature)
+    session = Session(expiry, base64.urlsafe_b64decode(id))
+    return session if known and expiry > clock.now_s() and session.id not in _signed_out else None
+
+
+def sign_out(text: str, tokens: Iterable[bytes]) -> None:
+    """End a session for good; a text that is none is passed over, so that strangers fill nothing."""
+    if session := read(text, tokens):
+        _signed_out.add(session, now=clock.now_s())
+
+
+def _signature(token: bytes, expiry: int, id: str) -> str:
+    signed = salted_hmac("timeseries_project.sign-in", f"{token.hex()}.{expiry}.{id}", algorithm="sha256").digest()
+    return base64.urlsafe_b64encode(signed).rstrip(b"=").decode()

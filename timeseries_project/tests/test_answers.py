@@ -1,0 +1,137 @@
+"""The budget of answers that are under way, and what the service says beyond it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from django.http import StreamingHttpResponse
+from django.test import Client, RequestFactory
+
+from datapoints import services
+from timeseries_project import answers
+from timeseries_project.answers import FREE, SENDING, SMALL, Answers, TooManyAnswersError
+from timeseries_project.api.answer_budget import AnswerBudgetMiddleware
+
+LONG = "/statistics/devices/long/avg"
+
+
+def test_all_answers_have_one_budget() -> None:
+    budget = Answers(budget=8 * (SMALL + 1 + SENDING))
+    held = [budget.hold(SMALL + 1) for _ in range(7)]
+    assert budget.held == 7 * (SMALL + 1 + SENDING)
+    with pytest.raises(TooManyAnswersError):
+        budget.hold(SMALL + 1)
+    held.append(budget.hold(SMALL))  # the last eighth is for small ones
+    with pytest.raises(TooManyAnswersError):
+        budget.hold(FREE + 1)
+    assert budget.hold(FREE) == 0  # nobody counts these
+    for size in held:
+        budget.release(size)
+    assert budget.held == 0
+
+
+def test_one_answer_alone_always_has_room() -> None:
+    budget = Answers(budget=1)
+    size = budget.hold(10**9)
+    with pytest.raises(TooManyAnswersError):
+        budget.hold(10**9)
+    budget.release(size)
+    assert budget.hold(10**9) == size
+
+
+def test_threads_count_right() -> None:
+    budget = Answers(budget=10**12)
+
+    def work() -> None:
+        for _ in range(2_000):
+            budget.release(budget.hold(SMALL))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert budget.held == 0
+
+
+@pytest.fixture
+def budget(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
+    """A budget of three megabytes, and a device whose buckets are many."""
+    new = Answers(budget=3 * 2**20)
+    monkeypatch.setattr(answers, "under_way", new)
+    services.datapoint_add(timestamp=0, value=1.0, device="long", user="u", now=10)
+    yield new
+    services.datapoints_delete("device", "long")
+
+
+@pytest.mark.parametrize("path", [LONG, "/api/schema/?format=json", f"{LONG}?format=csv"])
+def test_a_long_answer_beyond_the_budget_is_refused(client: Client, budget: Answers, path: str) -> None:
+    budget.held = 3 * 2**20
+    response = client.get(path)
+    assert (response.status_code, response["Content-Type"]) == (503, "application/problem+json")
+    assert response["Retry-After"] == "1"
+    assert response.json()["detail"].startswith("Too many long answers")
+    assert "Content-Security-Policy" in response
+    assert client.get("/healthz").status_code == 200
+    assert client.head(path).status_code == 200
+    budget.held = 0
+    response = client.get(path)
+    assert response.status_code == 200
+    response.close()
+    assert budget.held == 0
+
+
+def test_a_long_answer_is_counted_until_it_is_closed(client: Client, budget: Answers) -> None:
+    response = client.get(LONG)
+    assert response.streaming
+    assert budget.held > SENDING
+    response.close()
+    response.close()
+    assert budget.held == 0
+
+
+def test_an_answer_that_is_refused_is_closed(rf: RequestFactory, budget: Answers) -> None:
+    refused = StreamingHttpResponse(iter([b"long"]))
+    budget.held = 3 * 2**20
+    assert AnswerBudgetMiddleware(lambda request: refused)(rf.get("/")).status_code == 503
+    assert refused.closed
+
+
+def test_a_long_answer_is_counted_with_its_columns(client: Client, budget: Answers) -> None:
+    count = 10_000
+    services.datapoints_add(
+        timestamp=[900_000_000 * i for i in range(1, count)],
+        value=[1.0] * (count - 1),
+        device=["long"] * (count - 1),
+        user=["u"] * (count - 1),
+        now=10**16,
+    )
+    response = client.get(LONG)
+    assert budget.held == 24 * count + SENDING
+    response.close()
+
+
+def test_what_was_asked_to_be_done_is_never_refused(client: Client, budget: Answers) -> None:
+    budget.held = 3 * 2**20
+    many = [{"timestamp": "never", "device": "long" * 50, "user": "u"}] * 1_000
+    refused = client.post("/datapoints", many, content_type="application/json", headers={"Accept": "text/html"})
+    assert refused.status_code == 400
+
+
+def test_a_rows_estimate_is_what_they_hold(budget: Answers) -> None:
+    times = [900 * 1_000_000 * i for i in range(10_000)]
+    services.datapoints_add(
+        timestamp=times[1:], value=[1.5] * 9_999, device=["long"] * 9_999, user=["u"] * 9_999, now=10**16
+    )
+    kinds = [
+        (services.Fill.NULL, 24),  # per bucket: number, count and value
+        (services.Fill.NONE, 32),  # and its rank
+    ]
+    for fill, per_bucket in kinds:
+        common = {"bucket": 900, "start": None, "end": None, "fill": fill, "now": times[-1]}
+        rows = services.statistics("device", "long", aggregate=services.Aggregate.AVG, **common)  # type: ignore[arg-type]
+        assert rows.nbytes == 10_000 * per_bucket
+        moving = services.moving_average("device", "long", window_size=100, min_periods=None, **common)  # type: ignore[arg-type]
+        assert rows.nbytes < moving.nbytes <= rows.nbytes + 200 * 32

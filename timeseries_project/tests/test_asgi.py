@@ -1,0 +1,101 @@
+"""The production server's application: small requests inline, large ones in threads, and nobody waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from datapoints import services as datapoints
+from timeseries_project import offload
+from timeseries_project.asgi import INLINE_BODY, Application
+from timeseries_project.env import Rate
+
+SECONDS = 30
+Answer = tuple[int, bytes]
+Ask = Callable[..., Coroutine[Any, Any, Answer]]
+
+
+def asking(application: Application) -> Ask:
+    """Return what sends a request to the application, as a server does."""
+
+    async def ask(method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
+        sent: list[dict[str, Any]] = []
+        named = {
+            "host": "localhost",
+            "content_length": str(len(body)),
+            "content_type": "application/x-ndjson",
+        } | headers
+        scope = {
+            "type": "http",
+            "server": ("127.0.0.1", 1),
+            "method": method,
+            "raw_path": path.partition("?")[0].encode(),
+            "query_string": path.partition("?")[2].encode(),
+            "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in named.items()],
+        }
+        messages = [{"type": "http.request", "body": body}]
+
+        async def receive() -> dict[str, Any]:
+            return messages.pop() if messages else await asyncio.Future()
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        await asyncio.wait_for(application(scope, receive, send), SECONDS)
+        return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
+
+    return ask
+
+
+def lines(count: int, timestamp: str = "%d", device: str = "d") -> bytes:
+    spelt = f'{{"timestamp":{timestamp},"value":1,"device":"{device}","user":"u"}}\n'
+    return b"".join((spelt % i).encode() for i in range(count))
+
+
+LARGE = lines(INLINE_BODY // 40)
+
+
+def test_a_large_body_that_waits_for_a_lock_holds_up_no_one_else() -> None:
+    async def scenario() -> None:
+        ask = asking(Application())
+        with datapoints.store._lock:
+            large = asyncio.create_task(ask("POST", "/datapoints", LARGE))
+            packed = asyncio.create_task(
+                ask("POST", "/datapoints", gzip.compress(lines(1, device="e")), content_encoding="gzip")
+            )
+            waiting = [large, packed]
+            assert await ask("GET", "/healthz") == (200, b'{"status":"ok"}')
+            # Small requests wait for the lock in threads too, as long as something heavy is under way.
+            waiting.append(asyncio.create_task(ask("GET", "/devices")))
+            assert (await ask("GET", "/api/statistics"))[0] == 200
+            assert not any(task.done() for task in waiting)
+        assert [(await task)[0] for task in waiting] == [201, 201, 200]
+
+    asyncio.run(scenario())
+
+
+def test_what_finds_out_that_it_takes_long_is_begun_again_in_a_thread_and_answered_once() -> None:
+    async def scenario() -> None:
+        ask = asking(Application())
+        unusual = lines(1_000, timestamp="%d.0", device="unusual").replace(b'"u"}', b'"u" ,"x":1}')
+        unusual = unusual[: unusual.rfind(b"\n", 0, INLINE_BODY) + 1]
+        with override_settings(RATE_LIMIT=Rate(1, 60)):
+            status, body = await ask("POST", "/datapoints", unusual)
+            assert (status, json.loads(body)) == (201, {"created": unusual.count(b"\n")})
+            assert (await ask("GET", "/devices"))[0] == 429
+
+    asyncio.run(scenario())
+
+
+def test_only_the_loops_own_thread_is_left() -> None:
+    offload.leave_loop()
+    with pytest.raises(offload.Offload):
+        offload.inline(offload.leave_loop)
+    offload.leave_loop()
+    assert offload.inline(lambda: 1) == 1

@@ -30,6 +30,9 @@ from timeseries_project.pages import (
     utc,
 )
 
+#: Windows of which a page takes some milliseconds to write.
+MANY_WINDOWS = 500
+
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
 
 
@@ -46,6 +49,8 @@ def chart(request: HttpRequest) -> HttpResponse:
         if query["device_uuid"] is None:
             context |= _chooser(query)
         else:
+            if query["num_windows"] > MANY_WINDOWS:
+                leave_loop()
             context |= _drawing(services.windows(**query, now=clock.now_s()))
             context["live"] = REFRESH if query["end_time"] is None else None
     except FaultError as fault:

@@ -18,6 +18,8 @@ from bandwidth import services as bandwidth
 from datapoints import services as datapoints
 from timeseries_project import clock
 from timeseries_project.api import listings
+from timeseries_project.asgi import Application
+from timeseries_project.tests.asgi_requests import asking
 from timeseries_project.tests.problems import problem
 
 pytestmark = [pytest.mark.usefixtures("now"), pytest.mark.storages("redis", "cluster")]
@@ -188,8 +190,6 @@ class TestLongLists:
     @pytest.mark.parametrize("path", ["/devices", "/api/bandwidth/devices"])
     def test_portions_are_taken_in_threads(self, path: str, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         """The event loop waits for no lock and for no storage."""
-        from timeseries_project.asgi import Application
-
         readers: list[str] = []
         for module, name in ((bandwidth, "devices_portions"), (datapoints, "keys_portions")):
             portions = getattr(module, name)
@@ -200,20 +200,8 @@ class TestLongLists:
                     yield portion
 
             monkeypatch.setattr(module, name, noted)
-        sent: list[dict[str, Any]] = []
-
-        async def ask() -> None:
-            async def receive() -> dict[str, Any]:
-                return await asyncio.Future()
-
-            async def send(message: dict[str, Any]) -> None:
-                sent.append(message)
-
-            scope = {"type": "http", "method": "GET", "raw_path": path.encode(), "query_string": b""}
-            await Application()({**scope, "headers": [(b"host", b"localhost")]}, receive, send)
-
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, ask()).result()
-        assert len(msgspec.json.decode(b"".join(message.get("body", b"") for message in sent))) == self.COUNT
+            status, body = thread.submit(asyncio.run, asking(Application())("GET", path)).result()
+        assert (status, len(msgspec.json.decode(body))) == (200, self.COUNT)
         assert len(readers) == 3
-        assert readers[2].startswith("request")
+        assert readers[2].startswith("part")

@@ -30,6 +30,7 @@ from timeseries_project.api.schema import HealthSerializer, answer, problems
 from timeseries_project.api.serializers import InputSerializer, NoParameters
 from timeseries_project.columns import ColumnarRows
 from timeseries_project.faults import shown
+from timeseries_project.offload import leave_loop
 
 
 class Request(BaseRequest):
@@ -252,6 +253,7 @@ class SchemaView(AdmittingView, SpectacularAPIView):
         NoParameters.read_query(request.query_params)
 
     def _get_schema_response(self, request: BaseRequest) -> Response:
+        leave_loop()
         with self._generating:
             response: Response = super()._get_schema_response(request)  # type: ignore[no-untyped-call]
         return response

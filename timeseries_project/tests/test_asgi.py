@@ -5,52 +5,19 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import Callable, Coroutine
-from typing import Any
+import threading
 
 import pytest
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.test import override_settings
 
+from bandwidth import services as bandwidth
 from datapoints import services as datapoints
 from timeseries_project import offload
 from timeseries_project.asgi import INLINE_BODY, Application
 from timeseries_project.env import Rate
-
-SECONDS = 30
-Answer = tuple[int, bytes]
-Ask = Callable[..., Coroutine[Any, Any, Answer]]
-
-
-def asking(application: Application) -> Ask:
-    """Return what sends a request to the application, as a server does."""
-
-    async def ask(method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
-        sent: list[dict[str, Any]] = []
-        named = {
-            "host": "localhost",
-            "content_length": str(len(body)),
-            "content_type": "application/x-ndjson",
-        } | headers
-        scope = {
-            "type": "http",
-            "server": ("127.0.0.1", 1),
-            "method": method,
-            "raw_path": path.partition("?")[0].encode(),
-            "query_string": path.partition("?")[2].encode(),
-            "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in named.items()],
-        }
-        messages = [{"type": "http.request", "body": body}]
-
-        async def receive() -> dict[str, Any]:
-            return messages.pop() if messages else await asyncio.Future()
-
-        async def send(message: dict[str, Any]) -> None:
-            sent.append(message)
-
-        await asyncio.wait_for(application(scope, receive, send), SECONDS)
-        return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
-
-    return ask
+from timeseries_project.tests.asgi_requests import asking
 
 
 def lines(count: int, timestamp: str = "%d", device: str = "d") -> bytes:
@@ -99,3 +66,28 @@ def test_only_the_loops_own_thread_is_left() -> None:
         offload.inline(offload.leave_loop)
     offload.leave_loop()
     assert offload.inline(lambda: 1) == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/schema/",
+        "/charts/bandwidth?device_uuid=d&num_windows=10000",
+        "/datapoints?limit=10000",
+        "/datapoints?limit=10000&format=api",
+    ],
+)
+def test_what_takes_long_to_write_is_written_in_a_thread(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bandwidth.store.add("d", 1, 1, 1)
+    application = Application()
+    inline = []
+    get_response = application.get_response
+
+    def noted(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        inline.append(threading.current_thread() is threading.main_thread())
+        return response
+
+    monkeypatch.setattr(application, "get_response", noted)
+    assert asyncio.run(asking(application)("GET", path))[0] == 200
+    assert inline == [False]

@@ -47,6 +47,7 @@ def test_a_page_leads_to_the_form_and_the_form_back(page: Page, path: str, refus
 def test_swagger_and_the_browsable_form_write_with_it(page: Page) -> None:
     page.goto("/sign-in?next=/datapoints")
     sign_in(page)
+    page.wait_for_url("**/datapoints")  # loaded whole: before its scripts, the form would be sent as forms are
     page.get_by_role("button", name="POST").click()
     expect(page.locator(".response-info")).to_contain_text("HTTP 201 Created")
     page.goto("/api/docs/")

@@ -13,7 +13,7 @@ from bandwidth import redis_store
 from bandwidth.entries import condensed
 from bandwidth.redis_layout import DEVICE_COST, ROW_SIZE, row_of
 from bandwidth.redis_store import RedisStore
-from bandwidth.tests.stores import as_another_process, check, clients, new_in
+from bandwidth.tests.stores import as_another_process, check, clients, contents, new_in
 from bandwidth.windows import BandwidthStore
 from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.errors import StorageUnavailableError
@@ -36,15 +36,6 @@ def store(request: pytest.FixtureRequest) -> Iterator[RedisStore]:
     assert isinstance(store, RedisStore)
     yield store
     store.clear()
-
-
-def contents(store: RedisStore) -> dict[bytes, bytes | None]:
-    """Return all that is stored, under any name."""
-    found = {}
-    for client in clients(store._storage):
-        found |= {key: client.dump(key) for key in client.scan_iter()}
-        client.close()
-    return found
 
 
 def node_of(store: RedisStore, key: bytes) -> Redis:

@@ -9,8 +9,7 @@ import pytest
 from bandwidth import redis_store
 from bandwidth.protocol import FullError
 from bandwidth.redis_store import RedisStore
-from bandwidth.tests.stores import as_another_process, check
-from bandwidth.tests.test_redis_store import contents
+from bandwidth.tests.stores import as_another_process, check, contents
 from bandwidth.windows import BandwidthStore
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.errors import StorageFullError

@@ -8,38 +8,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from timeseries_project.tests.engines import ENGINES, SHARED
+from timeseries_project.tests.processes import ROOT
+
 APPS = ("datapoints", "bandwidth", "transactions")
-SHARED = (
-    "timeseries_project/columns.py",
-    "timeseries_project/key_order.py",
-    "timeseries_project/offload.py",
-    "timeseries_project/summation.py",
-)
-ENGINES = (
-    "datapoints/ladder.py",
-    "datapoints/protocol.py",
-    "datapoints/vacancies.py",
-    "datapoints/page_plans.py",
-    "datapoints/paged_columns.py",
-    "datapoints/sorted_pages.py",
-    "datapoints/names.py",
-    "datapoints/series.py",
-    "datapoints/first_points.py",
-    "datapoints/series_view.py",
-    "datapoints/key_summaries.py",
-    "datapoints/store.py",
-    "datapoints/statistics.py",
-    "bandwidth/entries.py",
-    "bandwidth/busiest.py",
-    "bandwidth/device_rows.py",
-    "bandwidth/protocol.py",
-    "bandwidth/windows.py",
-    "transactions/batches.py",
-    "transactions/protocol.py",
-    "transactions/sliding_window.py",
-    *SHARED,
-)
 MODULES = sorted(p for name in (*APPS, "timeseries_project") for p in (ROOT / name).glob("**/*.py"))
 
 
@@ -52,6 +24,10 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_engine_knows_no_framework(engine: str) -> None:
     names = set(imports(ROOT / engine))
@@ -61,13 +37,19 @@ def test_an_engine_knows_no_framework(engine: str) -> None:
     assert all(name.startswith(known) for name in shared)
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*/test*/**/*.py")) + sorted(ROOT.glob("tests/**/*.py")), ids=name)
+def test_nothing_imports_a_test_module(path: Path) -> None:
+    """What tests share is in modules that are no tests: whoever moves a test then breaks no other one."""
+    assert not [module for module in imports(path) if module.rpartition(".")[2].startswith("test_")]
+
+
 @pytest.mark.parametrize("app", APPS)
 def test_apps_never_import_one_another(app: str) -> None:
     for path in (ROOT / app).glob("**/*.py"):
         assert not {name.split(".")[0] for name in imports(path)} & (set(APPS) - {app}), path
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", MODULES, ids=name)
 def test_only_the_clock_reads_the_clock(path: Path) -> None:
     if path.name != "clock.py" and "tests" not in path.parts:
         assert not set(imports(path)) & {"time", "datetime.now"}, path

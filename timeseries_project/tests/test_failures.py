@@ -13,8 +13,9 @@ from bandwidth.windows import BandwidthStore
 from datapoints import series as series_module
 from datapoints.protocol import AXES, QUARTER_HOUR
 from datapoints.store import SeriesStore
-from timeseries_project.tests.failures import ROOT, fail_each_step, uncommitted_calls
-from timeseries_project.tests.test_architecture import ENGINES
+from timeseries_project.tests.engines import ENGINES
+from timeseries_project.tests.failures import fail_each_step, uncommitted_calls
+from timeseries_project.tests.processes import ROOT
 from transactions import sliding_window
 from transactions.sliding_window import SlidingWindow
 

@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run serve demo load simulate bench fuzz test lint client screenshots clean
+.PHONY: run serve demo load simulate bench fuzz test test-thorough lint client screenshots clean
 
 AT := HOST=$(HOST) PORT=$(PORT)
 
@@ -39,8 +39,13 @@ bench: $(VENV)/benches
 fuzz: $(VENV)/fuzzes
 	$(BIN)/python fuzz/run.py $(ARGS)
 
+# On all processors, each test drawing little (docs/reliability.md). ARGS="datapoints" chooses; see CONTRIBUTING.md.
 test: lint client
-	$(BIN)/python manage.py test
+	$(BIN)/python manage.py test $(ARGS)
+
+# The same with all that tests can draw: before a release.
+test-thorough: lint client
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python manage.py test $(ARGS)
 
 lint: $(VENV)/develops
 	$(BIN)/ruff check .

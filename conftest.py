@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from rest_framework.test import APIClient
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from bandwidth import services as bandwidth
 from bandwidth.redis.store import RedisStore as SharedBandwidth
@@ -18,14 +20,15 @@ from datapoints.redis.store import RedisStore
 from timeseries_project.core import clock, timestamps
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
+from timeseries_project.tests import drawn
 from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
 from transactions import services as transactions
 from transactions.redis.window import RedisWindow
 
-# How long a drawn case takes says how busy the machine is, not whether the code is right.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+drawn.load_profile()
 
+#: More processes than this gain nothing: the longest file takes as long as all that one of so many would run.
+PROCESSES_AT_MOST = 8
 
 #: Where each app keeps its state, and what keeps it there when processes share a storage.
 SHARED_STORES: list[tuple[ModuleType, str, Callable[[Storage], Any]]] = [
@@ -37,6 +40,17 @@ SHARED_STORES: list[tuple[ModuleType, str, Callable[[Storage], Any]]] = [
     ),
     (bandwidth, "store", SharedBandwidth),
 ]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Let `-n auto` start one process more than there are processors: some always wait, for a server or a page."""
+    return min((os.cpu_count() or 1) + 1, PROCESSES_AT_MOST)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """Give each process whole files, as they are listed: so it starts a server that a file shares only once."""
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

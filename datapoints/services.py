@@ -5,44 +5,37 @@ Times are microseconds since the Unix epoch, `now` included; widths of buckets a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from django.conf import settings
-from numpy.typing import NDArray
 
-from datapoints import bucket_widths
+from datapoints import bucket_widths, questions
 from datapoints.interface import (
     QUARTER_HOUR,
     Axis,
-    BucketSums,
     DuplicatePointsError,
     FullError,
     KeySummary,
     Point,
     Store,
     Totals,
-    View,
-    ViewChangedError,
 )
 from datapoints.memory.store import SeriesStore
+from datapoints.questions import BucketRows, Question, bucket_rows
 from datapoints.statistics import (
-    FROM_SUMS,
     Aggregate,
     Fill,
     Timeline,
-    aggregate_points,
-    aggregate_sums,
 )
 from timeseries_project.core import clock
-from timeseries_project.core.arrays import Column, ColumnarRows, Keys
+from timeseries_project.core.arrays import Column, Keys
 from timeseries_project.core.errors import (
     MAX_SHOWN_KEY,
     AlreadyExistsError,
     CapacityReachedError,
     FieldError,
-    InvalidInputError,
     UnknownKeyError,
     refuse_future,
     shown,
@@ -54,10 +47,6 @@ from timeseries_project.storage import connection
 
 #: Datapoints in an answer that takes some milliseconds to be written.
 LARGE_PAGE = 2_000
-#: Buckets in one answer at most: 15 minutes since 1970 are two million.
-MAX_BUCKETS = 3_000_000
-#: Beyond all times.
-NEVER = 2**53
 
 
 def _store() -> Store:
@@ -217,35 +206,6 @@ def _unknown(axis: Axis, key: str) -> UnknownKeyError:
     return UnknownKeyError(f"There are no datapoints of the {axis} {shown(key, MAX_SHOWN_KEY)!r}.")
 
 
-class BucketRows(ColumnarRows):
-    """The buckets of an answer, oldest first, as columns that are worked out a slice at a time."""
-
-    def __init__(
-        self,
-        names: tuple[str, ...],
-        numbers: range | NDArray[np.int64],
-        width: int,
-        columns: Callable[[int, int], tuple[Column, ...]],
-        first: int,
-        nbytes: int,
-    ) -> None:
-        self.names = names
-        self.nbytes = nbytes
-        self._numbers = numbers
-        self._width = width
-        self._columns = columns
-        self._first = first
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def columns(self, start: int, stop: int) -> tuple[Column, ...]:
-        """Return the columns of the rows start to stop: the buckets' starts, then what was asked for."""
-        seconds = np.asarray(self._numbers[start:stop], dtype=np.int64) * self._width
-        values = self._columns(self._first + start, self._first + stop)
-        return (seconds.astype("datetime64[s]"), *values)
-
-
 class Drawing(NamedTuple):
     """What a chart shows: neighbouring buckets and their columns, in which NaN stands for no value.
 
@@ -261,18 +221,6 @@ class Drawing(NamedTuple):
     moving_averages: Floats
     first: int
     last: int
-
-
-class _Question(NamedTuple):
-    """What is asked of one device or user: which buckets, how wide, and how empty ones are filled."""
-
-    axis: Axis
-    key: str
-    bucket: int
-    start: int | None
-    end: int | None
-    fill: Fill
-    now: int
 
 
 def statistics(
@@ -294,14 +242,14 @@ def statistics(
     """
     if aggregate is Aggregate.COUNT and fill is not Fill.NONE:
         fill = Fill.ZERO
-    question = _Question(axis, key, bucket, start, end, fill, now)
-    timeline, numbers = _timeline(question, aggregate, window=1)
+    question = Question(axis, key, bucket, start, end, fill, now)
+    timeline, numbers = _read(question, aggregate, window=1)
 
     def columns(first: int, last: int) -> tuple[Column, ...]:
         values, counts = timeline.values(first, last)
         return (counts if aggregate is Aggregate.COUNT else values, counts)
 
-    return _rows(("timestamp", "value", "count"), question, timeline, numbers, columns, timeline.nbytes)
+    return bucket_rows(("timestamp", "value", "count"), question, timeline, numbers, columns, timeline.nbytes)
 
 
 def moving_average(
@@ -320,11 +268,11 @@ def moving_average(
 
     Errors as for `statistics`. O(buckets), whatever the window's size.
     """
-    question = _Question(axis, key, bucket, start, end, fill, now)
-    timeline, numbers = _timeline(question, Aggregate.AVG, window=window_size)
+    question = Question(axis, key, bucket, start, end, fill, now)
+    timeline, numbers = _read(question, Aggregate.AVG, window=window_size)
     averages = timeline.moving_average(window_size, min_periods or window_size)
     nbytes = timeline.nbytes + timeline.windows_nbytes(window_size)
-    return _rows(("timestamp", "value"), question, timeline, numbers, lambda a, b: (averages(a, b),), nbytes)
+    return bucket_rows(("timestamp", "value"), question, timeline, numbers, lambda a, b: (averages(a, b),), nbytes)
 
 
 def drawing(
@@ -351,99 +299,16 @@ def drawing(
     width, too_many = bucket_widths.suitable(low, high, bucket, unit=MICROSECONDS)
     # An older datapoint that has come since then must not make the answer longer than the width allows.
     first_bucket = summary.first // (width * MICROSECONDS) * width * MICROSECONDS
-    question = _Question(axis, key, width, max(start or 0, first_bucket), end, Fill.NULL, now)
-    timeline, numbers = _timeline(question, Aggregate.AVG, window=window_size)
+    question = Question(axis, key, width, max(start or 0, first_bucket), end, Fill.NULL, now)
+    timeline, numbers = _read(question, Aggregate.AVG, window=window_size)
     averages, counts = timeline.values(numbers.start, numbers.stop)
     moving_averages = timeline.moving_average(window_size, window_size)(numbers.start, numbers.stop)
     starts = np.arange(numbers.start, numbers.stop) * width
     return Drawing(width, too_many, starts, averages, counts, moving_averages, first=summary.first, last=summary.last)
 
 
-def _rows(
-    names: tuple[str, ...],
-    question: _Question,
-    timeline: Timeline,
-    numbers: range,
-    columns: Callable[[int, int], tuple[Column, ...]],
-    nbytes: int,
-) -> BucketRows:
-    """Lay out the rows of an answer; where empty buckets are left out, only the others are rows."""
-    if question.fill is not Fill.NONE:
-        return BucketRows(names, numbers, question.bucket, columns, numbers.start, nbytes)
-    first, last = timeline.rank(numbers.start), timeline.rank(numbers.stop)
-    _refuse_too_many(last - first)
-    return BucketRows(names, timeline.numbers[first:last], question.bucket, columns, first, nbytes)
-
-
-def _timeline(question: _Question, aggregate: Aggregate, *, window: int) -> tuple[Timeline, range]:
-    """Read what the asked buckets and the windows that end in them depend on; return it and their numbers."""
-    while True:
-        try:
-            return _read_timeline(question, aggregate, window)
-        except ViewChangedError:
-            # Something was deleted, or grew into the past, between two looks at a shared storage.
-            continue
-
-
-def _read_timeline(question: _Question, aggregate: Aggregate, window: int) -> tuple[Timeline, range]:
-    width = question.bucket * MICROSECONDS
-    from_sums = aggregate in FROM_SUMS and width % QUARTER_HOUR == 0
-    ahead = _expected(question, window, width) if from_sums else None
+def _read(question: Question, aggregate: Aggregate, *, window: int) -> tuple[Timeline, range]:
     try:
-        with store.view(question.axis, question.key, oldest=oldest_kept(question.now), ahead=ahead) as view:
-            first = view.first // width
-            last = max(view.last, question.now) // width
-            asked = _asked(question, first, last, width)
-            if question.fill is not Fill.NONE:
-                _refuse_too_many(len(asked))
-            start, stop = _needed(question, asked, view, window, width)
-            copied = view.sums(start, stop) if from_sums else view.points(start, stop)
+        return questions.read(store, question, aggregate, window=window, oldest=oldest_kept(question.now))
     except KeyError:
         raise _unknown(question.axis, question.key) from None
-    if isinstance(copied, BucketSums):
-        buckets = aggregate_sums(copied, width // QUARTER_HOUR, aggregate)
-    else:
-        buckets = aggregate_points(*copied, width, aggregate)
-    return Timeline(buckets, first, question.fill), asked
-
-
-def _asked(question: _Question, first: int, last: int, width: int) -> range:
-    """Return the numbers of the buckets asked for: those of first to last that start and end choose."""
-    start, end = question.start, question.end
-    low = first if start is None else max(first, start // width)
-    high = last + 1 if end is None else min(last + 1, -(-end // width))
-    if low >= high or (start is not None and start == end):
-        return range(first, first)
-    return range(low, high)
-
-
-def _expected(question: _Question, window: int, width: int) -> range:
-    """Return the range of time that `_needed` will most likely tell, before anything is known of the key's points."""
-    start = 0 if question.start is None or window > 1 else question.start // width * width
-    return range(start, NEVER if question.end is None else -(-question.end // width) * width)
-
-
-def _needed(question: _Question, asked: range, view: View, window: int, width: int) -> tuple[int, int]:
-    """Return the range of time that the asked buckets depend on, through windows and through filling."""
-    if not asked:
-        return 0, 0
-    if question.fill is Fill.NONE and window > 1:
-        # Windows then reach back over as many non-empty buckets, wherever these lie.
-        return view.first // width * width, asked.stop * width
-    start, stop = max(asked.start - (window - 1), 0) * width, asked.stop * width
-    if question.fill in (Fill.PREVIOUS, Fill.LINEAR):
-        before = view.before(start)
-        start = start if before is None else before // width * width
-    if question.fill is Fill.LINEAR:
-        after = view.at_or_after(stop)
-        stop = stop if after is None else (after // width + 1) * width
-    return start, stop
-
-
-def _refuse_too_many(buckets: int) -> None:
-    if buckets > MAX_BUCKETS:
-        message = f"would be answered in {buckets:,} buckets; at most {MAX_BUCKETS:,} are."
-        raise InvalidInputError(
-            f"The answer {message} Choose a wider bucket, or a later start.",
-            [FieldError("bucket", f"is too narrow: the range {message}")],
-        )

@@ -9,13 +9,19 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from bandwidth import services
-from tests.test_bandwidth_chart_page import DEVICE, END, address, drawn, entries, wait_until
+from tests.bandwidth_chart import DEVICE, END, add_entries, address, drawn
+from tests.browsing import wait_until
 
 pytestmark = pytest.mark.browser
-__all__ = ["entries"]  # the fixture, which fills the store for each of these tests too
 
 CHART = "Chart.getChart(document.querySelector('canvas'))"
 STAY = "window.stays = true"  # gone after a reload
+
+
+@pytest.fixture(autouse=True)
+def entries() -> None:
+    """Three windows of a minute with data for one device, an odd one out for another."""
+    add_entries()
 
 
 def line_ends(page: Page) -> str:

@@ -3,49 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import APIResponse, Page, expect
 from rest_framework.test import APIClient
 
 from bandwidth import services
+from tests.bandwidth_chart import DEVICE, END, NASTY, add_entries, address, drawn
 from tests.browsing import query_of, wait_until
 
 pytestmark = pytest.mark.browser
-
-END = 1_767_227_400  # 2026-01-01T00:30:00Z
-DEVICE = "router-1"
-NASTY = """<script>alert("x")</script>'s & "q" 🛰️ </title>"""
 
 
 @pytest.fixture(autouse=True)
 def entries() -> None:
     """Three windows of a minute with data for one device, an odd one out for another."""
-    services.store.clear()
-    for age, bytes_ts, bytes_fs in ((0, 10, 1_000), (59, 5, 500), (60, 7, 70), (150, 1, 2)):
-        services.store.add(DEVICE, END - age, bytes_ts, bytes_fs)
-    services.store.add("router-2", END - 30, 99, 98)
-
-
-def address(**parameters: object) -> str:
-    return f"/charts/bandwidth?{urlencode(parameters)}"
-
-
-def drawn(page: Page) -> dict[str, Any]:
-    """Return what Chart.js draws on the page's first canvas."""
-    return page.evaluate(
-        """() => {
-            const chart = Chart.getChart(document.querySelector("canvas"));
-            return {
-                names: chart.data.datasets.map((line) => line.label),
-                lines: chart.data.datasets.map((line) => line.data),
-                labels: chart.data.labels,
-                ticks: chart.scales.x.ticks.map((tick) => tick.label),
-            };
-        }"""
-    )
+    add_entries()
 
 
 def test_draws_bytes_per_window_in_two_lines(page: Page) -> None:

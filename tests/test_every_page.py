@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-from typing import Any
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 from rest_framework.test import APIClient
 
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
-from tests.test_bandwidth_chart_page import NASTY
+from tests.accessibility import LOOKS, findings
+from tests.bandwidth_chart import NASTY
 from timeseries_project.core import clock
-from timeseries_project.tests.test_http_conventions import POLICY
+from timeseries_project.tests.headers import POLICY
 from transactions import services as transactions
 
 pytestmark = pytest.mark.browser
@@ -30,9 +27,6 @@ OURS = [
     "/charts/transactions",
 ]
 FRAMEWORKS = ["/datapoints", "/api/docs/"]
-WIDTHS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}
-SCHEMES = ["light", "dark"]
-LOOKS = [{"viewport": size, "color_scheme": scheme} for size, scheme in itertools.product(WIDTHS.values(), SCHEMES)]
 
 
 @pytest.fixture(params=["empty", "filled"])
@@ -47,18 +41,8 @@ def stores(request: pytest.FixtureRequest) -> None:
     transactions.transaction_record(amount=1e150, timestamp=now // 1_000, now=now // 1_000)
 
 
-def findings(page: Page) -> list[tuple[str, list[str]]]:
-    """Return what axe finds serious or critical: the rule, and the elements that break it."""
-    violations: list[dict[str, Any]] = Axe().run(page).response["violations"]
-    return [
-        (violation["id"], [node["html"] for node in violation["nodes"]])
-        for violation in violations
-        if violation["impact"] in ("serious", "critical")
-    ]
-
-
 @pytest.mark.usefixtures("stores")
-@pytest.mark.parametrize("context_options", LOOKS, ids=[f"{w}-{s}" for w in WIDTHS for s in SCHEMES])
+@pytest.mark.parametrize("context_options", LOOKS)
 @pytest.mark.parametrize("path", OURS)
 def test_our_pages_are_accessible_and_fit(page: Page, path: str, refusals: list[int]) -> None:
     response = page.goto(path)

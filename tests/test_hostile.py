@@ -19,9 +19,9 @@ from datapoints import services
 from tests.hostile.bodies import BODIES, Body
 from tests.hostile.framing import FRAMED, NO_HTTP
 from tests.hostile.requests import REQUESTS, Request
-from tests.test_server import Served
+from tests.served import Served
+from timeseries_project.tests.environs import environ_of
 from timeseries_project.tests.problems import PROBLEM, members
-from timeseries_project.tests.test_wsgi import environ_of
 from timeseries_project.wsgi import application
 
 #: Words of Python's and the framework's that no answer may hold.

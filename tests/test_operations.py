@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.test_server import LINE, Served, post
+from tests.served import LINE, Served, post
 from timeseries_project.tests.exposition import Samples
 
 LABELS = {"method": "GET", "route": "/healthz", "status": 200}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, Request, Response, expect
 
-from tests.test_server import Served
+from tests.served import Served
 
 pytestmark = pytest.mark.browser
 

@@ -10,10 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.test_server import ROOT, Served
+from tests.served import Served
+from timeseries_project.tests.drawn import THOROUGH
+from timeseries_project.tests.processes import ROOT
 
+#: How many requests are drawn for each operation, and how many walks along the links.
+EXAMPLES = 12 if THOROUGH else 3
 #: The same requests each time; `--seed` and `--max-time` on the command line draw others.
-ARGUMENTS = ("--checks=all", "--seed=1", "--max-examples=12", "--generation-database=none", "--no-color")
+ARGUMENTS = ("--checks=all", "--seed=1", f"--max-examples={EXAMPLES}", "--generation-database=none", "--no-color")
 
 
 def test_no_request_finds_the_service_other_than_its_schema_says() -> None:

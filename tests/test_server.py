@@ -3,95 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from http.client import HTTPConnection, HTTPResponse
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.served import LIMIT, LINE, Served, post
 from timeseries_project.serve import STOP_SECONDS
-from timeseries_project.tests.test_http_conventions import POLICY
+from timeseries_project.tests.headers import POLICY
 
-ROOT = Path(__file__).resolve().parents[1]
-LINE = '{"timestamp":%d,"value":1,"device":"%s","user":"u"}\n'
-LIMIT = 100_000
 #: The head of a request in chunks, which follow.
 CHUNKED = b"%b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-class Served:
-    """A running server."""
-
-    command: tuple[str, ...] = ("-m", "timeseries_project.serve")
-    #: Whether it leaves its children behind, and so must be stopped as a group.
-    forks = False
-
-    def __init__(self, **environment: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        self.process = subprocess.Popen(
-            [sys.executable, *(word.format(port=self.port) for word in self.command)],
-            cwd=ROOT,
-            env=os.environ | {"PORT": str(self.port), "MAX_BODY_BYTES": str(LIMIT)} | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            process_group=0 if self.forks else None,
-        )
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
-
-    def wait(self) -> None:
-        """Wait until it answers."""
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                assert self.request("GET", "/healthz")[0] == 200
-                return
-            except OSError:
-                assert time.monotonic() < deadline, "the server does not answer"
-                assert self.process.poll() is None, self.process.communicate()
-
-    def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, HTTPResponse, bytes]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, sent, encode_chunked=sent.get("Transfer-Encoding") == "chunked")
-        response = connection.getresponse()
-        content = response.read()
-        connection.close()
-        return response.status, response, content
-
-    def raw(self, text: bytes) -> bytes:
-        """Send bytes, and return all that is answered until the server closes, which it may before it read all."""
-        answer = b""
-        with self.connect() as stream, suppress(ConnectionError):
-            stream.sendall(text)
-            while part := stream.recv(65_536):
-                answer += part
-        return answer
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=30)
-        return self.process.returncode
-
-
-def post(media_type: str, length: int) -> bytes:
-    """Return the head of a request that announces a body."""
-    return (
-        f"POST /datapoints HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\n"
-        f"Content-Length: {length}\r\n\r\n"
-    ).encode()
 
 
 @pytest.fixture(scope="module")

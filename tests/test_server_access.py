@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_server import LINE, Served
+from tests.served import LINE, Served
 from timeseries_project.tests.processes import run
 
 TOKEN = "a-secret-of-some-length"

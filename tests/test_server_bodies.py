@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 import shutil
 import socket
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from tests.test_server import LIMIT, LINE, Served, post
+from tests.served import LIMIT, LINE, Served, memory, post
 
 TOKEN = {"Authorization": "Bearer secret-1"}
 LARGE = 8_000_000
@@ -28,19 +27,6 @@ def server() -> Iterator[Served]:
     served.wait()
     yield served
     assert served.stop() == 0
-
-
-def memory(served: Served) -> int:
-    """Return what the server's processes hold, in bytes."""
-    total = 0
-    for process in (served.process.pid, *children(served.process.pid)):
-        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
-        total += int(found[1]) * 1024 if found else 0
-    return total
-
-
-def children(process: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def answered(stream: socket.socket) -> bytes:

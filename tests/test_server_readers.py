@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_server import LINE, Served
-from tests.test_server_bodies import children, memory
+from tests.served import LINE, Served, children, memory
 
 SCRIPT = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
 LONG = "/statistics/devices/long/avg"

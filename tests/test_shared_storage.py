@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.test_server import ROOT, Served
+from tests.served import Served
+from timeseries_project.tests.processes import ROOT
 from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
 
 TIMEOUT = 1

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from timeseries_project.tests.drawn import THOROUGH
+from timeseries_project.tests.processes import ROOT
 
 
 def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -124,46 +125,52 @@ def test_the_sample_listing_is_loaded() -> None:
     assert int(shell("from bandwidth import services; print(len(services.devices_list()))")) >= 3
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("DJANGO_DEBUG", "maybe"),
-        ("DJANGO_ALLOWED_HOSTS", "https://example.org"),
-        ("DJANGO_ALLOWED_HOSTS", "example.org:8000"),
-        ("CLOCK_SKEW_SECONDS", "-1"),
-        ("CLOCK_SKEW_SECONDS", "301"),
-        ("CLOCK_SKEW_SECONDS", "1.5"),
-        ("CLOCK_SKEW_SECONDS", "٣"),
-        ("MAX_BODY_BYTES", "0"),
-        ("MAX_BODY_BYTES", "1e6"),
-        ("MAX_BODY_BYTES", "9" * 5_000),
-        ("LOG_FORMAT", "xml"),
-        ("LOG_REQUESTS", "some"),
-        ("API_TOKENS", ","),
-        ("API_TOKENS", "a b"),
-        ("API_TOKENS_FOR_READS", "true"),
-        ("RATE_LIMIT", "1000"),
-        ("RATE_LIMIT", "0/min"),
-        ("RATE_LIMIT", "5/week"),
-        ("TRUSTED_PROXIES", "11"),
-        ("HSTS_SECONDS", "1y"),
-        ("BODY_TIMEOUT_SECONDS", "0"),
-        ("SIGN_IN_HOURS", "0"),
-        ("SIGN_IN_HOURS", "8761"),
-        ("SEND_TIMEOUT_SECONDS", "3601"),
-        ("MAX_DATAPOINTS", "0"),
-        ("MAX_SERIES", "a million"),
-        ("MAX_BANDWIDTH_ENTRIES", "-1"),
-        ("RETENTION", "30"),
-        ("RETENTION", "0s"),
-        ("RETENTION", "1.5h"),
-        ("RETENTION", "30d 12h"),
-        ("RETENTION", "99999999999d"),
-        ("BANDWIDTHS_FILE", "absent.py"),
-        ("BANDWIDTHS_FILE", "README.md"),
-    ],
-)
-@pytest.mark.parametrize("arguments", [("check",), ("runserver", "0"), ("runserver", "--noreload", "0")])
+BAD_SETTINGS = [
+    ("DJANGO_DEBUG", "maybe"),
+    ("DJANGO_ALLOWED_HOSTS", "https://example.org"),
+    ("DJANGO_ALLOWED_HOSTS", "example.org:8000"),
+    ("CLOCK_SKEW_SECONDS", "-1"),
+    ("CLOCK_SKEW_SECONDS", "301"),
+    ("CLOCK_SKEW_SECONDS", "1.5"),
+    ("CLOCK_SKEW_SECONDS", "٣"),
+    ("MAX_BODY_BYTES", "0"),
+    ("MAX_BODY_BYTES", "1e6"),
+    ("MAX_BODY_BYTES", "9" * 5_000),
+    ("LOG_FORMAT", "xml"),
+    ("LOG_REQUESTS", "some"),
+    ("API_TOKENS", ","),
+    ("API_TOKENS", "a b"),
+    ("API_TOKENS_FOR_READS", "true"),
+    ("RATE_LIMIT", "1000"),
+    ("RATE_LIMIT", "0/min"),
+    ("RATE_LIMIT", "5/week"),
+    ("TRUSTED_PROXIES", "11"),
+    ("HSTS_SECONDS", "1y"),
+    ("BODY_TIMEOUT_SECONDS", "0"),
+    ("SIGN_IN_HOURS", "0"),
+    ("SIGN_IN_HOURS", "8761"),
+    ("SEND_TIMEOUT_SECONDS", "3601"),
+    ("MAX_DATAPOINTS", "0"),
+    ("MAX_SERIES", "a million"),
+    ("MAX_BANDWIDTH_ENTRIES", "-1"),
+    ("RETENTION", "30"),
+    ("RETENTION", "0s"),
+    ("RETENTION", "1.5h"),
+    ("RETENTION", "30d 12h"),
+    ("RETENTION", "99999999999d"),
+    ("BANDWIDTHS_FILE", "absent.py"),
+    ("BANDWIDTHS_FILE", "README.md"),
+]
+COMMANDS = [("check",), ("runserver", "0"), ("runserver", "--noreload", "0")]
+#: The short form of the suite gives each bad setting to one of the commands, in turn; the thorough one to all.
+STARTS = [
+    (command, *setting)
+    for place, setting in enumerate(BAD_SETTINGS)
+    for command in (COMMANDS if THOROUGH else [COMMANDS[place % len(COMMANDS)]])
+]
+
+
+@pytest.mark.parametrize(("arguments", "name", "value"), STARTS)
 def test_a_bad_setting_stops_the_start_with_one_line(arguments: tuple[str, ...], name: str, value: str) -> None:
     done = manage(*arguments, **{name: value})
     assert done.returncode == 1
@@ -187,10 +194,10 @@ def test_a_listing_beyond_a_limit_stops_the_start_with_one_line(setting: str) ->
 def test_the_suite_runs_as_djangos_own_test_command(tmp_path: Path) -> None:
     (tmp_path / "test_passes.py").write_text("def test_passes():\n    assert True\n")
     (tmp_path / "test_fails.py").write_text("def test_fails():\n    assert False\n")
-    passing = manage("test", str(tmp_path / "test_passes.py"))
+    passing = manage("test", str(tmp_path / "test_passes.py"), "--parallel", "0")
     assert passing.returncode == 0, passing.stdout
     assert "1 passed" in passing.stdout
-    assert manage("test", str(tmp_path)).returncode == 1
+    assert manage("test", str(tmp_path), "--parallel", "0").returncode == 1
 
 
 def test_the_first_requests_may_come_all_at_once() -> None:

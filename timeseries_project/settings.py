@@ -72,7 +72,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "timeseries_project.urls"
 WSGI_APPLICATION = "timeseries_project.wsgi.application"
 DATABASES: dict[str, object] = {}
-TEST_RUNNER = "timeseries_project.management.test_runner.PytestRunner"
+TEST_RUNNER = "timeseries_project.management.pytest_runner.PytestRunner"
 
 TEMPLATES = [
     {

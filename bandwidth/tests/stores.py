@@ -51,6 +51,15 @@ def clients(storage: Storage) -> list[Redis]:
     return [Redis(address.host, address.port) for address in storage.location.addresses]
 
 
+def contents(store: RedisStore) -> dict[bytes, bytes | None]:
+    """Return all that is stored, under any name."""
+    found = {}
+    for client in clients(store._storage):
+        found |= {key: client.dump(key) for key in client.scan_iter()}
+        client.close()
+    return found
+
+
 def check(store: AnyStore) -> None:
     """Assert the invariants of the structure. O(n) for all instants."""
     if isinstance(store, BandwidthStore):

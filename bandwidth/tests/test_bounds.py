@@ -10,8 +10,9 @@ from bandwidth.interface import FullError
 from bandwidth.memory import busiest
 from bandwidth.memory import store as windows_module
 from bandwidth.memory.store import BandwidthStore
+from bandwidth.tests.oracle import LARGEST, Entry, scan, summaries
 from bandwidth.tests.stores import NewStore, check
-from bandwidth.tests.test_windows import LARGEST, Entry, examples, scan, summaries
+from timeseries_project.tests.drawn import lives
 
 devices = st.sampled_from(["a", "b", "é", "Z"])
 ages = st.integers(-5, 30)
@@ -123,7 +124,9 @@ class BoundsMachine(RuleBasedStateMachine):
 
 @pytest.mark.storages("redis", "cluster")
 def test_bounds(new_store: NewStore, storage_kind: str) -> None:
-    run_state_machine_as_test(lambda: BoundsMachine(new_store), settings=examples(storage_kind, 150))
+    run_state_machine_as_test(
+        lambda: BoundsMachine(new_store), settings=lives(150 if storage_kind == "memory" else 15, steps=30)
+    )
 
 
 def test_a_deleted_device_leaves_no_trace() -> None:

@@ -13,7 +13,7 @@ from bandwidth.memory.store import BandwidthStore
 from bandwidth.redis import store as redis_store
 from bandwidth.redis.layout import DEVICE_COST, ROW_SIZE, row_of
 from bandwidth.redis.store import RedisStore
-from bandwidth.tests.stores import as_another_process, check, clients, new_in
+from bandwidth.tests.stores import as_another_process, check, clients, contents, new_in
 from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.errors import StorageUnavailableError
 from timeseries_project.storage.location import parse_location
@@ -35,15 +35,6 @@ def store(request: pytest.FixtureRequest) -> Iterator[RedisStore]:
     assert isinstance(store, RedisStore)
     yield store
     store.clear()
-
-
-def contents(store: RedisStore) -> dict[bytes, bytes | None]:
-    """Return all that is stored, under any name."""
-    found = {}
-    for client in clients(store._storage):
-        found |= {key: client.dump(key) for key in client.scan_iter()}
-        client.close()
-    return found
 
 
 def node_of(store: RedisStore, key: bytes) -> Redis:

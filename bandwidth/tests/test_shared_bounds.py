@@ -10,8 +10,7 @@ from bandwidth.interface import FullError
 from bandwidth.memory.store import BandwidthStore
 from bandwidth.redis import store as redis_store
 from bandwidth.redis.store import RedisStore
-from bandwidth.tests.stores import as_another_process, check
-from bandwidth.tests.test_redis_store import contents
+from bandwidth.tests.stores import as_another_process, check, contents
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.errors import StorageFullError
 from timeseries_project.storage.location import parse_location

@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -17,28 +17,20 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bandwidth.interface import DeviceSummary, Window
+from bandwidth.interface import Window
 from bandwidth.memory import busiest
 from bandwidth.memory import store as windows_module
 from bandwidth.memory.store import BandwidthStore
+from bandwidth.tests.oracle import LARGEST, Entry, scan, summaries
 from bandwidth.tests.stores import AnyStore, NewStore, check
-
-LARGEST = 2**53 - 1
+from timeseries_project.tests.drawn import drawn, lives
 
 pytestmark = pytest.mark.storages("redis", "cluster")
-
-Entry = tuple[str, int, int, int]  # device, timestamp, bytes to and from the server
 
 devices = st.sampled_from(["a", "b", "é", "Z", "😀"])
 instants = st.integers(0, 30) | st.integers(0, 2000) | st.integers(0, LARGEST)
 sizes = st.integers(0, 100) | st.integers(0, LARGEST) | st.just(LARGEST)
 entries = st.tuples(devices, instants, sizes, sizes)
-
-
-def examples(storage_kind: str, number: int) -> settings:
-    """Return how often a property is tried: what takes a round trip is slower than what takes none."""
-    number = number if storage_kind == "memory" else number // 10
-    return settings(max_examples=number, stateful_step_count=30, deadline=None)
 
 
 def store_of(new_store: NewStore, *given_entries: Entry) -> AnyStore:
@@ -50,25 +42,6 @@ def store_of(new_store: NewStore, *given_entries: Entry) -> AnyStore:
 
 def add_batch(store: AnyStore, batch: list[Entry]) -> None:
     store.add_batch(*([entry[i] for entry in batch] for i in range(4)))
-
-
-def scan(stored: list[Entry], device: str, end: int, length: int, count: int) -> list[Window]:
-    """The definition, entry by entry."""
-    answer = []
-    for border in (end - length * k for k in reversed(range(count))):
-        inside = [e for e in stored if e[0] == device and border - length < e[1] <= border]
-        answer.append(Window(border, len(inside), sum(e[2] for e in inside), sum(e[3] for e in inside)))
-    return answer
-
-
-def summaries(stored: list[Entry]) -> list[DeviceSummary]:
-    answer = []
-    for device in sorted({e[0] for e in stored}):
-        own = [e for e in stored if e[0] == device]
-        times = [e[1] for e in own]
-        totals = sum(e[2] for e in own), sum(e[3] for e in own)
-        answer.append(DeviceSummary(device, len(own), min(times), max(times), *totals))
-    return answer
 
 
 class StoreAgainstScan(RuleBasedStateMachine):
@@ -153,11 +126,13 @@ class StoreAgainstScan(RuleBasedStateMachine):
 
 
 def test_a_store_against_a_scan(new_store: NewStore, storage_kind: str) -> None:
-    run_state_machine_as_test(lambda: StoreAgainstScan(new_store), settings=examples(storage_kind, 100))
+    run_state_machine_as_test(
+        lambda: StoreAgainstScan(new_store), settings=lives(100 if storage_kind == "memory" else 10, steps=30)
+    )
 
 
 def test_order_and_portions_make_no_difference(new_store: NewStore, storage_kind: str) -> None:
-    @examples(storage_kind, 100)
+    @drawn(100 if storage_kind == "memory" else 10)
     @given(stored=st.lists(entries, max_size=60), data=st.data())
     def try_it(stored: list[Entry], data: st.DataObject) -> None:
         store, rest = new_store(), data.draw(st.permutations(stored))

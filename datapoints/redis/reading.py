@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from datapoints.interface import QUARTER_HOUR, BucketSums, Point, ViewChangedError
+from datapoints.interface import QUARTER_HOUR, BucketSums, KeySummary, Point, ViewChangedError
 from datapoints.redis.layout import Chunk, Figures, Layout, Series
 from timeseries_project.core.summation import Floats, Integers
 
@@ -188,3 +188,11 @@ def _start_of(series: Series, start: int, after: tuple[int, str, str] | None) ->
     if after is None or after[0] < start:
         return start
     return after[0] + 1 if (series.device, series.user) <= after[1:] else after[0]
+
+
+def summary_of(key: str, series: Sequence[Series]) -> KeySummary:
+    """Return the summary of a device or user from all of its series, at least one. O(series)."""
+    figures = [one.figures for one in series]
+    return KeySummary(
+        key, sum(one.points for one in figures), min(one.first for one in figures), max(one.last for one in figures)
+    )

@@ -27,7 +27,7 @@ from datapoints.redis.batches import Batch, Group, Part
 from datapoints.redis.capacity import Held, Room
 from datapoints.redis.layout import KEYS_AT_ONCE, Layout, Series
 from datapoints.redis.library import LIBRARY
-from datapoints.redis.reading import RedisView, read_page
+from datapoints.redis.reading import RedisView, read_page, summary_of
 from timeseries_project.core.arrays import Keys, gathered, matching
 from timeseries_project.core.key_order import in_order
 from timeseries_project.core.summation import Floats, Integers
@@ -363,14 +363,14 @@ class RedisStore:
         for begin in range(0, len(names), size):
             some = names[begin : begin + size]
             members = self._layout.members(axis, some)
-            summaries = [_summary(name, series) for name, series in zip(some, members, strict=True) if series]
+            summaries = [summary_of(name, series) for name, series in zip(some, members, strict=True) if series]
             if summaries:
                 yield summaries
 
     def key(self, axis: Axis, key: str, *, oldest: int = 0) -> KeySummary:
         """Return the summary of one device or user; KeyError if it has no points. O(its series)."""
         with self.view(axis, key, oldest=oldest) as view:
-            return _summary(key, view.series)
+            return summary_of(key, view.series)
 
     def totals(self, *, oldest: int = 0) -> Totals:
         """Return how much is stored. O(1).
@@ -417,10 +417,3 @@ class RedisStore:
         names = self._layout.names("device")
         portions = (names[begin : begin + KEYS_AT_ONCE] for begin in range(0, len(names), KEYS_AT_ONCE))
         return [one for some in portions for series in self._layout.members("device", some) for one in series]
-
-
-def _summary(key: str, series: Sequence[Series]) -> KeySummary:
-    figures = [one.figures for one in series]
-    return KeySummary(
-        key, sum(one.points for one in figures), min(one.first for one in figures), max(one.last for one in figures)
-    )

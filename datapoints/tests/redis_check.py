@@ -34,6 +34,11 @@ def clients(storage: Storage) -> list[Redis]:
     return [Redis(host=address.host, port=address.port) for address in storage.location.addresses]
 
 
+def dumps(storage: Storage) -> dict[bytes, bytes]:
+    """Return all keys, each as a string that tells any change."""
+    return {key: client.dump(key) for client in clients(storage) for key in client.scan_iter()}
+
+
 def contents(storage: Storage) -> dict[bytes, Any]:
     """Return all keys with what they hold."""
     found: dict[bytes, Any] = {}

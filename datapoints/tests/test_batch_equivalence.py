@@ -8,11 +8,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from datapoints import services
+from timeseries_project.tests.drawn import drawn
 
 pytestmark = pytest.mark.usefixtures("now")
 
@@ -39,7 +40,7 @@ items = st.fixed_dictionaries(
     optional={"value": numbers | st.sampled_from(['"1"', "true", "null"]), "extra": numbers},
 )
 
-DRAWN = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+DRAWN = drawn(300)
 
 
 def spell(item: dict[str, str]) -> str:

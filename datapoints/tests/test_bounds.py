@@ -6,7 +6,6 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -15,7 +14,8 @@ from datapoints.memory import series as series_module
 from datapoints.memory import store as store_module
 from datapoints.memory.store import SeriesStore
 from datapoints.redis import batches as redis_batches
-from datapoints.tests.test_store import Key, add_batch, keys
+from datapoints.tests.points import Key, add_batch, keys
+from timeseries_project.tests.drawn import lives
 
 times = st.integers(0, 160).map(lambda n: n * QUARTER_HOUR // 4) | st.integers(0, 40 * QUARTER_HOUR)
 points = st.tuples(times, st.floats(-1e6, 1e6), keys, keys)
@@ -170,7 +170,7 @@ def test_the_store_answers_as_if_old_points_had_never_been(
 ) -> None:
     run_state_machine_as_test(
         lambda: BoundsMachine(new_store, check),
-        settings=settings(max_examples=120 if storage_kind == "memory" else 30, stateful_step_count=30, deadline=None),
+        settings=lives(120 if storage_kind == "memory" else 30, steps=30),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from datapoints import services
@@ -17,11 +17,11 @@ from datapoints.memory import store as store_module
 from datapoints.memory.series import SeriesPool
 from datapoints.memory.store import SeriesStore
 from datapoints.statistics import Aggregate, Fill, aggregate_points
-from datapoints.tests.test_store import add_batch
+from datapoints.tests.points import Key, add_batch
 from timeseries_project.core import clock, offload
+from timeseries_project.tests.drawn import drawn
 
 SERIES = 5_000
-Key = tuple[int, str, str]
 
 
 def small_portions(patch: pytest.MonkeyPatch, at_once: int = 3, points: int = 8) -> None:
@@ -64,7 +64,7 @@ many_points = st.dictionaries(
 )
 
 
-@settings(max_examples=300)
+@drawn(300)
 @given(
     points=many_points,
     device=st.none() | st.sampled_from("abz"),
@@ -210,7 +210,7 @@ class TestCost:
             offload.inline(view.points, 0, 2**50)
 
 
-@settings(max_examples=150)
+@drawn(150)
 @given(points=many_points.filter(bool), start=times, stop=times, at_once=st.integers(1, 4))
 def test_many_series_are_answered_as_few_are(points: dict[Key, float], start: int, stop: int, at_once: int) -> None:
     """To the last bit: whatever order they are read in, ties are broken by the other key."""

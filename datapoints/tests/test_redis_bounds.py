@@ -9,8 +9,8 @@ import pytest
 
 from datapoints.interface import QUARTER_HOUR, DuplicatePointsError, FullError
 from datapoints.redis.store import RedisStore
-from datapoints.tests.redis_check import check, clients
-from datapoints.tests.test_redis_store import add, another, dumps, spread
+from datapoints.tests.points import add, another, spread
+from datapoints.tests.redis_check import check, clients, dumps
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.errors import StorageFullError
 from timeseries_project.storage.location import parse_location

@@ -17,7 +17,8 @@ from datapoints.redis import layout as redis_layout
 from datapoints.redis.batches import POINTS_AT_ONCE
 from datapoints.redis.layout import KEYS_AT_ONCE
 from datapoints.redis.store import RedisStore
-from datapoints.tests.redis_check import check, clients, contents
+from datapoints.tests.points import add, another, spread
+from datapoints.tests.redis_check import check, clients, contents, dumps
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.errors import StorageUnavailableError
 from timeseries_project.storage.location import parse_location
@@ -55,26 +56,6 @@ def storage(request: pytest.FixtureRequest) -> Storage:
 @pytest.fixture
 def store(storage: Storage) -> RedisStore:
     return RedisStore(storage)
-
-
-def another(storage: Storage) -> RedisStore:
-    """A store of the same data, as another process has it."""
-    return RedisStore(Storage(storage.location, timeout=SECONDS))
-
-
-def add(store: RedisStore, times: list[int], devices: list[str], users: list[str], *, skip: bool = False) -> int:
-    """Add points whose values are their times."""
-    column = np.array(times, dtype=np.int64)
-    return store.add_batch(column, column.astype(np.float64), devices, users, skip_duplicates=skip)
-
-
-def spread(points: int, devices: int) -> tuple[list[int], list[str], list[str]]:
-    """Return points over so many devices of one user."""
-    return [7 * i for i in range(points)], [f"d{i % devices}" for i in range(points)], ["u"] * points
-
-
-def dumps(storage: Storage) -> dict[bytes, bytes]:
-    return {key: client.dump(key) for client in clients(storage) for key in client.scan_iter()}
 
 
 @pytest.mark.parametrize("points", [100, POINTS_AT_ONCE + 100])

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
@@ -20,6 +20,7 @@ from datapoints.interface import QUARTER_HOUR
 from datapoints.statistics import Aggregate, Fill
 from datapoints.tests import oracle
 from timeseries_project.core import clock, timestamps
+from timeseries_project.tests.drawn import drawn
 from timeseries_project.tests.problems import fields, problem
 
 pytestmark = [pytest.mark.usefixtures("now"), pytest.mark.storages("redis", "cluster")]
@@ -223,7 +224,7 @@ class TestRanges:
         start=st.none() | st.integers(-30, 400),
         length=st.none() | st.integers(0, 200),
     )
-    @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @drawn(15, least=4)
     def test_choose_whole_buckets_and_change_no_value(
         self, api: APIClient, query: str, minutes: list[int], start: int | None, length: int | None
     ) -> None:
@@ -361,7 +362,7 @@ class TestLongAnswers:
         assert text.count("&quot;count&quot;") == 1_000
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@drawn(60)
 @given(
     points=st.lists(
         st.tuples(st.integers(0, 40), st.one_of(st.floats(-1e3, 1e3), st.sampled_from([1e16, -1e16, 1e150]))),

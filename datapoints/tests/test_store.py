@@ -10,7 +10,6 @@ from itertools import groupby
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -24,12 +23,11 @@ from datapoints.redis import layout as redis_layout
 from datapoints.redis import reading as redis_reading
 from datapoints.statistics import Aggregate, aggregate_points, aggregate_sums
 from datapoints.tests import oracle
+from datapoints.tests.points import Key, add_batch, keys
+from timeseries_project.tests.drawn import lives
 
 pytestmark = pytest.mark.storages("redis", "cluster")
 
-Key = tuple[int, str, str]
-
-keys = st.sampled_from(["a", "b", "c", "ü", "a "])
 times = st.one_of(
     st.integers(0, 20),
     st.integers(0, 40).map(lambda n: n * QUARTER_HOUR // 4),
@@ -37,17 +35,6 @@ times = st.one_of(
 )
 values = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([1e16, -1e16, 1e150, 0.1, 5e-324]))
 points = st.tuples(times, values, keys, keys)
-
-
-def add_batch(store: Store, batch: list[tuple[int, float, str, str]], *, skip: bool, oldest: int = 0) -> int:
-    return store.add_batch(
-        np.array([p[0] for p in batch], dtype=np.int64),
-        np.array([p[1] for p in batch], dtype=np.float64),
-        [p[2] for p in batch],
-        [p[3] for p in batch],
-        skip_duplicates=skip,
-        oldest=oldest,
-    )
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -207,7 +194,7 @@ def test_the_store_is_a_dictionary_that_keeps_order(
 ) -> None:
     run_state_machine_as_test(
         lambda: StoreMachine(new_store, check),
-        settings=settings(max_examples=150 if storage_kind == "memory" else 40, stateful_step_count=30, deadline=None),
+        settings=lives(150 if storage_kind == "memory" else 40, steps=30),
     )
 
 

@@ -28,6 +28,12 @@ def members(body: dict[str, Any], status: int) -> dict[str, Any]:
     return body
 
 
+def refused(response: Any, *, wrong: bool) -> None:
+    """Assert that an answer is the refusal of a request without a token, or with a wrong one."""
+    problem(response, 401)
+    assert response["WWW-Authenticate"] == 'Bearer realm="timeseries"' + (', error="invalid_token"' if wrong else "")
+
+
 def fields(body: dict[str, Any]) -> list[str]:
     """Return the names of the fields that are wrong."""
     return [error["field"] for error in body["errors"]]

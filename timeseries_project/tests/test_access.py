@@ -13,8 +13,8 @@ from rest_framework.test import APIClient
 
 from datapoints import services as datapoints
 from timeseries_project.api import access, sessions
-from timeseries_project.tests.problems import problem
-from timeseries_project.tests.test_http_conventions import BROWSER
+from timeseries_project.tests.headers import BROWSER, bearer
+from timeseries_project.tests.problems import problem, refused
 
 TOKENS = ("first-token", "aZ0-._~+/==")
 POINT = json.dumps({"timestamp": 1, "value": 1, "device": "d", "user": "u"})
@@ -40,15 +40,6 @@ def reads() -> Iterator[None]:
     """Reading needs a token too."""
     with override_settings(API_TOKENS_FOR_READS=True):
         yield
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
-def refused(response: Any, *, wrong: bool) -> None:
-    problem(response, 401)
-    assert response["WWW-Authenticate"] == 'Bearer realm="timeseries"' + (', error="invalid_token"' if wrong else "")
 
 
 def post(api: APIClient, **headers: str) -> Any:

@@ -18,7 +18,7 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for name in (*APPS, PROJECT)
     for path in sorted((ROOT / name).glob("**/*.py"))
-    if "tests" not in path.parts
+    if not {"tests", "sample"} & set(path.parts)
 }
 #: Rooms that could be lifted into another program.
 PLAIN_ROOMS = (f"{PROJECT}.core.", *(f"{app}.{room}" for app in APPS for room in ("memory.", "redis.", "interface")))
@@ -70,6 +70,12 @@ def test_the_ground_and_the_stores_know_no_framework_and_nothing_that_does(modul
 def test_the_ground_stands_on_nothing_of_ours(module: str) -> None:
     ours = {name for name in imports(module) if name in MODULES}
     assert all(name.startswith(f"{PROJECT}.core") for name in ours)
+
+
+def test_nothing_imports_a_test_module() -> None:
+    """What tests share is in modules that are no tests: whoever moves a test then breaks no other one."""
+    for path in (*ROOT.glob("*/tests/**/*.py"), *ROOT.glob("tests/**/*.py")):
+        assert not [module for module in _imports(path) if module.rpartition(".")[2].startswith("test_")], path
 
 
 @pytest.mark.parametrize("app", APPS)

@@ -13,8 +13,9 @@ from bandwidth.memory.store import BandwidthStore
 from datapoints.interface import AXES, QUARTER_HOUR
 from datapoints.memory import series as series_module
 from datapoints.memory.store import SeriesStore
-from timeseries_project.tests.failures import ROOT, fail_each_step, uncommitted_calls
-from timeseries_project.tests.test_architecture import ENGINES
+from timeseries_project.tests.engines import ENGINES
+from timeseries_project.tests.failures import fail_each_step, uncommitted_calls
+from timeseries_project.tests.processes import ROOT
 from transactions.memory import sliding_window
 from transactions.memory.sliding_window import SlidingWindow
 

@@ -20,9 +20,9 @@ from timeseries_project import wsgi
 from timeseries_project.api import headers, negotiation, sessions, throttling
 from timeseries_project.api.headers import MAX_BLOCK, MAX_PARTS, MAX_VALUE, parse_parameters, split_list
 from timeseries_project.asgi import application as asgi
+from timeseries_project.tests.environs import LINE, call
+from timeseries_project.tests.headers import BROWSER
 from timeseries_project.tests.problems import PROBLEM, members, problem
-from timeseries_project.tests.test_http_conventions import BROWSER
-from timeseries_project.tests.test_wsgi import LINE, call
 
 Answer = tuple[int, dict[bytes, bytes], bytes]
 

@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from datapoints import services as datapoints
 from datapoints import views
+from timeseries_project.tests.headers import BROWSER, POLICY
 from timeseries_project.tests.problems import problem
 
 POINT = {"timestamp": 1, "value": 1, "device": "d", "user": "u"}
@@ -33,12 +34,6 @@ KEYS = [
     "a;b",
     "\\",
 ]
-
-POLICY = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 
 
 def post(api: APIClient, body: bytes, **headers: str) -> Any:

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from timeseries_project.client.item_files import FileError, Item, opened
 from timeseries_project.client.target import targets
+from timeseries_project.tests.drawn import drawn
 
 POINT = '{"timestamp": 1, "value": 1, "device": "d", "user": "u"}'
 ENTRY = '{"timestamp": 1, "bytes_ts": 1, "bytes_fs": 1, "device_id": "d"}'
@@ -27,7 +28,7 @@ def read(path: Path, app: str | None = None) -> list[Item]:
         return list(found.items)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@drawn(100)
 @given(items=objects, indent=st.none() | st.integers(0, 3), escaped=st.booleans(), bom=st.booleans())
 def test_items_of_json_are_found_as_they_are_spelt(
     tmp_path: Path, items: list[dict[str, object]], indent: int | None, escaped: bool, bom: bool

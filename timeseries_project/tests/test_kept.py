@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from timeseries_project.tests.test_http_conventions import BROWSER
-from timeseries_project.tests.test_wsgi import call
+from timeseries_project.tests.environs import call
+from timeseries_project.tests.headers import BROWSER
 
 PATHS = ("/healthz", "/devices", "/datapoints", "/statistics/devices/{0}/avg", "/{0}", "/static/{0}", "/", "/sign-in")
 MARK = "chosen-by-a-stranger"

@@ -14,8 +14,8 @@ from timeseries_project.api import throttling
 from timeseries_project.api.rate_limiter import RateLimiter
 from timeseries_project.core import clock
 from timeseries_project.env import Rate
+from timeseries_project.tests.headers import BROWSER
 from timeseries_project.tests.problems import problem
-from timeseries_project.tests.test_http_conventions import BROWSER
 
 PATHS = ["/devices", "/api/statistics", "/nope", "/", "/charts/bandwidth", "/api/schema/", "/api/docs/"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -13,10 +14,10 @@ from rest_framework.test import APIClient
 
 from timeseries_project.api import access, sessions
 from timeseries_project.core import clock
-from timeseries_project.tests.problems import problem
-from timeseries_project.tests.test_access import POINT, bearer, refused
-from timeseries_project.tests.test_http_conventions import BROWSER
+from timeseries_project.tests.headers import BROWSER, bearer
+from timeseries_project.tests.problems import problem, refused
 
+POINT = json.dumps({"timestamp": 1, "value": 1, "device": "d", "user": "u"})
 FORM = "application/x-www-form-urlencoded"
 FORGED = ".".join(("9" * 12, "a" * 16, "a" * 43))
 HERE = {"Sec-Fetch-Site": "same-origin", "Origin": "http://testserver", "Accept": BROWSER}

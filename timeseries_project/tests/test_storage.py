@@ -232,7 +232,7 @@ class TestPaused:
         self, server: RedisServer, storage: Storage, put: Function
     ) -> None:
         server.pause()
-        assert seconds(lambda: storage.call(Call(put, [b"k"], [b"v" * 2**26]))) < TIMEOUT + 0.5
+        assert seconds(lambda: storage.call(Call(put, [b"k"], [b"v" * 2**24]))) < TIMEOUT + 0.5
         server.resume()
 
 

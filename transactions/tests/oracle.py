@@ -3,9 +3,9 @@
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from timeseries_project.tests.drawn import drawn
 from transactions.interface import Summary, Window
 from transactions.memory.sliding_window import SlidingWindow
 from transactions.redis.window import RedisWindow
@@ -21,7 +21,7 @@ HOUR = 3_600_000
 EMPTY = Summary(0.0, 0.0, 0.0, 0.0, 0)
 
 # Fixtures only make windows here, so that examples may share them.
-often = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+often = drawn(100)
 
 PRECISION = Fraction(1, 2**50)
 # Where the exact average lies between two subnormal doubles, no double is nearer than half their distance.

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import patch
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -18,6 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from timeseries_project.tests.drawn import lives
 from transactions.interface import Summary, Window
 from transactions.memory import sliding_window
 from transactions.memory.sliding_window import SlidingWindow
@@ -126,10 +126,9 @@ class Life(RuleBasedStateMachine):
 
 
 def test_it_is_right_at_all_times(new_window: NewWindow, storage_kind: str) -> None:
-    examples = 150 if storage_kind == "memory" else 30
     run_state_machine_as_test(
         lambda: Life(new_window(length_ms=LENGTH, ahead_ms=AHEAD)),
-        settings=settings(max_examples=examples, stateful_step_count=40, deadline=None),
+        settings=lives(150 if storage_kind == "memory" else 30, steps=40),
     )
 
 

@@ -1,0 +1,30 @@
+"""What bandwidth stores are held against: a scan of a plain list of all entries."""
+
+from __future__ import annotations
+
+from bandwidth.interface import DeviceSummary, Window
+
+#: The largest number of bytes, and of seconds, that an entry may have.
+LARGEST = 2**53 - 1
+
+Entry = tuple[str, int, int, int]  # device, timestamp, bytes to and from the server
+
+
+def scan(stored: list[Entry], device: str, end: int, length: int, count: int) -> list[Window]:
+    """The definition, entry by entry."""
+    answer = []
+    for border in (end - length * k for k in reversed(range(count))):
+        inside = [e for e in stored if e[0] == device and border - length < e[1] <= border]
+        answer.append(Window(border, len(inside), sum(e[2] for e in inside), sum(e[3] for e in inside)))
+    return answer
+
+
+def summaries(stored: list[Entry]) -> list[DeviceSummary]:
+    """Summarise each device, entry by entry."""
+    answer = []
+    for device in sorted({e[0] for e in stored}):
+        own = [e for e in stored if e[0] == device]
+        times = [e[1] for e in own]
+        totals = sum(e[2] for e in own), sum(e[3] for e in own)
+        answer.append(DeviceSummary(device, len(own), min(times), max(times), *totals))
+    return answer

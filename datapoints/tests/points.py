@@ -1,0 +1,42 @@
+"""Points that tests put into stores, and a few names to draw from, so that they meet often."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+
+from datapoints.interface import Store
+from datapoints.redis.store import RedisStore
+from timeseries_project.storage.client import Storage
+
+Key = tuple[int, str, str]  # timestamp, device, user
+
+keys = st.sampled_from(["a", "b", "c", "ü", "a "])
+
+
+def add_batch(store: Store, batch: list[tuple[int, float, str, str]], *, skip: bool, oldest: int = 0) -> int:
+    """Add points as the columns that they are."""
+    return store.add_batch(
+        np.array([p[0] for p in batch], dtype=np.int64),
+        np.array([p[1] for p in batch], dtype=np.float64),
+        [p[2] for p in batch],
+        [p[3] for p in batch],
+        skip_duplicates=skip,
+        oldest=oldest,
+    )
+
+
+def add(store: RedisStore, times: list[int], devices: list[str], users: list[str], *, skip: bool = False) -> int:
+    """Add points whose values are their times."""
+    column = np.array(times, dtype=np.int64)
+    return store.add_batch(column, column.astype(np.float64), devices, users, skip_duplicates=skip)
+
+
+def spread(points: int, devices: int) -> tuple[list[int], list[str], list[str]]:
+    """Return points over so many devices of one user."""
+    return [7 * i for i in range(points)], [f"d{i % devices}" for i in range(points)], ["u"] * points
+
+
+def another(storage: Storage) -> RedisStore:
+    """Return a store of the same data, as another process has it."""
+    return RedisStore(Storage(storage.location, timeout=30))

@@ -1,0 +1,30 @@
+"""What axe finds on a page, and the widths and colour schemes that pages are looked at in."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from timeseries_project.tests.drawn import THOROUGH
+
+WIDTHS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}
+SCHEMES = ["light", "dark"]
+#: The short form of the suite looks at each width and each scheme, the thorough one at each width in each scheme.
+LOOKS = [
+    pytest.param({"viewport": WIDTHS[width], "color_scheme": scheme}, id=f"{width}-{scheme}")
+    for width, scheme in (itertools.product(WIDTHS, SCHEMES) if THOROUGH else zip(WIDTHS, SCHEMES, strict=True))
+]
+
+
+def findings(page: Page) -> list[tuple[str, list[str]]]:
+    """Return what axe finds serious or critical: the rule, and the elements that break it."""
+    violations: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    return [
+        (violation["id"], [node["html"] for node in violation["nodes"]])
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+    ]

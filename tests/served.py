@@ -1,0 +1,101 @@
+"""The production server as `make serve` runs it, for tests: a process of its own, spoken to over sockets."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any
+
+from timeseries_project.tests.processes import ROOT
+
+LINE = '{"timestamp":%d,"value":1,"device":"%s","user":"u"}\n'
+LIMIT = 100_000
+
+
+class Served:
+    """A running server."""
+
+    command: tuple[str, ...] = ("-m", "timeseries_project.serve")
+    #: Whether it leaves its children behind, and so must be stopped as a group.
+    forks = False
+
+    def __init__(self, **environment: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.process = subprocess.Popen(
+            [sys.executable, *(word.format(port=self.port) for word in self.command)],
+            cwd=ROOT,
+            env=os.environ | {"PORT": str(self.port), "MAX_BODY_BYTES": str(LIMIT)} | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0 if self.forks else None,
+        )
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                assert self.request("GET", "/healthz")[0] == 200
+                return
+            except OSError:
+                assert time.monotonic() < deadline, "the server does not answer"
+                assert self.process.poll() is None, self.process.communicate()
+
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, HTTPResponse, bytes]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, sent, encode_chunked=sent.get("Transfer-Encoding") == "chunked")
+        response = connection.getresponse()
+        content = response.read()
+        connection.close()
+        return response.status, response, content
+
+    def raw(self, text: bytes) -> bytes:
+        """Send bytes, and return all that is answered until the server closes, which it may before it read all."""
+        answer = b""
+        with self.connect() as stream, suppress(ConnectionError):
+            stream.sendall(text)
+            while part := stream.recv(65_536):
+                answer += part
+        return answer
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+
+def post(media_type: str, length: int) -> bytes:
+    """Return the head of a request that announces a body."""
+    return (
+        f"POST /datapoints HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\n"
+        f"Content-Length: {length}\r\n\r\n"
+    ).encode()
+
+
+def memory(served: Served) -> int:
+    """Return what the server's processes hold, in bytes."""
+    total = 0
+    for process in (served.process.pid, *children(served.process.pid)):
+        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+        total += int(found[1]) * 1024 if found else 0
+    return total
+
+
+def children(process: int) -> list[int]:
+    """Return the processes that a process started."""
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]

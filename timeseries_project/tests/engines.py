@@ -1,0 +1,34 @@
+"""Which modules are engines: they know no framework, and their writes are made to fail step by step."""
+
+from __future__ import annotations
+
+SHARED = (
+    "timeseries_project/core/arrays.py",
+    "timeseries_project/core/key_order.py",
+    "timeseries_project/core/offload.py",
+    "timeseries_project/core/summation.py",
+)
+ENGINES = (
+    "datapoints/bucket_widths.py",
+    "datapoints/interface.py",
+    "datapoints/memory/free_list.py",
+    "datapoints/memory/plans.py",
+    "datapoints/memory/block_columns.py",
+    "datapoints/memory/sorted_blocks.py",
+    "datapoints/memory/names.py",
+    "datapoints/memory/series.py",
+    "datapoints/memory/first_points.py",
+    "datapoints/memory/series_view.py",
+    "datapoints/memory/key_summaries.py",
+    "datapoints/memory/store.py",
+    "datapoints/statistics.py",
+    "bandwidth/entries.py",
+    "bandwidth/memory/busiest.py",
+    "bandwidth/memory/device_rows.py",
+    "bandwidth/interface.py",
+    "bandwidth/memory/store.py",
+    "transactions/memory/batches.py",
+    "transactions/interface.py",
+    "transactions/memory/sliding_window.py",
+    *SHARED,
+)

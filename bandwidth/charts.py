@@ -54,7 +54,7 @@ def chart(request: HttpRequest) -> HttpResponse:
         else:
             if query["num_windows"] > MANY_WINDOWS:
                 leave_loop()
-            context |= _drawing(services.windows(**query, now=clock.now_s()))
+            context |= _drawing(services.windows_list(**query, now=clock.now_s()))
             context["live"] = REFRESH if query["end_time"] is None else None
     except FaultError as fault:
         context |= problem_shown(request, fault)
@@ -81,13 +81,13 @@ def _chooser(query: dict[str, Any]) -> Context:
     if total > MANY_LISTED:
         leave_loop()
     return {
-        "listed": device_rows(services.devices_list(limit=MAX_LISTED), query),
+        "listed": device_table(services.devices_list(limit=MAX_LISTED), query),
         "total_devices": total,
         "choosing": True,
     }
 
 
-def device_rows(devices: Iterable[DeviceSummary], query: dict[str, Any] | None = None) -> list[dict[str, str]]:
+def device_table(devices: Iterable[DeviceSummary], query: dict[str, Any] | None = None) -> list[dict[str, str]]:
     """Return devices as a table shows them, each with the address of a chart that shows some of its data.
 
     The query is the chart's, by default the one that has no parameters.
@@ -137,7 +137,7 @@ def _drawing(windows: services.Windows) -> Context:
         ],
         "rows": [(utc(window.timestamp), window.bytes_ts, window.bytes_fs) for window in data],
         "empty": not any(window.entries for window in data),
-        "latest": _url(device, services.device_last(device), length, count),
+        "latest": _url(device, services.device_last(device_uuid=device), length, count),
         "previous": _url(device, end - span, length, count) if end >= span else None,
         "next": _url(device, end + span, length, count) if end + span <= MAX_SAFE_INTEGER else None,
         "now": _url(device, None, length, count),
@@ -180,10 +180,10 @@ def exact(number: int) -> str:
 
 def card(request: HttpRequest, now: int) -> Card:
     """Return what the dashboard shows of the busiest devices."""
-    totals = services.totals()
+    totals = services.overview_get()
     context = {
         "figures": [figure("Devices", totals.devices), figure("Entries", totals.entries)],
-        "busiest": device_rows(totals.busiest),
+        "busiest": device_table(totals.busiest),
         "command": None if totals.devices else command(request, "bandwidth"),
     }
     busiest = [(device.device_id, device.bytes_ts, device.bytes_fs) for device in totals.busiest]

@@ -17,7 +17,7 @@ from timeseries_project.core.summation import Integers
 
 Rows = NDArray[Any]  # shape (n, 3): entries, bytes_ts, bytes_fs; int64, or Python integers when huge
 
-LARGEST = 2**53 - 1  # of a timestamp and of the bytes of one entry: what every JSON reader holds exactly
+MAX_WHOLE = 2**53 - 1  # of a timestamp and of the bytes of one entry: what every JSON reader holds exactly
 LONGEST_WINDOW = 2**31 - 1
 MOST_WINDOWS = 10_000
 INT64_SAFE = 2**62  # half the range, so that an estimate in doubles can tell whether sums fit
@@ -88,10 +88,10 @@ def whole(name: str, value: int, least: int, most: int) -> int:
 
 
 def column(name: str, values: Sequence[int] | Integers) -> Integers:
-    """Return the values as a column of integers from 0 to LARGEST, or raise TypeError or ValueError."""
+    """Return the values as a column of integers from 0 to MAX_WHOLE, or raise TypeError or ValueError."""
     numbers = np.asarray(values)
     if numbers.dtype.kind not in "iu":  # none at all, fractions, or integers beyond 64 bits
-        numbers = np.array([whole(name, value, 0, LARGEST) for value in values], dtype=np.int64)
-    if len(numbers) and not 0 <= numbers.min() <= numbers.max() <= LARGEST:
-        raise ValueError(f"{name} must be from 0 to {LARGEST}")
+        numbers = np.array([whole(name, value, 0, MAX_WHOLE) for value in values], dtype=np.int64)
+    if len(numbers) and not 0 <= numbers.min() <= numbers.max() <= MAX_WHOLE:
+        raise ValueError(f"{name} must be from 0 to {MAX_WHOLE}")
     return numbers.astype(np.int64, copy=False)

@@ -20,7 +20,7 @@ class DeviceSummary(NamedTuple):
     bytes_fs: int
 
 
-class Held(NamedTuple):
+class Usage(NamedTuple):
     """How much is stored: devices, entries and the bytes of their columns; and entries added since the start.
 
     The last two are None where a storage holds it that others share.
@@ -32,7 +32,7 @@ class Held(NamedTuple):
     added: int | None
 
 
-class Totals(NamedTuple):
+class Overview(NamedTuple):
     """How much is stored: devices and entries; and the devices with the most bytes, the busiest first."""
 
     devices: int
@@ -133,13 +133,13 @@ class Store(Protocol):
     def device(self, device_id: str, *, oldest: int = 0) -> DeviceSummary:
         """Return the summary of one device. Raises KeyError if it has no entries."""
 
-    def totals(self, busiest: int, *, oldest: int = 0) -> Totals:
+    def overview(self, busiest: int, *, oldest: int = 0) -> Overview:
         """Return how much is stored, and of so many devices with the most bytes, the busiest first.
 
         In a store of thousands of devices what is yet to be dropped may count, but not among the busiest.
         """
 
-    def held(self) -> Held:
+    def usage(self) -> Usage:
         """Return how much is stored, what is yet to be dropped included."""
 
     def last(self, device_id: str, *, oldest: int = 0) -> int:

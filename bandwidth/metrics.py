@@ -10,7 +10,7 @@ from timeseries_project.ops.app_state import AppState, Gauge
 
 def state() -> AppState:
     """Return what is stored."""
-    held = services.held()
+    held = services.usage_get()
     return AppState(
         [
             Gauge("bandwidth_devices", "Devices whose bytes are counted.", held.devices),

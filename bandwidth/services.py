@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from bandwidth.interface import DeviceSummary, FullError, Held, Store, Totals, Window
+from bandwidth.interface import DeviceSummary, FullError, Overview, Store, Usage, Window
 from bandwidth.memory.store import BandwidthStore
 from timeseries_project.core import clock
 from timeseries_project.core.arrays import Keys
@@ -78,7 +78,7 @@ def entries_add(
     return len(timestamp)
 
 
-def windows(*, device_uuid: str, end_time: int | None, window_time: int, num_windows: int, now: int) -> Windows:
+def windows_list(*, device_uuid: str, end_time: int | None, window_time: int, num_windows: int, now: int) -> Windows:
     """Sum a device's bytes in windows (end - window_time, end] of which the last ends at end_time, or now.
 
     UnknownKeyError for a device never seen. O(num_windows * log n).
@@ -104,10 +104,10 @@ def devices_portions(*, search: str | None, after: str | None, size: int) -> Ite
 
 def devices_count() -> int:
     """Return how many devices there are, with those that are yet to be dropped. O(1)."""
-    return store.held().devices
+    return store.usage().devices
 
 
-def device_get(device_id: str) -> DeviceSummary:
+def device_get(*, device_id: str) -> DeviceSummary:
     """Return a device's totals. UnknownKeyError for a device never seen."""
     try:
         return store.device(device_id, oldest=_oldest_now())
@@ -115,22 +115,22 @@ def device_get(device_id: str) -> DeviceSummary:
         raise _unknown(device_id) from None
 
 
-def device_delete(device_id: str) -> None:
+def device_delete(*, device_id: str) -> None:
     """Forget all entries of a device."""
     store.delete(device_id)
 
 
-def totals() -> Totals:
+def overview_get() -> Overview:
     """Return how much is stored, and of which devices the most."""
-    return store.totals(BUSIEST, oldest=_oldest_now())
+    return store.overview(BUSIEST, oldest=_oldest_now())
 
 
-def held() -> Held:
+def usage_get() -> Usage:
     """Return how much is stored. O(1)."""
-    return store.held()
+    return store.usage()
 
 
-def device_last(device_uuid: str) -> int:
+def device_last(*, device_uuid: str) -> int:
     """Return when a device's newest entry was counted. KeyError for a device never seen."""
     return store.last(device_uuid, oldest=_oldest_now())
 

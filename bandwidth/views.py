@@ -46,7 +46,7 @@ class BandwidthViewSet(ApiViewSet):
 
     def list(self, request: Request) -> Response:
         """Sum a device's bytes in windows, oldest first."""
-        windows = services.windows(**self.query, now=clock.now_s())
+        windows = services.windows_list(**self.query, now=clock.now_s())
         data = [{"timestamp": w.timestamp, "bytes_ts": w.bytes_ts, "bytes_fs": w.bytes_fs} for w in windows.data]
         return Response({**windows._asdict(), "data": data})
 
@@ -68,9 +68,9 @@ class DeviceViewSet(ApiViewSet):
 
     def retrieve(self, request: Request, device_id: str) -> Response:
         """Answer the same of one of them."""
-        return Response(services.device_get(device_id)._asdict())
+        return Response(services.device_get(device_id=device_id)._asdict())
 
     def destroy(self, request: Request, device_id: str) -> Response:
         """Forget all entries of one; it is no error if there are none."""
-        services.device_delete(device_id)
+        services.device_delete(device_id=device_id)
         return Response(status=HTTP_204_NO_CONTENT)

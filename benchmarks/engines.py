@@ -147,7 +147,7 @@ def _slices(rows: services.BucketRows) -> None:
 
 def _average(now: int, **choice: object) -> None:
     question = {"aggregate": Aggregate.AVG, "bucket": QUARTER_HOUR, "start": None, "end": None, "fill": Fill.NULL}
-    _slices(services.statistics("device", "device-0000", **{**question, **choice}, now=now))  # type: ignore[arg-type]
+    _slices(services.statistics_list(axis="device", key="device-0000", **{**question, **choice}, now=now))  # type: ignore[arg-type]
 
 
 def averages_by_points(options: Options) -> None:
@@ -201,9 +201,9 @@ def _dense(count: int) -> int:
 
 def _moving(now: int, size: int, fill: Fill = Fill.NULL, min_periods: int | None = None) -> float:
     def ask() -> None:
-        rows = services.moving_average(
-            "device",
-            "device-0000",
+        rows = services.moving_average_list(
+            axis="device",
+            key="device-0000",
             window_size=size,
             min_periods=min_periods,
             bucket=QUARTER_HOUR,
@@ -225,7 +225,7 @@ def deleting(options: Options) -> None:
             seconds = []
             for _ in range(3):
                 _fill(days_ago(200) * 1_000 + np.arange(count) * MICROSECONDS)
-                seconds.append(timed([lambda: services.datapoints_delete("device", "device-0000")]))
+                seconds.append(timed([lambda: services.datapoints_delete(axis="device", key="device-0000")]))
             yield count, [median(seconds)]
 
     table("Datapoints: delete a device", "points", ["delete"], rows())

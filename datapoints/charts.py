@@ -82,12 +82,12 @@ def _key(query: Query) -> tuple[Axis, str] | None:
     return next(((axis, query[axis]) for axis in AXES if query[axis] is not None), None)
 
 
-def _draw(axis: Axis, key: str, query: Query) -> services.Drawing:
+def _draw(axis: Axis, key: str, query: Query) -> services.ChartData:
     chosen = {name: query[name] for name in ("bucket", "window_size", "start", "end")}
-    return services.drawing(axis, key, **chosen, now=clock.now())
+    return services.chart_get(axis=axis, key=key, **chosen, now=clock.now())
 
 
-def _chart(axis: Axis, key: str, query: Query, drawing: services.Drawing) -> Context:
+def _chart(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> Context:
     """Return what the script draws; times are epoch seconds."""
     return {
         "key": f"{axis} {key}",
@@ -104,7 +104,7 @@ def _values(column: Iterable[float]) -> list[float | None]:
     return [None if math.isnan(value) else float(value) for value in column]
 
 
-def _figures(drawing: services.Drawing) -> Context:
+def _figures(drawing: services.ChartData) -> Context:
     """Return the words and numbers of what is drawn."""
     starts, averages, counts = drawing.starts.tolist(), _values(drawing.averages), drawing.counts.tolist()
     moving_averages = _values(drawing.moving_averages)
@@ -139,7 +139,7 @@ def _extremes(starts: list[int], values: list[float | None]) -> list[tuple[str, 
     return [(written(value), time_element(start)) for value, start in chosen]
 
 
-def _links(axis: Axis, key: str, query: Query, drawing: services.Drawing) -> Context:
+def _links(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> Context:
     """Return where to go from here: other ranges, and the API for what is drawn."""
     start, end = query["start"], query["end"]
     # Without a start the range begins with the first datapoint; its length is what the steps keep.
@@ -168,7 +168,7 @@ def _links(axis: Axis, key: str, query: Query, drawing: services.Drawing) -> Con
 
 def _chooser(request: HttpRequest, query: Query) -> Context:
     """Return the lists of devices and users, each with a link to a chart that shows some of its data."""
-    totals = services.totals()
+    totals = services.totals_get()
     if max(totals.devices, totals.users) > MANY_LISTED:
         leave_loop()
     return {
@@ -177,7 +177,7 @@ def _chooser(request: HttpRequest, query: Query) -> Context:
             {
                 "axis": axis,
                 "total": total,
-                "keys": [_listed(axis, summary, query) for summary in services.keys_list(axis, limit=MAX_LISTED)],
+                "keys": [_listed(axis, summary, query) for summary in services.keys_list(axis=axis, limit=MAX_LISTED)],
             }
             for axis, total in zip(AXES, (totals.devices, totals.users), strict=True)
         ],
@@ -235,7 +235,7 @@ def written(value: float) -> str:
 
 def card(request: HttpRequest, now: int) -> Card:
     """Return what the dashboard shows of what is stored."""
-    totals = services.totals()
+    totals = services.totals_get()
     context = {
         "figures": [
             figure("Points", totals.points),

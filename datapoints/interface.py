@@ -208,7 +208,7 @@ class Store(Protocol):
     def totals(self, *, oldest: int = 0) -> Totals:
         """Return how much is stored, and in a large store what is yet to be dropped."""
 
-    def page(
+    def listing(
         self,
         *,
         device: str | None,

@@ -10,7 +10,7 @@ from timeseries_project.ops.app_state import AppState, Gauge
 
 def state() -> AppState:
     """Return what is stored."""
-    totals = services.totals()
+    totals = services.totals_get()
     return AppState(
         [
             Gauge("datapoints", "Datapoints stored.", totals.points),

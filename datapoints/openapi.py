@@ -74,7 +74,7 @@ datapoints = extend_schema_view(
         parameters=[NEXT],
         responses={
             **rows(
-                serializers.PageSerializer,
+                serializers.ListingSerializer,
                 {"results": [EXAMPLE], "next": None},
                 {"datapoints_list": {"cursor": "$response.body#/next"}},
             ),

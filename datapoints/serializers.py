@@ -136,7 +136,7 @@ class DatapointsCreatedSerializer(serializers.Serializer[Any]):
     )
 
 
-class PageSerializer(serializers.Serializer[Any]):
+class ListingSerializer(serializers.Serializer[Any]):
     """A page of the listing."""
 
     results = DatapointSerializer(many=True)

@@ -46,7 +46,7 @@ from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.storage import connection
 
 #: Datapoints in an answer that takes some milliseconds to be written.
-LARGE_PAGE = 2_000
+LARGE_LISTING = 2_000
 
 
 def _store() -> Store:
@@ -69,8 +69,8 @@ class Added(NamedTuple):
     skipped: int
 
 
-class Page(NamedTuple):
-    """Some datapoints in order, and the place where the next page begins."""
+class Listing(NamedTuple):
+    """Some datapoints in order, and the place where the next listing begins."""
 
     points: list[Point]
     next: tuple[int, str, str] | None
@@ -132,7 +132,7 @@ def datapoints_add(
     return Added(created, len(timestamp) - created)
 
 
-def datapoints_page(
+def datapoints_list(
     *,
     device: str | None,
     user: str | None,
@@ -140,41 +140,41 @@ def datapoints_page(
     end: int | None,
     limit: int,
     cursor: tuple[int, str, str] | None,
-) -> Page:
-    """Return datapoints by time, device and user, and the cursor of the next page, if there is one."""
-    if limit > LARGE_PAGE:
+) -> Listing:
+    """Return datapoints by time, device and user, and the cursor of the next listing, if there is one."""
+    if limit > LARGE_LISTING:
         leave_loop()
-    points = store.page(
+    points = store.listing(
         device=device, user=user, start=start or 0, end=end, after=cursor, limit=limit + 1, oldest=_oldest_now()
     )
     if len(points) <= limit:
-        return Page(points, None)
+        return Listing(points, None)
     last = points[limit - 1]
-    return Page(points[:limit], (last.timestamp, last.device, last.user))
+    return Listing(points[:limit], (last.timestamp, last.device, last.user))
 
 
-def datapoints_delete(axis: Axis, key: str) -> None:
+def datapoints_delete(*, axis: Axis, key: str) -> None:
     """Forget all datapoints of a device or of a user."""
     store.delete(axis, key, oldest=_oldest_now())
 
 
-def keys_list(axis: Axis, *, search: str | None = None, limit: int | None = None) -> list[KeySummary]:
+def keys_list(*, axis: Axis, search: str | None = None, limit: int | None = None) -> list[KeySummary]:
     """Return the devices or users that have datapoints, by key: all, or some of those that contain a text."""
     return store.keys(axis, search, limit, oldest=_oldest_now())
 
 
-def keys_portions(axis: Axis, *, search: str | None, after: str | None, size: int) -> Iterator[list[KeySummary]]:
+def keys_portions(*, axis: Axis, search: str | None, after: str | None, size: int) -> Iterator[list[KeySummary]]:
     """Yield the same, beyond a key, in portions of `size` at most that are read when they are taken."""
     return store.key_portions(axis, search, after=after, size=size, oldest=_oldest_now())
 
 
-def keys_count(axis: Axis) -> int:
+def keys_count(*, axis: Axis) -> int:
     """Return how many devices or users there are, in a large store with those that are yet to be dropped. O(1)."""
-    held = totals()
+    held = totals_get()
     return held.devices if axis == "device" else held.users
 
 
-def key_get(axis: Axis, key: str, *, now: int | None = None) -> KeySummary:
+def key_get(*, axis: Axis, key: str, now: int | None = None) -> KeySummary:
     """Return what is stored of a device or user. UnknownKeyError if it has no datapoints."""
     try:
         return store.key(axis, key, oldest=_oldest_now() if now is None else oldest_kept(now))
@@ -182,7 +182,7 @@ def key_get(axis: Axis, key: str, *, now: int | None = None) -> KeySummary:
         raise _unknown(axis, key) from None
 
 
-def totals() -> Totals:
+def totals_get() -> Totals:
     """Return how much is stored."""
     return store.totals(oldest=_oldest_now())
 
@@ -206,7 +206,7 @@ def _unknown(axis: Axis, key: str) -> UnknownKeyError:
     return UnknownKeyError(f"There are no datapoints of the {axis} {shown(key, MAX_SHOWN_KEY)!r}.")
 
 
-class Drawing(NamedTuple):
+class ChartData(NamedTuple):
     """What a chart shows: neighbouring buckets and their columns, in which NaN stands for no value.
 
     `width` is theirs in seconds; `too_many` says how many of the width asked for there would be, where that
@@ -223,10 +223,10 @@ class Drawing(NamedTuple):
     last: int
 
 
-def statistics(
+def statistics_list(
+    *,
     axis: Axis,
     key: str,
-    *,
     aggregate: Aggregate,
     bucket: int,
     start: int | None,
@@ -252,10 +252,10 @@ def statistics(
     return bucket_rows(("timestamp", "value", "count"), question, timeline, numbers, columns, timeline.nbytes)
 
 
-def moving_average(
+def moving_average_list(
+    *,
     axis: Axis,
     key: str,
-    *,
     window_size: int,
     min_periods: int | None,
     bucket: int,
@@ -275,23 +275,23 @@ def moving_average(
     return bucket_rows(("timestamp", "value"), question, timeline, numbers, lambda a, b: (averages(a, b),), nbytes)
 
 
-def drawing(
+def chart_get(
+    *,
     axis: Axis,
     key: str,
-    *,
     bucket: int | None,
     window_size: int,
     start: int | None,
     end: int | None,
     now: int,
-) -> Drawing:
+) -> ChartData:
     """Answer averages and their moving averages in as many buckets as a chart can show (`ladder`).
 
     Both are of the same moment, and those that `statistics` and `moving_average` answer for the width drawn.
     UnknownKeyError without datapoints. O(buckets) if the width is of whole quarter-hours, else O(datapoints in
     the range).
     """
-    summary = key_get(axis, key, now=now)
+    summary = key_get(axis=axis, key=key, now=now)
     low = max(start or 0, summary.first)
     # The bucket of the present, or of the last datapoint, is the last: one tick behind that it is over.
     high = max(now, summary.last) + 1
@@ -304,7 +304,7 @@ def drawing(
     averages, counts = timeline.values(numbers.start, numbers.stop)
     moving_averages = timeline.moving_average(window_size, window_size)(numbers.start, numbers.stop)
     starts = np.arange(numbers.start, numbers.stop) * width
-    return Drawing(width, too_many, starts, averages, counts, moving_averages, first=summary.first, last=summary.last)
+    return ChartData(width, too_many, starts, averages, counts, moving_averages, first=summary.first, last=summary.last)
 
 
 def _read(question: Question, aggregate: Aggregate, *, window: int) -> tuple[Timeline, range]:

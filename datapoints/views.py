@@ -63,13 +63,13 @@ class DatapointViewSet(ApiViewSet):
         return Response(added._asdict() if skip else {"created": added.created}, HTTP_201_CREATED)
 
     def list(self, request: Request) -> Response:
-        """List datapoints by timestamp, device and user, a page at a time."""
-        page = services.datapoints_page(**self.query)
+        """List datapoints by timestamp, device and user, a listing at a time."""
+        listing = services.datapoints_list(**self.query)
         results = [
             {"timestamp": render(p.timestamp), "value": p.value, "device": p.device, "user": p.user}
-            for p in page.points
+            for p in listing.points
         ]
-        cursor = None if page.next is None else CursorField(serializers.PLACE).to_representation(page.next)
+        cursor = None if listing.next is None else CursorField(serializers.PLACE).to_representation(listing.next)
         response = Response({"results": results, "next": cursor})
         if cursor is not None:
             link_next(response, request, cursor)
@@ -85,20 +85,20 @@ class KeyViewSet(ApiViewSet):
     def list(self, request: Request) -> Response:
         """List them by key, with how many datapoints there are and from when to when."""
         search, limit, cursor = self.query["search"], self.query["limit"], self.query["cursor"]
-        portions = services.keys_portions(self.axis, search=search, after=cursor, size=portion_size(limit))
-        total = partial(services.keys_count, self.axis) if search is None and cursor is None else None
+        portions = services.keys_portions(axis=self.axis, search=search, after=cursor, size=portion_size(limit))
+        total = partial(services.keys_count, axis=self.axis) if search is None and cursor is None else None
         return listed(request, portions, self._summary, attrgetter("key"), limit=limit, total=total)
 
     def retrieve(self, request: Request, **path: str) -> Response:
         """Answer the same of one of them."""
-        return Response(self._summary(services.key_get(self.axis, path[self.axis])))
+        return Response(self._summary(services.key_get(axis=self.axis, key=path[self.axis])))
 
     def _summary(self, key: KeySummary) -> dict[str, object]:
         return {self.axis: key.key, "count": key.count, "first": render(key.first), "last": render(key.last)}
 
     def destroy(self, request: Request, **path: str) -> Response:
         """Forget all datapoints; it is no error if there are none."""
-        services.datapoints_delete(self.axis, path[self.axis])
+        services.datapoints_delete(axis=self.axis, key=path[self.axis])
         return Response(status=HTTP_204_NO_CONTENT)
 
 
@@ -130,8 +130,8 @@ class AggregateViewSet(ApiViewSet):
 
     def list(self, request: Request, aggregate: str, **path: str) -> Response:
         """Answer the buckets, oldest first, none left out."""
-        rows = services.statistics(
-            self.axis, path[self.axis], aggregate=Aggregate(aggregate), **self.query, now=clock.now()
+        rows = services.statistics_list(
+            axis=self.axis, key=path[self.axis], aggregate=Aggregate(aggregate), **self.query, now=clock.now()
         )
         return Response(rows)
 
@@ -146,7 +146,8 @@ class MovingAverageViewSet(ApiViewSet):
 
     def list(self, request: Request, **path: str) -> Response:
         """Answer the same buckets as `avg`; null where the window lacks one."""
-        return Response(services.moving_average(self.axis, path[self.axis], **self.query, now=clock.now()))
+        key = path[self.axis]
+        return Response(services.moving_average_list(axis=self.axis, key=key, **self.query, now=clock.now()))
 
 
 @openapi.aggregates("device")

@@ -112,7 +112,7 @@ def _plain(column: Any) -> Any:
 
 def ask(data: bytes) -> None:
     """A query is answered, or refused with problem details; its first byte says where it goes."""
-    if not datapoints.totals().points:
+    if not datapoints.totals_get().points:
         for hours in (0, 1, 10):  # not long ago, or each answer has a million buckets
             datapoints.store.add(clock.now() - hours * 3_600 * timestamps.MICROSECONDS, 1.0, "d", "u")
         bandwidth.store.add("d", 1, 2, 3)
@@ -184,7 +184,7 @@ def name(data: bytes) -> None:
     _, content = _request("GET", "/datapoints", f"device={quote(key, safe='')}")
     assert [point["device"] for point in json.loads(content)["results"]] == [key]
     assert _request("DELETE", f"/devices/{path}/datapoints")[0] == 204
-    assert {summary.key for summary in datapoints.keys_list("device")} == {"another key"} - {key}
+    assert {summary.key for summary in datapoints.keys_list(axis="device")} == {"another key"} - {key}
     datapoints.store.clear()
 
 

@@ -81,7 +81,7 @@ def test_rate_is_the_growth_between_two_looks(page: Page, set_clock: SetClock) -
     expect(page.locator("#rate")).to_have_text("25")
 
     set_clock("2026-01-31T12:00:06Z")
-    datapoints.datapoints_delete("device", "thermometer-1")
+    datapoints.datapoints_delete(axis="device", key="thermometer-1")
     shown_at(page, "2026-01-31T12:00:06Z")
     expect(page.locator("#rate")).to_have_text("0")
     assert drawn(page, "datapoints-chart") == {"points per second": [[now, None], [now + 2, 25], [now + 6, 0]]}

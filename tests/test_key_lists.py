@@ -40,8 +40,8 @@ def add(names: list[str]) -> None:
 
 
 def delete(name: str) -> None:
-    datapoints.datapoints_delete("device", name)
-    bandwidth.device_delete(name)
+    datapoints.datapoints_delete(axis="device", key=name)
+    bandwidth.device_delete(device_id=name)
 
 
 def content(response: Any) -> bytes:

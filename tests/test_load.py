@@ -56,7 +56,7 @@ def write(path: Path, items: list[dict[str, object]]) -> Path:
 
 def stored() -> list[dict[str, object]]:
     """Return all datapoints, as they were sent."""
-    page = datapoints.datapoints_page(device=None, user=None, start=None, end=None, limit=10_000, cursor=None)
+    page = datapoints.datapoints_list(device=None, user=None, start=None, end=None, limit=10_000, cursor=None)
     assert page.next is None
     return [{"timestamp": p.timestamp / 1e6, "value": p.value, "device": p.device, "user": p.user} for p in page.points]
 
@@ -105,7 +105,7 @@ def test_transactions_old_ones_expire(tmp_path: Path, suffix: str) -> None:
         status, out, err = run("load", write(tmp_path / f"t{suffix}", items), "--url", server.url)
     assert (status, err) == (0, "")
     assert "transactions: 6 sent, 5 created, 0 skipped as known, 1 expired" in out
-    summary = transactions.statistics(now=now + 1)
+    summary = transactions.statistics_get(now=now + 1)
     assert (summary.count, summary.min, summary.max) == (5, -0.1, 1e150)
     assert summary.sum == float(sum(map(Fraction, amounts)))
 
@@ -117,7 +117,7 @@ def test_times_in_csv_are_what_the_api_takes(tmp_path: Path) -> None:
     )
     with serving() as server:
         assert run("load", path, "--url", server.url)[::2] == (0, "")
-    (key,) = datapoints.keys_list("device")
+    (key,) = datapoints.keys_list(axis="device")
     assert (key.key, key.first, key.last) == ("007", parse("2026-01-31T11:00:00Z"), 1_769_857_200_000_001)
 
 
@@ -277,7 +277,7 @@ def test_an_app_can_be_named(tmp_path: Path) -> None:
     )
     with serving() as server:
         assert run("load", path, "--url", server.url, "--app", "transactions")[::2] == (0, "")
-    assert transactions.statistics(now=clock.now_ms()).count == 1
+    assert transactions.statistics_get(now=clock.now_ms()).count == 1
 
 
 @pytest.mark.parametrize(

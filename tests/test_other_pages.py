@@ -78,7 +78,7 @@ def test_browsable_form_adds_what_it_shows(page: Page) -> None:
     page.get_by_role("button", name="POST").click()
 
     expect(page.locator(".response-info")).to_contain_text("HTTP 201 Created")
-    assert [summary.count for summary in datapoints.keys_list("device")] == [1]
+    assert [summary.count for summary in datapoints.keys_list(axis="device")] == [1]
 
 
 def test_browsable_form_shows_why_it_was_refused(page: Page, refusals: list[int]) -> None:
@@ -100,4 +100,4 @@ def test_browsable_button_deletes(page: Page, refusals: list[int]) -> None:
     page.locator("#deleteModal").get_by_text("Delete", exact=True).click()
 
     expect(page.locator(".response-info")).to_have_text("HTTP 204 No Content")
-    assert datapoints.keys_list("device") == []
+    assert datapoints.keys_list(axis="device") == []

@@ -30,7 +30,7 @@ def stored() -> list[Any]:
     points: list[Any] = []
     cursor = None
     while True:
-        page = datapoints.datapoints_page(device=None, user=None, start=None, end=None, limit=10_000, cursor=cursor)
+        page = datapoints.datapoints_list(device=None, user=None, start=None, end=None, limit=10_000, cursor=cursor)
         points += page.points
         cursor = page.next
         if cursor is None:
@@ -78,12 +78,12 @@ def test_what_arrives_is_what_was_sent() -> None:
     assert sent["datapoints"] == [len(points), len(points), 0, 0]
     assert all(begin <= point.timestamp <= end for point in points)
     assert {point.user for point in points} == {"ada", "grace"}
-    assert len(datapoints.keys_list("device")) == 7
+    assert len(datapoints.keys_list(axis="device")) == 7
     devices = bandwidth.devices_list()
     assert len(devices) == 7
     assert sent["bandwidth"][:2] == [sum(device.count for device in devices)] * 2
     assert all(begin // SECOND <= device.first <= device.last <= end // SECOND for device in devices)
-    assert transactions.statistics(now=end // 1_000).count == sent["transactions"][1] == sent["transactions"][0]
+    assert transactions.statistics_get(now=end // 1_000).count == sent["transactions"][1] == sent["transactions"][0]
     assert "|" not in out
     assert re.search(r"^in all: [0-9]+ sent in [0-9.]+ s, [0-9]+ per second, 0 retries$", out, re.MULTILINE)
 
@@ -109,7 +109,7 @@ def test_an_empty_server_gets_a_past_once() -> None:
 def test_ctrl_c_ends_a_simulation_well() -> None:
     with serving() as server:
         process = start("simulate", "--url", server.url, "--rate", 500)
-        until(lambda: transactions.statistics(now=clock.now_ms()).count)
+        until(lambda: transactions.statistics_get(now=clock.now_ms()).count)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, "")

@@ -118,7 +118,7 @@ def test_limits_and_retention_are_read() -> None:
 
 
 def test_a_listing_that_is_too_old_is_read_and_not_kept() -> None:
-    assert shell("from bandwidth import services; print(services.totals().entries)", RETENTION="1s") == "0"
+    assert shell("from bandwidth import services; print(services.overview_get().entries)", RETENTION="1s") == "0"
 
 
 def test_the_sample_listing_is_loaded() -> None:

@@ -69,10 +69,11 @@ class Application(PunctualHandler):
         """Answer one request; one whose body breaks off is refused before anything is done."""
         if scope["type"] != "http":
             return
-        if self._slow_readers is None:  # here, in the process that serves, which is not always the one that began
-            self._slow_readers = SlowReaders(port=int(scope["server"][1]), seconds=settings.SEND_TIMEOUT_SECONDS)
-            self._slow_readers.watch()
         environ = _environ(scope)
+        if self._slow_readers is None:  # here, in the process that serves, which is not always the one that began
+            port = int(environ["SERVER_PORT"])
+            self._slow_readers = SlowReaders(port=port, seconds=settings.SEND_TIMEOUT_SECONDS)
+            self._slow_readers.watch()
         body, complete = await self._body(environ, receive)
         response = await self._respond(environ, body)
         await send_answer(response, scope["method"], receive, send, self._part_threads)

@@ -24,7 +24,7 @@ def chart(request: HttpRequest) -> HttpResponse:
     """Show the statistics as they are now; the page takes a sample of them each time it asks."""
     NoParameters.read_query(request.GET)
     now = clock.now()
-    summary = services.statistics(now=now // 1_000)
+    summary = services.statistics_get(now=now // 1_000)
     context = {
         "refresh": REFRESH,
         "updated": timestamps.render(now // timestamps.MICROSECONDS * timestamps.MICROSECONDS),
@@ -54,7 +54,7 @@ def sample(summary: Summary) -> dict[str, Any]:
 
 def card(request: HttpRequest, now: int) -> Card:
     """Return what the dashboard shows of the last 60 seconds."""
-    summary = services.statistics(now=now // 1_000)
+    summary = services.statistics_get(now=now // 1_000)
     context = {
         "figures": figures(summary),
         "command": None if summary.count else command(request, "transactions"),

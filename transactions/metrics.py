@@ -9,8 +9,8 @@ from transactions import services
 
 def state() -> AppState:
     """Return what counts now."""
-    recent = services.statistics(now=clock.now_ms())
-    held = services.held()
+    recent = services.statistics_get(now=clock.now_ms())
+    held = services.usage_get()
     return AppState(
         [Gauge("recent_transactions", "Transactions of the last 60 seconds.", recent.count)],
         held_bytes=held and held.nbytes,

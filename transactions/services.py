@@ -39,7 +39,7 @@ class Recorded(NamedTuple):
     expired: int
 
 
-class Held(NamedTuple):
+class WindowUsage(NamedTuple):
     """The bytes that the window takes, and how many transactions were counted since the start."""
 
     nbytes: int
@@ -67,16 +67,16 @@ def _refuse_future(timestamps: Sequence[int] | Integers, *, now: int, batch: boo
     refuse_future(timestamps, now=now, skew_seconds=skew, ticks=MILLISECONDS, unit="milliseconds", batch=batch)
 
 
-def transactions_forget() -> None:
+def transactions_delete() -> None:
     """Forget all transactions."""
     window.clear()
 
 
-def held() -> Held | None:
+def usage_get() -> WindowUsage | None:
     """Return what the window takes, and how much it has counted; None where a storage holds it. O(1)."""
-    return Held(window.nbytes, window.added) if isinstance(window, SlidingWindow) else None
+    return WindowUsage(window.nbytes, window.added) if isinstance(window, SlidingWindow) else None
 
 
-def statistics(*, now: int) -> Summary:
+def statistics_get(*, now: int) -> Summary:
     """Return sum, avg, max, min and count of the transactions at most 60 s old. O(1)."""
     return window.summary(now=now)

@@ -40,7 +40,7 @@ class TransactionViewSet(ApiViewSet):
 
     def destroy(self, request: Request) -> Response:
         """Forget all transactions."""
-        services.transactions_forget()
+        services.transactions_delete()
         return Response(status=HTTP_204_NO_CONTENT)
 
 
@@ -52,4 +52,4 @@ class StatisticsViewSet(ApiViewSet):
 
     def list(self, request: Request) -> Response:
         """Answer in constant time, however many transactions there are."""
-        return Response(services.statistics(now=clock.now_ms())._asdict())
+        return Response(services.statistics_get(now=clock.now_ms())._asdict())

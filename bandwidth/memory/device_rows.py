@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bandwidth.entries import INT64_SAFE, LARGEST, Rows
+from bandwidth.entries import INT64_SAFE, MAX_WHOLE, Rows
 from bandwidth.interface import DeviceSummary
 from timeseries_project.core.summation import Integers
 
@@ -31,7 +31,7 @@ class DeviceRows:
     def __init__(self) -> None:
         self.base = 0
         self.rows = 1
-        self.first = LARGEST
+        self.first = MAX_WHOLE
         self.last = BEFORE_ALL
         self.times: Integers = np.array([BEFORE_ALL])
         self.sums: Rows = np.zeros((1, 3), dtype=np.int64)
@@ -167,7 +167,7 @@ class DeviceRows:
         assert len(self.times) <= self.rows * 5 // 4
         assert times[0] == BEFORE_ALL
         assert times[1] == self.first >= 0
-        assert times[-1] == self.last <= LARGEST
+        assert times[-1] == self.last <= MAX_WHOLE
         assert np.all(times[1:] > times[:-1])
         assert not self.sums[0].any() or self.base
         assert np.all(sums[1:, 0] > sums[:-1, 0])

@@ -13,8 +13,8 @@ from threading import Lock
 
 import numpy as np
 
-from bandwidth.entries import LARGEST, LONGEST_WINDOW, MOST_WINDOWS, Rows, condensed, whole
-from bandwidth.interface import DeviceSummary, FullError, Held, Totals, Window
+from bandwidth.entries import LONGEST_WINDOW, MAX_WHOLE, MOST_WINDOWS, Rows, condensed, whole
+from bandwidth.interface import DeviceSummary, FullError, Overview, Usage, Window
 from bandwidth.memory.busiest import Busiest
 from bandwidth.memory.device_rows import DeviceRows
 from timeseries_project.core.arrays import Keys, gathered, matching
@@ -42,7 +42,7 @@ class BandwidthStore:
     for, is held only to look up sums and to copy finished rows in. A method that fails has changed nothing.
     """
 
-    def __init__(self, *, max_entries: int = LARGEST, max_devices: int = LARGEST) -> None:
+    def __init__(self, *, max_entries: int = MAX_WHOLE, max_devices: int = MAX_WHOLE) -> None:
         self.max_entries = max_entries
         self.max_devices = max_devices
         self._devices: dict[str, DeviceRows] = {}
@@ -62,8 +62,8 @@ class BandwidthStore:
         `oldest` is counted and dropped at once. Raises FullError where there is no room, TypeError for a number that
         is no integer, ValueError for one outside 0..2**53 - 1.
         """
-        timestamp = whole("timestamp", timestamp, 0, LARGEST)
-        entry = (1, whole("bytes_ts", bytes_ts, 0, LARGEST), whole("bytes_fs", bytes_fs, 0, LARGEST))
+        timestamp = whole("timestamp", timestamp, 0, MAX_WHOLE)
+        entry = (1, whole("bytes_ts", bytes_ts, 0, MAX_WHOLE), whole("bytes_fs", bytes_fs, 0, MAX_WHOLE))
         with self._writing:
             if oldest:
                 self._drop([device_id], oldest)
@@ -135,7 +135,7 @@ class BandwidthStore:
         without entries are zeros, also those before 1970. O(count * log n) for n instants of the device.
         Raises KeyError for a device that has no entries; TypeError and ValueError as `add`.
         """
-        end = whole("end", end, 0, LARGEST)
+        end = whole("end", end, 0, MAX_WHOLE)
         length = whole("length", length, 1, LONGEST_WINDOW)
         count = whole("count", count, 1, MOST_WINDOWS)
         borders = end - length * np.arange(count, -1, -1, dtype=np.int64)
@@ -181,7 +181,7 @@ class BandwidthStore:
         with self._lock:
             return self._known(device_id, oldest).summary(device_id, oldest)
 
-    def totals(self, busiest: int, *, oldest: int = 0) -> Totals:
+    def overview(self, busiest: int, *, oldest: int = 0) -> Overview:
         """Return how much is stored, and the devices with the most bytes, the busiest first.
 
         In a store of more than some thousand devices what is yet to be dropped counts. O(1) as a rule; after much was
@@ -197,7 +197,7 @@ class BandwidthStore:
         most = nlargest(busiest, found, key=_bytes)
         if floor >= 0 and (len(most) < busiest or _bytes(most[-1]) < floor):
             most = self._look_for_busiest(busiest, oldest)
-        return Totals(devices, entries, most)
+        return Overview(devices, entries, most)
 
     def _look_for_busiest(self, busiest: int, oldest: int) -> list[DeviceSummary]:
         """Look at all devices, and remember which may be the busiest from now on. O(devices)."""
@@ -220,10 +220,10 @@ class BandwidthStore:
         known = ((name, self._devices.get(name)) for name in names)
         return [device.summary(name, oldest) for name, device in known if device and device.last >= oldest]
 
-    def held(self) -> Held:
+    def usage(self) -> Usage:
         """Return how much is stored, what is yet to be dropped included. O(1)."""
         with self._lock:
-            return Held(len(self._devices), self._entries, self._room * ROW_BYTES, self._added)
+            return Usage(len(self._devices), self._entries, self._room * ROW_BYTES, self._added)
 
     def last(self, device_id: str, *, oldest: int = 0) -> int:
         """Return the device's latest timestamp in epoch seconds. O(1). Raises KeyError if it has no entries."""

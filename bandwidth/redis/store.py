@@ -17,8 +17,8 @@ from threading import Lock
 from typing import NamedTuple
 from zlib import crc32
 
-from bandwidth.entries import LARGEST, LONGEST_WINDOW, MOST_WINDOWS, Condensed, condensed, whole
-from bandwidth.interface import DeviceSummary, FullError, Held, Totals, Window
+from bandwidth.entries import LONGEST_WINDOW, MAX_WHOLE, MOST_WINDOWS, Condensed, condensed, whole
+from bandwidth.interface import DeviceSummary, FullError, Overview, Usage, Window
 from bandwidth.redis.layout import (
     ROW_SIZE,
     Part,
@@ -85,7 +85,7 @@ class RedisStore:
     """
 
     def __init__(
-        self, storage: Storage, name: bytes = b"bw", *, max_entries: int = LARGEST, max_devices: int = LARGEST
+        self, storage: Storage, name: bytes = b"bw", *, max_entries: int = MAX_WHOLE, max_devices: int = MAX_WHOLE
     ) -> None:
         self.max_entries = max_entries
         self.max_devices = max_devices
@@ -99,8 +99,8 @@ class RedisStore:
 
     def add(self, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, *, oldest: int = 0) -> None:
         """Count one entry. One call; O(log n) for n instants of the device, or a node's rows where it is late."""
-        timestamp = whole("timestamp", timestamp, 0, LARGEST)
-        row = row_of(timestamp, whole("bytes_ts", bytes_ts, 0, LARGEST), whole("bytes_fs", bytes_fs, 0, LARGEST))
+        timestamp = whole("timestamp", timestamp, 0, MAX_WHOLE)
+        row = row_of(timestamp, whole("bytes_ts", bytes_ts, 0, MAX_WHOLE), whole("bytes_fs", bytes_fs, 0, MAX_WHOLE))
         self._settle()
         if timestamp >= oldest:
             stripe, key = self._place(device_id)
@@ -169,7 +169,7 @@ class RedisStore:
 
     def windows(self, device_id: str, *, end: int, length: int, count: int, oldest: int = 0) -> list[Window]:
         """Return the sums of windows. One call; a binary search per border, and the nodes that borders lie in."""
-        end = whole("end", end, 0, LARGEST)
+        end = whole("end", end, 0, MAX_WHOLE)
         length = whole("length", length, 1, LONGEST_WINDOW)
         count = whole("count", count, 1, MOST_WINDOWS)
         _, key = self._place(device_id)
@@ -207,7 +207,7 @@ class RedisStore:
             return summary
         raise KeyError(device_id)
 
-    def totals(self, busiest: int, *, oldest: int = 0) -> Totals:
+    def overview(self, busiest: int, *, oldest: int = 0) -> Overview:
         """Return how much is stored. Two calls, in a cluster per stripe, O(log devices + busiest) each.
 
         The busiest are found by doubles: those whose bytes differ by less than 2**-52 may stand for one another. With
@@ -215,7 +215,7 @@ class RedisStore:
         """
         if oldest:
             most = self.devices(oldest=oldest)
-            return Totals(len(most), sum(device.count for device in most), nlargest(busiest, most, key=_bytes))
+            return Overview(len(most), sum(device.count for device in most), nlargest(busiest, most, key=_bytes))
         self._settle()
         answers = self._storage.calls(self._totals(busiest))
         found = [
@@ -225,12 +225,12 @@ class RedisStore:
         ]
         most = self._summaries([name for _, name in nlargest(busiest, found)], 0)
         most.sort(key=_bytes, reverse=True)
-        return Totals(*_counts(answers), most)
+        return Overview(*_counts(answers), most)
 
-    def held(self) -> Held:
+    def usage(self) -> Usage:
         """Return how much is stored, what is yet to be dropped included. One call, in a cluster per stripe."""
         self._settle()
-        return Held(*_counts(self._storage.calls(self._totals(0))), None, None)
+        return Usage(*_counts(self._storage.calls(self._totals(0))), None, None)
 
     def last(self, device_id: str, *, oldest: int = 0) -> int:
         """Return the device's latest timestamp. One call. Raises KeyError if it has no entries."""
@@ -271,7 +271,7 @@ class RedisStore:
 
     def _limits(self, oldest: int) -> tuple[Argument, ...]:
         """Return what a call that adds may not pass: the server knows how much there is on one node only."""
-        most = (self.max_entries, self.max_devices) if self._storage.one_node else (LARGEST, LARGEST)
+        most = (self.max_entries, self.max_devices) if self._storage.one_node else (MAX_WHOLE, MAX_WHOLE)
         return (oldest, *most, LATE_PORTION)
 
     def _refuse(self, answer: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bandwidth.interface import DeviceSummary, Window
 
 #: The largest number of bytes, and of seconds, that an entry may have.
-LARGEST = 2**53 - 1
+MAX_WHOLE = 2**53 - 1
 
 Entry = tuple[str, int, int, int]  # device, timestamp, bytes to and from the server
 

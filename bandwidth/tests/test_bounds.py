@@ -10,13 +10,13 @@ from bandwidth.interface import FullError
 from bandwidth.memory import busiest
 from bandwidth.memory import store as windows_module
 from bandwidth.memory.store import BandwidthStore
-from bandwidth.tests.oracle import LARGEST, Entry, scan, summaries
+from bandwidth.tests.oracle import MAX_WHOLE, Entry, scan, summaries
 from bandwidth.tests.stores import NewStore, check
 from timeseries_project.tests.drawn import lives
 
 devices = st.sampled_from(["a", "b", "é", "Z"])
 ages = st.integers(-5, 30)
-sizes = st.integers(0, 100) | st.just(LARGEST)
+sizes = st.integers(0, 100) | st.just(MAX_WHOLE)
 entries = st.tuples(devices, ages, sizes, sizes)
 
 
@@ -51,7 +51,7 @@ class BoundsMachine(RuleBasedStateMachine):
         """Hold whether something was refused against the room that there is."""
         kept = self.stored + new
         if refused:  # what is yet to be dropped takes room
-            held = self.store.held()
+            held = self.store.usage()
             more = {e[0] for e in new} - {device.device_id for device in self.store.devices()}
             assert held.entries + len(new) > self.store.max_entries or held.devices + len(more) > self.store.max_devices
         else:
@@ -113,8 +113,8 @@ class BoundsMachine(RuleBasedStateMachine):
     def listings_and_totals_are_right(self) -> None:
         expected = summaries(self.stored)
         assert self.store.devices(oldest=self.oldest) == expected
-        totals = self.store.totals(2, oldest=self.oldest)
-        held = self.store.held()[:2]  # what is yet to be dropped counts in a large store
+        totals = self.store.overview(2, oldest=self.oldest)
+        held = self.store.usage()[:2]  # what is yet to be dropped counts in a large store
         assert totals[:2] in ((len(expected), len(self.stored)), held)
         assert [d.bytes_ts + d.bytes_fs for d in totals.busiest] == sorted(
             (d.bytes_ts + d.bytes_fs for d in expected), reverse=True
@@ -132,11 +132,11 @@ def test_bounds(new_store: NewStore, storage_kind: str) -> None:
 def test_a_deleted_device_leaves_no_trace() -> None:
     """Its rows, its totals and the width of its columns are those of a device never seen."""
     store, fresh = BandwidthStore(), BandwidthStore()
-    store.add_batch(["d"] * 3_000, range(3_000), [LARGEST] * 3_000, [1] * 3_000)
+    store.add_batch(["d"] * 3_000, range(3_000), [MAX_WHOLE] * 3_000, [1] * 3_000)
     store.delete("d")
     store.delete("d")
     store.delete("never seen")
-    assert store.totals(5) == fresh.totals(5)
+    assert store.overview(5) == fresh.overview(5)
     for one in (store, fresh):
         one.add("d", 7, 1, 2)
         one._check()
@@ -148,17 +148,17 @@ def test_a_deleted_device_leaves_no_trace() -> None:
 def test_a_device_that_forgets_as_much_as_it_takes_stops_growing() -> None:
     store, sizes = BandwidthStore(), []
     for second in range(20_000):
-        store.add("d", second, 1, LARGEST, oldest=max(second - 1_000, 0))
+        store.add("d", second, 1, MAX_WHOLE, oldest=max(second - 1_000, 0))
         sizes.append(store._devices["d"].times.nbytes)
     store._check()
     assert max(sizes) <= 3 * 1_001 * 8
     assert store.device("d").count == 1_001
-    assert store.device("d").bytes_fs == 1_001 * LARGEST
+    assert store.device("d").bytes_fs == 1_001 * MAX_WHOLE
 
 
 def test_sums_are_narrow_again_when_what_was_huge_is_gone() -> None:
     store = BandwidthStore()
-    store.add_batch(["d"] * 3_000, range(3_000), [LARGEST] * 3_000, [1] * 3_000)
+    store.add_batch(["d"] * 3_000, range(3_000), [MAX_WHOLE] * 3_000, [1] * 3_000)
     store.add("d", 5_000, 1, 1)
     store.add("d", 5_001, 1, 1, oldest=5_000)
     store._check()
@@ -172,4 +172,4 @@ def test_many_devices_become_clean_over_writes() -> None:
     for second in range(6):
         store.add("other", 100 + second, 1, 1, oldest=50)
     assert len(store._devices) == 1
-    assert store.totals(1, oldest=50).entries == 6
+    assert store.overview(1, oldest=50).entries == 6

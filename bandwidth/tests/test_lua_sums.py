@@ -11,7 +11,7 @@ from timeseries_project.tests.lua import Lua
 
 WORD = 2**48
 #: The largest sum that a row holds.
-LARGEST = 2**96 - 1
+MAX_WHOLE = 2**96 - 1
 
 Sums = tuple[int, int, int]
 Item = tuple[int, Sums]
@@ -36,7 +36,7 @@ def read(numbers: list[float]) -> Item:
     return time, (entries, to + to_high * WORD, back + back_high * WORD)
 
 
-BYTES = st.integers(0, LARGEST) | st.sampled_from([0, 1, WORD - 1, WORD, WORD + 1, 2 * WORD - 1, LARGEST])
+BYTES = st.integers(0, MAX_WHOLE) | st.sampled_from([0, 1, WORD - 1, WORD, WORD + 1, 2 * WORD - 1, MAX_WHOLE])
 SUMS = st.tuples(st.integers(0, 2**48 - 1), BYTES, BYTES)
 
 

@@ -39,11 +39,11 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def names(store: BandwidthStore, count: int = 3, oldest: int = 0) -> list[str]:
-    return [device.device_id for device in store.totals(count, oldest=oldest).busiest]
+    return [device.device_id for device in store.overview(count, oldest=oldest).busiest]
 
 
 def test_the_busiest_are_known_without_looking_at_all(store: BandwidthStore, looked_at: list[str]) -> None:
-    assert store.totals(3)[:2] == (DEVICES, DEVICES)
+    assert store.overview(3)[:2] == (DEVICES, DEVICES)
     assert names(store) == ["d04999", "d04998", "d04997"]
     store.add("d00007", 9_000, 10**6, 0)
     store.add("d00008", 9_000, 0, 10**7)
@@ -86,7 +86,7 @@ def test_a_few_are_listed_by_looking_at_a_few(store: BandwidthStore, looked_at: 
     [
         pytest.param(lambda store: store.devices(limit=1), id="the order is not known yet"),
         pytest.param(lambda store: store.devices("nothing"), id="all are searched"),
-        pytest.param(lambda store: store.totals(2 * busiest.REMEMBERED), id="more than are remembered"),
+        pytest.param(lambda store: store.overview(2 * busiest.REMEMBERED), id="more than are remembered"),
     ],
 )
 def test_what_concerns_all_leaves_the_event_loop(
@@ -102,5 +102,5 @@ def test_the_lock_is_free_between_portions(store: BandwidthStore, monkeypatch: p
     monkeypatch.setattr(
         windows_module, "give_way", lambda: turns.append(store._lock.locked() or store._writing.locked())
     )
-    store.totals(2 * busiest.REMEMBERED)
+    store.overview(2 * busiest.REMEMBERED)
     assert turns == [False] * -(-DEVICES // windows_module.AT_ONCE)

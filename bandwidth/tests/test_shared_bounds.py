@@ -27,7 +27,7 @@ def test_a_long_history_is_dropped_over_writes_and_every_answer_is_that_of_memor
     sizes = []
     for oldest in (1, 777, *range(8_000, 200_001, 8_000)):
         assert store.devices(oldest=oldest) == memory.devices(oldest=oldest)
-        assert store.totals(2, oldest=oldest) == memory.totals(2, oldest=oldest)
+        assert store.overview(2, oldest=oldest) == memory.overview(2, oldest=oldest)
         for device in ("long", "short", "late"):
             question = {"end": oldest + 30_000, "length": 777, "count": 100, "oldest": oldest}
             try:
@@ -74,7 +74,7 @@ def test_a_call_that_is_too_much_leaves_everything_as_it_was(store: RedisStore) 
                 add()
             assert raised.value.what == what
             assert contents(store) == before
-    assert store.held()[:2] == (2, 2)
+    assert store.usage()[:2] == (2, 2)
 
 
 def test_processes_together_keep_a_limit_to_what_they_add_in_a_second(store: RedisStore) -> None:
@@ -88,9 +88,9 @@ def test_processes_together_keep_a_limit_to_what_they_add_in_a_second(store: Red
         except FullError:
             continue
         stored += 1
-    assert store.totals(1)[1] == stored
+    assert store.overview(1)[1] == stored
     if store._storage.one_node:
-        assert store.held()[:2] == (10, 30)
+        assert store.usage()[:2] == (10, 30)
     else:
         assert stored <= 90
     # After a second, or for who comes new, what there is counts.
@@ -116,7 +116,7 @@ def test_a_full_memory_refuses_what_adds_answers_reads_and_takes_what_frees(serv
     store.add_batch([f"device {i}" for i in range(2_000)], range(2_000), [1] * 2_000, [1] * 2_000)
     store.add_batch(["long"] * 20_000, range(20_000), [1] * 20_000, [1] * 20_000)
     server.client.config_set("maxmemory", server.client.info("memory")["used_memory"] // 2)
-    before, held = contents(store), store.held()
+    before, held = contents(store), store.usage()
     store.add_listing(["listed"], [1], [1], [1])
     for add in (
         lambda: store.add("device 1", 2_000, 1, 1),
@@ -125,10 +125,10 @@ def test_a_full_memory_refuses_what_adds_answers_reads_and_takes_what_frees(serv
         with pytest.raises(StorageFullError):
             add()
     assert contents(store) == before
-    assert store.held() == held
+    assert store.usage() == held
     assert store.windows("long", end=20_000, length=10, count=1) == [(20_000, 9, 9, 9)]
     assert len(store.devices("device")) == 2_000
-    assert store.totals(1).busiest[0].device_id == "long"
+    assert store.overview(1).busiest[0].device_id == "long"
     store.delete("device 7")
     with pytest.raises(KeyError):
         store.device("device 7")
@@ -147,4 +147,4 @@ def test_a_full_memory_refuses_what_adds_answers_reads_and_takes_what_frees(serv
     assert store.devices() == []
     server.client.config_set("maxmemory", 0)
     store.add("a", 1, 1, 1)
-    assert store.held()[:2] == (1, 1)
+    assert store.usage()[:2] == (1, 1)

@@ -35,7 +35,7 @@ def store_at(server: RedisServer, timeout: float = 30) -> RedisStore:
 
 def answers(store: RedisStore) -> Callable[[], bool]:
     """Return whether the storage is there again, for who waits for it."""
-    return lambda: store.totals(1) is not None
+    return lambda: store.overview(1) is not None
 
 
 def test_it_is_counted_once_for_all_starts(store: RedisStore) -> None:
@@ -116,14 +116,14 @@ store.add_listing([f"device {{i}}" for i in range(5_000)], [1] * 5_000, [1] * 5_
 """
     store = store_at(server)
     process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(redis_store.__file__).parents[2])
-    server.wait(lambda: store.totals(1).entries > 0)
+    server.wait(lambda: store.overview(1).entries > 0)
     process.kill()
     process.wait()
-    assert 0 < store.totals(1).entries < 5_000
+    assert 0 < store.overview(1).entries < 5_000
 
     monkeypatch.setattr(redis_store, "LATE_PORTION", 11)
     store.add_listing(*columns)
-    assert store.totals(1)[:2] == (5_000, 5_000)
+    assert store.overview(1)[:2] == (5_000, 5_000)
     check(store)
 
 
@@ -194,6 +194,6 @@ def test_the_service_starts_without_its_storage_but_not_with_a_bad_listing(
             listing.load(str(path))
     assert listing.load(str(good)) == 2
     server.start()
-    server.wait(services.totals)
-    assert services.device_get("a") == ("a", 2, 1, 1, 4, 6)
-    assert services.totals()[:2] == (1, 2)
+    server.wait(services.overview_get)
+    assert services.device_get(device_id="a") == ("a", 2, 1, 1, 4, 6)
+    assert services.overview_get()[:2] == (1, 2)

@@ -21,15 +21,15 @@ from bandwidth.interface import Window
 from bandwidth.memory import busiest
 from bandwidth.memory import store as windows_module
 from bandwidth.memory.store import BandwidthStore
-from bandwidth.tests.oracle import LARGEST, Entry, scan, summaries
+from bandwidth.tests.oracle import MAX_WHOLE, Entry, scan, summaries
 from bandwidth.tests.stores import AnyStore, NewStore, check
 from timeseries_project.tests.drawn import drawn, lives
 
 pytestmark = pytest.mark.storages("redis", "cluster")
 
 devices = st.sampled_from(["a", "b", "é", "Z", "😀"])
-instants = st.integers(0, 30) | st.integers(0, 2000) | st.integers(0, LARGEST)
-sizes = st.integers(0, 100) | st.integers(0, LARGEST) | st.just(LARGEST)
+instants = st.integers(0, 30) | st.integers(0, 2000) | st.integers(0, MAX_WHOLE)
+sizes = st.integers(0, 100) | st.integers(0, MAX_WHOLE) | st.just(MAX_WHOLE)
 entries = st.tuples(devices, instants, sizes, sizes)
 
 
@@ -77,16 +77,16 @@ class StoreAgainstScan(RuleBasedStateMachine):
     @rule(data=st.data(), shift=st.integers(-3, 3), size=sizes)
     def close_to_an_earlier_one(self, data: st.DataObject, shift: int, size: int) -> None:
         device, instant, *_ = data.draw(st.sampled_from(self.stored))
-        self.one_entry((device, min(max(instant + shift, 0), LARGEST), size, 1))
+        self.one_entry((device, min(max(instant + shift, 0), MAX_WHOLE), size, 1))
 
     @precondition(lambda self: self.stored)
     @rule(data=st.data(), spread=st.integers(0, 9), size=st.integers(1, 20))
     def a_batch_around_an_earlier_one(self, data: st.DataObject, spread: int, size: int) -> None:
         device, instant, *_ = data.draw(st.sampled_from(self.stored))
         shifts = data.draw(st.lists(st.integers(-spread, spread), min_size=size, max_size=size))
-        self.a_batch([(device, min(max(instant + shift, 0), LARGEST), 1, size) for shift in shifts])
+        self.a_batch([(device, min(max(instant + shift, 0), MAX_WHOLE), 1, size) for shift in shifts])
 
-    @rule(batch=st.lists(entries, max_size=5), bad=st.sampled_from([-1, LARGEST + 1, 2**63, 2**70, -(2**70)]))
+    @rule(batch=st.lists(entries, max_size=5), bad=st.sampled_from([-1, MAX_WHOLE + 1, 2**63, 2**70, -(2**70)]))
     def a_batch_with_a_fault(self, batch: list[Entry], bad: int) -> None:
         with pytest.raises(ValueError, match="must be from 0 to"):
             add_batch(self.store, [*batch, ("a", 1, bad, 1)])
@@ -107,7 +107,7 @@ class StoreAgainstScan(RuleBasedStateMachine):
     def ask(self, data: st.DataObject, length: int, count: int) -> None:
         device, instant, *_ = data.draw(st.sampled_from(self.stored))
         after = data.draw(st.integers(0, 3)) * length + data.draw(st.integers(-1, 1))
-        end = data.draw(st.just(min(max(instant + after, 0), LARGEST)) | instants)
+        end = data.draw(st.just(min(max(instant + after, 0), MAX_WHOLE)) | instants)
         answer = self.store.windows(device, end=end, length=length, count=count)
         assert answer == scan(self.stored, device, end, length, count)
         assert all(type(number) is int for window in answer for number in window)
@@ -117,7 +117,7 @@ class StoreAgainstScan(RuleBasedStateMachine):
         check(self.store)
         expected = summaries(self.stored)
         assert self.store.devices() == expected
-        totals = self.store.totals(2)
+        totals = self.store.overview(2)
         assert totals[:2] == (len(expected), len(self.stored))
         most = sorted((device.bytes_ts + device.bytes_fs for device in expected), reverse=True)[:2]
         assert [device.bytes_ts + device.bytes_fs for device in totals.busiest] == pytest.approx(most, rel=2**-50)
@@ -243,7 +243,7 @@ def test_clear_forgets_everything(new_store: NewStore) -> None:
 @pytest.mark.parametrize("size", [4_000, 1_000])
 def test_sums_beyond_64_bits_are_exact(new_store: NewStore, size: int) -> None:
     rng = random.Random(1)
-    stored = [("a", rng.randrange(1_000), LARGEST, rng.choice([0, LARGEST - 1])) for _ in range(size)]
+    stored = [("a", rng.randrange(1_000), MAX_WHOLE, rng.choice([0, MAX_WHOLE - 1])) for _ in range(size)]
     singles, batch, both = store_of(new_store, *stored), new_store(), store_of(new_store, *stored[::2])
     add_batch(batch, stored)
     add_batch(both, stored[1::2])
@@ -259,13 +259,13 @@ def test_sums_beyond_64_bits_are_exact(new_store: NewStore, size: int) -> None:
 @pytest.mark.parametrize("border", [2**62, 2**63])
 def test_sums_are_exact_where_they_pass_a_power_of_two(new_store: NewStore, border: int) -> None:
     """Up to the border less one, on it and beyond: singles and batches, in time and late."""
-    full, rest = divmod(border - 1, LARGEST)
+    full, rest = divmod(border - 1, MAX_WHOLE)
     for late in (False, True):
         for in_batches in (False, True):
-            stored = [("a", 10 + i, LARGEST, LARGEST) for i in range(full)]
+            stored = [("a", 10 + i, MAX_WHOLE, MAX_WHOLE) for i in range(full)]
             store = new_store()
             add_batch(store, stored)
-            for step, size in enumerate([rest, 1, 1, LARGEST, 5]):
+            for step, size in enumerate([rest, 1, 1, MAX_WHOLE, 5]):
                 entry = ("a", 9 - step if late else 10 + full + step, size, 0)
                 stored.append(entry)
                 if in_batches:
@@ -278,7 +278,7 @@ def test_sums_are_exact_where_they_pass_a_power_of_two(new_store: NewStore, bord
 
 
 def test_one_huge_device_leaves_the_others_of_its_batch_as_they_are(new_store: NewStore) -> None:
-    stored = [("huge", i, LARGEST, LARGEST) for i in range(3_000)] + [("small", i, 1, 2) for i in range(5)]
+    stored = [("huge", i, MAX_WHOLE, MAX_WHOLE) for i in range(3_000)] + [("small", i, 1, 2) for i in range(5)]
     store = new_store()
     add_batch(store, stored[::-1])
     check(store)
@@ -286,17 +286,17 @@ def test_one_huge_device_leaves_the_others_of_its_batch_as_they_are(new_store: N
 
 
 def test_columns_may_be_arrays_and_are_copied(new_store: NewStore) -> None:
-    store, times, sizes = new_store(), np.array([3, 1, 2]), np.full(3, LARGEST, dtype=np.uint64)
+    store, times, sizes = new_store(), np.array([3, 1, 2]), np.full(3, MAX_WHOLE, dtype=np.uint64)
     store.add_batch(["a", "a", "a"], times, sizes, sizes)
     times[:] = 9
     check(store)
-    assert store.windows("a", end=3, length=1, count=3) == [(t, 1, LARGEST, LARGEST) for t in (1, 2, 3)]
-    assert store.devices() == [("a", 3, 1, 3, 3 * LARGEST, 3 * LARGEST)]
+    assert store.windows("a", end=3, length=1, count=3) == [(t, 1, MAX_WHOLE, MAX_WHOLE) for t in (1, 2, 3)]
+    assert store.devices() == [("a", 3, 1, 3, 3 * MAX_WHOLE, 3 * MAX_WHOLE)]
 
 
 BAD_NUMBERS = [
     (-1, ValueError),
-    (LARGEST + 1, ValueError),
+    (MAX_WHOLE + 1, ValueError),
     (2**64, ValueError),
     (1.5, TypeError),
     ("1", TypeError),
@@ -333,7 +333,7 @@ def test_columns_of_different_lengths_change_nothing(new_store: NewStore) -> Non
     assert store.devices() == []
 
 
-BAD_QUESTIONS = [("end", -1), ("end", LARGEST + 1), ("length", 0), ("length", 2**31), ("count", 0), ("count", 10_001)]
+BAD_QUESTIONS = [("end", -1), ("end", MAX_WHOLE + 1), ("length", 0), ("length", 2**31), ("count", 0), ("count", 10_001)]
 
 
 @pytest.mark.parametrize(("name", "bad"), BAD_QUESTIONS)
@@ -344,14 +344,14 @@ def test_windows_out_of_range_are_refused(new_store: NewStore, name: str, bad: i
 
 def test_tells_what_it_holds(new_store: NewStore) -> None:
     store = new_store()
-    assert store.held()[:2] == (0, 0)
+    assert store.usage()[:2] == (0, 0)
     for second in range(100):
         store.add("a", second, 1, 2)
-    add_batch(store, [("a", 7, LARGEST, 0), ("b", 7, LARGEST, 0), ("b", 8, LARGEST, 0)])
+    add_batch(store, [("a", 7, MAX_WHOLE, 0), ("b", 7, MAX_WHOLE, 0), ("b", 8, MAX_WHOLE, 0)])
     check(store)
-    assert store.held()[:2] == (2, 103)
+    assert store.usage()[:2] == (2, 103)
     if isinstance(store, BandwidthStore):
         nbytes = sum(device.times.nbytes + device.sums.nbytes for device in store._devices.values())
-        assert store.held()[2:] == (nbytes, 103)
+        assert store.usage()[2:] == (nbytes, 103)
     store.clear()
-    assert store.held() == ((0, 0, 0, 103) if isinstance(store, BandwidthStore) else (0, 0, None, None))
+    assert store.usage() == ((0, 0, 0, 103) if isinstance(store, BandwidthStore) else (0, 0, None, None))

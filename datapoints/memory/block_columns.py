@@ -1,4 +1,4 @@
-"""Columns of many series in pages of one pool, and what can be read of them.
+"""Columns of many series in blocks of one pool, and what can be read of them.
 
 Plain Python and NumPy; knows no framework.
 """
@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from datapoints.memory.free_list import Vacancies
-from datapoints.memory.plans import LARGEST, NO_KEY, NO_PAGE, Directory
+from datapoints.memory.plans import LARGEST, NO_BLOCK, NO_KEY, Directory
 from timeseries_project.core.arrays import grow
 from timeseries_project.core.summation import Integers
 
-#: Pages that are copied out to be searched at once, so that a large batch of late keys takes little memory.
+#: Blocks that are copied out to be searched at once, so that a large batch of late keys takes little memory.
 ROWS_AT_ONCE = 16384
 
 
-class PagedColumns:
-    """The pages behind `SortedPages`, room for more of them, and all that only reads."""
+class BlockColumns:
+    """The blocks behind `SortedBlocks`, room for more of them, and all that only reads."""
 
     def __init__(self, width: int, *dtypes: DTypeLike) -> None:
         self._width = width
@@ -33,7 +33,7 @@ class PagedColumns:
         self.columns = [np.empty((0, width), dtype=dtype) for dtype in dtypes]
         self._fills = np.empty(0, dtype=np.int32)
         self._vacant = Vacancies()
-        # By series. Those of one page need no directory.
+        # By series. Those of one block need no directory.
         self.counts = np.empty(0, dtype=np.int64)
         self.firsts = np.empty(0, dtype=np.int64)
         self.lasts = np.empty(0, dtype=np.int64)
@@ -44,9 +44,9 @@ class PagedColumns:
     @property
     def nbytes(self) -> int:
         """What the columns take, their spare room included; directories do not count. O(1)."""
-        by_page = (self._keys, *self.columns, self._fills)
+        by_block = (self._keys, *self.columns, self._fills)
         by_series = (self.counts, self.firsts, self.lasts, self._tails, self._bounds)
-        return sum(column.nbytes for column in (*by_page, *by_series))
+        return sum(column.nbytes for column in (*by_block, *by_series))
 
     def reserve(self, series: int) -> None:
         """Make room for series with numbers below this; new ones are empty."""
@@ -56,7 +56,7 @@ class PagedColumns:
             (self.counts, 0),
             (self.firsts, LARGEST),
             (self.lasts, NO_KEY),
-            (self._tails, NO_PAGE),
+            (self._tails, NO_BLOCK),
             (self._bounds, NO_KEY),
         ):
             known = len(column)
@@ -66,68 +66,68 @@ class PagedColumns:
         self._directories.extend([None] * (len(self.counts) - len(self._directories)))
 
     def find(self, series: Integers, keys: Integers) -> tuple[Integers, Integers]:
-        """Return, for each key of a series, the page it belongs to and its place there; -1 where there is none."""
-        pages = self._tails[series].astype(np.int64)
+        """Return, for each key of a series, the block it belongs to and its place there; -1 where there is none."""
+        blocks = self._tails[series].astype(np.int64)
         places = np.full(len(keys), -1)
         old = np.flatnonzero(keys <= self.lasts[series])
         inner = old[keys[old] < self._bounds[series[old]]]
         directories = map(self._directories.__getitem__, series[inner].tolist())
-        pages[inner] = [
-            directory.pages[bisect_right(directory.bounds, key)]  # type: ignore[union-attr]  # of several pages
+        blocks[inner] = [
+            directory.blocks[bisect_right(directory.bounds, key)]  # type: ignore[union-attr]  # of several blocks
             for directory, key in zip(directories, keys[inner].tolist(), strict=True)
         ]
         for begin in range(0, len(old), ROWS_AT_ONCE):
             part = old[begin : begin + ROWS_AT_ONCE]
             # `take` gathers rows several times as fast as an index does.
-            equal = self._keys.take(pages[part], axis=0) == keys[part, np.newaxis]
+            equal = self._keys.take(blocks[part], axis=0) == keys[part, np.newaxis]
             if equal.any():
                 at = equal.argmax(axis=1)
                 places[part] = np.where(equal[np.arange(len(part)), at], at, -1)
-        return pages, places
+        return blocks, places
 
     def find_one(self, series: int, key: int) -> tuple[int, int]:
         """Do what `find` does for one key."""
         if key > self.lasts.item(series):
             return self._tails.item(series), -1
         if key >= self._bounds.item(series):
-            page = self._tails.item(series)
+            block = self._tails.item(series)
         else:
             directory = self._directory(series)
-            page = directory.pages[directory.place(key)]
-        row = self._keys[page].tolist()
-        return page, row.index(key) if key in row else -1
+            block = directory.blocks[directory.place(key)]
+        row = self._keys[block].tolist()
+        return block, row.index(key) if key in row else -1
 
     def _new_page(self) -> int:
-        """Return the number of the next empty page."""
-        page = self._vacant.first()
+        """Return the number of the next empty block."""
+        block = self._vacant.first()
         for column in (self._keys, *self.columns, self._fills):
-            grow(column, page + 1)
-        self._keys[page] = NO_KEY
-        return page
+            grow(column, block + 1)
+        self._keys[block] = NO_KEY
+        return block
 
-    def _new_pages(self, count: int, taken: int) -> Integers:
-        """Return the numbers of so many empty pages, the next after those taken already in the same plan."""
-        pages = self._vacant.next(count, taken)
+    def _new_blocks(self, count: int, taken: int) -> Integers:
+        """Return the numbers of so many empty blocks, the next after those taken already in the same plan."""
+        blocks = self._vacant.next(count, taken)
         if count:
             for column in (self._keys, *self.columns, self._fills):
-                grow(column, int(pages.max()) + 1)
-            self._keys[pages] = NO_KEY
-            self._fills[pages] = 0
-        return pages
+                grow(column, int(blocks.max()) + 1)
+            self._keys[blocks] = NO_KEY
+            self._fills[blocks] = 0
+        return blocks
 
     def read(self, series: Sequence[int] | Integers, start: int, stop: int) -> tuple[NDArray[Any], ...]:
         """Copy keys with start <= key < stop, and their cells: columns, series by series.
 
-        Those of a series are in order except inside a page. O(log n for each series + what is copied).
+        Those of a series are in order except inside a block. O(log n for each series + what is copied).
         """
         numbers = np.array(series, dtype=np.int64)
         numbers = numbers[(stop > self.firsts[numbers]) & (start <= self.lasts[numbers]) & (start < stop)]
         index = self._tails[numbers].astype(np.int64)
-        if (self._bounds[numbers] != NO_KEY).any():  # of several pages
-            pages = array("i")
+        if (self._bounds[numbers] != NO_KEY).any():  # of several blocks
+            blocks = array("i")
             for directory in map(self._directory, numbers.tolist()):
-                pages.extend(directory.pages[directory.place(start) : directory.place(stop - 1) + 1])
-            index = np.array(pages, dtype=np.int64)
+                blocks.extend(directory.blocks[directory.place(start) : directory.place(stop - 1) + 1])
+            index = np.array(blocks, dtype=np.int64)
         keys = self._keys.take(index, axis=0)
         wanted = (keys >= start) & (keys < stop)
         return keys[wanted], *(column.take(index, axis=0)[wanted] for column in self.columns)
@@ -136,32 +136,32 @@ class PagedColumns:
         """Copy of each series the first keys with start <= key < stop, `count` or some more if there are so many.
 
         Columns: where in `series` the key's series stands, keys, cells; in any order. O(series + what is copied), and
-        O(log n) for each series that reaches over several pages from there on.
+        O(log n) for each series that reaches over several blocks from there on.
         """
         at = np.flatnonzero((self.firsts[series] < stop) & (self.lasts[series] >= start))
         numbers = series[at]
         in_tail = self._bounds[numbers] <= start
-        owners, pages = array("q"), array("i")
+        owners, blocks = array("q"), array("i")
         for owner, number in zip(at[~in_tail].tolist(), numbers[~in_tail].tolist(), strict=True):
-            found = self._first_pages(number, start, stop, count)
+            found = self._first_blocks(number, start, stop, count)
             owners.extend([owner] * len(found))
-            pages.extend(found)
+            blocks.extend(found)
         owner_of = np.concatenate((at[in_tail], np.array(owners, dtype=np.int64)))
-        index: Integers = np.concatenate((self._tails[numbers[in_tail]], np.array(pages)), dtype=np.int64)
+        index: Integers = np.concatenate((self._tails[numbers[in_tail]], np.array(blocks)), dtype=np.int64)
         keys = self._keys.take(index, axis=0)
         wanted = (keys >= start) & (keys < stop)
         rows = np.repeat(owner_of, np.count_nonzero(wanted, axis=1))
         return rows, keys[wanted], *(column.take(index, axis=0)[wanted] for column in self.columns)
 
-    def _first_pages(self, series: int, start: int, stop: int, count: int) -> array[int]:
-        """Return the pages with the first keys from `start` on: so many keys at least, or all before `stop`."""
+    def _first_blocks(self, series: int, start: int, stop: int, count: int) -> array[int]:
+        """Return the blocks with the first keys from `start` on: so many keys at least, or all before `stop`."""
         directory = self._directory(series)
         first = directory.place(start)
         end, last, rows = first + 1, directory.place(stop - 1), 0
         while end <= last and rows < count:
-            rows += self._fills.item(directory.pages[end])
+            rows += self._fills.item(directory.blocks[end])
             end += 1
-        return directory.pages[first:end]
+        return directory.blocks[first:end]
 
     def _directory(self, series: int) -> Directory:
         return self._directories[series] or Directory(self._tails.item(series))
@@ -172,9 +172,9 @@ class PagedColumns:
             return
         directory = self._directory(series)
         for place in range(directory.place(start), directory.length):
-            page = directory.pages[place]
-            fill = self._fills.item(page)
-            columns = (self._keys[page, :fill], *(column[page, :fill] for column in self.columns))
+            block = directory.blocks[place]
+            fill = self._fills.item(block)
+            columns = (self._keys[block, :fill], *(column[block, :fill] for column in self.columns))
             for row in sorted(zip(*(column.tolist() for column in columns), strict=True)):
                 if row[0] >= start:
                     yield row
@@ -187,7 +187,7 @@ class PagedColumns:
             return NO_KEY
         directory = self._directory(series)
         place = directory.place(key)
-        rows = self._keys[directory.pages[max(place - 1, 0) : place + 1]]
+        rows = self._keys[directory.blocks[max(place - 1, 0) : place + 1]]
         return int(np.max(rows, where=rows < key, initial=NO_KEY))
 
     def _check(self) -> None:
@@ -195,19 +195,19 @@ class PagedColumns:
         assert len(set(free)) == len(free)
         seen: list[int] = []
         for number in range(len(self.counts)):
-            if self._tails[number] == NO_PAGE:
+            if self._tails[number] == NO_BLOCK:
                 assert self._directories[number] is None
                 assert (self.counts[number], self.firsts[number], self.lasts[number]) == (0, LARGEST, NO_KEY)
                 continue
             directory = self._directory(number)
             length = directory.length
             assert set(directory.bounds[length - 1 :]) <= {LARGEST}
-            pages, bounds = directory.pages[:length].tolist(), [NO_KEY, *directory.bounds[: length - 1]]
-            seen += pages
-            assert (self._tails[number], self._bounds[number]) == (pages[-1], bounds[-1])
-            rows = [sorted(self._keys[page, : self._fills[page]].tolist()) for page in pages]
+            blocks, bounds = directory.blocks[:length].tolist(), [NO_KEY, *directory.bounds[: length - 1]]
+            seen += blocks
+            assert (self._tails[number], self._bounds[number]) == (blocks[-1], bounds[-1])
+            rows = [sorted(self._keys[block, : self._fills[block]].tolist()) for block in blocks]
             assert all(rows)
-            assert all((self._keys[page, self._fills[page] :] == NO_KEY).all() for page in pages)
+            assert all((self._keys[block, self._fills[block] :] == NO_KEY).all() for block in blocks)
             assert all(bound <= row[0] for bound, row in zip(bounds, rows, strict=True))
             assert all(row[-1] < bound for row, bound in zip(rows, bounds[1:], strict=False))
             keys = [key for row in rows for key in row]

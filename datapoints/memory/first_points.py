@@ -33,7 +33,7 @@ class Wanted(NamedTuple):
 
     @classmethod
     def of(cls, start: int, end: int | None, after: tuple[int, str, str] | None, limit: int) -> Wanted:
-        """Return what is wanted of a page of the listing, with times that a column can hold."""
+        """Return what is wanted of a part of the listing, with times that a column can hold."""
         if after is not None:
             start = max(start, after[0])
         return cls(min(start, LARGEST), LARGEST if end is None else min(end, LARGEST), after, limit)

@@ -1,4 +1,4 @@
-"""Numbers to give out and to take back, dense from 0: of pages in a pool, of series in a store.
+"""Numbers to give out and to take back, dense from 0: of blocks in a pool, of series in a store.
 
 Plain Python and NumPy; knows no framework.
 """

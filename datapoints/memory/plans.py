@@ -1,6 +1,6 @@
-"""What pages of sorted columns are made of, and what changing them will change.
+"""What blocks of sorted columns are made of, and what changing them will change.
 
-Plain Python and NumPy; knows no framework. `SortedPages` makes plans and carries them out.
+Plain Python and NumPy; knows no framework. `SortedBlocks` makes plans and carries them out.
 """
 
 from __future__ import annotations
@@ -17,65 +17,65 @@ from timeseries_project.core.summation import Integers
 
 Booleans = NDArray[np.bool_]
 
-NO_PAGE = -1
+NO_BLOCK = -1
 NO_KEY = -1
 LARGEST = 2**63 - 1
 
 
-class Rows(NamedTuple):
+class SeriesRows(NamedTuple):
     """Keys of some series, and the cells beside them."""
 
     series: Integers
     keys: Integers
     cells: Sequence[NDArray[Any]]
 
-    def where(self, chosen: Integers | Booleans) -> Rows:
+    def where(self, chosen: Integers | Booleans) -> SeriesRows:
         """Return the chosen rows, or all in another order."""
-        return Rows(self.series[chosen], self.keys[chosen], [column[chosen] for column in self.cells])
+        return SeriesRows(self.series[chosen], self.keys[chosen], [column[chosen] for column in self.cells])
 
-    def followed_by(self, other: Rows) -> Rows:
+    def followed_by(self, other: SeriesRows) -> SeriesRows:
         """Return these rows and those."""
         cells = [np.concatenate(pair) for pair in zip(self.cells, other.cells, strict=True)]
-        return Rows(np.concatenate((self.series, other.series)), np.concatenate((self.keys, other.keys)), cells)
+        return SeriesRows(np.concatenate((self.series, other.series)), np.concatenate((self.keys, other.keys)), cells)
 
 
 class Directory:
-    """The pages of one series in order, and the least key that may stand in each but the first.
+    """The blocks of one series in order, and the least key that may stand in each but the first.
 
-    There is room behind them, so that a page is entered by assigning; the bounds there are beyond every key.
+    There is room behind them, so that a block is entered by assigning; the bounds there are beyond every key.
     """
 
-    __slots__ = ("bounds", "length", "pages")
+    __slots__ = ("blocks", "bounds", "length")
 
-    def __init__(self, page: int) -> None:
-        self.pages = array("i", [page])
+    def __init__(self, block: int) -> None:
+        self.blocks = array("i", [block])
         self.bounds = array("q")
         self.length = 1
 
     def place(self, key: int) -> int:
-        """Return which of the pages a key belongs to. O(log pages)."""
+        """Return which of the blocks a key belongs to. O(log blocks)."""
         return bisect_right(self.bounds, key, 0, self.length - 1)
 
-    def make_room(self, pages: int) -> None:
-        """Prepare to enter so many pages. O(1) amortised."""
-        if self.length + pages > len(self.pages):
-            spare = pages + self.length // 8
-            # The pages last: should there be no memory for them, what the bounds have more is never read.
+    def make_room(self, blocks: int) -> None:
+        """Prepare to enter so many blocks. O(1) amortised."""
+        if self.length + blocks > len(self.blocks):
+            spare = blocks + self.length // 8
+            # The blocks last: should there be no memory for them, what the bounds have more is never read.
             self.bounds.extend(array("q", [LARGEST]) * spare)
-            self.pages.extend(array("i", [NO_PAGE]) * spare)
+            self.blocks.extend(array("i", [NO_BLOCK]) * spare)
 
 
 class Write(NamedTuple):
-    """Cells of pages that change: each column, flat, with the slots and what they will hold."""
+    """Cells of blocks that change: each column, flat, with the slots and what they will hold."""
 
     slots: Integers
     columns: list[tuple[NDArray[Any], NDArray[Any]]]
-    pages: Integers
+    blocks: Integers
     fills: Integers
 
 
 class Links(NamedTuple):
-    """Pages that are entered into directories, by exchanging what stands in these from a place on."""
+    """Blocks that are entered into directories, by exchanging what stands in these from a place on."""
 
     directories: list[tuple[int, Directory]]
     changes: list[tuple[Directory, int, int, array[int], array[int]]]
@@ -96,9 +96,9 @@ class Addition(NamedTuple):
     lasts: Integers
 
 
-#: What adding one key will change, a plain tuple for speed: series, key and cells, the page and place where they will
-#: stand, whether the key is its series' last and its first, the directory that a new page is entered into; or, if the
-#: page is full and has to be divided, what that will change.
+#: What adding one key will change, a plain tuple for speed: series, key and cells, the block and place where they will
+#: stand, whether the key is its series' last and its first, the directory that a new block is entered into; or, if the
+#: block is full and has to be divided, what that will change.
 Entry = tuple[int, int, tuple[float, ...], int, int, bool, bool, Directory | None, Addition | None]
 
 
@@ -107,7 +107,7 @@ class Cut(NamedTuple):
 
     gone: Integers
     numbers: list[int]
-    pages: Integers
+    blocks: Integers
     fronts: list[tuple[Directory, int]]
     homes: Integers
     columns: list[tuple[NDArray[Any], NDArray[Any]]]
@@ -120,35 +120,35 @@ class Cut(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """Cells that get other values: at these places of these pages, column by column."""
+    """Cells that get other values: at these places of these blocks, column by column."""
 
-    pages: Integers
+    blocks: Integers
     places: Integers
     cells: tuple[NDArray[Any], ...]
 
     def apply(self, homes: Integers, columns: list[NDArray[Any]]) -> None:
-        """Change copies of some pages, whose numbers are `homes`. O(n log n)."""
+        """Change copies of some blocks, whose numbers are `homes`. O(n log n)."""
         order = np.argsort(homes)
-        rows = order[np.searchsorted(homes, self.pages, sorter=order).clip(max=len(homes) - 1)]
-        here = homes[rows] == self.pages
+        rows = order[np.searchsorted(homes, self.blocks, sorter=order).clip(max=len(homes) - 1)]
+        here = homes[rows] == self.blocks
         for column, cells in zip(columns, self.cells, strict=True):
             column[rows[here], self.places[here]] = cells[here]
 
 
 class Pieces(NamedTuple):
-    """Rows and where they go: each to a place in a piece of its page, the page itself or a new one that follows."""
+    """Rows and where they go: each to a place in a piece of its block, the block itself or a new one that follows."""
 
-    rows: Rows
+    rows: SeriesRows
     homes: Integers
     pieces: Integers
     places: Integers
 
 
 def merged(old: tuple[array[int], array[int]], new: tuple[array[int], array[int]]) -> tuple[array[int], array[int]]:
-    """Insert bounds and their pages among others. O(those others) for each."""
-    bounds, pages = old
-    for bound, page in zip(*new, strict=True):
+    """Insert bounds and their blocks among others. O(those others) for each."""
+    bounds, blocks = old
+    for bound, block in zip(*new, strict=True):
         place = bisect_right(bounds, bound)
         bounds.insert(place, bound)
-        pages.insert(place, page)
-    return bounds, pages
+        blocks.insert(place, block)
+    return bounds, blocks

@@ -12,11 +12,11 @@ import numpy as np
 
 from datapoints.interface import QUARTER_HOUR, BucketSums
 from datapoints.memory.plans import Addition, Changes, Cut, Entry
-from datapoints.memory.sorted_blocks import SortedPages
+from datapoints.memory.sorted_blocks import SortedBlocks
 from timeseries_project.core.arrays import run_lengths, run_starts
 from timeseries_project.core.summation import Floats, Integers, add_to_pair, grouped_sums
 
-#: Wide pages waste room in short series, narrow ones take more entries in the directories of long ones.
+#: Wide blocks waste room in short series, narrow ones take more entries in the directories of long ones.
 POINTS_IN_PAGE = 24
 SUMS_IN_PAGE = 4
 
@@ -42,14 +42,14 @@ class PointsCut(NamedTuple):
 
 
 class SeriesPool:
-    """The points of any number of series, each known by a number from 0. For costs see `SortedPages`.
+    """The points of any number of series, each known by a number from 0. For costs see `SortedBlocks`.
 
     As there, `plan...` may fail and changes nothing that shows, and `commit...` cannot fail.
     """
 
     def __init__(self) -> None:
-        self._points = SortedPages(POINTS_IN_PAGE, np.float64)
-        self._sums = SortedPages(SUMS_IN_PAGE, np.int64, np.float64, np.float64)
+        self._points = SortedBlocks(POINTS_IN_PAGE, np.float64)
+        self._sums = SortedBlocks(SUMS_IN_PAGE, np.int64, np.float64, np.float64)
 
     def reserve(self, series: int) -> None:
         """Make room for series with numbers below this; new ones are empty."""
@@ -78,10 +78,10 @@ class SeriesPool:
 
     def plan_one(self, series: int, time: int, value: float) -> PointAddition | None:
         """Prepare to add a point; None where the series has one of that time."""
-        page, place = self._points.find_one(series, time)
+        block, place = self._points.find_one(series, time)
         if place >= 0:
             return None
-        point = self._points.plan_one(series, time, page, value)
+        point = self._points.plan_one(series, time, block, value)
         number = time // QUARTER_HOUR
         at = self._sums.find_one(series, number)
         if at[1] < 0:
@@ -101,12 +101,12 @@ class SeriesPool:
         highs[at], lows[at] = pair
 
     def find(self, series: Integers, times: Integers) -> tuple[Integers, Integers]:
-        """Return, for each time in a series, the page it belongs to and its place there; -1 where there is no point."""
+        """Return, for each time in a series, its block and its place there; -1 where there is no point."""
         return self._points.find(series, times)
 
-    def plan(self, series: Integers, times: Integers, pages: Integers, values: Floats) -> PointsAddition:
-        """Prepare to add points, sorted by series and time, that their series lack, to the pages that `find` tells."""
-        points = self._points.plan(series, times, pages, values)
+    def plan(self, series: Integers, times: Integers, blocks: Integers, values: Floats) -> PointsAddition:
+        """Prepare to add points, sorted by series and time, that their series lack, to the blocks that `find` tells."""
+        points = self._points.plan(series, times, blocks, values)
         numbers = times // QUARTER_HOUR
         starts = run_starts(series, numbers)
         added = BucketSums(numbers[starts], run_lengths(starts, len(times)), *grouped_sums(values, starts))
@@ -129,20 +129,20 @@ class SeriesPool:
         """Add the points of a plan."""
         self._points.commit(addition.points)
         counts, highs, lows = self._sums.columns
-        pages, places, cells = addition.changes
-        counts[pages, places], highs[pages, places], lows[pages, places] = cells
+        blocks, places, cells = addition.changes
+        counts[blocks, places], highs[blocks, places], lows[blocks, places] = cells
         if addition.new_sums is not None:
             self._sums.commit(addition.new_sums)
 
     def plan_cut(self, series: Integers, time: int) -> PointsCut:
         """Prepare to forget the points before a time, the start of a quarter-hour, of series that have some there.
 
-        O(series * log n + pages that are left).
+        O(series * log n + blocks that are left).
         """
         return PointsCut(self._points.plan_cut(series, time), self._sums.plan_cut(series, time // QUARTER_HOUR))
 
     def commit_cut(self, cut: PointsCut) -> None:
-        """Forget the points of a plan, and let their pages be used again."""
+        """Forget the points of a plan, and let their blocks be used again."""
         self._points.commit_cut(cut.points)
         self._sums.commit_cut(cut.sums)
 

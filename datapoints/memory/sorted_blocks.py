@@ -1,4 +1,4 @@
-"""Sorted columns of many series in one pool of pages, so that a batch goes to all of its series at once.
+"""Sorted columns of many series in one pool of blocks, so that a batch goes to all of its series at once.
 
 Plain Python and NumPy; knows no framework.
 
@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapoints.memory.block_columns import PagedColumns
+from datapoints.memory.block_columns import BlockColumns
 from datapoints.memory.plans import (
     LARGEST,
+    NO_BLOCK,
     NO_KEY,
-    NO_PAGE,
     Addition,
     Changes,
     Cut,
@@ -27,7 +27,7 @@ from datapoints.memory.plans import (
     Entry,
     Links,
     Pieces,
-    Rows,
+    SeriesRows,
     Write,
     merged,
 )
@@ -37,39 +37,39 @@ from timeseries_project.core.summation import Integers
 NONE = np.empty(0, dtype=np.int64)
 
 
-class SortedPages(PagedColumns):
+class SortedBlocks(BlockColumns):
     """A sorted set of keys for each of many series, and further columns with a cell beside each key.
 
-    A series is a number, a key an integer from 0. Keys live in pages of `width`, all in one pool of columns,
-    so that one scatter writes to any number of series. The pages of a series follow one another; inside a page
-    keys stand as they came, and whoever reads them sorts them if need be. As in a B+ tree a page that overflows
-    is divided; but what arrives in order fills page after page, and leaves a sixteenth of each for late keys.
+    A series is a number, a key an integer from 0. Keys live in blocks of `width`, all in one pool of columns,
+    so that one scatter writes to any number of series. The blocks of a series follow one another; inside a block
+    keys stand as they came, and whoever reads them sorts them if need be. As in a B+ tree a block that overflows
+    is divided; but what arrives in order fills block after block, and leaves a sixteenth of each for late keys.
 
     Adding costs O(1) for the newest keys of a series, O(width + log n) for others, and for every so many the
-    insertion of a page into the directory of its series. Nothing is thread-safe: the store's lock guards it, from
+    insertion of a block into the directory of its series. Nothing is thread-safe: the store's lock guards it, from
     the plan of a change to its commit.
     """
 
-    def plan_one(self, series: int, key: int, page: int, *cells: float) -> Entry:
-        """Prepare to add a key that its series lacks, to the page that `find_one` tells."""
-        if page == NO_PAGE:
+    def plan_one(self, series: int, key: int, block: int, *cells: float) -> Entry:
+        """Prepare to add a key that its series lacks, to the block that `find_one` tells."""
+        if block == NO_BLOCK:
             return series, key, cells, self._new_page(), 0, True, True, None, None
-        place = self._fills.item(page)
+        place = self._fills.item(block)
         if key > self.lasts.item(series):
             if place < self._limit:
-                return series, key, cells, page, place, True, False, None, None
+                return series, key, cells, block, place, True, False, None, None
             directory = self._directory(series)
             directory.make_room(1)
             return series, key, cells, self._new_page(), 0, True, False, directory, None
         if place < self._width:
-            return series, key, cells, page, place, False, key < self.firsts.item(series), None, None
+            return series, key, cells, block, place, False, key < self.firsts.item(series), None, None
         columns = (np.array([cell], column.dtype) for cell, column in zip(cells, self.columns, strict=True))
-        addition = self.plan(*(np.array([number], dtype=np.int64) for number in (series, key, page)), *columns)
-        return series, key, cells, page, place, False, False, None, addition
+        addition = self.plan(*(np.array([number], dtype=np.int64) for number in (series, key, block)), *columns)
+        return series, key, cells, block, place, False, False, None, addition
 
     def commit_one(self, entry: Entry) -> None:
         """Add the key of a plan."""
-        series, key, cells, page, place, is_last, is_first, directory, addition = entry
+        series, key, cells, block, place, is_last, is_first, directory, addition = entry
         if addition is not None:
             self.commit(addition)
             return
@@ -78,16 +78,16 @@ class SortedPages(PagedColumns):
             if directory is not None:
                 length = directory.length
                 directory.bounds[length - 1] = self._bounds[series] = key
-                directory.pages[length] = page
+                directory.blocks[length] = block
                 directory.length = length + 1
                 self._directories[series] = directory
-            self._tails[series] = page
-        self._keys[page, place] = key
+            self._tails[series] = block
+        self._keys[block, place] = key
         at = 0
         for column in self.columns:
-            column[page, place] = cells[at]
+            column[block, place] = cells[at]
             at += 1  # noqa: SIM113 - to enumerate is to call
-        self._fills[page] = place + 1
+        self._fills[block] = place + 1
         self.counts[series] += 1
         if is_last:
             self.lasts[series] = key
@@ -98,25 +98,25 @@ class SortedPages(PagedColumns):
         self,
         series: Integers,
         keys: Integers,
-        pages: Integers,
+        blocks: Integers,
         *cells: NDArray[Any],
         changes: Changes | None = None,
     ) -> Addition:
-        """Prepare to add keys that their series lack, to the pages that `find` tells, with their cells.
+        """Prepare to add keys that their series lack, to the blocks that `find` tells, with their cells.
 
-        Series by series and ascending inside each: so what belongs to one page stands together. `changes` are cells
+        Series by series and ascending inside each: so what belongs to one block stands together. `changes` are cells
         that whoever commits this will have assigned before.
         """
-        rows = Rows(series, keys, cells)
-        starts = run_starts(series, pages)
-        homes, owners = pages[starts], series[starts]
-        new = homes == NO_PAGE
-        heads = self._new_pages(int(np.count_nonzero(new)), 0)
+        rows = SeriesRows(series, keys, cells)
+        starts = run_starts(series, blocks)
+        homes, owners = blocks[starts], series[starts]
+        new = homes == NO_BLOCK
+        heads = self._new_blocks(int(np.count_nonzero(new)), 0)
         homes[new] = heads
         sizes = run_lengths(starts, len(keys))
         newest = keys[starts] > self.lasts[owners]
         crowded = ~newest & (self._fills[homes] + sizes > self._width)
-        # Those that run on beyond the page's last need not be divided from it.
+        # Those that run on beyond the block's last need not be divided from it.
         crowded[crowded] = keys[starts[crowded]] < self._keys.take(homes[crowded], axis=0).max(axis=1)
         limits = np.where(newest, self._limit, self._width)
         parts, cleared = [], homes[crowded]
@@ -136,7 +136,7 @@ class SortedPages(PagedColumns):
         cleared: Integers,
         parts: list[Pieces],
     ) -> Addition:
-        """Number the new pages among the pieces, and lay down what is to be written."""
+        """Number the new blocks among the pieces, and lay down what is to be written."""
         taken = len(heads[1])
         entered: list[tuple[Integers, Integers, Integers]] = []
         targets = []
@@ -144,15 +144,15 @@ class SortedPages(PagedColumns):
             beyond = pieces > 0
             begins = beyond & (places == 0)
             firsts = np.flatnonzero(begins)
-            pages = homes
+            blocks = homes
             if len(firsts):
-                new = self._new_pages(len(firsts), taken)
+                new = self._new_blocks(len(firsts), taken)
                 taken += len(firsts)
-                pages = np.where(beyond, new[np.cumsum(begins) - 1], homes)
+                blocks = np.where(beyond, new[np.cumsum(begins) - 1], homes)
                 entered.append((rows.series[firsts], rows.keys[firsts], new))
-            targets.append(pages)
-        # All pages are there: the columns stay where they are until the commit.
-        writes = [self._write(part, pages) for part, pages in zip(parts, targets, strict=True)]
+            targets.append(blocks)
+        # All blocks are there: the columns stay where they are until the commit.
+        writes = [self._write(part, blocks) for part, blocks in zip(parts, targets, strict=True)]
         links = self._links(entered, heads)
         starts = run_starts(series)
         sizes = run_lengths(starts, len(keys))
@@ -169,23 +169,23 @@ class SortedPages(PagedColumns):
             np.maximum(self.lasts[owners], keys[starts + sizes - 1]),
         )
 
-    def _write(self, part: Pieces, pages: Integers) -> Write:
+    def _write(self, part: Pieces, blocks: Integers) -> Write:
         rows = part.rows
-        starts = run_starts(pages)
-        ends = starts + run_lengths(starts, len(pages)) - 1
+        starts = run_starts(blocks)
+        ends = starts + run_lengths(starts, len(blocks)) - 1
         columns = zip((self._keys, *self.columns), (rows.keys, *rows.cells), strict=True)
         flat = [(column.reshape(-1), cells) for column, cells in columns]
-        return Write(pages * self._width + part.places, flat, pages[ends], part.places[ends] + 1)
+        return Write(blocks * self._width + part.places, flat, blocks[ends], part.places[ends] + 1)
 
     def commit(self, addition: Addition) -> None:
         """Add the keys of a plan."""
         self._vacant.commit_take(addition.taken)
         self._tails[addition.heads[0]] = addition.heads[1]
         self._keys[addition.cleared] = NO_KEY
-        for slots, columns, pages, fills in addition.writes:
+        for slots, columns, blocks, fills in addition.writes:
             for column, cells in columns:
                 column[slots] = cells
-            self._fills[pages] = fills
+            self._fills[blocks] = fills
         series = addition.series
         self.counts[series], self.firsts[series] = addition.counts, addition.firsts
         self.lasts[series] = addition.lasts
@@ -195,14 +195,14 @@ class SortedPages(PagedColumns):
         for directory, place, stop, bounds, numbers in links.changes:
             # As many for as many: nothing moves, nothing is allocated.
             directory.bounds[place:stop] = bounds
-            directory.pages[place + 1 : stop + 1] = numbers
+            directory.blocks[place + 1 : stop + 1] = numbers
             directory.length = stop + 1
-        # Of several pages of one series the last is assigned last, and stays.
+        # Of several blocks of one series the last is assigned last, and stays.
         owners, tails, lasts = links.tails
         self._tails[owners], self._bounds[owners] = tails, lasts
 
-    def _filled(self, rows: Rows, homes: Integers, sizes: Integers, limits: Integers) -> Pieces:
-        """Put `sizes` rows behind those of each page, up to its limit, and what is left over into new pages."""
+    def _filled(self, rows: SeriesRows, homes: Integers, sizes: Integers, limits: Integers) -> Pieces:
+        """Put `sizes` rows behind those of each block, up to its limit, and what is left over into new blocks."""
         fills = self._fills[homes]
         here = np.clip(limits - fills, 0, sizes)
         ranks = np.arange(len(rows.keys)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -213,15 +213,15 @@ class SortedPages(PagedColumns):
         places = np.where(stays, ranks + np.repeat(fills, sizes), places)
         return Pieces(rows, np.repeat(homes, sizes), pieces, places)
 
-    def _divided(self, rows: Rows, homes: Integers, sizes: Integers, changes: Changes | None) -> Pieces:
-        """Merge `sizes` rows with those of each page, and divide them evenly among it and new pages."""
+    def _divided(self, rows: SeriesRows, homes: Integers, sizes: Integers, changes: Changes | None) -> Pieces:
+        """Merge `sizes` rows with those of each block, and divide them evenly among it and new blocks."""
         fills = self._fills[homes]
         there = np.arange(self._width) < fills[:, np.newaxis]
         old = [column.take(homes, axis=0) for column in (self._keys, *self.columns)]
         if changes is not None:
             changes.apply(homes, old[1:])
         old_keys, *old_cells = (column[there] for column in old)
-        present = Rows(np.repeat(rows.series[np.cumsum(sizes) - sizes], fills), old_keys, old_cells)
+        present = SeriesRows(np.repeat(rows.series[np.cumsum(sizes) - sizes], fills), old_keys, old_cells)
         groups = np.arange(len(homes))
         groups = np.concatenate((np.repeat(groups, sizes), np.repeat(groups, fills)))
         rows = rows.followed_by(present)
@@ -235,17 +235,17 @@ class SortedPages(PagedColumns):
         return Pieces(rows, homes[groups], pieces, ranks - begins)
 
     def _links(self, entered: list[tuple[Integers, Integers, Integers]], heads: tuple[Integers, Integers]) -> Links:
-        """Prepare to enter pages into the directories of their series, each for the keys from its bound on."""
+        """Prepare to enter blocks into the directories of their series, each for the keys from its bound on."""
         if not entered:
             return Links([], [], (NONE, NONE, NONE))
-        series, bounds, pages = map(np.concatenate, zip(*entered, strict=True))
+        series, bounds, blocks = map(np.concatenate, zip(*entered, strict=True))
         if len(entered) > 1:
             order = stable_order(bounds, series)
-            series, bounds, pages = series[order], bounds[order], pages[order]
+            series, bounds, blocks = series[order], bounds[order], blocks[order]
         last = bounds > self._bounds[series]
-        links = Links([], [], (series[last], pages[last], bounds[last]))
+        links = Links([], [], (series[last], blocks[last], bounds[last]))
         alone = dict(zip(*(column.tolist() for column in heads), strict=True))
-        new_bounds, new_pages = array("q", bounds.tolist()), array("i", pages.tolist())
+        new_bounds, new_blocks = array("q", bounds.tolist()), array("i", blocks.tolist())
         starts = run_starts(series)
         stops = starts + run_lengths(starts, len(series))
         for owner, start, stop in zip(series[starts].tolist(), starts.tolist(), stops.tolist(), strict=True):
@@ -256,10 +256,10 @@ class SortedPages(PagedColumns):
             directory.make_room(stop - start)
             end = directory.length - 1
             at = directory.place(new_bounds[start])
-            numbers = new_pages[start:stop]
+            numbers = new_blocks[start:stop]
             lower = new_bounds[start:stop]
             if at < end:
-                present = directory.bounds[at:end], directory.pages[at + 1 : end + 1]
+                present = directory.bounds[at:end], directory.blocks[at + 1 : end + 1]
                 if lower[-1] < present[0][0]:
                     lower, numbers = lower + present[0], numbers + present[1]
                 else:
@@ -270,34 +270,34 @@ class SortedPages(PagedColumns):
     def plan_cut(self, series: Integers, key: int) -> Cut:
         """Prepare to forget the keys before this one of distinct series, each of which has some.
 
-        O(series * log n + pages that are left).
+        O(series * log n + blocks that are left).
         """
         whole = self.lasts[series] < key
         gone, rest = series[whole], series[~whole]
         left = array("i")
         for number in gone.tolist():
             directory = self._directory(number)
-            left += directory.pages[: directory.length]
+            left += directory.blocks[: directory.length]
         if not len(rest):
             self._vacant.make_room(len(left))
             removed = int(self.counts[gone].sum())
-            pages = np.array(left, dtype=np.int64)
-            return Cut(gone, gone.tolist(), pages, [], NONE, [], NONE, NONE, NONE, NONE, NONE, removed)
+            blocks = np.array(left, dtype=np.int64)
+            return Cut(gone, gone.tolist(), blocks, [], NONE, [], NONE, NONE, NONE, NONE, NONE, removed)
         directories = [self._directory(number) for number in rest.tolist()]
         places = [directory.place(key) for directory in directories]
         homes = self._homes(directories, places)
-        # Where a page ends before the key, the next one is the first that is kept.
+        # Where a block ends before the key, the next one is the first that is kept.
         for i in np.flatnonzero(self._keys.take(homes, axis=0).max(axis=1, initial=NO_KEY) < key).tolist():
             places[i] += 1
         homes = self._homes(directories, places)
         fronts = []
         for directory, place in zip(directories, places, strict=True):
             if place:
-                left += directory.pages[:place]
+                left += directory.blocks[:place]
                 fronts.append((directory, place))
-        pages = np.array(left, dtype=np.int64)
-        fills = np.concatenate(([0], np.cumsum(self._fills[pages], dtype=np.int64)))
-        stops = fills[len(pages) - sum(places) :][np.cumsum([0, *places])]
+        blocks = np.array(left, dtype=np.int64)
+        fills = np.concatenate(([0], np.cumsum(self._fills[blocks], dtype=np.int64)))
+        stops = fills[len(blocks) - sum(places) :][np.cumsum([0, *places])]
         rows = self._keys.take(homes, axis=0)
         kept = rows >= key
         sizes = np.count_nonzero(kept, axis=1)
@@ -308,11 +308,11 @@ class SortedPages(PagedColumns):
         rows = np.where(np.arange(self._width) < sizes[:, np.newaxis], np.take_along_axis(rows, order, axis=1), NO_KEY)
         single = np.array([directory.length - place == 1 for directory, place in zip(directories, places, strict=True)])
         bounds = np.where(single, NO_KEY, self._bounds[rest]) if len(rest) else NONE
-        self._vacant.make_room(len(pages))
+        self._vacant.make_room(len(blocks))
         return Cut(
             gone,
             gone.tolist(),
-            pages,
+            blocks,
             fronts,
             homes,
             [(self._keys, rows), *columns],
@@ -325,16 +325,16 @@ class SortedPages(PagedColumns):
         )
 
     def commit_cut(self, cut: Cut) -> None:
-        """Forget the keys of a plan, and let their pages be used again."""
-        self._vacant.commit_return(cut.pages)
+        """Forget the keys of a plan, and let their blocks be used again."""
+        self._vacant.commit_return(cut.blocks)
         gone = cut.gone
         self.counts[gone], self.firsts[gone], self.lasts[gone] = 0, LARGEST, NO_KEY
-        self._tails[gone], self._bounds[gone] = NO_PAGE, NO_KEY
+        self._tails[gone], self._bounds[gone] = NO_BLOCK, NO_KEY
         for number in cut.numbers:
             self._directories[number] = None
         for directory, place in cut.fronts:
             del directory.bounds[:place]
-            del directory.pages[:place]
+            del directory.blocks[:place]
             directory.length -= place
         for column, cells in cut.columns:
             column[cut.homes] = cells
@@ -342,5 +342,5 @@ class SortedPages(PagedColumns):
         self.counts[cut.rest], self.firsts[cut.rest], self._bounds[cut.rest] = cut.counts, cut.firsts, cut.bounds
 
     def _homes(self, directories: list[Directory], places: list[int]) -> Integers:
-        pages = [directory.pages[place] for directory, place in zip(directories, places, strict=True)]
-        return np.array(pages, dtype=np.int64)
+        blocks = [directory.blocks[place] for directory, place in zip(directories, places, strict=True)]
+        return np.array(blocks, dtype=np.int64)

@@ -71,7 +71,7 @@ class SeriesStore:
             self._swept, self._swept_to = 0, 0
 
     def add(self, time: int, value: float, device: str, user: str, *, oldest: int = 0) -> bool:
-        """Add one point; return False, and change nothing, where there is one. See `SortedPages` for costs.
+        """Add one point; return False, and change nothing, where there is one. See `SortedBlocks` for costs.
 
         One before `oldest` is added and dropped at once. FullError where there is no room for it.
         """
@@ -126,7 +126,7 @@ class SeriesStore:
 
         Of equal points the first wins where duplicates are skipped; otherwise any duplicate, inside the batch
         or of a stored point, raises DuplicatePointsError. Those before `oldest` are added and dropped at once, so
-        none of them is a duplicate. FullError where there is no room for what is new. O(n), and `SortedPages` beyond.
+        none of them is a duplicate. FullError where there is no room for what is new. O(n), and `SortedBlocks` beyond.
         """
         devices, users = Keys.of(devices), Keys.of(users)
         codes = devices.codes.astype(np.int64) * len(users.names) + users.codes
@@ -149,7 +149,7 @@ class SeriesStore:
                 return expired
             numbers, new = self._number(pairs)
             series = np.repeat(numbers, lengths)
-            pages, at = self._pool.find(series, times)
+            blocks, at = self._pool.find(series, times)
             duplicate = at >= 0
             del at
             duplicate[1:] |= (times[1:] == times[:-1]) & (series[1:] == series[:-1])
@@ -157,22 +157,22 @@ class SeriesStore:
                 if not skip_duplicates:
                     raise DuplicatePointsError(order[duplicate])
                 kept = ~duplicate
-                series, times, values, pages = series[kept], times[kept], values[kept], pages[kept]
+                series, times, values, blocks = series[kept], times[kept], values[kept], blocks[kept]
             added = len(times)
             if added:
                 self._refuse_too_many(added, len(new))
-                self._add_sorted(series, times, pages, values, new)
+                self._add_sorted(series, times, blocks, values, new)
             self._added += added + expired
         return added + expired
 
     def _add_sorted(
-        self, series: Integers, times: Integers, pages: Integers, values: Floats, new: list[tuple[int, Pair]]
+        self, series: Integers, times: Integers, blocks: Integers, values: Floats, new: list[tuple[int, Pair]]
     ) -> None:
         """Add points that their series lack, and these series where they are new; the lock is held."""
         try:
             for number, pair in new:
                 self._names.enter(number, pair)
-            addition = self._pool.plan(series, times, pages, values)
+            addition = self._pool.plan(series, times, blocks, values)
             points, entered = self._points + len(times), len(new)
         except BaseException:
             self._names.withdraw(new)
@@ -230,14 +230,14 @@ class SeriesStore:
             self._cut(behind, oldest)
         self._swept = end
 
-    def _settle(self, series: Integers, oldest: int) -> None:
+    def _drop_expired(self, series: Integers, oldest: int) -> None:
         """Drop all points before `oldest` of some series. The lock is held."""
         if oldest:
             behind = series[self._pool.firsts[series] < oldest]
             if len(behind):
                 self._cut(behind, oldest)
 
-    def _settle_most(self, axis: Axis, keys: Sequence[str], oldest: int) -> None:
+    def _drop_most_expired(self, axis: Axis, keys: Sequence[str], oldest: int) -> None:
         """Drop the points before `oldest` of some keys' series in portions, where there are many: few may be left."""
         if not oldest:
             return
@@ -249,19 +249,19 @@ class SeriesStore:
             leave_loop()
             for begin in range(0, len(behind), DROPPED_FROM):
                 with self._lock:
-                    self._settle(behind[begin : begin + DROPPED_FROM], oldest)
+                    self._drop_expired(behind[begin : begin + DROPPED_FROM], oldest)
                 give_way()
 
     def delete(self, axis: Axis, key: str, *, oldest: int = 0) -> int:
-        """Forget all points of a device or of a user; return how many there were. O(its series and their pages).
+        """Forget all points of a device or of a user; return how many there were. O(its series and their blocks).
 
         Those of some thousand series in one step; of more in portions, and what is new meanwhile may stay.
         """
-        self._settle_most(axis, [key], oldest)
+        self._drop_most_expired(axis, [key], oldest)
         with self._lock:
             series = self._names.series(axis, [key])
             if len(series) <= AT_ONCE:
-                self._settle(series, oldest)
+                self._drop_expired(series, oldest)
                 return self._cut(self._names.series(axis, [key]), LARGEST)
         leave_loop()
         return self._delete_in_portions(axis, key, series, oldest)
@@ -270,7 +270,7 @@ class SeriesStore:
         place, removed = AXES.index(axis), 0
         for begin in range(0, len(series), DROPPED_FROM):
             with self._lock:
-                self._settle(series[begin : begin + DROPPED_FROM], oldest)
+                self._drop_expired(series[begin : begin + DROPPED_FROM], oldest)
                 some = series[begin : begin + DROPPED_FROM]
                 some = some[self._pool.counts[some] > 0]
                 pairs = map(self._names.pairs.__getitem__, some.tolist())
@@ -281,9 +281,9 @@ class SeriesStore:
     @contextmanager
     def view(self, axis: Axis, key: str, *, oldest: int = 0, ahead: range | None = None) -> Iterator[View]:
         """Read one device's or user's series, with the lock held where they are few; KeyError if it has none."""
-        self._settle_most(axis, [key], oldest)
+        self._drop_most_expired(axis, [key], oldest)
         with self._lock:
-            self._settle(self._names.series(axis, [key]), oldest)
+            self._drop_expired(self._names.series(axis, [key]), oldest)
             series = self._names.series(axis, [key])
             if not len(series):
                 raise KeyError(key)
@@ -331,9 +331,9 @@ class SeriesStore:
                 with self._lock:
                     end = first_of(names, axis, keys[: count if size is None else size])
                 some, keys = keys[:end], keys[end:]
-                self._settle_most(axis, some, oldest)
+                self._drop_most_expired(axis, some, oldest)
                 with self._lock:
-                    self._settle(names.series(axis, some), oldest)
+                    self._drop_expired(names.series(axis, some), oldest)
                     some = [key for key in some if key in names.members[axis]]
                     summaries = summed_up(self._pool, names, axis, some)
                 if summaries:
@@ -341,12 +341,12 @@ class SeriesStore:
 
     def key(self, axis: Axis, key: str, *, oldest: int = 0) -> KeySummary:
         """Return the summary of one device or user; KeyError if it has no points. O(its series)."""
-        self._settle_most(axis, [key], oldest)
+        self._drop_most_expired(axis, [key], oldest)
         with self._lock:
             series = self._names.series(axis, [key])
             if len(series) > SERIES_SUMMED_UP:
                 leave_loop()
-            self._settle(series, oldest)
+            self._drop_expired(series, oldest)
             if key not in self._names.members[axis]:
                 raise KeyError(key)
             [summary] = summed_up(self._pool, self._names, axis, [key])
@@ -360,7 +360,7 @@ class SeriesStore:
             devices, users = (len(self._names.members[axis]) for axis in AXES)
             return Totals(devices, users, len(self._names.numbers), self._points, self._pool.nbytes, self._added)
 
-    def page(
+    def listing(
         self,
         *,
         device: str | None,

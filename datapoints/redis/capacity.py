@@ -15,7 +15,7 @@ from timeseries_project.core import clock
 FRESH_SECONDS = 1.0
 
 
-class Held(NamedTuple):
+class BaseCounts(NamedTuple):
     """What is held under one base or more."""
 
     points: int
@@ -30,32 +30,32 @@ class Room:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._held: dict[bytes, Held] = {}
+        self._held: dict[bytes, BaseCounts] = {}
         self._looked = 0.0
 
     def look(self) -> None:
         """Ask all bases what they hold. One exchange."""
         begun = clock.elapsed()
         self._held = {
-            base: Held(points, series)
+            base: BaseCounts(points, series)
             for base, (_, _, series, points, _) in zip(self._layout.bases, self._layout.totals(), strict=True)
         }
         self._looked = begun
 
     def learn(self, base: bytes, points: int, series: int) -> None:
         """Take note of what a base holds now."""
-        self._held[base] = Held(points, series)
+        self._held[base] = BaseCounts(points, series)
 
-    def beside(self, base: bytes) -> Held:
+    def beside(self, base: bytes) -> BaseCounts:
         """Return what all other bases hold; what was known a second ago is asked again."""
         if len(self._layout.bases) == 1:
-            return Held(0, 0)
+            return BaseCounts(0, 0)
         if not self._held or clock.elapsed() - self._looked > FRESH_SECONDS:
             self.look()
         others = [held for other, held in list(self._held.items()) if other != base]
-        return Held(sum(held.points for held in others), sum(held.series for held in others))
+        return BaseCounts(sum(held.points for held in others), sum(held.series for held in others))
 
-    def refuse_too_many(self, most: Held, more: Held) -> None:
+    def refuse_too_many(self, most: BaseCounts, more: BaseCounts) -> None:
         """Raise FullError if there is no room for so many more. One exchange."""
         self.look()
         held = list(self._held.values())

@@ -25,10 +25,10 @@ STRIPES = 64
 KEYS_AT_ONCE = 1_000
 #: Names that one call lists, about.
 NAMES_AT_ONCE = 5_000
-#: Pages that one call copies at most: about a mebibyte.
-PAGES_AT_ONCE = 1_000
-#: Pages of quarter-hours that are sent with the first look at one key's series at most: some weeks of one series.
-PAGES_AHEAD = 32
+#: Blocks that one call copies at most: about a mebibyte.
+BLOCKS_AT_ONCE = 1_000
+#: Blocks of quarter-hours that are sent with the first look at one key's series at most: some weeks of one series.
+BLOCKS_AHEAD = 32
 
 LOOK = LIBRARY.function("datapoints_look")
 LOOK_THROUGH = LIBRARY.function("datapoints_look_through")
@@ -186,16 +186,16 @@ class Layout:
         if axis == "user" and not self.storage.one_node:
             nothing_yet = ahead.start if ahead else None
             return [(one, Chunk(one.figures, b"", nothing_yet)) for one in self.members(axis, [key])[0]]
-        arguments: list[Argument] = [axis[0], key, ahead.start, ahead.stop, PAGES_AHEAD if ahead else 0]
+        arguments: list[Argument] = [axis[0], key, ahead.start, ahead.stop, BLOCKS_AHEAD if ahead else 0]
         found = []
-        for name, packed, pages, following in self.storage.call(
+        for name, packed, blocks, following in self.storage.call(
             Call(OPEN, [self.base(key)], arguments, read_only=True)
         ):
             figures = Figures.read(packed)
             assert figures is not None
             other = name.decode()
             series = Series(key, other, figures) if axis == "device" else Series(other, key, figures)
-            found.append((series, Chunk(figures, b"".join(pages), int(following) if following else None)))
+            found.append((series, Chunk(figures, b"".join(blocks), int(following) if following else None)))
         return sorted(found)
 
     def totals(self) -> list[list[int]]:
@@ -224,18 +224,18 @@ class Layout:
         """Read rows of columns, points (letter p) or sums (s), each from a key of its own on and before `stop`.
 
         At most so many rows of each, from there on (0: as many as there are); where one call would have to copy too
-        many pages the answer is None, or ends early. `whole` reads all in one call, however many.
+        many blocks the answer is None, or ends early. `whole` reads all in one call, however many.
         """
         groups = self.grouped([series.device for series, _ in wanted])
-        limits: list[Argument] = [letter, stop, rows, -1 if whole else PAGES_AT_ONCE]
+        limits: list[Argument] = [letter, stop, rows, -1 if whole else BLOCKS_AT_ONCE]
         calls = []
         for base, places in groups:
             names = (part for at in places for part in (wanted[at][0].device, wanted[at][0].user, wanted[at][1]))
             calls.append(Call(READ, [base], [*limits, *names], read_only=True))
         chunks: list[Chunk | None] = [None] * len(wanted)
         for (_, places), reply in zip(groups, self.storage.calls(calls), strict=True):
-            for place, (packed, pages, following) in zip(places, reply, strict=False):
-                chunks[place] = Chunk(Figures.read(packed), b"".join(pages), int(following) if following else None)
+            for place, (packed, blocks, following) in zip(places, reply, strict=False):
+                chunks[place] = Chunk(Figures.read(packed), b"".join(blocks), int(following) if following else None)
         return chunks
 
     def neighbours(self, series: Sequence[Series], time: int) -> tuple[int | None, int | None]:

@@ -125,7 +125,7 @@ def _unchanged(series: Series, figures: Figures | None) -> Figures:
     return figures
 
 
-def read_page(
+def read_listing(
     layout: Layout,
     series: Sequence[Series],
     start: int,

@@ -24,10 +24,10 @@ from datapoints.interface import (
     ViewChangedError,
 )
 from datapoints.redis.batches import Batch, Group, Part
-from datapoints.redis.capacity import Held, Room
+from datapoints.redis.capacity import BaseCounts, Room
 from datapoints.redis.layout import KEYS_AT_ONCE, Layout, Series
 from datapoints.redis.library import LIBRARY
-from datapoints.redis.reading import RedisView, read_page, summary_of
+from datapoints.redis.reading import RedisView, read_listing, summary_of
 from timeseries_project.core.arrays import Keys, gathered, matching
 from timeseries_project.core.key_order import in_order
 from timeseries_project.core.summation import Floats, Integers
@@ -163,7 +163,7 @@ class RedisStore:
             kept = np.ones(len(batch), dtype=bool)
             kept[found] = False
             batch.keep(kept)
-        self._room.refuse_too_many(Held(self.max_points, self.max_series), Held(len(batch), series))
+        self._room.refuse_too_many(BaseCounts(self.max_points, self.max_series), BaseCounts(len(batch), series))
         return batch.groups() if len(batch) else []
 
     def _add(self, groups: list[Group], oldest: int) -> list[_Answer]:
@@ -263,7 +263,7 @@ class RedisStore:
         if entries:
             self._change_index(LEAVE, entries)
 
-    def _settle(self, series: Sequence[Series], oldest: int) -> bool:
+    def _drop_expired(self, series: Sequence[Series], oldest: int) -> bool:
         """Drop points before `oldest` of these series, in one step; return whether there were any."""
         behind = [one for one in series if one.figures.first < oldest]
         groups = self._layout.grouped(one.device for one in behind)
@@ -276,7 +276,7 @@ class RedisStore:
         return bool(calls)
 
     def delete(self, axis: Axis, key: str, *, oldest: int = 0) -> int:
-        """Forget all points of a device or of a user; return how many there were. O(its series and their pages).
+        """Forget all points of a device or of a user; return how many there were. O(its series and their blocks).
 
         Those of a device at once. Those of a user at once on one node, up to KEYS_AT_ONCE devices; in a cluster
         device by device.
@@ -284,7 +284,7 @@ class RedisStore:
         if not key:
             return 0
         if oldest:
-            while self._settle(self._layout.members(axis, [key])[0], oldest):
+            while self._drop_expired(self._layout.members(axis, [key])[0], oldest):
                 pass
         # Read first: what is entered from now on has other tokens, and stays.
         entries: list[tuple[str, str, bytes]] = []
@@ -323,7 +323,7 @@ class RedisStore:
         if ahead is not None:
             quarters = range(-(-max(ahead.start, oldest) // QUARTER_HOUR), -(-ahead.stop // QUARTER_HOUR))
         opened = self._layout.opened(axis, key, quarters) if key else []
-        while self._settle([series for series, _ in opened], oldest):
+        while self._drop_expired([series for series, _ in opened], oldest):
             opened = self._layout.opened(axis, key, quarters)
         if not opened:
             raise KeyError(key)
@@ -382,7 +382,7 @@ class RedisStore:
         devices, users, series, points, added = map(sum, zip(*self._layout.totals(), strict=True))
         return Totals(devices, users, series, points, None, added)
 
-    def page(
+    def listing(
         self,
         *,
         device: str | None,
@@ -395,12 +395,12 @@ class RedisStore:
     ) -> list[Point]:
         """Return up to `limit` points by time, device and user: those in [start, end) and beyond `after`.
 
-        O(series that match + limit + pages that hold these).
+        O(series that match + limit + blocks that hold these).
         """
         start = max(start, oldest)
         while True:
             try:
-                return read_page(self._layout, self._matching(device, user), start, end, after, limit)
+                return read_listing(self._layout, self._matching(device, user), start, end, after, limit)
             except ViewChangedError:
                 continue
 

@@ -26,7 +26,7 @@ class Column(NamedTuple):
     rows: np.ndarray[Any, Any]
     bound: float
     rows_in_last: int
-    pages: int
+    blocks: int
 
 
 def clients(storage: Storage) -> list[Redis]:
@@ -79,14 +79,14 @@ def check(storage: Storage, *, marks: bool = False, stale: bool = False) -> None
             if len(packed) == 8:
                 assert marks
                 continue
-            count, _, first, last, epoch, p_bound, p_rows, p_pages, s_bound, s_rows, s_pages = FIGURES.unpack(packed)
+            count, _, first, last, epoch, p_bound, p_rows, p_blocks, s_bound, s_rows, s_blocks = FIGURES.unpack(packed)
             name = device + b"\x1f" + user
             column = take_column(data, left, base + b"p" + name, 2)
-            assert column[1:] == (p_bound, p_rows, p_pages)
+            assert column[1:] == (p_bound, p_rows, p_blocks)
             times, values = column.rows.T
             assert (len(times), times[0], times[-1]) == (count, first, last)
             sums = take_column(data, left, base + b"s" + name, 4)
-            assert sums[1:] == (s_bound, s_rows, s_pages)
+            assert sums[1:] == (s_bound, s_rows, s_blocks)
             check_sums(times, values, sums.rows)
             entries[user, device] = struct.pack("<d", epoch)
             points[base] += count
@@ -109,24 +109,24 @@ def check(storage: Storage, *, marks: bool = False, stale: bool = False) -> None
 
 
 def take_column(data: dict[bytes, Any], left: set[bytes], key: bytes, width: int) -> Column:
-    """Read a column, strike its keys off `left`, and check how its pages follow one another."""
+    """Read a column, strike its keys off `left`, and check how its blocks follow one another."""
     directory = data.get(key, [(b"0", 0.0)])
     if key in data:
         assert len(directory) > 1
         left.remove(key)
     assert directory[0] == (b"0", 0.0)
     assert all(b"%d" % score == name for name, score in directory)
-    pages = []
+    blocks = []
     for (name, bound), following in zip(directory, [*directory[1:], (b"", math.inf)], strict=True):
-        page = np.frombuffer(data[key + b"\x1f" + name]).reshape(-1, width)
+        block = np.frombuffer(data[key + b"\x1f" + name]).reshape(-1, width)
         left.remove(key + b"\x1f" + name)
-        assert len(page)
-        assert bound <= page[0, 0]
-        assert page[-1, 0] < following[1]
-        pages.append(page)
-    rows = np.concatenate(pages)
+        assert len(block)
+        assert bound <= block[0, 0]
+        assert block[-1, 0] < following[1]
+        blocks.append(block)
+    rows = np.concatenate(blocks)
     assert (np.diff(rows[:, 0]) > 0).all()
-    return Column(rows, directory[-1][1], len(pages[-1]), len(pages))
+    return Column(rows, directory[-1][1], len(blocks[-1]), len(blocks))
 
 
 def check_sums(times: Any, values: Any, sums: Any) -> None:

@@ -39,7 +39,7 @@ class BoundsMachine(RuleBasedStateMachine):
         at_once=st.sampled_from([3, 10_000]),
     )
     def begin(self, width: int, step: tuple[int, int], points: int, series: int, at_once: int) -> None:
-        """Let pages overflow after few points, and few series be cleaned, or points be sent, at once."""
+        """Let blocks overflow after few points, and few series be cleaned, or points be sent, at once."""
         self.patch.setattr(series_module, "POINTS_IN_PAGE", width)
         self.patch.setattr(series_module, "SUMS_IN_PAGE", 2)
         self.patch.setattr(store_module, "LOOKED_AT", step[0])
@@ -158,8 +158,8 @@ class BoundsMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_structure_is_sound_and_the_listing_complete(self) -> None:
-        page = self.store.page(device=None, user=None, start=0, end=None, after=None, limit=9_999, oldest=self.oldest)
-        assert page == [(*k, v) for k, v in sorted(self.points.items())]
+        everything = {"device": None, "user": None, "start": 0, "end": None, "after": None, "limit": 9_999}
+        assert self.store.listing(**everything, oldest=self.oldest) == [(*k, v) for k, v in sorted(self.points.items())]
         self.check(self.store)
 
 

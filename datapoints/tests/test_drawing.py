@@ -32,12 +32,13 @@ def test_draws_what_the_statistics_answer(
     for time, value in points.items():
         services.datapoint_add(timestamp=time, value=value, device="d", user="u", now=NOW)
 
-    drawn = services.drawing("user", "u", bucket=bucket, window_size=window_size, start=start, end=end, now=NOW)
+    chosen = {"bucket": bucket, "window_size": window_size, "start": start, "end": end}
+    drawn = services.chart_get(axis="user", key="u", **chosen, now=NOW)
 
     asked = {"bucket": drawn.width, "start": start, "end": end, "fill": Fill.NULL, "now": NOW}
-    rows = services.statistics("user", "u", aggregate=Aggregate.AVG, **asked)
+    rows = services.statistics_list(axis="user", key="u", aggregate=Aggregate.AVG, **asked)
     starts, averages, counts = rows.columns(0, len(rows))
-    moving = services.moving_average("user", "u", window_size=window_size, min_periods=None, **asked)
+    moving = services.moving_average_list(axis="user", key="u", window_size=window_size, min_periods=None, **asked)
     np.testing.assert_array_equal(drawn.starts, starts.astype(np.int64))
     np.testing.assert_array_equal(drawn.averages, averages)
     np.testing.assert_array_equal(drawn.counts, counts)
@@ -47,4 +48,4 @@ def test_draws_what_the_statistics_answer(
 
 def test_an_unknown_key_is_not_drawn() -> None:
     with pytest.raises(UnknownKeyError):
-        services.drawing("device", "d", bucket=None, window_size=4, start=None, end=None, now=NOW)
+        services.chart_get(axis="device", key="d", bucket=None, window_size=4, start=None, end=None, now=NOW)

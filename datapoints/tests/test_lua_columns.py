@@ -36,7 +36,7 @@ def layout() -> Lua:
     return Lua(["layout"], LIBRARY.folder, SIZES)
 
 
-# Rows are read with Redis' own struct library, which a plain interpreter does not have.
+# SeriesRows are read with Redis' own struct library, which a plain interpreter does not have.
 MERGED = """--- @include command
 --- @include merging
 command('test_merged', READS, function(keys, args) return merged(args[1], args[2], SUMS, combined) end)

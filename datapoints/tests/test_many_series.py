@@ -55,7 +55,8 @@ def one_each(count: int = SERIES, **same: int) -> SeriesStore:
 
 
 def first_page(store: SeriesStore, limit: int, **chosen: Any) -> list[Point]:
-    return store.page(**({"device": None, "user": None, "start": 0, "end": None, "after": None} | chosen), limit=limit)
+    query = {"device": None, "user": None, "start": 0, "end": None, "after": None} | chosen
+    return store.listing(**query, limit=limit)
 
 
 times = st.integers(0, 12) | st.integers(0, 10**6)
@@ -85,7 +86,7 @@ def test_pages_of_any_listing_follow_one_another(
     at_once: int,
     at_first: int,
 ) -> None:
-    """However many series are looked into at once, the pages together are the points in order."""
+    """However many series are looked into at once, the blocks together are the points in order."""
     expected = [
         (*key, value)
         for key, value in sorted(points.items())
@@ -96,10 +97,10 @@ def test_pages_of_any_listing_follow_one_another(
         store = filled(points)
         found: list[Point] = []
         after: Key | None = None
-        while page := store.page(device=device, user=user, start=start, end=end, after=after, limit=limit):
-            assert len(page) <= limit
-            found += page
-            after = page[-1][:3]
+        while block := store.listing(device=device, user=user, start=start, end=end, after=after, limit=limit):
+            assert len(block) <= limit
+            found += block
+            after = block[-1][:3]
     assert found == expected
 
 
@@ -127,13 +128,13 @@ class TestCost:
 
     @pytest.mark.parametrize("limit", [1, 100])
     def test_the_first_page_looks_into_few_of_many_series(self, looked_into: list[int], limit: int) -> None:
-        page = first_page(one_each(), limit)
-        assert [point.timestamp for point in page] == [10**6 + i for i in range(limit)]
+        block = first_page(one_each(), limit)
+        assert [point.timestamp for point in block] == [10**6 + i for i in range(limit)]
         assert sum(looked_into) <= first_points.SERIES_AT_ONCE
 
     def test_a_page_in_the_middle_looks_into_few_of_many_series(self, looked_into: list[int]) -> None:
-        page = first_page(one_each(), 10, start=10**6 + 2_000, after=(10**6 + 3_000, "", ""))
-        assert [point.timestamp for point in page] == [10**6 + 3_000 + i for i in range(10)]
+        block = first_page(one_each(), 10, start=10**6 + 2_000, after=(10**6 + 3_000, "", ""))
+        assert [point.timestamp for point in block] == [10**6 + 3_000 + i for i in range(10)]
         assert sum(looked_into) <= first_points.SERIES_AT_ONCE
 
     def test_of_many_points_of_one_time_most_are_known_by_their_names(self, looked_into: list[int]) -> None:
@@ -261,9 +262,9 @@ class TestWhileOthersWrite:
         store = filled({(100, f"d{i}", "u"): 1.0 for i in range(20)})
         batch = [(time, 2.0, f"d{i}", "u") for i in range(20) for time in (50, 150)]
         happening(store, lambda store: add_batch(store, batch, skip=False))
-        page = first_page(store, 60)
-        assert page == sorted(page)
-        listed = {f"d{i}": [point.timestamp for point in page if point.device == f"d{i}"] for i in range(20)}
+        block = first_page(store, 60)
+        assert block == sorted(block)
+        listed = {f"d{i}": [point.timestamp for point in block if point.device == f"d{i}"] for i in range(20)}
         assert set(map(tuple, listed.values())) == {(100,), (50, 100, 150)}
         assert [len(first_page(store, portion)) for _ in range(2)] == [portion] * 2
 
@@ -310,9 +311,9 @@ class TestWhileOthersWrite:
         store = filled({(now * 10**6 - 60, f"d{i}", "u"): float(i) for i in range(10)})
         monkeypatch.setattr(services, "store", store)
         happening(store, lambda store: store.delete("device", "d9"))
-        rows = services.statistics(
-            "user",
-            "u",
+        rows = services.statistics_list(
+            axis="user",
+            key="u",
             aggregate=Aggregate.MAX,
             bucket=60,
             start=None,

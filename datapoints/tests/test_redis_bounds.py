@@ -125,7 +125,7 @@ def test_processes_share_the_limits(storage: Storage) -> None:
 @shared
 @pytest.mark.usefixtures("small_server_blocks")
 def test_old_points_go_in_steps(storage: Storage) -> None:
-    """Whatever is asked drops some pages of old points; what is read is right at once."""
+    """Whatever is asked drops some blocks of old points; what is read is right at once."""
     store = RedisStore(storage)
     for device in ("long", "other"):
         add(store, [i * QUARTER_HOUR // 4 for i in range(400)], [device] * 400, ["u"] * 400)

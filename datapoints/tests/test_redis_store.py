@@ -81,7 +81,7 @@ def test_no_two_names_meet(storage: Storage, store: RedisStore) -> None:
     assert [summary.key for summary in store.keys("device")] == sorted(HOSTILE)
     for i, (device, user) in enumerate(pairs):
         assert [
-            point.value for point in store.page(device=device, user=user, start=0, end=None, after=None, limit=9)
+            point.value for point in store.listing(device=device, user=user, start=0, end=None, after=None, limit=9)
         ] == [i]
     for user in HOSTILE:
         assert store.delete("user", user) == len(HOSTILE)
@@ -112,7 +112,7 @@ def test_clearing_leaves_what_is_not_ours(storage: Storage, store: RedisStore) -
 
 def test_readers_see_batches_whole(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each batch adds four points of one series, late and new, whose values cancel out; reading takes many calls."""
-    monkeypatch.setattr(redis_layout, "PAGES_AT_ONCE", 2)
+    monkeypatch.setattr(redis_layout, "BLOCKS_AT_ONCE", 2)
     stores = [another(storage) for _ in range(4)]
     rounds, step = 250, QUARTER_HOUR // 3
     base = rounds * step
@@ -171,8 +171,8 @@ def test_a_reader_beside_a_delete_sees_what_was_before_or_after(storage: Storage
                 assert len(view.points(0, 2**50)[0]) == 300
             with suppress(KeyError, ViewChangedError), reader.view("user", "u") as view:
                 assert view.sums(0, 2**50).counts.sum() == 300
-            page = reader.page(device="d", user=None, start=0, end=None, after=None, limit=1_000)
-            assert len(page) in (0, 300)
+            block = reader.listing(device="d", user=None, start=0, end=None, after=None, limit=1_000)
+            assert len(block) in (0, 300)
         changing.result()
     check(storage)
 
@@ -311,8 +311,8 @@ def test_valkey() -> None:
         add(store, times[::2], devices[::2], users[::2])
         assert add(store, times, devices, users, skip=True) == 2_500
         check(storage)
-        page = store.page(device=None, user="u", start=0, end=None, after=None, limit=10_000)
-        assert [point.timestamp for point in page] == times
+        block = store.listing(device=None, user="u", start=0, end=None, after=None, limit=10_000)
+        assert [point.timestamp for point in block] == times
         assert store.delete("user", "u") == 5_000
         check(storage)
     finally:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from datapoints.interface import QUARTER_HOUR, Axis, DuplicatePointsError, KeySummary, Store
-from datapoints.memory import block_columns as pages_module
+from datapoints.memory import block_columns as blocks_module
 from datapoints.memory import first_points, series_view
 from datapoints.memory import series as series_module
 from datapoints.memory import store as store_module
@@ -48,12 +48,12 @@ class StoreMachine(RuleBasedStateMachine):
         self.points: dict[Key, float] = {}
 
     @initialize(points=st.sampled_from([2, 3, 16, 24]), sums=st.sampled_from([2, 4, 16]), at_once=st.integers(1, 8))
-    def small_pages(self, points: int, sums: int, at_once: int) -> None:
-        """Let pages overflow after few points, and few be searched, read or sent at once."""
+    def small_blocks(self, points: int, sums: int, at_once: int) -> None:
+        """Let blocks overflow after few points, and few be searched, read or sent at once."""
         self.patch.setattr(series_module, "POINTS_IN_PAGE", points)
         self.patch.setattr(series_module, "SUMS_IN_PAGE", sums)
-        self.patch.setattr(pages_module, "ROWS_AT_ONCE", 5)
-        for name in ("KEYS_AT_ONCE", "NAMES_AT_ONCE", "PAGES_AT_ONCE", "PAGES_AHEAD"):
+        self.patch.setattr(blocks_module, "ROWS_AT_ONCE", 5)
+        for name in ("KEYS_AT_ONCE", "NAMES_AT_ONCE", "BLOCKS_AT_ONCE", "BLOCKS_AHEAD"):
             self.patch.setattr(redis_layout, name, at_once)
         self.patch.setattr(redis_batches, "POINTS_AT_ONCE", 2 * at_once)
         self.patch.setattr(redis_reading, "SERIES_AT_FIRST", at_once)
@@ -128,8 +128,8 @@ class StoreMachine(RuleBasedStateMachine):
             and (end is None or k[0] < end)
             and (after is None or k > after)
         ][:limit]
-        page = self.store.page(device=device, user=user, start=start, end=end, after=after, limit=limit)
-        assert page == expected
+        block = self.store.listing(device=device, user=user, start=start, end=end, after=after, limit=limit)
+        assert block == expected
 
     @rule(
         axis=st.sampled_from(["device", "user"]),
@@ -267,7 +267,7 @@ def test_sixteen_threads_lose_nothing_and_count_nothing_twice(
                 store, [(2 * i, 1.0, f"d{number}", "u"), (2 * i + 1, -1.0, f"d{number}", "u")], skip=False
             )
             torn.extend(s.key for s in store.keys("device") if s.key != "shared" and s.count % 2)
-            store.page(device=None, user="u", start=0, end=None, after=None, limit=50)
+            store.listing(device=None, user="u", start=0, end=None, after=None, limit=50)
         return added
 
     with ThreadPoolExecutor(threads) as pool:

@@ -72,7 +72,7 @@ class Interrupts:
 
 
 @dataclass(slots=True)
-class Totals:
+class SendCounts:
     """What became of all that was sent to one app."""
 
     sent: int = 0
@@ -134,7 +134,7 @@ class ClientCommand(BaseCommand, ABC):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Send, and sum up; what goes wrong is the last line, on standard error."""
-        self.totals: dict[str, Totals] = {}
+        self.totals: dict[str, SendCounts] = {}
         self.stop = Interrupts()
         self._progress: Progress | None = None
         self._quiet = options["verbosity"] == 0
@@ -182,7 +182,7 @@ class ClientCommand(BaseCommand, ABC):
         """Send a batch and count what became of it."""
         name = next(name for name, known in targets().items() if known is target)
         outcome = self.client.post(target, items)
-        self.totals.setdefault(name, Totals()).add(outcome)
+        self.totals.setdefault(name, SendCounts()).add(outcome)
 
     @property
     def sent(self) -> int:

@@ -52,7 +52,7 @@ class TestWrites:
         datapoints.store.add(1, 1.0, "d", "u")
         refused(getattr(api, method)(path), wrong=False)
         refused(getattr(api, method)(path, headers=bearer("nope")), wrong=True)
-        assert len(datapoints.keys_list("device")) == 1
+        assert len(datapoints.keys_list(axis="device")) == 1
         assert getattr(api, method)(path, headers=bearer(TOKENS[0])).status_code != 401
 
     @pytest.mark.parametrize("token", TOKENS)

@@ -63,7 +63,7 @@ def budget(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
     monkeypatch.setattr(answers, "under_way", new)
     services.datapoint_add(timestamp=0, value=1.0, device="long", user="u", now=10)
     yield new
-    services.datapoints_delete("device", "long")
+    services.datapoints_delete(axis="device", key="long")
 
 
 @pytest.mark.parametrize("path", [LONG, "/api/schema/?format=json", f"{LONG}?format=csv"])
@@ -131,7 +131,7 @@ def test_a_rows_estimate_is_what_they_hold(budget: Answers) -> None:
     ]
     for fill, per_bucket in kinds:
         common = {"bucket": 900, "start": None, "end": None, "fill": fill, "now": times[-1]}
-        rows = services.statistics("device", "long", aggregate=services.Aggregate.AVG, **common)  # type: ignore[arg-type]
+        rows = services.statistics_list(axis="device", key="long", aggregate=services.Aggregate.AVG, **common)  # type: ignore[arg-type]
         assert rows.nbytes == 10_000 * per_bucket
-        moving = services.moving_average("device", "long", window_size=100, min_periods=None, **common)  # type: ignore[arg-type]
+        moving = services.moving_average_list(axis="device", key="long", window_size=100, min_periods=None, **common)  # type: ignore[arg-type]
         assert rows.nbytes < moving.nbytes <= rows.nbytes + 200 * 32

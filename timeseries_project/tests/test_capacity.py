@@ -178,7 +178,7 @@ class TestRetention:
         assert (stored(api), api.get("/users").json()) == ([], [])
         problem(api.get("/statistics/users/u/avg"), 404)
         problem(api.get("/devices/d"), 404)
-        assert datapoints.totals()[:3] == (0, 0, 0)
+        assert datapoints.totals_get()[:3] == (0, 0, 0)
 
     @pytest.mark.storages("redis", "cluster")
     def test_a_datapoint_that_is_too_old_is_created_and_gone(self, api: APIClient) -> None:
@@ -210,4 +210,4 @@ class TestRetention:
         response = post(api, "/api/bandwidth", old)
         assert (response.status_code, response.json()) == (201, old)
         assert api.get("/api/bandwidth/devices").json() == []
-        assert bandwidth.totals().entries == 0
+        assert bandwidth.overview_get().entries == 0

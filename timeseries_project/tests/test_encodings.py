@@ -95,7 +95,7 @@ def test_what_is_cut_off_damaged_or_followed_by_anything_stores_nothing(
     api: APIClient, body: bytes, media_type: str
 ) -> None:
     problem(post(api, body, media_type), 400)
-    assert datapoints.keys_list("device") == []
+    assert datapoints.keys_list(axis="device") == []
 
 
 def test_members_are_so_many_at_most() -> None:

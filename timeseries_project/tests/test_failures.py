@@ -30,20 +30,20 @@ def test_what_commits_only_assigns(engine: str) -> None:
 
 def test_a_call_in_what_commits_would_be_found(tmp_path: Path) -> None:
     path = tmp_path / "engine.py"
-    path.write_text("def _commit(self):\n    self.commit_more(1)\n    self.pages.append(2)\n    len(self)\n")
+    path.write_text("def _commit(self):\n    self.commit_more(1)\n    self.blocks.append(2)\n    len(self)\n")
     assert uncommitted_calls(path) == ["engine.py: _commit calls append", "engine.py: _commit calls len"]
 
 
 class TestDatapoints:
     @pytest.fixture(autouse=True)
-    def small_pages(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let pages overflow after few points."""
+    def small_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let blocks overflow after few points."""
         monkeypatch.setattr(series_module, "POINTS_IN_PAGE", 4)
         monkeypatch.setattr(series_module, "SUMS_IN_PAGE", 2)
 
     @staticmethod
     def filled() -> SeriesStore:
-        """Return a store with series long and short, and with numbers and pages that are free again."""
+        """Return a store with series long and short, and with numbers and blocks that are free again."""
         store = SeriesStore()
         times = np.arange(18) * 10 * STEP
         for device in ("a", "b", "gone"):
@@ -68,8 +68,8 @@ class TestDatapoints:
         "write",
         [
             pytest.param(lambda store: store.add(7, 2.5, "new", "new"), id="one of a new series"),
-            pytest.param(lambda store: store.add(7, 2.5, "alone", "u"), id="one that divides a page"),
-            pytest.param(lambda store: store.add(10**12, 2.5, "a", "u"), id="one that begins a page"),
+            pytest.param(lambda store: store.add(7, 2.5, "alone", "u"), id="one that divides a block"),
+            pytest.param(lambda store: store.add(10**12, 2.5, "a", "u"), id="one that begins a block"),
             pytest.param(lambda store: store.add(30 * STEP + 1, 2.5, "a", "u"), id="one in between"),
             pytest.param(lambda store: store.add(8, 1.0, "a", "u", oldest=120 * QUARTER_HOUR), id="one too old"),
             pytest.param(lambda store: TestDatapoints.batch(store), id="a batch"),
@@ -103,7 +103,7 @@ class TestDatapoints:
 def answers_of(store: SeriesStore, oldest: int = 0) -> object:
     """All that a store answers, but for how many points were ever added."""
     answers: list[object] = [store.totals(oldest=oldest)[:3]]
-    answers.append(store.page(device=None, user=None, start=0, end=None, after=None, limit=9_999, oldest=oldest))
+    answers.append(store.listing(device=None, user=None, start=0, end=None, after=None, limit=9_999, oldest=oldest))
     for axis in AXES:
         keys = store.keys(axis, oldest=oldest)
         answers.append(keys)
@@ -151,7 +151,7 @@ class TestBandwidth:
         def answers(store: BandwidthStore) -> object:
             keys = [device.device_id for device in store.devices(oldest=oldest)]
             windows = [store.windows(key, end=600, length=7, count=100, oldest=oldest) for key in keys]
-            return store.totals(3, oldest=oldest), store.devices(oldest=oldest), windows
+            return store.overview(3, oldest=oldest), store.devices(oldest=oldest), windows
 
         fail_each_step(self.filled, lambda store: write(store, oldest), answers, BandwidthStore._check)
 

@@ -232,7 +232,7 @@ class TestState:
         held = {app: found.value("timeseries_held_bytes", app=app) for app in ("datapoints", "bandwidth")}
         assert held == {
             "datapoints": datapoints.store.totals().nbytes,
-            "bandwidth": bandwidth.store.held().nbytes,
+            "bandwidth": bandwidth.store.usage().nbytes,
         }
         assert all(held.values())
         assert found.value("timeseries_held_bytes", app="transactions") == transactions.window.nbytes

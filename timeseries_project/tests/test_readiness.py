@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from rest_framework.test import APIClient
 
-from bandwidth import listing, services
+from bandwidth import listing
 from bandwidth.apps import BandwidthConfig
 from timeseries_project.ops import readiness
 from timeseries_project.tests.exposition import Samples
@@ -55,7 +55,7 @@ def test_is_not_ready_while_the_listing_is_loaded(api: APIClient, monkeypatch: p
         found.append(api.get("/readyz").status_code)
         return read(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(services.listing, "read", ask_and_read)
+    monkeypatch.setattr(listing, "read", ask_and_read)
     BandwidthConfig("bandwidth", __import__("bandwidth")).ready()
     assert (found, api.get("/readyz").status_code) == ([503], 200)
 

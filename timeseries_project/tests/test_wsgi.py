@@ -18,7 +18,7 @@ def test_a_path_that_is_not_utf8_is_refused(path: str, method: str) -> None:
     status, headers, body = call(method, path)
     assert (status, headers["Content-Type"]) == (400, "application/problem+json")
     assert "UTF-8" in body["detail"]
-    assert len(services.keys_list("device")) == 1
+    assert len(services.keys_list(axis="device")) == 1
 
 
 @pytest.mark.parametrize("path", ["/devices/%C3%BC%E2%9C%93/datapoints", "/devices/%25FF/datapoints"])
@@ -26,7 +26,7 @@ def test_a_path_that_is_utf8_names_its_key(path: str) -> None:
     for key in ("ü✓", "%FF", "other"):
         services.store.add(1, 1.0, key, "u")
     assert call("DELETE", path)[0] == 204
-    assert len(services.keys_list("device")) == 2
+    assert len(services.keys_list(axis="device")) == 2
 
 
 @pytest.mark.parametrize("charset", ["hex", "utf-16", "idna", "undefined", "unheard-of", "latin-1"])
@@ -48,7 +48,7 @@ def test_the_charset_of_a_body_is_not_that_of_the_query(charset: str) -> None:
 def test_a_body_that_was_cut_off_is_no_smaller_batch(media_type: str, body: bytes) -> None:
     status, _, problem = call("POST", "/datapoints", body, CONTENT_TYPE=media_type, CONTENT_LENGTH=str(len(body) + 1))
     assert (status, problem["detail"]) == (400, f"The body ends after {len(body)} of {len(body) + 1} bytes.")
-    assert services.keys_list("device") == []
+    assert services.keys_list(axis="device") == []
 
 
 @pytest.mark.parametrize("length", ["x", "-1", "1e3", "+10", "1_0", "10, 10", "٣"])
@@ -56,7 +56,7 @@ def test_a_body_that_was_cut_off_is_no_smaller_batch(media_type: str, body: byte
 def test_a_length_that_is_none(length: str, media_type: str) -> None:
     status, _, problem = call("POST", "/datapoints", LINE, CONTENT_TYPE=media_type, CONTENT_LENGTH=length)
     assert (status, "Content-Length" in problem["detail"]) == (400, True)
-    assert services.keys_list("device") == []
+    assert services.keys_list(axis="device") == []
 
 
 def test_a_length_beyond_all_limits() -> None:

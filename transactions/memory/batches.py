@@ -14,7 +14,7 @@ from timeseries_project.core.summation import MANTISSA_BITS, Floats, Integers, l
 INT64 = np.iinfo(np.int64)
 
 
-class Rows(NamedTuple):
+class CellRows(NamedTuple):
     """What a batch adds to the cells of one width, by column; each cell it touches is one row, in order of time.
 
     `cells` are the cells' numbers: the cell n covers the times from n * width to just before (n + 1) * width.
@@ -45,7 +45,7 @@ def columns(timestamps: Sequence[int] | Integers, amounts: Sequence[float] | Flo
     return times, values
 
 
-def condense(times: Integers, values: Floats, widths: Sequence[int]) -> list[Rows]:
+def condense(times: Integers, values: Floats, widths: Sequence[int]) -> list[CellRows]:
     """Return what the values, at least one, add to the cells of each width; each width divides the one before it.
 
     High is the exact sum, rounded, and low the rounded rest. O(n log n), O(n) if in order of time.
@@ -64,7 +64,7 @@ def condense(times: Integers, values: Floats, widths: Sequence[int]) -> list[Row
         counts = np.add.reduceat(counts, starts)
         least, most = np.minimum.reduceat(least, starts), np.maximum.reduceat(most, starts)
         sums = [np.ldexp(limb.astype(np.float64), exponent) for exponent, limb in parts]
-        batch.append(Rows(cells, *sum_parts(sums, len(starts)), counts, least, most))
+        batch.append(CellRows(cells, *sum_parts(sums, len(starts)), counts, least, most))
     return batch[::-1]
 
 

@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 from timeseries_project.core.summation import Floats, Integers, add_to_pair
 from transactions.interface import NOTHING, Summary, TooFarAheadError
-from transactions.memory.batches import Rows, columns, condense
+from transactions.memory.batches import CellRows, columns, condense
 
 # Each width divides the one before it. A level more makes `add` slower, a level less makes `summary` slower.
 WIDTHS_MS = (10_000, 500, 25, 1)
@@ -234,7 +234,7 @@ class SlidingWindow:
         for (width, cells, _), cell in zip(self._levels, before, strict=False):
             write_cell(cells, timestamp % self._span // width * SIZE, *cell)
 
-    def _merge(self, batch: list[Rows], earliest: int, latest: int) -> None:
+    def _merge(self, batch: list[CellRows], earliest: int, latest: int) -> None:
         """Add the rows of a batch, made of values between these two times, to the cells; the lock is held."""
         for timestamp in (earliest, latest):
             if not 0 < self._end - timestamp <= self._span:

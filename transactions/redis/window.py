@@ -39,7 +39,7 @@ STEP_BACK_MS = 5_000
 # Six, so that one, two, three or six servers carry equal shares; each tag lies in the middle of its sixth of the slots.
 TAGS = ("tx376", "tx1415", "tx1425", "tx1298", "tx1763", "tx1753")
 
-# Rows in one call at most, for other calls wait while they are added.
+# CellRows in one call at most, for other calls wait while they are added.
 ROWS = 10_000
 
 # Times that are exact as doubles; what lies beyond is too far ahead, or too old, by any clock.

@@ -148,7 +148,7 @@ BODIES = [
         "10,000 columns",
         CSV,
         rows("1,2,d,u" + ",x" * 10_000, header="timestamp,value,device,user" + ",x" * 10_000),
-        201,
+        400,
     ),
     Body("a short row", CSV, rows("1,2,d,u", "2,2,d"), 400),
     Body("a long row", CSV, rows("1,2,d,u", "2,2,d,u,u"), 400),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from timeseries_project.asgi import Application
 
 SECONDS = 30
 Answer = tuple[int, bytes]
+T = TypeVar("T")
 Ask = Callable[..., Coroutine[Any, Any, Answer]]
 
 
@@ -43,3 +45,9 @@ def asking(application: Application) -> Ask:
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
     return ask
+
+
+def in_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in an event loop of its own, in a thread: where a browser is open, the tests' thread has one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()

@@ -17,7 +17,7 @@ from datapoints import services as datapoints
 from timeseries_project.asgi import INLINE_BODY, Application
 from timeseries_project.core import offload
 from timeseries_project.env import Rate
-from timeseries_project.tests.asgi_requests import asking
+from timeseries_project.tests.asgi_requests import asking, in_loop
 
 
 def lines(count: int, timestamp: str = "%d", device: str = "d") -> bytes:
@@ -44,7 +44,7 @@ def test_a_large_body_that_waits_for_a_lock_holds_up_no_one_else() -> None:
             assert not any(task.done() for task in waiting)
         assert [(await task)[0] for task in waiting] == [201, 201, 200]
 
-    asyncio.run(scenario())
+    in_loop(scenario())
 
 
 def test_what_finds_out_that_it_takes_long_is_begun_again_in_a_thread_and_answered_once() -> None:
@@ -57,7 +57,7 @@ def test_what_finds_out_that_it_takes_long_is_begun_again_in_a_thread_and_answer
             assert (status, json.loads(body)) == (201, {"created": unusual.count(b"\n")})
             assert (await ask("GET", "/devices"))[0] == 429
 
-    asyncio.run(scenario())
+    in_loop(scenario())
 
 
 def test_only_the_loops_own_thread_is_left() -> None:
@@ -80,14 +80,19 @@ def test_only_the_loops_own_thread_is_left() -> None:
 def test_what_takes_long_to_write_is_written_in_a_thread(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     bandwidth.store.add("d", 1, 1, 1)
     application = Application()
-    inline = []
+    loops, inline = [], []
     get_response = application.get_response
 
     def noted(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        inline.append(threading.current_thread() is threading.main_thread())
+        inline.append(threading.current_thread() in loops)
         return response
 
     monkeypatch.setattr(application, "get_response", noted)
-    assert asyncio.run(asking(application)("GET", path))[0] == 200
+
+    async def scenario() -> int:
+        loops.append(threading.current_thread())
+        return (await asking(application)("GET", path))[0]
+
+    assert in_loop(scenario()) == 200
     assert inline == [False]

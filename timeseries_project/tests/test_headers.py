@@ -31,6 +31,7 @@ async def answer(path: str, *sent: tuple[bytes, bytes], body: bytes = b"", metho
     """Ask the production server's application; return status, headers and body."""
     scope = {
         "type": "http",
+        "server": ("127.0.0.1", 1),
         "method": method,
         "raw_path": path.encode(),
         "query_string": b"",

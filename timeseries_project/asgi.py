@@ -13,6 +13,7 @@ and the loop must never wait for one.
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +48,8 @@ HEAVY_THREADS = 4
 PART_THREADS = 2
 #: Bodies of more bytes are read in a thread. A body in gzip always is: it may be a hundred times as large.
 INLINE_BODY = 64 * 1024
+#: Objects that a request has left behind, beyond which they are taken for data.
+MANY_OBJECTS = 100_000
 #: Seconds after which a thread that computes lets another one have its turn (the interpreter's default is 0.005).
 SWITCH_INTERVAL = 0.001
 
@@ -105,11 +108,22 @@ class Application(PunctualHandler):
         return await self._respond_heavily(request())
 
     async def _respond_heavily(self, request: Utf8Request) -> HttpResponseBase:
+        """Answer in a thread, without garbage collection meanwhile.
+
+        What a large batch stores is no garbage, and the collector would look through all of it again and again, each
+        time for as long as a tenth of a second.
+        """
         self._heavy += 1
+        gc.disable()
         try:
             return await self._in_thread(self._heavy_threads, request)
         finally:
             self._heavy -= 1
+            if gc.get_count()[0] > MANY_OBJECTS:
+                gc.collect(0)
+                gc.freeze()  # what is left was stored: it is never looked through again
+            if not self._heavy:
+                gc.enable()
 
     async def _in_thread(self, threads: ThreadPoolExecutor, request: Utf8Request, *through: Any) -> HttpResponseBase:
         request.arrived = clock.elapsed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 import threading
@@ -14,7 +15,7 @@ from django.test import override_settings
 
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
-from timeseries_project.asgi import INLINE_BODY, Application
+from timeseries_project.asgi import INLINE_BODY, MANY_OBJECTS, Application
 from timeseries_project.core import offload
 from timeseries_project.env import Rate
 from timeseries_project.tests.asgi_requests import asking, in_loop
@@ -96,3 +97,23 @@ def test_what_takes_long_to_write_is_written_in_a_thread(path: str, monkeypatch:
 
     assert in_loop(scenario()) == 200
     assert inline == [False]
+
+
+def test_what_a_large_batch_stores_is_not_looked_through_for_garbage() -> None:
+    body = b"".join(b'{"timestamp":1,"value":1,"device":"d%d","user":"u"}\n' % i for i in range(MANY_OBJECTS + 20_000))
+    frozen = gc.get_freeze_count()
+
+    async def scenario() -> None:
+        ask = asking(Application())
+        with datapoints.store._lock:
+            large = asyncio.create_task(ask("POST", "/datapoints", body))
+            assert (await ask("GET", "/healthz"))[0] == 200
+            assert not gc.isenabled()
+        assert (await large)[0] == 201
+        assert gc.isenabled()
+
+    try:
+        in_loop(scenario())
+        assert gc.get_freeze_count() - frozen > MANY_OBJECTS
+    finally:
+        gc.unfreeze()

@@ -104,7 +104,7 @@ class Client:
             raise ClientError(f"{self.url} does not answer: {error}.") from None
         if status != HTTPStatus.OK or _parsed(body) != {"status": "ok"}:
             raise ClientError(
-                f"{self.url} is not this service: /healthz answers {_status(status)}, not 200 with status ok."
+                f"{self.url} is not this service: /healthz answers {_status(status)} without the expected body."
             )
 
     def get(self, path: str) -> Any:

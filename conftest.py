@@ -1,4 +1,4 @@
-"""What all tests share: stores that begin empty, a client, and a clock that stands where the test puts it."""
+"""Fixtures of all tests: empty stores, a client, and a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from transactions.redis.window import RedisWindow
 
 drawn.load_profile()
 
-#: More processes than this gain nothing: the longest file takes as long as all that one of so many would run.
+#: More processes gain nothing: the longest file alone takes as long as the share of one of these.
 PROCESSES_AT_MOST = 8
 
-#: Where each app keeps its state, and what keeps it there when processes share a storage.
+#: Where each app keeps its state, and the store that it uses when processes share a storage.
 SHARED_STORES: list[tuple[ModuleType, str, Callable[[Storage], Any]]] = [
     (datapoints, "store", RedisStore),
     (
@@ -43,25 +43,25 @@ SHARED_STORES: list[tuple[ModuleType, str, Callable[[Storage], Any]]] = [
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Let `-n auto` start one process more than there are processors: some always wait, for a server or a page."""
+    """Let `-n auto` start one process more than there are processors, since some always wait for a server."""
     return min((os.cpu_count() or 1) + 1, PROCESSES_AT_MOST)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
-    """Give each process whole files, as they are listed: so it starts a server that a file shares only once."""
+    """Give each process whole files in their listed order, so that a server shared by a file starts only once."""
     config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what is marked `storages` over the memory of the process and over each kind of shared storage."""
+    """Run each test that is marked `storages` in memory and on each kind of shared storage that it names."""
     if marker := metafunc.definition.get_closest_marker("storages"):
         metafunc.parametrize("storage_kind", ["memory", *marker.args], indirect=True)
 
 
 @pytest.fixture
 def storage_kind(request: pytest.FixtureRequest) -> str:
-    """Where the state is: in memory, in redis or in a cluster."""
+    """The kind of storage: memory, redis or cluster."""
     kind: str = getattr(request, "param", "memory")
     return kind
 
@@ -84,7 +84,7 @@ def cluster_storage() -> Iterator[Storage]:
 
 @pytest.fixture(autouse=True)
 def empty_stores(storage_kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begin each test without data; the sample listing was loaded when Django started."""
+    """Begin each test without data: the sample listing was loaded when Django started."""
     if storage_kind != "memory":
         storage: Storage = request.getfixturevalue(f"{storage_kind}_storage")
         storage.each_node("FLUSHALL")
@@ -96,13 +96,13 @@ def empty_stores(storage_kind: str, request: pytest.FixtureRequest, monkeypatch:
 
 @pytest.fixture
 def api() -> APIClient:
-    """A client that speaks to the views through all middleware."""
+    """A client whose requests pass all middleware."""
     return APIClient()
 
 
 @pytest.fixture
 def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
-    """Set the server's clock to a timestamp; returns it in epoch seconds."""
+    """A function that sets the server's clock to a timestamp and returns it in epoch seconds."""
 
     def set_to(text: str) -> int:
         moment = timestamps.parse(text)
@@ -114,5 +114,5 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
 
 @pytest.fixture
 def now(set_clock: Callable[[str], int]) -> int:
-    """Noon of the last day of January 2026, in epoch seconds: the clock stands there."""
+    """2026-01-31T12:00:00Z in epoch seconds, to which the clock is set."""
     return set_clock("2026-01-31T12:00:00Z")

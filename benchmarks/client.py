@@ -1,4 +1,4 @@
-"""HTTP clients that cost little themselves: one connection, a bystander, and a crowd that stalls."""
+"""Cheap HTTP clients: one connection, a bystander, and a crowd that stalls."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from multiprocessing.connection import Connection as Pipe
 from multiprocessing.synchronize import Event
 from typing import NamedTuple
 
-KEPT = 65_536  # bytes of an answer that are kept; the rest is read and counted
+KEPT = 65_536  # bytes kept of an answer; the rest is read and counted
 PIECE = 1 << 18
 TIMEOUT = 60.0
 
 
 class Answer(NamedTuple):
-    """A status, how many bytes the body had, and how it began."""
+    """An answer: status, size of the body in bytes, and the beginning of the body."""
 
     status: int
     size: int
@@ -31,7 +31,7 @@ class UnexpectedStatusError(RuntimeError):
 
 
 def request(method: str, path: str, body: bytes = b"", media_type: str = "application/json") -> bytes:
-    """Spell a whole request, so that sending it costs one call."""
+    """Return a whole request as bytes, so that sending it takes one call."""
     head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
     if method != "GET":
         head += f"Content-Type: {media_type}\r\nContent-Length: {len(body)}\r\n"
@@ -39,11 +39,11 @@ def request(method: str, path: str, body: bytes = b"", media_type: str = "applic
 
 
 class BrokenAnswerError(RuntimeError):
-    """A server closed the connection before it had answered."""
+    """A server closed the connection before its answer."""
 
 
 class Connection:
-    """One keep-alive connection, opened again where the server closes it."""
+    """One keep-alive connection, opened again after the server has closed it."""
 
     def __init__(self, port: int, timeout: float = TIMEOUT) -> None:
         self._port = port
@@ -51,7 +51,7 @@ class Connection:
         self._socket: socket.socket | None = None
 
     def send(self, message: bytes) -> Answer:
-        """Send one request and read its answer to the last byte; UnexpectedStatusError unless it is 2xx."""
+        """Send one request and read the whole answer; UnexpectedStatusError unless the status is 2xx."""
         answer = self.exchange(message)
         if not 200 <= answer.status < 300:
             start = message[:200].split(b"\r\n", 1)[0].decode()
@@ -59,7 +59,7 @@ class Connection:
         return answer
 
     def exchange(self, message: bytes) -> Answer:
-        """Send one request and read its answer to the last byte, whatever its status."""
+        """Send one request and read the whole answer, whatever its status."""
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=self._timeout)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -69,7 +69,7 @@ class Connection:
         return self._read()
 
     def timed(self, message: bytes) -> float:
-        """Return how many seconds a request takes, to its last byte."""
+        """Return the seconds from a request to the last byte of its answer."""
         begin = time.perf_counter()
         self.send(message)
         return time.perf_counter() - begin
@@ -113,7 +113,7 @@ class Connection:
 
 
 def send_all(port: int, messages: Sequence[bytes], connections: int = 1) -> float:
-    """Send requests one after the other over each of some connections; return the seconds until all are answered."""
+    """Share requests among connections, each of which sends one at a time; return the seconds they take in all."""
     lines = [Connection(port) for _ in range(connections)]
     failures: list[Exception] = []
 
@@ -152,13 +152,13 @@ class Sample(NamedTuple):
 def bystander(
     port: int, message: bytes, pause: float, timeout: float = TIMEOUT
 ) -> Iterator[Callable[[], list[Sample]]]:
-    """Let another process send the same request again and again; the function given stops it and returns samples."""
+    """Let another process repeat a request; the function that is yielded stops it and returns its samples."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     stop = context.Event()
     process = context.Process(target=_stand_by, args=(port, message, pause, timeout, stop, sender), daemon=True)
     process.start()
-    sender.close()  # so that a bystander that fails ends the wait for its samples
+    sender.close()  # so that the wait for samples ends if the bystander fails
 
     def finish() -> list[Sample]:
         stop.set()
@@ -181,7 +181,7 @@ def _stand_by(port: int, message: bytes, pause: float, timeout: float, stop: Eve
         begin = time.perf_counter()
         try:
             samples.append(Sample(begin, connection.timed(message)))
-        except TimeoutError:  # so long at least
+        except TimeoutError:  # took at least this long
             samples.append(Sample(begin, time.perf_counter() - begin))
             break
         time.sleep(pause)
@@ -190,7 +190,7 @@ def _stand_by(port: int, message: bytes, pause: float, timeout: float, stop: Eve
 
 @contextmanager
 def stalled(port: int, clients: int, message: bytes) -> Iterator[None]:
-    """Keep clients connected that have sent half a request: every second half its head, the others half its body."""
+    """Keep clients connected that have sent half of a request's head, or its head and half of its body, in turn."""
     head = message.index(b"\r\n\r\n") + 4
     halves = [message[: head // 2], message[: (head + len(message)) // 2]]
     crowd = []
@@ -198,7 +198,7 @@ def stalled(port: int, clients: int, message: bytes) -> Iterator[None]:
         for i in range(clients):
             crowd.append(socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT))
             crowd[-1].sendall(halves[i % 2])
-        time.sleep(0.3)  # until the server has read them all
+        time.sleep(0.3)  # for the server to read them all
         yield
     finally:
         for one in crowd:

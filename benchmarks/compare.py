@@ -1,8 +1,8 @@
-"""Hold the service against its peers and its goals, side by side in one run: `python benchmarks/compare.py`.
+"""Compares the service with its peers and its goals, side by side in one run: `python benchmarks/compare.py`.
 
-Every benchmark starts fresh servers on loopback, drives them in turns (A B C, A B C, ...) so that a machine whose
-speed drifts drifts for all, and prints ratios with the medians behind them as rows of a Markdown table. Peers that
-are not installed are left out.
+Every benchmark starts fresh servers on loopback and drives them in turns (A B C, A B C, ...), so that a change in the
+machine's speed affects all alike. It prints ratios, with the medians behind them, as rows of a Markdown table. Peers
+that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
 
 
 def main() -> int:
-    """Run the benchmarks that were asked for; 1 if one of them could not be run."""
+    """Run the chosen benchmarks; return 1 if one of them failed."""
     parser = argparse.ArgumentParser(description="Compare the service with its peers, as a Markdown table.")
-    parser.add_argument("--quick", action="store_true", help="a look in under three minutes; small sizes")
-    parser.add_argument("--full", action="store_true", help="all sizes, up to 100 million points; some twenty minutes")
+    parser.add_argument("--quick", action="store_true", help="small sizes, under three minutes")
+    parser.add_argument("--full", action="store_true", help="all sizes, up to 100 million points; about twenty minutes")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
     arguments = parser.parse_args()
     options = Options(quick=arguments.quick, full=arguments.full)
-    # A polite request to end must stop the servers too, as Ctrl-C does.
+    # SIGTERM must stop the servers, too, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     print(f"{machine()}; {time.strftime('%Y-%m-%d')}\n")
@@ -61,7 +61,7 @@ def main() -> int:
         begin = time.perf_counter()
         try:
             rows = BENCHMARKS[name](options)
-        except Exception as error:  # the others are still worth their rows
+        except Exception as error:  # the other benchmarks still run
             failed += 1
             rows = []
             print(f"{name} failed: {type(error).__name__}: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Sixteen connections at once, against FastAPI, and the same beside two hundred clients that stall."""
+"""Sixteen connections at once, compared with FastAPI, and the same beside two hundred clients that stall."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from servers import FASTAPI, OURS, Server, running
 GOALS = {"GET /api/statistics": 1.2, "POST /datapoints": 1.05, "POST /api/transactions": 1.0}
 STALLED = 200
 
-#: A request whose half is no request: the crowd sends that and no more.
+#: A request of which the stalled crowd sends only a part.
 HALF = request(
     "POST", "/api/transactions", b'{"amount": 12.3, "timestamp": 1478192204000, "note": "' + b"x" * 200 + b'"}'
 )
 
 
 def concurrency(options: Options) -> list[Row]:
-    """Requests per second and p99 of three kinds of requests."""
+    """Measure requests per second and p99 of three kinds of requests."""
     if not wrk.installed():
         return [Row("sixteen connections at once", "", "", "wrk is not installed")]
     rows = []

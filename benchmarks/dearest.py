@@ -1,20 +1,20 @@
-"""The dearest request there is of each kind: what it costs the service, and what it costs everybody else.
+"""Measures the most expensive requests of each kind: what each costs the service and its other clients.
 
     python benchmarks/dearest.py [--quick] [--series 750000] [--only TEXT]
     python benchmarks/dearest.py --project DIRECTORY | --then FILE [--now FILE]
 
-Starts the production server, sends one request after the other, large and malformed ones, questions about all that is
-stored, answers of millions of rows, while another client asks for `/healthz` every millisecond, and prints a row for
-each. Exits with 1 unless every row holds:
+Starts the production server and sends one request after the other: large and malformed ones, questions about all stored
+data, answers of millions of rows. Meanwhile another client asks for `/healthz` every millisecond. Prints a row for each
+request, and exits with 1 unless every row meets these goals:
 
 - a request of less than 1 MB holds up others for 50 ms at most and takes 100 MB at most,
 - any other, and many at once, hold up 99 of 100 for 50 ms at most and take 256 MB at most (eight bodies),
-- what needs no token takes 5 ms of processor time at most, and leaves nothing behind (10 MB at most),
-- every request is answered within a minute, and by no failure but 503 and 507.
+- a request that needs no token takes 5 ms of processor time at most and leaves at most 10 MB of memory behind,
+- every request is answered within a minute, with no 5xx but 503 and 507.
 
-On a busy machine others wait for the machine, too: a wait counts only as far as the server was at work meanwhile, and
-is measured again where it seems too long. `--then FILE` shows an earlier output, say of another version (`--project`),
-beside the present one; with `--now FILE` nothing is measured, and both are earlier ones.
+On a busy machine clients also wait for the machine. So a wait counts only as far as the server was working meanwhile,
+and a wait that seems too long is measured again. `--then FILE` shows an earlier output, for instance of another version
+(`--project`), beside the present one. With `--now FILE` nothing is measured, and both outputs are earlier ones.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from report import duration, machine, percentile, size
 from servers import OURS, ROOT, Server, prepared
 
 WAIT, MEMORY, MEMORY_OF_MANY, PROCESSOR, LEFT = 0.050, 100e6, 256e6, 0.005, 10e6
-#: A server that has kept more than this, or than a part of what it had, is replaced by a fresh one, so that what it
-#: reuses hides nothing.
+#: A server that has kept more bytes than this, or more than a part of its memory, is replaced by a fresh one: memory
+#: that it reuses would hide what a request takes.
 KEPT, KEPT_PART = 20e6, 0.05
-#: Where others wait too long it is measured again, unless the server was at work so long that it is to blame.
+#: A case is measured again if others waited too long, unless the server worked for so long that it is to blame.
 TO_BLAME = 4 * WAIT
-#: What is taken of several measurements.
+#: How several measurements are combined.
 SHORTEST, LARGEST = ("took", "longest", "p99", "spent"), ("grew", "stays")
 
 SETTINGS = {"BANDWIDTHS_FILE": "", "HOST": "127.0.0.1"}
@@ -56,7 +56,7 @@ WARMING = ("/", "/datapoints", "/devices?format=api", "/charts/datapoints", "/me
 
 
 class Bench:
-    """The servers, one at a time, and what is measured on them."""
+    """The measurements, and the server they run on: one at a time."""
 
     def __init__(self, arguments: argparse.Namespace, scale: Scale, stack: ExitStack) -> None:
         self._project: Path = arguments.project
@@ -67,10 +67,10 @@ class Bench:
         self._server: Server | None = None
         self._setting: Setting | None = None
         self._warm = False
-        self._loaded = 0  # resident bytes of the server when it is ready
+        self._loaded = 0  # resident bytes of the server when it was ready
 
     def measure(self, case: Case) -> Found:
-        """Measure a case, more than once if others waited long; the least of the waits and the most of the rest."""
+        """Measure a case, again if others waited long; keep the least of the waits and the most of all else."""
         found = self._once(case)
         for _ in range(self._attempts - 1):
             if found.longest <= WAIT or not WAIT < found.spent < TO_BLAME or case.unread:
@@ -93,7 +93,7 @@ class Bench:
         return found
 
     def _prepare(self, case: Case) -> Server:
-        """Return a server of the case's setting, and start one if there is none."""
+        """Return a server with the case's setting; start one if there is none."""
         if self._setting is not case.setting or (case.cold and self._warm):
             self.close()
         if self._server is None:
@@ -113,8 +113,7 @@ class Bench:
         return self._server
 
     def _warm_up(self, server: Server, setting: Setting) -> None:
-        # What is loaded and made at the first request is not what a request costs; questions about all that is
-        # stored would take too long here.
+        # The first request also pays for what is loaded once. Questions about all stored data would take too long here.
         line = Line(server.port, time.perf_counter() + self._timeout)
         for path in WARMING if setting is not Setting.FULL else ("/charts/transactions", "/nowhere", "/sign-in"):
             line.ask(request("GET", path))
@@ -128,7 +127,7 @@ class Bench:
 
 
 def cases(scale: Scale) -> list[Case]:
-    """Return all cases, those of a setting beside one another."""
+    """Return all cases, grouped by setting."""
     order = [*Setting]
     return sorted([*heads(), *bodies(), *questions(), *answers()], key=lambda case: order.index(case.setting))
 
@@ -144,7 +143,7 @@ def misses(case: Case, found: Found) -> list[str]:
         "processor": case.stranger and found.processor > PROCESSOR,
         "stays": case.stranger and found.stays > LEFT,
         "late": not math.isfinite(found.took),
-        "failure": bool(failures),  # or cut, without an answer
+        "failure": bool(failures),  # or the connection was cut
     }
     return [name for name, missed in faults.items() if missed]
 
@@ -174,14 +173,14 @@ def cells(case: Case, found: Found, timeout: float) -> dict[str, str]:
 
 
 def table(path: Path) -> dict[str, dict[str, str]]:
-    """Return the rows of a table that this script has printed, by their first cell."""
+    """Return the rows of a table printed by this script, by their first cell."""
     lines = [line.strip("| ").split(" | ") for line in path.read_text().splitlines() if line.startswith("| ")]
     rows = [cells for cells in lines if len(cells) == len(COLUMNS) and cells[0] not in (COLUMNS[0], "---")]
     return {cells[0]: dict(zip(COLUMNS, cells, strict=True)) for cells in rows}
 
 
 def compared(now: dict[str, str], then: dict[str, str] | None) -> dict[str, str]:
-    """Return a row that has what a request cost then, and what it costs now."""
+    """Return a row with the earlier and the present costs of a request."""
 
     def cost(row: dict[str, str] | None) -> str:
         if row is None:
@@ -193,7 +192,7 @@ def compared(now: dict[str, str], then: dict[str, str] | None) -> dict[str, str]
 
 
 def run(arguments: argparse.Namespace) -> bool:
-    """Measure what is chosen, and print; return whether every goal is met."""
+    """Measure the chosen cases and print the table; return whether every goal is met."""
     scale = Scale(arguments.series, arguments.body)
     columns = COMPARED if arguments.then else COLUMNS
     then = table(arguments.then) if arguments.then else {}
@@ -215,7 +214,7 @@ def run(arguments: argparse.Namespace) -> bool:
 
 
 def measured(arguments: argparse.Namespace, scale: Scale, idle: list[float]) -> Iterator[dict[str, str]]:
-    """Measure the chosen cases, and collect what the other client waits while nothing else is asked."""
+    """Measure the chosen cases; collect the waits of the other client while it is alone."""
     with ExitStack() as stack:
         bench = Bench(arguments, scale, stack)
         for case in chosen(arguments, scale):
@@ -233,19 +232,19 @@ def chosen(arguments: argparse.Namespace, scale: Scale) -> Iterator[Case]:
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
-    parser = argparse.ArgumentParser(description="What the dearest request of each kind costs.")
-    parser.add_argument("--quick", action="store_true", help="a few of each kind, smaller, in two minutes")
-    parser.add_argument("--series", type=int, help="series stored of the user who has all devices (750,000)")
+    """Read the command line, and measure or compare."""
+    parser = argparse.ArgumentParser(description="Measure the most expensive requests of each kind.")
+    parser.add_argument("--quick", action="store_true", help="a few of each kind, smaller; two minutes")
+    parser.add_argument("--series", type=int, help="number of series of the user who has all devices (750,000)")
     parser.add_argument("--body", type=int, help="bytes of a decoded body (those of MAX_BODY_BYTES)")
-    parser.add_argument("--only", nargs="*", help="only rows whose name has one of these in it")
+    parser.add_argument("--only", nargs="*", help="only rows whose name contains one of these texts")
     parser.add_argument("--project", type=Path, default=ROOT, help="the directory of the version to measure (this one)")
-    parser.add_argument("--then", type=Path, help="an earlier output, to be shown beside the present one")
-    parser.add_argument("--now", type=Path, help="an output to be shown in the place of what is measured")
-    parser.add_argument("--timeout", type=float, help="seconds after which a request is given up (60)")
-    parser.add_argument("--attempts", type=int, default=3, help="times to measure where others wait too long (3)")
+    parser.add_argument("--then", type=Path, help="an earlier output to show beside the present one")
+    parser.add_argument("--now", type=Path, help="an output to show instead of measuring")
+    parser.add_argument("--timeout", type=float, help="seconds until a request is abandoned (60)")
+    parser.add_argument("--attempts", type=int, default=3, help="times to measure if others wait too long (3)")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # which ends the server, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server is stopped, too
     arguments.timeout = arguments.timeout or (10 if arguments.quick else 60)
     arguments.series = arguments.series or (50_000 if arguments.quick else 750_000)
     arguments.body = arguments.body or (4 * 2**20 if arguments.quick else 32 * 2**20)

@@ -1,4 +1,4 @@
-"""Dear bodies for `dearest.py`: as large as is taken decoded, as they are and as small in gzip as is taken."""
+"""Expensive bodies for `dearest.py`: as large as the limit allows, plain and in gzip as small as is accepted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dearest_cases import NOW, Case, Scale, Setting
 
 CSV, NDJSON, JSON = "text/csv", "application/x-ndjson", "application/json"
 HEADER = b"timestamp,value,device,user\n"
-#: A little less than the ratio from which on gzip may be refused.
+#: A little less than the ratio at which gzip is refused.
 RATIO = 98
 
 Body = Callable[[int], bytes]  # of at most so many bytes
@@ -26,7 +26,7 @@ def filled(before: bytes, item: bytes, after: bytes = b"") -> Body:
 
 
 def counted(before: bytes, item: str, after: bytes = b"", *, most: int = 1 << 30) -> Body:
-    """Repeat an item that has a number in it: `{n}`, six digits of it as `{n:06}`, or the like; `{now}` is the time."""
+    """Repeat an item that contains its number, as `{n}`, `{n:06}` or the like; `{now}` is the time."""
 
     def build(size: int) -> bytes:
         now = int(time.time() * 1_000)
@@ -44,7 +44,7 @@ def array(item: str, *, most: int = 1 << 30) -> Body:
 
 
 def point(timestamp: str = "1", value: str = "1", device: str = '"d"', more: str = "") -> str:
-    """Spell a datapoint in JSON, for `format`."""
+    """Return a datapoint in JSON as a template for `format`."""
     return f'{{{{"timestamp":{timestamp},"value":{value},"device":{device},"user":"u"{more}}}}}'
 
 
@@ -143,7 +143,7 @@ QUICK = {
 
 
 def packed(body: bytes) -> bytes:
-    """Return a body in gzip, as small as may be: a comment in the header fills it up to one in RATIO."""
+    """Return a body in gzip, as small as is accepted: a comment in its header fills it up to one in RATIO."""
     deflate = zlib.compressobj(6, zlib.DEFLATED, -15)
     data = deflate.compress(body) + deflate.flush()
     comment = b"." * max(len(body) // RATIO - len(data), 0)
@@ -152,20 +152,20 @@ def packed(body: bytes) -> bytes:
 
 
 def encoded(path: str, body: bytes, media_type: str = JSON) -> bytes:
-    """Spell a request whose body is in gzip."""
+    """Return a request whose body is in gzip."""
     message = request("POST", path, body, media_type)
     return message.replace(b"\r\n", b"\r\nContent-Encoding: gzip\r\n", 1)
 
 
 def in_pieces(path: str, body: bytes, piece: int) -> bytes:
-    """Spell a request whose body is chunked, in pieces of so many bytes."""
+    """Return a request whose body is chunked, in pieces of so many bytes."""
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {JSON}\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunks = (body[start : start + piece] for start in range(0, len(body), piece))
     return head.encode() + b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
 
 
 def bodies() -> Iterator[Case]:
-    """Yield what costs by its body."""
+    """Yield the cases that are expensive by their body."""
     for path, kinds in BODIES.items():
         for name, (media_type, body) in kinds.items():
             title = f"`POST {path}`: {name}"

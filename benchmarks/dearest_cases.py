@@ -1,4 +1,4 @@
-"""What `dearest.py` measures: a case is one request, or some of a kind, on a server with certain settings and data."""
+"""The cases of `dearest.py`: each is one request, or several alike, on a server with certain settings and data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import Enum
 
 from client import Connection, request
 
-#: A million bytes on the wire: what a single request below it may cost is bounded.
+#: A million bytes on the wire; the goals for a single smaller request are stricter.
 SMALL = 1_000_000
 NOW = int(time.time())
 TOKEN = "a-token-that-nobody-guesses"
@@ -21,7 +21,7 @@ POINTS_A_BATCH = 50_000
 
 
 class Setting(Enum):
-    """What a server is set to, and what is stored in it."""
+    """The settings of a server, and the data stored in it."""
 
     GUARDED = "a token is needed for all"
     LIMITED = "a token is needed for all, and the rate limit is reached"
@@ -41,7 +41,7 @@ class Setting(Enum):
 
 @dataclass(frozen=True)
 class Scale:
-    """How large everything is, and where the server listens."""
+    """The sizes of data and bodies, and where the server listens."""
 
     series: int
     body: int  # bytes of a decoded body
@@ -49,12 +49,12 @@ class Scale:
 
     @property
     def users(self) -> int:
-        """How many users there are besides the one who has all devices."""
+        """The number of users besides the one who has all devices."""
         return self.series // 4
 
     @property
     def sensors(self) -> int:
-        """How many devices have bandwidth."""
+        """The number of devices with bandwidth."""
         return min(self.series, 200_000)
 
 
@@ -63,7 +63,7 @@ Build = Callable[[Scale], list[bytes]]
 
 @dataclass(frozen=True)
 class Case:
-    """Requests that are sent one after the other, all at once, or all at once and without reading the answers."""
+    """Requests that are sent one after the other, or all at once, or all at once with their answers left unread."""
 
     group: str
     name: str
@@ -71,14 +71,14 @@ class Case:
     build: Build
     together: bool = False
     unread: bool = False
-    writes: bool = False  # the server is another one afterwards
-    cold: bool = False  # the server has not answered anything before
-    stranger: bool = False  # no token is sent, and one is needed
-    quick: bool = False  # measured in the quick form, too
+    writes: bool = False  # changes the server's data, so another server follows
+    cold: bool = False  # needs a server that has answered nothing before
+    stranger: bool = False  # sent without a token to a server that needs one
+    quick: bool = False  # part of the quick run, too
 
 
 def stored(setting: Setting, scale: Scale) -> Iterator[bytes]:
-    """Yield the requests that store what a server of this setting has."""
+    """Yield the requests that store the data of a setting."""
     if setting is Setting.OLD:
         points = [{"timestamp": when, "value": 1.5, "device": "old", "user": "old"} for when in (1, NOW - 1)]
         yield request("POST", "/datapoints", json.dumps(points).encode())
@@ -98,7 +98,7 @@ def stored(setting: Setting, scale: Scale) -> Iterator[bytes]:
 
 
 def _long(scale: Scale) -> Iterator[bytes]:
-    """Yield a point and an entry a second; of the sums of the points' values little is left, which takes exactness."""
+    """Yield a point and an entry a second. The points' values nearly cancel out, so their sums must be exact."""
     values = ("1e150", "1e-9", "-1e150", "0.1", "-1e140", "1e140", "3e-150")
     for start in range(0, scale.series, POINTS_A_BATCH):
         numbers = range(start, min(start + POINTS_A_BATCH, scale.series))
@@ -107,12 +107,12 @@ def _long(scale: Scale) -> Iterator[bytes]:
 
 
 def middle(scale: Scale) -> int:
-    """Return a time before which there are half of the points."""
+    """Return the time that has half of the points before it."""
     return NOW - 60 - scale.series // 2
 
 
 def _when(number: int, count: int) -> int:
-    """Return a time of its own for each of `count` points, in no order."""
+    """Return a distinct time for each of `count` points, in no order."""
     return NOW - 60 - number * 7_919 % count
 
 
@@ -126,22 +126,22 @@ def _entries(rows: Iterator[tuple[str, int]]) -> bytes:
 
 
 def _spelt(path: str, scale: Scale) -> bytes:
-    """Return a question, whose path may name the middle of what is stored, the present, and a fine bucket."""
+    """Return a GET request whose path may refer to the middle of the data, the present, and a fine bucket."""
     return request("GET", path.format(middle=middle(scale), now=NOW - 1, fine=-(-NOW // 2_950_000)))
 
 
 def _title(path: str) -> str:
-    """Return what a question is called, which is the same on another day."""
+    """Return the title of a question, which is the same every day."""
     return f"`GET {path.format(middle='…', now='now', fine='…')}`"
 
 
 def _get(path: str) -> Build:
-    """Return what builds a single question."""
+    """Return a function that builds a single GET request."""
     return lambda scale: [_spelt(path, scale)]
 
 
 def _cursor(scale: Scale) -> list[bytes]:
-    """Ask for a listing's second half from the place where an answer has ended."""
+    """Ask for the second half of a listing, from the cursor at which the first half has ended."""
     connection = Connection(scale.port)
     answer = connection.send(request("GET", f"/datapoints?limit=1&start={middle(scale)}"))
     connection.close()
@@ -161,7 +161,7 @@ def _repeated(path: str, times: int) -> Build:
 
 
 def _late(scale: Scale) -> list[bytes]:
-    """Return a batch of points between those of the long device, here and there."""
+    """Return a batch of points at places among those of the long device."""
     step = max(scale.series // 30_000, 1)
     return [_points(f"{NOW - 60 - n}.5,1,long,long" for n in range(0, scale.series, step))]
 
@@ -174,7 +174,7 @@ def _full(scale: Scale) -> list[bytes]:
 
 STATISTICS = "/statistics/users/everyone"
 
-#: Dear questions about what is stored: those of the quick form, and the others.
+#: Expensive questions about the stored data: first those of the quick run, then the others.
 QUESTIONS_QUICK = (
     "/datapoints?limit=1",
     "/datapoints?limit=10000&start={middle}",
@@ -239,7 +239,7 @@ QUESTIONS = (
 )
 
 OLD = "/statistics/devices/old"
-#: With as many buckets as an answer may have, from 1970 to now.
+#: Questions with as many buckets as an answer may have, from 1970 to now.
 FINE = "bucket={fine}s"
 
 ANSWERS_QUICK = (f"{OLD}/avg?{FINE}",)
@@ -259,7 +259,7 @@ ANSWERS = (
 )
 
 
-#: Questions about one that has many points.
+#: Questions about one device with many points.
 LONG = "/statistics/devices/long"
 LONGS = (
     f"{LONG}/avg?bucket=366d",
@@ -280,7 +280,7 @@ LONGS = (
 
 
 def questions() -> Iterator[Case]:
-    """Yield what costs by what is stored; what deletes it comes last."""
+    """Yield the cases that are expensive by the stored data; those that delete it come last."""
     group = "question"
     for path in (*QUESTIONS_QUICK, *QUESTIONS):
         yield Case(group, _title(path), Setting.FULL, _get(path), quick=path in QUESTIONS_QUICK)
@@ -304,7 +304,7 @@ def questions() -> Iterator[Case]:
 
 
 def answers() -> Iterator[Case]:
-    """Yield what costs by the size of its answer."""
+    """Yield the cases that are expensive by the size of their answer."""
     group = "answer"
     for path in (*ANSWERS_QUICK, *ANSWERS):
         yield Case(group, _title(path), Setting.OLD, _get(path), quick=path in ANSWERS_QUICK)

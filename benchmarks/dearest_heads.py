@@ -1,4 +1,4 @@
-"""Dear request lines and headers, of clients without a token, for `dearest.py`."""
+"""Expensive request lines and headers, from clients without a token, for `dearest.py`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dearest_cases import Build, Case, Scale, Setting
 
 Headers = dict[str, bytes]
 
-#: What a header block may have in all, by the server's own limit.
+#: The most bytes that a header block may have, by the server's own limit.
 LARGEST = 396_000
-#: Where headers are read: an open endpoint, a file, a token missing, no route, a form.
+#: Paths whose headers are read: an open endpoint, a file, one that needs a token, no route, a form.
 PATHS = ("/healthz", "/static/style.css", "/datapoints", "/nowhere", "/sign-in")
 FORM = "application/x-www-form-urlencoded"
 
-#: Headers that were the dearest, in two sizes; the smaller ones are sent to each of PATHS, and after a 429.
+#: Headers that were the most expensive, in two sizes; the smaller ones go to each of PATHS, also after a 429.
 DEAREST: dict[str, Headers] = {
     "Content-Type: a;\" and 200,000 `;`": {"Content-Type": b'a;"' + b";" * 200_000},
     "Content-Type: a;\" and 30,000 `;`": {"Content-Type": b'a;"' + b";" * 30_000},
@@ -25,7 +25,7 @@ DEAREST: dict[str, Headers] = {
     "Accept: a/b;\" and 30,000 `;`": {"Accept": b'a/b;"' + b";" * 30_000},
 }  # fmt: skip
 
-#: All other headers that something may read, as large as may be; sent to the first three of PATHS.
+#: All other headers that are read somewhere, as large as allowed; sent to the first three of PATHS.
 LARGE: dict[str, Headers] = {
     "Accept of 33,000 types": {"Accept": b"a/b;q=0.1, " * 33_000},
     "Accept with 390,000 quotes": {"Accept": b'a/b;c="' + b'\\"' * 195_000},
@@ -49,7 +49,7 @@ LARGE: dict[str, Headers] = {
     "98 times Accept, 4 kB each": {f"Accept|{n}": b"a/b," * 1_000 for n in range(98)},
 }
 
-#: Request lines, as long as the server takes them.
+#: Request lines as long as the server accepts.
 PARAMETERS, PATH = 60_000, 60_000
 TARGETS: dict[str, str] = {
     "/healthz and 30,000 parameters": "/healthz?" + "a&" * (PARAMETERS // 2),
@@ -70,7 +70,7 @@ TARGETS: dict[str, str] = {
     "/charts/datapoints and 60 kB, which ask for a token": "/charts/datapoints?" + "a=%22&" * (PARAMETERS // 6),
 }
 
-#: Bodies of those who have no token: as much of a form as the page takes, and what nobody asked for.
+#: Bodies without a token: the largest form that the sign-in page accepts, and others that are refused.
 SENT: dict[str, bytes] = {
     "`POST /sign-in`, 2,000 fields": request("POST", "/sign-in", b"a=1&" * 2_000, FORM),
     "`POST /sign-in`, a `next` of 2,700 encodings": request("POST", "/sign-in", b"next=/" + b"%22" * 2_700, FORM),
@@ -84,16 +84,16 @@ QUICK = {*DEAREST, "Host with 390,000 digits", "Cookie of 98,000 pairs", "a path
 
 
 def headed(path: str, headers: Headers) -> bytes:
-    """Spell a question with headers; a name may stand several times, with `|` and anything behind it."""
+    """Return a GET request with headers. A name followed by `|` and anything may occur several times."""
     host = {} if "Host" in headers else {"Host": b"127.0.0.1"}
     lines = (b"%s: %s\r\n" % (name.partition("|")[0].encode(), value) for name, value in (host | headers).items())
     return f"GET {path} HTTP/1.1\r\n".encode() + b"".join(lines) + b"\r\n"
 
 
 def _once(path: str, headers: Headers) -> Build:
-    """Return what builds a request whose headers are never twice the same: what is remembered costs little.
+    """Return a function that builds a request with headers that never repeat: cached ones would cost little.
 
-    A number takes the place of `#` in a value, or stands at its end.
+    A number replaces `#` in a value, or is added at its end.
     """
 
     def build(scale: Scale) -> list[bytes]:
@@ -105,7 +105,7 @@ def _once(path: str, headers: Headers) -> Build:
 
 
 def _differing(name: str, value: str, size: int, *, path: str = "/healthz", times: int = 256) -> Build:
-    """Return what builds requests of which each has another value of a header, padded to a size."""
+    """Return a function that builds requests, each with a different value of a header, padded to a size."""
 
     def build(scale: Scale) -> list[bytes]:
         numbers = (next(_serial) for _ in range(times))
@@ -115,7 +115,7 @@ def _differing(name: str, value: str, size: int, *, path: str = "/healthz", time
 
 
 def heads() -> Iterator[Case]:
-    """Yield what costs by its first lines; none of these has a token."""
+    """Yield the cases that are expensive by request line and headers; all without a token."""
 
     def case(name: str, build: Build, setting: Setting = Setting.GUARDED, *, quick: bool = False) -> Case:
         return Case("head", name, setting, build, stranger=True, quick=quick)

@@ -1,4 +1,4 @@
-"""What a case costs: how long it and others wait, and what memory and processor time the server takes for it."""
+"""Measures the cost of a case: its time, the waits of others, and the server's memory and processor time."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from dearest_cases import Case, Scale
 from report import percentile
 from servers import Server
 
-#: What the other client asks for, and how many seconds after an answer it asks again.
+#: The request of the other client, and its pause in seconds between answer and next request.
 HEALTH, PAUSE = request("GET", "/healthz"), 0.001
-#: Seconds in which the other client is alone, before and after.
+#: Seconds before and after a case in which the other client is alone.
 ALONE = 0.3
 #: Seconds for which answers are left unread: longer than the server's patience.
 UNREAD_SECONDS = 35.0
-#: Times that a cheap request is sent to see what processor time it takes.
+#: How often a cheap request is sent to measure its processor time.
 COSTED = 5
 
 
 @dataclass
 class Found:
-    """What a case cost. Times are in seconds, memory in bytes; infinite is what did not end in time."""
+    """The cost of a case. Times are in seconds, memory is in bytes; what did not end in time is infinite."""
 
     sent: int  # bytes of the largest request
     requests: int
@@ -41,20 +41,20 @@ class Found:
     p99: float
     grew: int  # resident memory, at its peak
     stays: int  # resident memory, afterwards
-    spent: float  # processor time of the server in all, with what the other client asked for
-    processor: float  # the same, or of a request that needs no token for itself
-    idle: list[float]  # waits of the other client before
+    spent: float  # processor time of the server, including the other client's requests
+    processor: float  # the same, or that of a single request if it needs no token
+    idle: list[float]  # waits of the other client before the case
 
 
 class Line(Connection):
-    """A connection that is given up at a deadline, also where the answer drips."""
+    """A connection that is closed at a deadline, even while an answer trickles in."""
 
     def __init__(self, port: int, deadline: float) -> None:
         super().__init__(port, timeout=max(deadline - time.perf_counter(), 0.01))
         self._deadline = deadline
 
     def ask(self, message: bytes) -> tuple[str, int]:
-        """Return the status, or what came in its place, and the size of the answer."""
+        """Return the status, or what happened instead, and the size of the answer."""
         if time.perf_counter() >= self._deadline:
             return "late", 0
         try:
@@ -75,7 +75,7 @@ class Line(Connection):
 
 
 def measure(server: Server, case: Case, scale: Scale, timeout: float) -> Found:
-    """Send what a case consists of while another client asks for something small all the time."""
+    """Send the requests of a case while another client keeps asking for something small."""
     messages = case.build(scale)
     before, size = resident(server), max(map(len, messages))
     with bystander(server.port, HEALTH, PAUSE, timeout) as finish, ExitStack() as unread:
@@ -87,7 +87,7 @@ def measure(server: Server, case: Case, scale: Scale, timeout: float) -> Found:
         else:
             statuses, answered = _ask(server.port, case, messages, begin + timeout)
         end, spent = time.perf_counter(), processor_seconds(server) - spent
-        # While what is left unread still is.
+        # While the unread answers are still pending.
         peak, after = resident(server, peak=True), resident(server)
         time.sleep(ALONE)
         samples = _samples(finish)
@@ -104,7 +104,7 @@ def measure(server: Server, case: Case, scale: Scale, timeout: float) -> Found:
 
 
 def _samples(finish: Callable[[], list[Sample]]) -> list[Sample] | None:
-    """Return what the other client saw; None if it was not answered in time, or refused."""
+    """Return the other client's samples; None if a request was refused or not answered in time."""
     try:
         return finish()
     except EOFError:
@@ -112,19 +112,19 @@ def _samples(finish: Callable[[], list[Sample]]) -> list[Sample] | None:
 
 
 def _waits(samples: list[Sample] | None, begin: float, end: float) -> tuple[list[float], list[float]]:
-    """Return the waits before something began and while it went on.
+    """Return the waits before `begin`, and those until `end`.
 
-    Who would have come during a wait has to wait for the rest of it: a wait of a second is one of 0.999 s, too, and
-    so on, for otherwise a server that stops for a minute would seem to be slow for one request among thousands.
+    A client that comes during a wait waits for the rest of it: a wait of a second counts as one of 0.999 s, too, and so
+    on. Otherwise a server that stops for a minute would seem slow for only one request among thousands.
     """
     idle, waits = [], [0.0]
     for sample in samples or ():
         if sample.begin + sample.seconds <= begin:
             idle.append(sample.seconds)
-        elif sample.begin < end or len(waits) == 1:  # the next one at least
+        elif sample.begin < end or len(waits) == 1:  # at least the next one
             times = int(sample.seconds / PAUSE) + 1
             waits += (sample.seconds - n * PAUSE for n in range(times))
-    return idle[1:], waits  # the first one opened the connection
+    return idle[1:], waits  # the first one also opened the connection
 
 
 def _ask(port: int, case: Case, messages: list[bytes], deadline: float) -> tuple[Counter[str], int]:
@@ -149,7 +149,7 @@ def _ask(port: int, case: Case, messages: list[bytes], deadline: float) -> tuple
 
 
 def _leave_unread(port: int, messages: list[bytes], until: ExitStack) -> tuple[Counter[str], int]:
-    """Send requests and read nothing for a time; the connections are closed with the stack."""
+    """Send requests and read nothing for a time; the exit stack closes the connections."""
     for message in messages:
         one = until.enter_context(socket.socket())
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -160,10 +160,10 @@ def _leave_unread(port: int, messages: list[bytes], until: ExitStack) -> tuple[C
 
 
 def _cost(server: Server, case: Case, scale: Scale) -> float:
-    """Return the processor time of one request, when nobody else asks anything."""
+    """Return the processor time of one request while there is no other client."""
     line, costs = Line(server.port, time.perf_counter() + 10), []
     for _ in range(COSTED):
-        messages = case.build(scale)[:COSTED]  # others than before, which the server may know
+        messages = case.build(scale)[:COSTED]  # new ones: the server may have cached those sent before
         spent = processor_seconds(server)
         for message in messages:
             line.ask(message)
@@ -173,14 +173,14 @@ def _cost(server: Server, case: Case, scale: Scale) -> float:
 
 
 def resident(server: Server, *, peak: bool = False) -> int:
-    """Return the resident bytes of all its processes: now, or at their peaks since `forget_peak`."""
+    """Return the resident bytes of all processes of a server: now, or at their peaks since `forget_peak`."""
     row = "VmHWM" if peak else "VmRSS"
     sizes = (re.search(rf"{row}:\s*(\d+) kB", text) for text in _read(server, "status"))
     return sum(int(found[1]) * 1024 for found in sizes if found)
 
 
 def processor_seconds(server: Server) -> float:
-    """Return the processor time that all its threads have taken; of those that have ended it is forgotten."""
+    """Return the processor time of all living threads of a server; that of ended ones is lost."""
     return sum(int(text.split()[0]) for text in _read(server, "task/*/schedstat")) / 1e9
 
 
@@ -189,5 +189,5 @@ def _read(server: Server, files: str) -> Iterator[str]:
         for path in Path(f"/proc/{pid}").glob(files):
             try:
                 yield path.read_text()
-            except OSError:  # it has just ended
+            except OSError:  # the thread has just ended
                 continue

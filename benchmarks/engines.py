@@ -1,8 +1,8 @@
-"""The engines alone, without HTTP: what an operation costs against size, as Markdown tables.
+"""Measures the engines alone, without HTTP: the cost of each operation by size, as Markdown tables.
 
     python benchmarks/engines.py [--quick | --full]
 
-What should not depend on the size stays level down its column; a line that bends shows that it does.
+The cost of an operation that does not depend on the size stays level down its column.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ T = TypeVar("T")
 Integers = NDArray[np.int64]
 
 MICROSECONDS = 1_000_000
-SLICE = 8_192  # buckets of a long answer that are worked out at once
+SLICE = 8_192  # buckets of a long answer that are computed at once
 QUARTER_HOUR = 900
 
 
 def timed(operations: Iterable[Callable[[], object]]) -> float:
-    """Return the median of the seconds that the operations take."""
+    """Return the median duration of the operations, in seconds."""
     seconds = []
     for operation in operations:
         begin = time.perf_counter()
@@ -51,21 +51,21 @@ def timed(operations: Iterable[Callable[[], object]]) -> float:
 
 
 def per_item(run: Callable[[Sequence[T]], object], items: Sequence[T], portions: int = 10) -> float:
-    """Return the seconds that `run` takes for one item of those it is given: the median over ten portions."""
+    """Return the seconds that `run` takes per item: the median over ten portions."""
     length = len(items) // portions
     cut = [items[i : i + length] for i in range(0, length * portions, length)]
     return timed([partial(run, portion) for portion in cut]) / length
 
 
 def table(title: str, size: str, columns: Sequence[str], rows: Iterable[tuple[int, Sequence[float]]]) -> None:
-    """Print one table: a line per size, and what each operation cost there."""
+    """Print one table: a line per size with the cost of each operation."""
     print(f"\n## {title}\n\n| {size} | {' | '.join(columns)} |\n| ---: |{' ---: |' * len(columns)}")
     for count, seconds in rows:
         print(f"| {count:,} | {' | '.join(map(duration, seconds))} |", flush=True)
 
 
 def _batch(times_us: Integers, series: Integers | None = None) -> Callable[[], object]:
-    """Return what adds points of those times: of one device, or of those with the numbers given."""
+    """Return a function that adds points at these times, of one device or of those with the given numbers."""
     numbers = [0] * len(times_us) if series is None else series.tolist()
     devices = [f"device-{i:04d}" for i in numbers]
     return partial(
@@ -79,7 +79,7 @@ def _batch(times_us: Integers, series: Integers | None = None) -> Callable[[], o
 
 
 def _fill(times_us: Integers) -> None:
-    """Make these the only points there are, those of one device."""
+    """Replace all points by these, of one device."""
     services.store.clear()
     for i in range(0, len(times_us), 100_000):
         _batch(times_us[i : i + 100_000])()
@@ -107,20 +107,20 @@ def adding(options: Options) -> None:
 
 
 def adding_batches(options: Options) -> None:
-    """Add batches of 10,000 points over 1,000 series that grow; cost per point."""
+    """Add batches of 10,000 points over 1,000 growing series; cost per point."""
     steps, width = BATCH // SERIES, 20 * MICROSECONDS
     series = np.tile(np.arange(SERIES), steps)
     first = days_ago(30) * 1_000
 
     def at(numbers: Integers) -> Integers:
-        """Return the times of those steps, at which every series reports once."""
+        """Return the times of these steps; every series reports once in each."""
         return first + np.repeat(numbers, SERIES) * width
 
     def rows() -> Iterable[tuple[int, Sequence[float]]]:
         services.store.clear()
         reached = late = 0
         for length in options.choose([100, 1_000], [100, 1_000, 5_000], [100, 1_000, 10_000, 50_000]):
-            while reached < length:  # in larger batches, to come there sooner
+            while reached < length:  # in larger batches, which is faster
                 more = min(length - reached, 100)
                 _batch(at(np.arange(reached, reached + more)), np.tile(np.arange(SERIES), more))()
                 reached += more
@@ -166,7 +166,7 @@ def averages_by_points(options: Options) -> None:
 
 
 def averages_by_buckets(options: Options) -> None:
-    """Average and move over more and more buckets, one point in each; cost per bucket."""
+    """Compute averages and moving averages over more and more buckets of one point each; cost per bucket."""
 
     def rows() -> Iterable[tuple[int, Sequence[float]]]:
         for count in options.choose(
@@ -179,7 +179,7 @@ def averages_by_buckets(options: Options) -> None:
 
 
 def moving_averages_by_window(options: Options) -> None:
-    """Move windows of growing size over the same buckets."""
+    """Compute moving averages with growing windows over the same buckets."""
     count = options.choose(100_000, 940_000, 1_900_000)
 
     def rows() -> Iterable[tuple[int, Sequence[float]]]:
@@ -259,10 +259,10 @@ def _add_entries(store: BandwidthStore, times: Sequence[int]) -> None:
 
 
 def _transactions(count: int) -> tuple[float, float, float]:
-    """Return the seconds of one `add`, of a summary in the median and in its worst phase, at that many in a window.
+    """Return the seconds of an `add`, a median summary, and one in the worst phase, with so many transactions.
 
-    The worst phase is the slowest of a thousand places that the window's start can have in its cells. Each place
-    is asked seven times and its quickest answer taken, for what interrupts the process is not the engine's.
+    The worst phase is the slowest of a thousand positions of the window's start within its cells. Each position is
+    measured seven times and the quickest counts, since interruptions of the process are not the engine's fault.
     """
     window, now = SlidingWindow(length_ms=60_000, ahead_ms=5_000), days_ago(0)
     for done in range(0, count, 100_000):
@@ -288,9 +288,9 @@ def transactions_by_count(options: Options) -> None:
 
 
 def transactions_goals(options: Options) -> list[Row]:
-    """Hold the window against its goals, as rows of the comparison."""
+    """Compare the window with its goals, as rows of `compare.py`."""
     few, many = 100_000, options.choose(1_000_000, 10_000_000, 10_000_000)
-    # In turns, so that a machine whose speed drifts drifts for both.
+    # In turns, so that a change in the machine's speed affects both.
     found = {count: [_transactions(count) for _ in range(options.choose(1, 2, 3))] for count in (few, many)}
     medians = {count: [median(column) for column in zip(*runs, strict=True)] for count, runs in found.items()}
     add, query, worst = medians[few]

@@ -1,4 +1,4 @@
-"""What the service takes: memory per point and per series, and time to start."""
+"""Measures memory per point and per series, and the time to start."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def start(options: Options) -> list[Row]:
             return server.start()
 
     names = [name for name in (OURS, FASTAPI, INFLUX, VICTORIA) if installed(name)]
-    time.sleep(1)  # what ran before has ended
+    time.sleep(1)  # the previous server has ended
     found = interleaved({name: partial(starter, name) for name in names}, rounds=options.choose(3, 5, 9), seconds=60)
     others = ", ".join(f"{name} {duration(seconds)}" for name, seconds in found.items() if name != OURS)
     return [limit("start to first answer", found[OURS], 0.8, duration, others)]

@@ -1,8 +1,8 @@
-"""Where a request's time goes without a network: whole requests in the handler, and the parts of a batch.
+"""Measures requests without a network: whole requests in the handler, and the parts of a batch.
 
     python benchmarks/handler.py
 
-Prints medians of process time as Markdown. One core, no load generator beside it.
+Prints medians of process time as Markdown. Uses one core and no load generator.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ POINTS, SERIES, ROUNDS = 10_000, 1_000, 40
 
 
 def median(work: Callable[[], object], rounds: int) -> float:
-    """Return the median process time of a call, in seconds, after a few that are not counted."""
+    """Return the median process time of a call in seconds; the first few calls do not count."""
     times = []
     for i in range(rounds + rounds // 10 + 1):
         start = time.process_time_ns()
@@ -44,7 +44,7 @@ def median(work: Callable[[], object], rounds: int) -> float:
 
 
 def request(method: str, path: str, body: bytes = b"") -> None:
-    """Answer a request as the server does, but for reading and sending it."""
+    """Answer a request as the server does, without reading it from a socket or sending the answer."""
     headers = [(b"host", b"127.0.0.1:8000"), (b"accept", b"*/*")]
     if body:
         headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
@@ -71,7 +71,7 @@ def small_requests() -> Iterator[tuple[str, float]]:
 
 
 def batch_parts() -> list[tuple[str, float]]:
-    """Measure what a batch of points costs, in seconds per batch."""
+    """Measure the parts of reading and storing a batch of points, in seconds per batch."""
     devices = [f"device-{i % SERIES}" for i in range(POINTS)]
     keys = Keys(devices), Keys(["user"] * POINTS)
     body = json.dumps(

@@ -1,4 +1,4 @@
-"""Batches over HTTP: against the peers, out of order, late, in other formats, and of transactions."""
+"""Measures batches over HTTP: compared with peers, out of order, late, in other formats, and of transactions."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from workloads import (
     transactions,
 )
 
-#: Steps in time that one batch holds, as every series reports once in each.
+#: Steps in time of one batch; every series reports once in each.
 STEPS = BATCH // SERIES
 
 
 class Feed:
-    """Sends one round of points after the other to a server, and returns the points per second."""
+    """Sends rounds of points to a server; each call sends one and returns the points per second."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Feed:
         self._round = 0
 
     def __call__(self) -> float:
-        """Spell the next round, then send it and take the time."""
+        """Prepare the next round, then send it and measure the time."""
         points = self._points(self._round).renamed(self._prefix)
         self._round += 1
         messages = batches(points, self._spelling)
@@ -62,7 +62,7 @@ class Feed:
 
 
 def _ordered(count: int, days: float = 20) -> Callable[[int], Points]:
-    """Return rounds of so many batches in time order; round 0 is a short one, to warm up with."""
+    """Return a function of rounds of `count` batches in time order; round 0 is short, to warm up."""
     first = days_ago(days)
 
     @lru_cache(maxsize=1)
@@ -75,7 +75,7 @@ def _ordered(count: int, days: float = 20) -> Callable[[int], Points]:
 
 
 def ingest(options: Options) -> list[Row]:
-    """Batches in time order, against InfluxDB and VictoriaMetrics."""
+    """Measure batches in time order, compared with InfluxDB and VictoriaMetrics."""
     rows = []
     with running(OURS, INFLUX, VICTORIA) as servers:
         for connections in (1,) if options.quick else (1, 2):
@@ -111,7 +111,7 @@ def _described(name: str) -> str:
 
 
 def disorder(options: Options) -> list[Row]:
-    """Shuffled batches, and batches each of which is older than all that is stored."""
+    """Measure shuffled batches, and batches that are each older than all stored points."""
     count = options.choose(25, 50, 100)
     ordered, backwards = _ordered(count), _ordered(count)
 
@@ -144,12 +144,12 @@ def disorder(options: Options) -> list[Row]:
 
 
 def late(options: Options) -> list[Row]:
-    """Every point at a random earlier time, while the series grow."""
+    """Measure points at random earlier times while the series grow."""
     lengths = options.choose([1_000, 2_000], [1_000, 8_000], [1_000, 10_000, 100_000])
     first, reached, sent = days_ago(10), 0, 0
     base: list[float] = []
     rates: dict[int, float] = {}
-    # All of a thousand series of 100,000 is more than the default capacity.
+    # A thousand series of 100,000 points exceed the default capacity.
     with running(OURS, environment={"MAX_DATAPOINTS": "200000000"}) as servers:
         port = servers[OURS].port
         for length in lengths:
@@ -186,7 +186,7 @@ def late(options: Options) -> list[Row]:
 
 
 def formats(options: Options) -> list[Row]:
-    """NDJSON, CSV and JSON with ISO timestamps against JSON with numbers."""
+    """Compare NDJSON, CSV and JSON with ISO timestamps with JSON with numbers."""
     points = _ordered(options.choose(15, 30, 60))
     cases = {"JSON, numbers": as_json, "JSON, ISO": as_iso_json, "NDJSON, ISO": as_ndjson, "CSV, ISO": as_csv}
     with running(OURS) as servers:
@@ -202,7 +202,7 @@ def formats(options: Options) -> list[Row]:
 
 
 def transaction_batches(options: Options) -> list[Row]:
-    """Transactions in batches of 10,000."""
+    """Measure transactions in batches of 10,000."""
     with running(OURS) as servers:
         port = servers[OURS].port
 

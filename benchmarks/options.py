@@ -1,4 +1,4 @@
-"""How thoroughly to measure."""
+"""The options of a run: how thoroughly to measure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Options:
-    """A quick look, the usual, or everything."""
+    """A quick, a usual or a full run."""
 
     quick: bool = False
     full: bool = False
 
     def choose(self, quick: T, usual: T, full: T) -> T:
-        """Return what is meant for this run."""
+        """Return the value for this run."""
         return quick if self.quick else full if self.full else usual

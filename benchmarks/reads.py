@@ -1,4 +1,4 @@
-"""Questions and deletions: against the peers, by the number of points, and what others notice of long answers."""
+"""Measures queries and deletions: compared with peers, by number of points, and the waits that they cause others."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from servers import INFLUX, OURS, VICTORIA, Server, running
 from workloads import QUARTER_HOUR, as_json, as_line_protocol, bandwidth, batches, sampled
 
 BUCKETS = 67
-ASKING_SECONDS = 0.3  # a slow answer is asked for less often
+ASKING_SECONDS = 0.3  # a slow question is repeated less often
 STATISTICS = request("GET", "/api/statistics")
 
 
 def _asker(server: Server, message: bytes, repeat: int) -> Callable[[], float]:
-    """Return a function that asks again and again on one connection, and returns the median of the seconds."""
+    """Return a function that repeats a question on one connection and returns the median seconds."""
     connection = Connection(server.port)
 
     def ask() -> float:
@@ -33,7 +33,7 @@ def _asker(server: Server, message: bytes, repeat: int) -> Callable[[], float]:
 
 
 def averages(options: Options) -> list[Row]:
-    """Averages of 10,000 points in 67 buckets, and of a hundred times as many in the same buckets."""
+    """Measure averages of 10,000 points in 67 buckets, and of a hundred times as many in the same buckets."""
     now = time.time()
     first = (int(now) // QUARTER_HOUR - BUCKETS + 1) * QUARTER_HOUR
     counts = {"small": 10_000, "large": 1_000_000}
@@ -76,7 +76,7 @@ def averages(options: Options) -> list[Row]:
 
 
 def _questions(name: str, device: str, first: int) -> dict[str, bytes]:
-    """Return the same question in a server's language, in one case or several."""
+    """Return the same question in a server's query language, by case."""
     last = first + BUCKETS * QUARTER_HOUR
     if name == OURS:
         return {"": request("GET", f"/statistics/devices/{device}/avg")}
@@ -84,14 +84,14 @@ def _questions(name: str, device: str, first: int) -> dict[str, bytes]:
         where = f"device = '{device}' AND time >= {first}s AND time < {last}s"
         query = quote(f"SELECT mean(value) FROM dp WHERE {where} GROUP BY time(15m)")
         return {"": request("GET", f"/query?db=bench&epoch=s&q={query}")}
-    # A point there averages the quarter-hour that ends with it.
+    # In VictoriaMetrics a point averages the quarter-hour that ends with it.
     query = quote(f'avg_over_time(dp_value{{device="{device}"}}[15m])')
     path = f"/api/v1/query_range?query={query}&start={first + QUARTER_HOUR}&end={last}&step={QUARTER_HOUR}"
     return {"": request("GET", path), " without its cache": request("GET", f"{path}&nocache=1")}
 
 
 def long_answers(options: Options) -> list[Row]:
-    """Averages from a first point in 2000, nearly all empty and all filled, and moving averages of the latter."""
+    """Measure averages since 2000, with nearly all buckets empty or all filled, and moving averages of the latter."""
     first = 946_684_800  # 2000-01-01
     numbers = np.arange(first, int(time.time()), QUARTER_HOUR) * 1_000
     rows = []
@@ -149,7 +149,7 @@ def _long_answer(options: Options, server: Server, prefix: str, buckets: int) ->
 
 
 def deletion(options: Options) -> list[Row]:
-    """Deleting a device of a million points."""
+    """Measure deleting a device of a million points."""
     count = 1_000_000
     first = int(time.time()) - 86_400 * 30
     messages = batches(sampled((first + np.arange(count)) * 1_000, prefix="doomed"))
@@ -185,7 +185,7 @@ def deletion(options: Options) -> list[Row]:
 
 
 def bandwidth_query(options: Options) -> list[Row]:
-    """Ten windows of a device with 100 and with a million entries."""
+    """Measure ten windows of a device with 100 and with a million entries."""
     last = int(time.time())
     with running(OURS) as servers:
         server = servers[OURS]

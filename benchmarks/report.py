@@ -1,4 +1,4 @@
-"""What a benchmark found, and how it is printed."""
+"""The results of a benchmark, and how they are printed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what was measured, the goal, the figure that is held against it, what it is made of."""
+    """One row of the table: what was measured, the goal, the measured figure, and the medians behind it."""
 
     what: str
     goal: str
@@ -27,7 +27,7 @@ class Row:
         return f"| {self.what} | {self.goal} | {self.figure} | {met} | {self.medians} |"
 
 
-#: A ratio is to be at least, or at most, so much.
+#: The least or the greatest ratio that meets the goal.
 Goal = tuple[Literal["≥", "≤"], float]
 
 HEADING = "| what | goal | measured | met | medians behind it |\n| --- | --- | --- | --- | --- |"
@@ -40,7 +40,7 @@ def ratio(
     show: Callable[[float], str],
     goal: Goal | None,
 ) -> Row:
-    """Compare two medians: the first over the second, held against a goal, if there is one."""
+    """Return a row with the ratio of two medians, first over second, and whether it meets the goal, if any."""
     quotient = first[1] / second[1]
     medians = f"{first[0]} {show(first[1])}, {second[0]} {show(second[1])}"
     if goal is None:
@@ -51,7 +51,7 @@ def ratio(
 
 
 def limit(what: str, value: float, most: float, show: Callable[[float], str], medians: str) -> Row:
-    """Hold a figure against the most it may be."""
+    """Return a row with a figure and whether it is at most `most`."""
     return Row(what, f"≤ {show(most)}", show(value), medians, value <= most)
 
 
@@ -60,7 +60,7 @@ def interleaved(
 ) -> dict[str, float]:
     """Measure all cases round by round (A B C, A B C, ...) and return the median of each.
 
-    Rounds end when `seconds` have passed, but not before there were `least` of them.
+    Rounds end after `seconds`, but there are at least `least` of them.
     """
     found: dict[str, list[float]] = {name: [] for name in cases}
     deadline = time.perf_counter() + seconds
@@ -73,7 +73,7 @@ def interleaved(
 
 
 def percentile(values: list[float], percent: float) -> float:
-    """Return the smallest value that at least so many percent of all do not exceed."""
+    """Return the smallest value that at least `percent` percent of all values do not exceed."""
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, int(len(ranked) * percent / 100))]
 
@@ -89,7 +89,7 @@ def thousands(rate: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Show seconds in a unit that suits them."""
+    """Show seconds in a suitable unit."""
     for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
         if seconds * factor >= 1:
             return f"{seconds * factor:.3g} {unit}"

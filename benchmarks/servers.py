@@ -1,6 +1,6 @@
-"""The servers that are compared: how each is started, where it listens, what memory it takes, how it ends.
+"""Starts, measures and stops the servers that are compared.
 
-Loopback only. Every server runs in a session of its own, so that it and all its children can be found and ended.
+They listen on loopback only. Each runs in a session of its own, so that all its processes can be found and ended.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ServerError(RuntimeError):
 
 @dataclass
 class Server:
-    """A running server, and the directory that it may fill."""
+    """A server, and the directory that it may fill."""
 
     name: str
     port: int
@@ -52,7 +52,7 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> float:
-        """Start it and wait for its first answer; return how many seconds that took."""
+        """Start the server and wait for its first answer; return the seconds that this took."""
         begin = time.perf_counter()
         with (self.directory / "log").open("wb") as log:
             self.process = subprocess.Popen(
@@ -71,7 +71,7 @@ class Server:
         return time.perf_counter() - begin
 
     def stop(self) -> None:
-        """End it with all its children, forcibly if it does not end by itself."""
+        """Stop the server with all its processes, forcibly if necessary."""
         if self.process is None:
             return
         self._signal(signal.SIGTERM)
@@ -87,25 +87,25 @@ class Server:
         return [pid for pid, session in _sessions() if self.process is not None and session == self.process.pid]
 
     def memory(self, *, peak: bool = False) -> int:
-        """Return the resident bytes of its largest process, the one that holds the data: now, or at their peak."""
+        """Return the resident bytes of the largest process, which holds the data: now, or at the peak."""
         row = "VmHWM:" if peak else "VmRSS:"
         sizes = [0]
         for pid in self.pids():
             try:
                 status = Path(f"/proc/{pid}/status").read_text().split()
-            except OSError:  # it has just ended
+            except OSError:  # the process has just ended
                 continue
             if row in status:
                 sizes.append(int(status[status.index(row) + 1]) * 1024)
         return max(sizes)
 
     def forget_peak(self) -> None:
-        """Let the peak of the memory begin again from what is resident now."""
+        """Reset the peak of the memory to what is resident now."""
         for pid in self.pids():
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def blame(self, error: Exception) -> None:
-        """Raise ServerError, with the end of its log, if this server does not answer any more."""
+        """Raise ServerError with the end of the log if the server does not answer any more."""
         if not self._answers():
             raise ServerError(f"{self.name} does not answer any more:\n{self._log_tail()}") from error
 
@@ -120,7 +120,7 @@ class Server:
         return True
 
     def _signal(self, number: int) -> None:
-        # The whole session: `make` passes no signal on, and a worker may outlive its parent.
+        # To the whole session: `make` passes no signals on, and a worker may outlive its parent.
         for pid in self.pids():
             try:
                 os.kill(pid, number)
@@ -135,7 +135,7 @@ def _sessions() -> Iterator[tuple[int, int]]:
     """Yield (process, session) of every process that is not a zombie."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            # After the name, which is in parentheses and may hold anything: state, parent, group, session.
+            # The name, in parentheses, may hold anything; after it come state, parent, group and session.
             state, _, _, session = path.read_text().rpartition(")")[2].split()[:4]
         except OSError:
             continue
@@ -156,7 +156,7 @@ def _fastapi(port: int, directory: Path) -> Server:
 
 
 def _influx(port: int, directory: Path) -> Server:
-    # Storage as it comes; only addresses, directories and logs of every request are set.
+    # Default storage settings; only addresses and directories are set, and the request logs are off.
     (directory / "influxdb.conf").write_text(
         f"""
         reporting-disabled = true
@@ -178,7 +178,7 @@ def _influx(port: int, directory: Path) -> Server:
 
 
 def _victoria(port: int, directory: Path) -> Server:
-    # Its retention is a month by default, and older points would be dropped unread.
+    # The default retention of a month would drop older points unread.
     command = ["victoria-metrics", f"-storageDataPath={directory}/data", f"-httpListenAddr=127.0.0.1:{port}"]
     return Server(VICTORIA, port, [*command, "-retentionPeriod=100y"], "/health", directory)
 
@@ -201,7 +201,7 @@ def installed(name: str) -> bool:
 
 @contextmanager
 def prepared(name: str) -> Iterator[Server]:
-    """Give a server that is not yet started its port and directory, and stop it at the end."""
+    """Yield a server with a port and a directory, not yet started; stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as directory:
         server = _MAKERS[name](_free_port(), Path(directory))
         try:
@@ -212,7 +212,7 @@ def prepared(name: str) -> Iterator[Server]:
 
 @contextmanager
 def running(*names: str, environment: dict[str, str] | None = None) -> Iterator[dict[str, Server]]:
-    """Start fresh servers, those of the names that are installed, and stop them at the end."""
+    """Start fresh servers of these names, as far as installed, and stop them at the end."""
     with ExitStack() as stack:
         servers = {}
         for name in filter(installed, names):
@@ -229,12 +229,12 @@ def running(*names: str, environment: dict[str, str] | None = None) -> Iterator[
             raise
 
 
-# In random order, so that two runs at a time hardly meet.
+# In random order, so that two simultaneous runs rarely collide.
 _ports = itertools.cycle(random.sample(PORTS, len(PORTS)))
 
 
 def _free_port() -> int:
-    """Return the next port that nothing listens on; all others come before one comes again."""
+    """Return the next free port; a port is tried again only after all others."""
     for port in itertools.islice(_ports, len(PORTS)):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)):

@@ -1,9 +1,9 @@
-"""Processes that share a Redis against one that keeps all in its memory, side by side: `python benchmarks/shared.py`.
+"""Compares processes that share a Redis with one that keeps all in memory: `python benchmarks/shared.py`.
 
-All servers stand at once and are driven in turns (A B C, A B C, ...), so that a machine whose speed drifts drifts for
-all. STORAGE_URL names the storage to share; without one a redis-server of its own is started. It is emptied. On a
-machine with few cores the servers, the Redis and the client share them, so that more processes show what they cost
-rather than what they bring: look at `os.cpu_count()` in the first line.
+All servers run at once and are driven in turns (A B C, A B C, ...), so that a change in the machine's speed affects all
+alike. STORAGE_URL names the storage to share, which is emptied; without one the script starts a redis-server. On a
+machine with few cores the servers, the Redis and the client compete for them, so that further processes show their cost
+rather than their benefit: the first line has the number of cores.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
 from timeseries_project.tests.redis_servers import RedisServer
 
-CONNECTIONS = 4  # that batches come over
+CONNECTIONS = 4  # that send batches
 
-#: A day of one device, a point a minute: 97 quarter-hours.
+#: A question about a day of one device, a point a minute: 97 quarter-hours.
 DEVICE = "shared"
 AVERAGE = wrk.Kind("GET avg of a day", f"/statistics/devices/{DEVICE}-0000/avg")
 
@@ -43,7 +43,7 @@ _numbers = count()
 
 @contextmanager
 def storage_url() -> Iterator[str]:
-    """Give the empty storage that is shared: the one of the environment, or a Redis until the end."""
+    """Yield the URL of the empty shared storage: that of the environment, or a Redis that is stopped at the end."""
     url = os.environ.get("STORAGE_URL")
     server = None if url else RedisServer()
     try:
@@ -57,7 +57,7 @@ def storage_url() -> Iterator[str]:
 
 @contextmanager
 def running(url: str, workers: list[int]) -> Iterator[dict[str, Server]]:
-    """Start a server that keeps all in memory, and for each number of workers one that shares the storage."""
+    """Start a server that keeps all in memory, and one with the shared storage for each number of workers."""
     environments = {"memory": {"STORAGE_URL": "memory://", "WORKERS": "1"}}
     environments |= {f"Redis, WORKERS={n}": {"STORAGE_URL": url, "WORKERS": str(n)} for n in workers}
     with ExitStack() as stack:
@@ -84,7 +84,7 @@ def loaded(options: Options, servers: dict[str, Server], kind: wrk.Kind) -> dict
 
 
 def datapoints(count: int) -> list[bytes]:
-    """Return batches of datapoints, of new devices each time, for servers that share a storage share their points."""
+    """Return batches of datapoints of new devices, as the servers with the shared storage share their points."""
     return batches(steps(days_ago(2), count * BATCH // SERIES, prefix=f"{DEVICE}-{next(_numbers)}"))
 
 
@@ -94,7 +94,7 @@ def payments(count: int) -> list[bytes]:
 
 
 def ingested(options: Options, servers: dict[str, Server], spell: Callable[[int], list[bytes]]) -> dict[str, str]:
-    """Return items per second that come in batches over several connections."""
+    """Return items per second, sent in batches over several connections."""
     size = options.choose(5, 20, 50)
 
     def ingest(name: str) -> float:
@@ -106,7 +106,7 @@ def ingested(options: Options, servers: dict[str, Server], spell: Callable[[int]
 
 
 def prepare(servers: dict[str, Server]) -> None:
-    """Give the service in memory, and one of those that share, what AVERAGE asks for."""
+    """Store what AVERAGE asks for, in memory and once in the shared storage."""
     for name in list(servers)[:2]:
         points = steps(days_ago(1), 1_440, series=1, step_ms=60_000, prefix=DEVICE)
         connection = Connection(servers[name].port)
@@ -119,12 +119,12 @@ def prepare(servers: dict[str, Server]) -> None:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Compare shared storage with memory, as a Markdown table.")
-    parser.add_argument("--quick", action="store_true", help="a look in about a minute")
+    parser.add_argument("--quick", action="store_true", help="a short run of about a minute")
     parser.add_argument("--full", action="store_true", help="longer runs")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4], metavar="N", help="processes per server")
     arguments = parser.parse_args()
     options = Options(quick=arguments.quick, full=arguments.full)
-    # A polite request to end must stop the servers too, as Ctrl-C does.
+    # SIGTERM must stop the servers, too, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(f"{machine()}\n")
     with storage_url() as url, running(url, arguments.workers) as servers:

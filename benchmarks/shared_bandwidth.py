@@ -1,8 +1,8 @@
-"""What bandwidth costs in a shared storage, without HTTP.
+"""Measures bandwidth in a shared storage, without HTTP.
 
     python benchmarks/shared_bandwidth.py [redis://127.0.0.1:6379/0]
 
-Starts a Redis of its own, or takes an empty storage of one node and leaves it empty.
+Starts a Redis of its own, or uses an empty storage of one node and empties it again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NOW = 1_800_000_000
 
 
 def microseconds(work: Callable[[int], object], times: int) -> float:
-    """Return what one of so many calls takes, the best of five rounds."""
+    """Return the microseconds of a call: the best of five rounds of so many calls."""
     best = float("inf")
     for _ in range(5):
         begun = time.perf_counter()
@@ -37,18 +37,18 @@ def microseconds(work: Callable[[int], object], times: int) -> float:
 
 
 def history(store: RedisStore, device: str, entries: int, every: int) -> None:
-    """Give a device so many entries, one in so many seconds, up to now."""
+    """Give a device so many entries, one every so many seconds, up to now."""
     for start in range(0, entries, 10_000):
         times = [NOW - every * (entries - 1 - i) for i in range(start, min(start + 10_000, entries))]
         store.add_batch([device] * len(times), times, [1_234_567] * len(times), [7_654_321] * len(times))
 
 
 def measure(url: str) -> None:
-    """Print what each operation costs."""
+    """Print the cost of each operation."""
     store, server = RedisStore(Storage(parse_location(url), timeout=60)), Redis.from_url(url)
     if server.dbsize():
         raise SystemExit("The storage is not empty.")
-    store.add("first", 1, 1, 1)  # so that the connection and the functions are there
+    store.add("first", 1, 1, 1)  # connects and loads the functions
     store.clear()
     for name, every in (("second", 1), ("minute", 60), ("hour", 3_600)):
         for entries in (1, 100, 10_000):
@@ -88,7 +88,7 @@ def measure(url: str) -> None:
 
 
 def main() -> None:
-    """Measure on the storage that the command line names, or on one of its own."""
+    """Measure on the storage that the command line names, or on a new Redis."""
     if len(sys.argv) > 1:
         measure(sys.argv[1])
         return

@@ -1,4 +1,4 @@
-"""Datapoints in a shared storage against those in memory, without HTTP: what an operation costs, as Markdown tables.
+"""Compares datapoints in a shared storage and in memory, without HTTP: the cost of operations, as Markdown tables.
 
     python benchmarks/shared_datapoints.py
 
@@ -35,14 +35,14 @@ rng = np.random.default_rng(1)
 
 
 class Cost(NamedTuple):
-    """Microseconds for each item: of the clock, the median; and of the server's processor, on average."""
+    """The cost per item in microseconds: by the clock (median), and of the server's processor (mean)."""
 
     clock: float
     server: float
 
 
 def cost(items: int, operations: list[Callable[[], object]], server: Callable[[], float]) -> Cost:
-    """Return what an operation costs; `server` tells the seconds of its processor that were used so far."""
+    """Return the cost of operations; `server` returns the seconds of processor time that the server has used."""
     seconds = []
     used = server()
     for operation in operations:
@@ -54,7 +54,7 @@ def cost(items: int, operations: list[Callable[[], object]], server: Callable[[]
 
 
 def batches(store: Store, rounds: int, begin: int, *, kind: str) -> list[Callable[[], object]]:
-    """Return what adds batches of ten points to each series: in order, shuffled, or at random earlier times."""
+    """Return functions that add batches, ten points per series: in order, shuffled, or at random earlier times."""
     made = []
     for number in range(rounds):
         steps = np.repeat(np.arange(BATCH // SERIES), SERIES)
@@ -71,14 +71,14 @@ def batches(store: Store, rounds: int, begin: int, *, kind: str) -> list[Callabl
 
 
 def average(store: Store, axis: Any, key: str, first: int, last: int) -> None:
-    """Read what 67 quarter-hours of averages are made of."""
+    """Read the data of averages over 67 quarter-hours."""
     with store.view(axis, key) as view:
         assert view.first <= view.last
         aggregate_sums(view.sums(first, last), 1, Aggregate.AVG)
 
 
 def measure(store: Store, server: Callable[[], float]) -> Iterator[tuple[str, Cost]]:
-    """Yield what each operation costs, by its name."""
+    """Yield the name and the cost of each operation."""
     per = partial(cost, server=server)
     yield "batch of new series, per point", per(BATCH, batches(store, 1, 0, kind="in order"))
     yield "batch in order", per(BATCH, batches(store, 100, 10, kind="in order"))
@@ -93,8 +93,8 @@ def measure(store: Store, server: Callable[[], float]) -> Iterator[tuple[str, Co
     read = partial(average, store, "user", "user", last - 67 * QUARTER_HOUR, last)
     yield "averages of a user of 1,000 devices", per(1, [read] * 20)
     page = partial(store.page, start=FIRST, end=None, after=None, limit=1_001)
-    yield "page of 1,000, one device", per(1, [partial(page, device=DEVICES[3], user=None)] * 20)
-    yield "page of 1,000, everything", per(1, [partial(page, device=None, user=None)] * 20)
+    yield "listing of 1,000, one device", per(1, [partial(page, device=DEVICES[3], user=None)] * 20)
+    yield "listing of 1,000, everything", per(1, [partial(page, device=None, user=None)] * 20)
     yield "1,000 devices listed", per(1, [partial(store.keys, "device")] * 20)
     yield "totals", per(1, [store.totals] * 200)
 

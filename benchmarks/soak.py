@@ -1,8 +1,8 @@
-"""Mixed traffic at full speed for a long time: does memory stay, once the limits are reached, and is every answer due?
+"""Mixed traffic at full speed for a long time: does memory stay flat at the limits, and is every answer expected?
 
     python benchmarks/soak.py [--minutes 30] [--clients 3]
 
-Starts the production server with little room and a short retention, and drives it from processes of their own. Prints
+Starts the production server with low limits and a short retention, and drives it from several client processes. Prints
 a line per minute and a verdict; exits with 1 unless memory is flat and no answer is a 5xx other than 507.
 """
 
@@ -28,7 +28,7 @@ from servers import OURS, Server, running
 
 MINUTE = 60.0
 
-#: So small that they are reached within the first minute, and a retention within which much of the traffic is late.
+#: Limits that are reached within the first minute, and a retention so short that much of the traffic is too late.
 ENVIRONMENT = {
     "MAX_DATAPOINTS": "100000",
     "MAX_SERIES": "5000",
@@ -36,16 +36,16 @@ ENVIRONMENT = {
     "MAX_BODY_BYTES": "2000000",
     "RETENTION": "30m",
 }
-SPREAD = 40 * 60  # seconds back to which timestamps reach: a quarter of them too old to be kept
+SPREAD = 40 * 60  # greatest age of timestamps in seconds; a quarter of them are too old to be kept
 
-#: How much the memory of the last third may lie above that of the one before: what the allocator moves about.
+#: How much more memory the last third may take than the one before it, due to the allocator.
 FLAT = 1.05
 
 KINDS = ("2xx", "4xx", "507", "other 5xx", "cut")
 
 
 class Minute(NamedTuple):
-    """What one client saw in a minute: how many answers of each kind, and how many seconds each took."""
+    """What one client saw in a minute: the number of answers of each kind, and their durations in seconds."""
 
     number: int
     kinds: Counter[str]
@@ -75,7 +75,7 @@ class Traffic:
         self._serial = 0
 
     def next(self) -> Shot:
-        """Return another request; writes that fill the store come more often than those that empty it."""
+        """Return another request; writes that fill the store are more frequent than those that empty it."""
         kinds: list[tuple[Callable[[], Shot], int]] = [
             (self.new_series, 6),
             (self.late_points, 6),
@@ -97,7 +97,7 @@ class Traffic:
         return f"device-{self._draw.randrange(50)}"
 
     def new_series(self) -> Shot:
-        """Points of devices that nobody has heard of."""
+        """Points of new devices."""
         self._serial += 1
         names = [f"{self._name}-{self._serial}-{i}" for i in range(100)]
         points = [
@@ -135,13 +135,13 @@ class Traffic:
         return post("/api/transactions", batch)
 
     def deletion(self) -> Shot:
-        """Of what this client or all of them have sent."""
+        """A delete of data from this client or from all of them."""
         user = quote(self._draw.choice([self._name, "everyone", "nobody"]))
         paths = [
             f"/devices/{self._device()}/datapoints",
             f"/api/bandwidth/devices/router-{self._draw.randrange(2_000)}",
         ]
-        # A user's points are most of the store: seldom, so that it is full most of the time.
+        # A user has most of the points, so this is rare: the store should be full most of the time.
         rare = [f"/users/{user}/datapoints", "/api/transactions"]
         return Shot("DELETE", self._draw.choice(rare if self._draw.random() < 0.1 else paths))
 
@@ -170,7 +170,7 @@ class Traffic:
         return Shot("GET", self._draw.choice(paths))
 
     def refused(self) -> Shot:
-        """What nobody should send."""
+        """A request that is refused."""
         point = {"timestamp": 1, "value": 1, "device": "d", "user": "u"}
         bodies = [
             b"",
@@ -212,7 +212,7 @@ def work(port: int, seed: int, begin: float, minutes: float, results: Queue[Minu
             response = connection.getresponse()
             response.read()
         except (OSError, http.client.HTTPException):
-            # The server closes where it does not read a body to its end; a server that is gone answers no more.
+            # The server disconnects if it does not read a body to its end; a dead server does not answer again.
             connection.close()
             current.kinds["cut"] += 1
             continue
@@ -229,7 +229,7 @@ def kind_of(status: int) -> str:
 
 
 def soak(server: Server, minutes: float, clients: int) -> bool:
-    """Drive a server, print a line per minute and the verdict, and return it."""
+    """Drive a server, print a line per minute and the verdict; return the verdict."""
     context = multiprocessing.get_context("fork")
     results: Queue[Minute] = context.Queue()
     begin = time.monotonic()
@@ -256,7 +256,7 @@ def soak(server: Server, minutes: float, clients: int) -> bool:
 
 
 def print_minute(parts: list[Minute], memory: list[int]) -> Counter[str]:
-    """Print what all clients saw in a minute; return how many answers of each kind."""
+    """Print what all clients saw in a minute; return the number of answers of each kind."""
     kinds = sum((part.kinds for part in parts), Counter())
     seconds = sorted(second for part in parts for second in part.seconds)
     p99 = f"{seconds[len(seconds) * 99 // 100] * 1_000:.0f} ms" if seconds else ""
@@ -266,7 +266,7 @@ def print_minute(parts: list[Minute], memory: list[int]) -> Counter[str]:
 
 
 def verdict(memory: list[int], kinds: Counter[str]) -> bool:
-    """Say whether memory was flat once the limits were reached, and whether every answer was due."""
+    """Print and return whether memory was flat once the limits were reached, and every answer was expected."""
     third = max(len(memory) // 3, 1)
     middle, last = mean(memory[-2 * third : -third] or memory), mean(memory[-third:])
     flat, due, full = last <= middle * FLAT, not kinds["other 5xx"], kinds["507"] > 0
@@ -282,7 +282,7 @@ def verdict(memory: list[int], kinds: Counter[str]) -> bool:
 
 def main() -> None:
     """Soak a fresh server."""
-    parser = argparse.ArgumentParser(description="Mixed traffic at full speed, and whether memory stays.")
+    parser = argparse.ArgumentParser(description="Mixed traffic at full speed, and whether memory stays flat.")
     parser.add_argument("--minutes", type=float, default=30, help="how long (30)")
     parser.add_argument("--clients", type=int, default=3, help="processes that send (3)")
     arguments = parser.parse_args()

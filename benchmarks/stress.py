@@ -1,10 +1,10 @@
-"""Many threads add, repeat, delete and read over HTTP at once; afterwards all is there, once, and nothing else.
+"""Many threads add, repeat, delete and read over HTTP at once; at the end exactly the right data must be stored, once.
 
-Beside a running server: `python benchmarks/stress.py --port 8000 --seconds 300`. tests/test_stress.py runs it shortly.
+Against a running server: `python benchmarks/stress.py --port 8000 --seconds 300`. tests/test_stress.py runs it briefly.
 
-Each writer has keys of its own, so whatever the order in which the server took the requests, the answer to "what is
-stored now" is the sum of what each writer was told: the oracle. Readers look on and hold every single answer: of a
-batch, which has a device of its own, either nothing is to be seen or all of it.
+Each writer has keys of its own. So in whatever order the server handled the requests, the stored data must be the sum
+of what the answers told each writer: this is the oracle. Readers check every single answer: a batch, which has a device
+of its own, is visible completely or not at all.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from typing import Any
 
 WRITERS, READERS = 8, 4
 USERS = [f"user {n}" for n in range(5)]
-#: Entries and transactions come in batches of so many, of which a reader must see all or none.
+#: The size of batches of entries and transactions, of which a reader must see all or none.
 PORTION = 10
 SHARED = "shared"
-#: A batch's timestamps begin here, one a second.
+#: The first timestamp of a batch; the others follow, one a second.
 FIRST = 1_700_000_000
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 
@@ -54,11 +54,11 @@ class Client:
         return response.status, json.loads(answer) if answer else None
 
     def close(self) -> None:
-        """Let go of the connection; the next request makes another."""
+        """Close the connection; the next request opens another."""
         self._connection.close()
 
     def cut(self, path: str, body: str, sent: float) -> None:
-        """Send a part of a request, or all of it, and go without the answer."""
+        """Send a part of a request, or all of it, and close the connection without reading the answer."""
         request = (
             f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\n\r\n{body}"
@@ -69,7 +69,7 @@ class Client:
 
 @dataclass
 class Ledger:
-    """What must be so: the batches by device with their sizes, and what each device holds by all that was answered."""
+    """The expected data by all answers so far: the batches with their sizes by device, and what each device holds."""
 
     batches: dict[str, int] = field(default_factory=dict)
     points: dict[str, Stored] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Ledger:
     faults: list[str] = field(default_factory=list)
 
     def hold(self, fine: object, *what: object) -> None:
-        """Note a fault unless all is fine."""
+        """Record a fault unless `fine` is true."""
         if not fine:
             self.faults.append(" ".join(map(str, what))[:500])
 
@@ -98,7 +98,7 @@ def spelt(items: list[Item], media_type: str) -> str:
 
 
 class Worker(threading.Thread):
-    """Does one thing after another, chosen at random, until the time is over."""
+    """Runs randomly chosen actions one after the other until the time is over."""
 
     def __init__(self, number: int, port: int, until: float, ledger: Ledger) -> None:
         super().__init__()
@@ -121,13 +121,13 @@ class Worker(threading.Thread):
         self.send.close()
 
     def name_of(self, kind: str) -> str:
-        """Return a key that no other thread has."""
+        """Return a key that no other thread uses."""
         self.serial += 1
         return f"{kind}-{self.number}-{self.serial}"
 
 
 class Writer(Worker):
-    """Adds and deletes what is its own, and tells the ledger what came of it."""
+    """Adds and deletes its own data, and records the outcomes in the ledger."""
 
     def items(self, device: str, count: int) -> list[Item]:
         """Return datapoints of a device in any order, no two alike."""
@@ -140,12 +140,12 @@ class Writer(Worker):
         return items
 
     def keep(self, items: list[Item]) -> None:
-        """Note points as stored."""
+        """Record points as stored."""
         stored = self.ledger.points.setdefault(items[0]["device"], {})
         stored.update({(item["timestamp"], item["user"]): item["value"] for item in items})
 
     def do_add(self) -> None:
-        """One datapoint, then the same again."""
+        """Add a datapoint, then the same again."""
         [item] = self.items(f"single-{self.number}-{self.random.randrange(5)}", 1)
         item["timestamp"] += self.random.randrange(100_000)
         known = (item["timestamp"], item["user"]) in self.ledger.points.get(item["device"], {})
@@ -157,7 +157,7 @@ class Writer(Worker):
         self.ledger.hold(status == 409, "add again", status)
 
     def do_batch(self) -> None:
-        """A batch in any format."""
+        """Add a batch in any format."""
         device = self.name_of("batch")
         items = self.items(device, self.random.randrange(2, 400))
         self.ledger.batches[device] = len(items)
@@ -167,7 +167,7 @@ class Writer(Worker):
         self.keep(items)
 
     def do_refused(self) -> None:
-        """A batch of which one item is wrong, or exists."""
+        """Send a batch with one item that is invalid or exists already."""
         device = self.name_of("refused")
         items = self.items(device, self.random.randrange(2, 200))
         self.ledger.batches[device] = 0
@@ -178,7 +178,7 @@ class Writer(Worker):
         self.ledger.hold(status == expected, "refused", status, answer)
 
     def do_cut(self) -> None:
-        """A batch whose answer is lost, or that is cut half-way; then it is repeated until all is there."""
+        """Send a batch and lose its answer, or cut it half-way; then repeat it until all is stored."""
         device = self.name_of("cut")
         items = self.items(device, self.random.randrange(2, 400))
         self.ledger.batches[device] = len(items)
@@ -191,7 +191,7 @@ class Writer(Worker):
         self.keep(items)
 
     def do_delete(self) -> None:
-        """A batch of one's own."""
+        """Delete a batch of this writer."""
         mine = [device for device in [*self.ledger.points] if device.split("-")[1] == str(self.number)]
         if mine:
             device = self.random.choice(mine)
@@ -202,7 +202,7 @@ class Writer(Worker):
             self.ledger.hold(status == 404, "deleted", status)
 
     def do_entries(self) -> None:
-        """Entries of a device that all share and of one's own, in one batch."""
+        """Add entries of the device that all share and of an own one, in one batch."""
         mine = f"own-{self.number}"
         entries = [
             {"device_id": device, "timestamp": FIRST + self.random.randrange(10_000), "bytes_ts": 1, "bytes_fs": 2}
@@ -213,7 +213,7 @@ class Writer(Worker):
         self.ledger.entries[mine] += PORTION
 
     def do_transactions(self) -> None:
-        """Transactions of one instant."""
+        """Add transactions of one instant."""
         moment = int(time.time() * 1000)
         status, answer = self.send("POST", "/api/transactions", [{"amount": 1, "timestamp": moment}] * PORTION)
         self.ledger.hold((status, answer["accepted"]) == (201, PORTION), "transactions", status, answer)
@@ -221,29 +221,29 @@ class Writer(Worker):
 
 
 class Reader(Worker):
-    """Sees no half of anything."""
+    """Checks that nothing is ever visible by half."""
 
     seen = 0
 
     def any_batch(self) -> tuple[str, int]:
-        """Return a batch's device, of the latest ones, and its size."""
+        """Return the device and the size of one of the latest batches."""
         batches = list(self.ledger.batches.items())[-30:] or [("none", 0)]
         return self.random.choice(batches)
 
     def do_summary(self) -> None:
-        """What there is of a batch's device."""
+        """Check the summary of a batch's device."""
         device, size = self.any_batch()
         status, answer = self.send("GET", f"/devices/{device}")
         self.ledger.hold(status == 404 or answer["count"] == size, "summary", device, size, answer)
 
     def do_list(self) -> None:
-        """A batch's datapoints."""
+        """Check the listing of a batch's datapoints."""
         device, size = self.any_batch()
         _, answer = self.send("GET", f"/datapoints?device={device}&limit=10000")
         self.ledger.hold(len(answer["results"]) in (0, size), "list", device, size, len(answer["results"]))
 
     def do_statistics(self) -> None:
-        """The counts of a batch's buckets."""
+        """Check the counts of a batch's buckets."""
         device, size = self.any_batch()
         path = self.random.choice(["avg", "median", "count"])
         status, answer = self.send("GET", f"/statistics/devices/{device}/{path}?bucket=1d&end={FIRST + 10_000}")
@@ -251,7 +251,7 @@ class Reader(Worker):
         self.ledger.hold(count in (0, size), "statistics", device, size, count)
 
     def do_devices(self) -> None:
-        """All devices at one instant."""
+        """Check all devices at one instant."""
         sizes = dict(self.ledger.batches)
         _, answer = self.send("GET", "/devices")
         for row in answer:
@@ -259,7 +259,7 @@ class Reader(Worker):
             self.ledger.hold(row["count"] == size, "devices", row, size)
 
     def do_bandwidth(self) -> None:
-        """The shared device's total and windows."""
+        """Check the total and the windows of the shared device."""
         path = f"/api/bandwidth?device_uuid={SHARED}&end_time={FIRST + 10_000}&window_time=1001&num_windows=10"
         status, answer = self.send("GET", path)
         if status == 200:
@@ -273,7 +273,7 @@ class Reader(Worker):
             self.ledger.hold(fine and total["count"] % PORTION == 0, "total", total)
 
     def do_minute(self) -> None:
-        """The last minute's transactions."""
+        """Check the transactions of the last minute."""
         _, answer = self.send("GET", "/api/statistics")
         count = answer["count"]
         fine = count % PORTION == 0 and answer["sum"] == count and answer["min"] == answer["max"] == answer["avg"]
@@ -281,7 +281,7 @@ class Reader(Worker):
 
 
 def stress(port: int, seconds: float) -> Ledger:
-    """Let all work for so long on an empty server; return the ledger, which has every fault that was found."""
+    """Run all workers on an empty server for so many seconds; return the ledger, which has all faults found."""
     ledger = Ledger()
     until = time.monotonic() + seconds
     workers: list[Worker] = [Writer(n, port, until, ledger) for n in range(WRITERS)]
@@ -299,7 +299,7 @@ def stress(port: int, seconds: float) -> Ledger:
 
 
 def compare(send: Client, ledger: Ledger) -> None:
-    """Hold what is stored against what the writers were told."""
+    """Compare the stored data with what the answers told the writers."""
     _, devices = send("GET", "/devices")
     counts = {device: len(points) for device, points in ledger.points.items()}
     ledger.hold({row["device"]: row["count"] for row in devices} == counts, "the devices differ")
@@ -330,7 +330,7 @@ def _seconds(text: str) -> int:
 
 
 def main() -> int:
-    """Stress the server that the command line names, and tell what was done."""
+    """Stress the server that the command line names, and print what was done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
     parser.add_argument("--seconds", type=float, default=60)

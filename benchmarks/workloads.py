@@ -1,4 +1,4 @@
-"""The work that servers are given: the same points, spelt for each of them."""
+"""The data that servers are sent: the same points in the format of each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ rng = np.random.default_rng(3)
 
 @dataclass(frozen=True)
 class Points:
-    """Points in the order in which they are sent: times in milliseconds, values, and the numbers of their series."""
+    """Points in the order of sending: times in milliseconds, values, and the numbers of their series."""
 
     times: NDArray[np.int64]
     values: NDArray[np.float64]
@@ -61,14 +61,14 @@ def joined(parts: list[Points]) -> Points:
 
 
 def sampled(times: NDArray[np.int64], series: NDArray[np.int64] | None = None, prefix: str = "device") -> Points:
-    """Return points of those times with values as a sensor would report them; by default of one series."""
+    """Return points at these times, with values as of a sensor; by default of one series."""
     if series is None:
         series = np.zeros(len(times), dtype=np.int64)
     return Points(times, rng.normal(20, 5, len(times)).round(2), series, prefix)
 
 
 def steps(first_ms: int, count: int, *, series: int = SERIES, step_ms: int = 1_000, prefix: str = "device") -> Points:
-    """Return `count` steps in time, at each of which every series reports once."""
+    """Return points at `count` steps in time; every series reports once in each."""
     times = np.repeat(first_ms + step_ms * np.arange(count), series)
     return sampled(times, np.tile(np.arange(series), count), prefix)
 
@@ -78,11 +78,11 @@ def days_ago(days: float) -> int:
     return int(time.time() - days * 86_400) * 1_000
 
 
-# Each of these spells a batch as one whole HTTP request.
+# Each of these functions writes a batch as one whole HTTP request.
 
 
 def as_json(points: Points) -> bytes:
-    """Spell a JSON array with numbers of seconds, whole ones where they are whole."""
+    """Write a JSON array with timestamps in seconds, as integers if all are whole."""
     rows = points.rows('"device":"{device}","user":"{user}"')
     if (points.times % 1_000).any():
         body = ",".join([f'{{"timestamp":{t / 1000},"value":{v},{keys}}}' for t, v, keys in rows])
@@ -92,30 +92,30 @@ def as_json(points: Points) -> bytes:
 
 
 def as_iso_json(points: Points) -> bytes:
-    """Spell a JSON array with ISO 8601 timestamps."""
+    """Write a JSON array with ISO 8601 timestamps."""
     return request("POST", "/datapoints", b"[" + b",".join(_iso_objects(points)) + b"]")
 
 
 def as_ndjson(points: Points) -> bytes:
-    """Spell one JSON object per line, with ISO 8601 timestamps."""
+    """Write one JSON object per line, with ISO 8601 timestamps."""
     return request("POST", "/datapoints", b"\n".join(_iso_objects(points)), "application/x-ndjson")
 
 
 def as_csv(points: Points) -> bytes:
-    """Spell CSV with ISO 8601 timestamps."""
+    """Write CSV with ISO 8601 timestamps."""
     rows = zip(_iso(points), points.rows("{device},{user}"), strict=True)
     lines = [f"{iso},{value},{keys}" for iso, (_, value, keys) in rows]
     return request("POST", "/datapoints", "\n".join(["timestamp,value,device,user", *lines]).encode(), "text/csv")
 
 
 def as_line_protocol(points: Points) -> bytes:
-    """Spell InfluxDB's line protocol, which VictoriaMetrics reads too."""
+    """Write InfluxDB's line protocol, which VictoriaMetrics reads, too."""
     lines = [f"dp,{keys} value={value} {t}" for t, value, keys in points.rows("device={device},user={user}")]
     return request("POST", "/write?db=bench&precision=ms", "\n".join(lines).encode(), "text/plain")
 
 
 def as_import(points: Points) -> bytes:
-    """Spell VictoriaMetrics' JSON lines, one per series: the client has grouped the points for the server."""
+    """Write VictoriaMetrics' JSON lines, one per series: the client groups the points for the server."""
     rows: dict[str, tuple[list[str], list[str]]] = {}
     for t, value, keys in points.rows('"device":"{device}","user":"{user}"'):
         times, values = rows.setdefault(keys, ([], []))
@@ -143,7 +143,7 @@ Spelling = Callable[[Points], bytes]
 
 
 def batches(points: Points, spelling: Spelling = as_json, size: int = BATCH) -> list[bytes]:
-    """Cut points into batches, and spell each as one request."""
+    """Cut points into batches, and write each as one request."""
     return [
         spelling(
             Points(points.times[i : i + size], points.values[i : i + size], points.series[i : i + size], points.prefix)
@@ -153,7 +153,7 @@ def batches(points: Points, spelling: Spelling = as_json, size: int = BATCH) -> 
 
 
 def transactions(count: int) -> bytes:
-    """Spell a batch of transactions of the last 50 seconds."""
+    """Write a batch of transactions of the last 50 seconds."""
     now = int(time.time() * 1_000)
     rows = zip(
         rng.normal(50, 20, count).round(2).tolist(), rng.integers(now - 50_000, now, count).tolist(), strict=True
@@ -163,7 +163,7 @@ def transactions(count: int) -> bytes:
 
 
 def bandwidth(device: str, first: int, count: int) -> bytes:
-    """Spell a batch of bandwidth entries, one a second from `first` on."""
+    """Write a batch of bandwidth entries, one a second from `first` on."""
     sizes = rng.integers(0, 1_000_000, (count, 2)).tolist()
     body = ",".join(
         [

@@ -1,4 +1,4 @@
-"""Load by `wrk`: one thread, sixteen connections, every body different."""
+"""Loads a server with `wrk`: one thread, sixteen connections, every body different."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ request = function()
 end
 """
 
-# A thousand devices report in turn, each a millisecond later than the last time.
+# A thousand devices report in turn, each a millisecond after its previous report.
 _DATAPOINT = (
     """string.format('{{"timestamp":%.3f,"value":%.2f,"device":"device-%d","user":"user-%d"}}',"""
     " {first} + math.floor(count / 1000) / 1000, count % 9973 / 100, count % 1000, count % 100)"
@@ -41,7 +41,7 @@ _TRANSACTION = """string.format('{{"amount":%.2f,"timestamp":%d000}}', count / 1
 
 
 class Load(NamedTuple):
-    """Requests per second, and the seconds within which 99 of 100 were answered."""
+    """The result of a load: requests per second, and the seconds within which 99 of 100 were answered."""
 
     rate: float
     p99: float
@@ -53,17 +53,17 @@ class RefusedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of request: how it is called, and the script that makes them."""
+    """A kind of request: its name, and the script that makes such requests."""
 
     name: str
     path: str
     body: str = ""
 
     def script(self, run: int) -> str:
-        """Return the Lua script; a run is a number that no other run has, so that no datapoint comes twice."""
+        """Return the Lua script. Each run needs a different number, so that no datapoint is sent twice."""
         if not self.body:
             return _GET.format(path=self.path) + _DONE
-        # An hour of milliseconds for each run, in the past.
+        # Each run has an hour of its own in the past, in milliseconds.
         first = int(time.time()) // 86_400 * 86_400 - 400 * 86_400 + run * 3_600
         return _POST.format(path=self.path, body=self.body.format(first=first)) + _DONE
 
@@ -78,7 +78,7 @@ _runs = 0
 
 
 def installed() -> bool:
-    """Return whether there is a `wrk` on this machine."""
+    """Return whether `wrk` is installed."""
     return shutil.which("wrk") is not None
 
 

@@ -1,6 +1,6 @@
-"""Fuzz one target, or all in turn: `make fuzz ARGS="body -max_total_time=600"` (options are libFuzzer's).
+"""Fuzzes one target, or all in turn: `make fuzz ARGS="body -max_total_time=600"` (options are libFuzzer's).
 
-New inputs go to build/fuzz; what breaks a property is written there too, and belongs into fuzz/corpus once mended.
+New inputs are written to build/fuzz, and so are inputs that break a property; add these to fuzz/corpus once fixed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SECONDS = 300
 
 
 def fuzz(target: str, options: list[str]) -> None:
-    """Fuzz a target in this process, until it breaks or its time is over."""
+    """Fuzz a target in this process until it fails or its time is over."""
     import atheris
 
     with atheris.instrument_imports(include=["bandwidth", "datapoints", "timeseries_project", "transactions", "fuzz"]):
@@ -32,7 +32,7 @@ def fuzz(target: str, options: list[str]) -> None:
 
 
 def main() -> int:
-    """Fuzz the target that the command line names; without one all, each in a process of its own."""
+    """Fuzz the target that the command line names, or all targets, each in a process of its own."""
     named = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     options = [argument for argument in sys.argv[1:] if argument.startswith("-")]
     if named:

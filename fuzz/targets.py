@@ -1,7 +1,7 @@
-"""What is fuzzed, and what must hold whatever the bytes are; knows nothing of the fuzzer (fuzz/run.py).
+"""The targets of the fuzzer, and the properties that must hold for any bytes. Independent of the fuzzer (fuzz/run.py).
 
-Each target takes any bytes and raises where a property is broken: an error that is not documented, the batch
-reader and the item-by-item reader of two minds, something that does not come back as it was sent.
+Each target accepts any bytes and raises if a property is broken: an undocumented error, a difference between the batch
+reader and the item-by-item reader, data that do not come back as they were sent.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from transactions.serializers import TransactionSerializer
 _SUFFIXES = (".py", ".json", ".csv")
 _SERIALIZERS: tuple[type[InputSerializer], ...] = (DatapointSerializer, EntrySerializer, TransactionSerializer)
 _PARSERS: tuple[BodyParser, ...] = (JSONParser(), NDJSONParser(), CSVParser())
-#: Where query strings go; the keys have data.
+#: The paths that query strings are sent to; their keys have data.
 _PATHS = (
     "/datapoints",
     "/devices",
@@ -52,7 +52,7 @@ _PATHS = (
 
 
 def read_listing(data: bytes) -> None:
-    """A listing is read, or refused in one line; its first byte says of which kind it is."""
+    """A listing is read, or refused in one line; the first byte selects its format."""
     suffix = _SUFFIXES[data[0] % len(_SUFFIXES)] if data else ".py"
     path = Path(tempfile.gettempdir(), f"fuzzed-listing{suffix}")
     path.write_bytes(data[1:])
@@ -69,7 +69,7 @@ def read_listing(data: bytes) -> None:
 
 
 def read_body(data: bytes) -> None:
-    """A body means the same the fast way and item by item; its first byte says what it is and of which app."""
+    """A body means the same read the fast way and item by item; the first byte selects its format and app."""
     kind, body = data[0] if data else 0, data[1:]
     serializer, parser = _SERIALIZERS[kind % 3], _PARSERS[kind // 3 % 3]
     fast, slow = (_outcome(parser, body, serializer, ordinary=ordinary) for ordinary in (True, False))
@@ -77,18 +77,18 @@ def read_body(data: bytes) -> None:
 
 
 class _Slowly(Batch):
-    """A batch that is read item by item."""
+    """A batch that is always read item by item."""
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
 
     def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
-        """Yield the items as they came."""
+        """Yield the items in portions that are read item by item."""
         return self._batch.portions(serializer, ordinary=False)
 
 
 def _outcome(parser: BodyParser, body: bytes, serializer: type[InputSerializer], *, ordinary: bool) -> Any:
-    """Return the columns that a body means, or why it is refused."""
+    """Return the columns of a body, or why it is refused."""
     try:
         data = parser.parse_body(body)
         if is_batch(data):
@@ -104,16 +104,16 @@ def _outcome(parser: BodyParser, body: bytes, serializer: type[InputSerializer],
 
 
 def _plain(column: Any) -> Any:
-    """Return a column as a list, and a single value as it is."""
+    """Return a column as a list, a single value unchanged."""
     if isinstance(column, Keys):
         return [column.names[code] for code in column.codes.tolist()]
     return column.tolist() if isinstance(column, np.ndarray) else column
 
 
 def ask(data: bytes) -> None:
-    """A query is answered, or refused with problem details; its first byte says where it goes."""
+    """A query is answered, or refused with problem details; the first byte selects the path."""
     if not datapoints.totals_get().points:
-        for hours in (0, 1, 10):  # not long ago, or each answer has a million buckets
+        for hours in (0, 1, 10):  # recent, since otherwise each answer would have a million buckets
             datapoints.store.add(clock.now() - hours * 3_600 * timestamps.MICROSECONDS, 1.0, "d", "u")
         bandwidth.store.add("d", 1, 2, 3)
     path = _PATHS[data[0] % len(_PATHS)] if data else "/"
@@ -141,7 +141,7 @@ def _request(method: str, path: str, query: str = "") -> tuple[int, bytes]:
 
 
 def read_timestamp(data: bytes) -> None:
-    """A timestamp alone is what it is in a column, and comes back as what it was read as."""
+    """A timestamp is read the same alone and in a column, and comes back unchanged when written."""
     text = data.decode(errors="surrogateescape")
     with contextlib.suppress(ValidationError):
         moment = TimestampField().from_text(text)
@@ -162,7 +162,7 @@ def read_timestamp(data: bytes) -> None:
 
 
 def name(data: bytes) -> None:
-    """A key is refused alike alone and in a column; one that is taken names its data, and only those."""
+    """A key is accepted or refused the same alone and in a column; an accepted one names exactly its data."""
     key = data.decode(errors="surrogatepass") if data.isascii() else data.decode("utf-8", "surrogateescape")
     field = KeyField()
     try:

@@ -2,7 +2,7 @@
 
 HOST=127.0.0.1 PORT=8000 python scripts/demo.py [options of manage.py simulate]
 
-The status is not zero if the server cannot start, or if either ends by itself and not well.
+The exit status is not zero if the server cannot start, or if either of the two ends with an error.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ POLL_SECONDS = 0.1
 Process = subprocess.Popen[bytes]
 
 
-#: The signals that somebody sent who wants it to stop.
+#: The signals to stop that were received.
 received: list[int] = []
 
 
 def start(*command: str) -> Process:
-    """Start a process out of the terminal's reach, so that it gets one signal, and in its turn."""
+    """Start a process in a session of its own, so that Ctrl-C does not reach it and `stop` can signal it in order."""
     return subprocess.Popen([sys.executable, *command], cwd=ROOT, start_new_session=True)
 
 
 def stop(process: Process) -> int:
-    """End a process in an orderly manner; return its status."""
+    """Interrupt a process, kill it if it does not end in time, and return its status."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         try:
@@ -49,7 +49,7 @@ def stop(process: Process) -> int:
 
 
 def wait_until_ready(server: Process, url: SplitResult) -> bool:
-    """Return whether the server answers before it ends, or the time is up."""
+    """Return whether the server answers in time, before it ends or a signal comes."""
     deadline = time.monotonic() + START_SECONDS
     while server.poll() is None and not received and time.monotonic() < deadline:
         connection = HTTPConnection(url.hostname or "", url.port, timeout=1)
@@ -65,10 +65,10 @@ def wait_until_ready(server: Process, url: SplitResult) -> bool:
 
 
 def main(options: list[str]) -> int:
-    """Run both; return the status."""
+    """Run the server and the simulation; return the exit status."""
     url = env.server_url()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Not an exception: it could come between the start of a process and the note that it is running.
+        # Not an exception, which could come after a process has started and before it is listed as running.
         signal.signal(number, lambda number, frame: received.append(number))
     running: list[Process] = []
     try:
@@ -82,7 +82,7 @@ def main(options: list[str]) -> int:
         running.append(start("manage.py", "simulate", *options))
         while not received and all(process.poll() is None for process in running):
             time.sleep(POLL_SECONDS)
-        # One may have ended by itself: the simulation after its duration, or either with an error.
+        # One may have ended without a signal: the simulation after its duration, or either with an error.
         return max(abs(process.poll() or 0) for process in running)
     finally:
         for process in reversed(running):

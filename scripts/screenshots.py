@@ -1,4 +1,4 @@
-"""Takes the README's screenshots of a server that runs with the sample listing, into docs/images/.
+"""Takes the screenshots for the README, of a server with the sample listing, and writes them to docs/images/.
 
 `python scripts/screenshots.py [directory]`
 """
@@ -24,7 +24,7 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PATIENCE = 30.0  # seconds until the server must answer
-TRAFFIC = 60  # seconds of it before the live pages' pictures
+TRAFFIC = 60  # seconds of simulated traffic before the pictures of live pages
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def server() -> Iterator[str]:
 
 
 def await_answer(process: subprocess.Popen[bytes], url: str) -> None:
-    """Return when the server answers; exit if it stops or takes too long."""
+    """Wait until the server answers; exit if it stops or takes too long."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -58,7 +58,7 @@ def await_answer(process: subprocess.Popen[bytes], url: str) -> None:
 
 
 def first_chart(base: str) -> str:
-    """Return the path of the chart of the first device, all of its half hour."""
+    """Return the path of the first device's chart, with all of its half hour."""
     with urlopen(f"{base}/api/bandwidth/devices") as answer:
         device = json.load(answer)[0]
     query = {"device_uuid": device["device_id"], "end_time": device["last"], "window_time": 60, "num_windows": 30}
@@ -66,7 +66,7 @@ def first_chart(base: str) -> str:
 
 
 def traffic(base: str, pages: list[Page]) -> None:
-    """Simulate traffic while live pages look on."""
+    """Simulate traffic while the live pages are open."""
     command = [sys.executable, "manage.py", "simulate", "--url", base, "--duration", str(TRAFFIC), "--verbosity", "0"]
     with subprocess.Popen(command, cwd=ROOT) as process:
         while process.poll() is None:
@@ -94,7 +94,7 @@ def main() -> None:
             page.screenshot(path=directory / f"{name}.png")
             print(directory / f"{name}.png")
         page = context.new_page()
-        pictures = {  # each with what is there when the page is complete
+        pictures = {  # each path with a selector that is present once the page is complete
             "bandwidth-chart": (first_chart(base), "canvas"),
             "datapoints-chart": ("/charts/datapoints?device=thermometer-1", "canvas"),
             "api-docs": ("/api/docs/", ".opblock"),

@@ -283,7 +283,7 @@ def test_an_app_can_be_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("127.0.0.1:8000", "'127.0.0.1:8000' is no URL of a server, such as http://127.0.0.1:8000."),
+        ("127.0.0.1:8000", "'127.0.0.1:8000' is not the URL of a server, such as http://127.0.0.1:8000."),
         ("http://127.0.0.1:1", "http://127.0.0.1:1 does not answer: Connection refused."),
         ("http://no.such.host.invalid", "http://no.such.host.invalid does not answer: "),
     ],
@@ -302,7 +302,7 @@ CREATED = (201, {}, b'{"created": 900}')
     ("healthy", "answer", "reason"),
     [
         (False, (200, {}, b"<html>"), "is not this service: /healthz answers 200 OK"),
-        (True, (201, {}, b"<html>"), "is not this service: the answer to /api/bandwidth is not what is due."),
+        (True, (201, {}, b"<html>"), "is not this service: the answer to /api/bandwidth has an unexpected form."),
         (True, (401, {}, b'{"detail": "A token\\n\\u001b[0m is due."}'), "906: 401 Unauthorized: A token \ufffd[0m"),
         (True, (413, {}, b'{"detail": "Too large."}'), "lines 7 to 906: 413 Request Entity Too Large: Too large."),
     ],

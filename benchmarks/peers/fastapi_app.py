@@ -2,13 +2,13 @@
 
     python -m uvicorn benchmarks.peers.fastapi_app:app --loop uvloop --http httptools --no-access-log
 
-The data live in this project's own engines, so that what is compared is the framework and not the data
-structure. Validation is that of the service: the same numbers, keys and times are accepted, the same faults
-answered with the same statuses as problem details. Everything is done in the event loop: the work of a request
-takes microseconds, and a hand-over to a thread pool would cost more.
+The data are in this project's own engines, so the comparison is between frameworks and not data structures. Validation
+is the same as in the service: it accepts the same numbers, keys and times, and answers the same faults with the same
+statuses as problem details. Everything runs in the event loop: a request takes microseconds, and handing it to a
+thread pool would cost more.
 
-Bodies are declared as pydantic models, which is what FastAPI is chosen for. Reading the raw body in the endpoint
-and calling `model_validate_json` would gain a sixth on POST and lose the documented schema.
+Bodies are declared as pydantic models, the usual reason to choose FastAPI. Reading the raw body in the endpoint and
+calling `model_validate_json` would gain a sixth on POST and lose the documented schema.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ async def answer_problem(_: Request, problem: Problem) -> Response:
 
 @app.exception_handler(RequestValidationError)
 async def answer_invalid(request: Request, invalid: RequestValidationError) -> Response:
-    """Answer what pydantic refused, field by field."""
+    """Answer a request that pydantic refused, field by field."""
     faults = {e["loc"][1]: e["msg"] for e in invalid.errors()[:100] if len(e["loc"]) > 1}
     errors = [{"field": name, "message": message} for name, message in faults.items() if isinstance(name, str)]
     return await answer_problem(request, Problem(400, "Bad Request", "The request is not valid.", errors))
@@ -154,7 +154,7 @@ def _refuse_future(timestamp: int, now: int, ticks: int) -> None:
 
 @app.get("/healthz")
 async def healthz() -> dict[str, str]:
-    """Say that the process lives."""
+    """Answer that the process is alive."""
     return {"status": "ok"}
 
 
@@ -178,5 +178,5 @@ async def transaction_create(transaction: Transaction) -> Response:
 
 @app.get("/api/statistics")
 async def statistics() -> Statistics:
-    """Answer the last 60 seconds."""
+    """Answer the statistics of the last 60 seconds."""
     return Statistics(**window.summary(now=time.time_ns() // 1_000_000)._asdict())

@@ -1,7 +1,7 @@
-"""Files of items for the apps: Python listings, JSON, newline-delimited JSON and CSV, item by item with their lines.
+"""Reads files of items for the apps, Python listings, JSON, NDJSON and CSV, item by item with their lines.
 
-Items stay what they are: what is valid is for the server to say. NDJSON and CSV are read line by line, so their
-size does not matter; a listing in Python and a JSON array are read whole.
+Items are passed on unchanged: the server decides what is valid. NDJSON and CSV are read line by line, so their size
+does not matter; a Python listing and a JSON array are read whole.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class FileError(Exception):
 
 
 class Item(NamedTuple):
-    """A JSON object, the line that it begins on, how much of the file is behind it, and the header of its columns."""
+    """A JSON object, the line that it begins on, the bytes of the file read so far, and the header of a CSV file."""
 
     body: bytes
     line: int
@@ -46,7 +46,7 @@ class Item(NamedTuple):
 
 
 class Items(NamedTuple):
-    """The items of a file, which app they are for (None if there is none), and how much there is to read."""
+    """The items of a file, the app that they are for (None if unknown, as the file is empty), and the file's size."""
 
     target: Target | None
     items: Iterator[Item]
@@ -61,13 +61,13 @@ class _LineError(Exception):
 
 @contextmanager
 def opened(path: Path, app: str | None = None) -> Iterator[Items]:
-    """Open a file of items; without an app its first item's fields tell for which. FileError now and later."""
+    """Open a file of items. Without `app`, the fields of the first item tell it. FileError here or while reading."""
     read = _READERS.get(path.suffix.lower())
     if read is None:
         raise FileError(path, f"its name must end in {', '.join(_READERS)}.")
     try:
         file = path.open("rb")
-    except (OSError, ValueError) as error:  # a name with a null character is none
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise FileError(path, f"{getattr(error, 'strerror', None) or error}.") from None
     with file:
         size = os.fstat(file.fileno()).st_size
@@ -86,7 +86,7 @@ def _chained(first: Item, others: Iterator[Item]) -> Iterator[Item]:
 
 
 def _explained(path: Path, items: Iterator[Item]) -> Iterator[Item]:
-    """Yield the items; name file and line where one cannot be read."""
+    """Yield the items; raise FileError, which names file and line, where one cannot be read."""
     try:
         yield from items
     except _LineError as error:
@@ -109,7 +109,7 @@ def _target(path: Path, item: Item) -> Target:
 
 
 def _json_object(values: dict[str, Any]) -> bytes:
-    """Write what came from a Python literal or a CSV row. ValueError for what JSON has no form for."""
+    """Write a Python literal or a CSV row as JSON. ValueError if JSON has no form for a value."""
     return json.dumps(values, allow_nan=False).encode()
 
 
@@ -124,7 +124,7 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _read_python(file: IO[bytes], size: int, target: Target | None) -> Iterator[Item]:
-    # Its fields, and not the name that they stand under, tell for which app it is.
+    # The fields tell which app a file is for; the name of the variable does not.
     variable = next(name for one in targets().values() if (name := one.python_variable))
     try:
         entries = literal_list(file.read(), variable)
@@ -145,12 +145,12 @@ def _read_json(file: IO[bytes], size: int, target: Target | None) -> Iterator[It
         text = body.decode()
     except UnicodeDecodeError as error:
         raise _LineError("it is not UTF-8.", body.count(b"\n", 0, error.start) + 1) from None
-    del body  # the text is large enough
+    del body  # the text alone is large enough
     yield from _array(text, size)
 
 
 def _array(text: str, size: int) -> Iterator[Item]:
-    """Yield the members of a JSON array as they are spelt, each with its line; a lone object is one."""
+    """Yield the members of a JSON array exactly as spelt, each with its line; a single object counts as one."""
 
     def skip_blanks(place: int) -> int:
         match = _BETWEEN.match(text, place)
@@ -165,7 +165,7 @@ def _array(text: str, size: int) -> Iterator[Item]:
         try:
             end = _scan(text, place)[1]
             body = text[place:end].encode()
-            _decode(body)  # is as strict as the server
+            _decode(body)  # as strict as the server
         except (ValueError, RecursionError) as error:
             reason = getattr(error, "msg", None) or (
                 "nested too deeply" if isinstance(error, RecursionError) else error
@@ -190,7 +190,7 @@ def _read_lines(file: IO[bytes], size: int, target: Target | None) -> Iterator[I
         read += len(line)
         if body := line.strip():
             try:
-                _decode(body)  # one document: two would be two items of the batch
+                _decode(body)  # must be one document: two would be two items of the batch
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise _LineError(f"this is not valid JSON: {error}.", number) from None
             yield Item(body, number, read)
@@ -226,15 +226,15 @@ def _read_csv(file: IO[bytes], size: int, target: Target | None) -> Iterator[Ite
 
 
 def _value(cell: str, is_key: bool) -> object:
-    """Return what a cell spells; what is no finite number stays text, which the server refuses where it may not be."""
-    from timeseries_project.api.fields import number_from_text  # what a number is in CSV is defined there
+    """Return a cell's number if it is finite, else its text, which the server refuses where it wants a number."""
+    from timeseries_project.api.fields import number_from_text  # it defines what a number is in CSV
 
     number = None if is_key else number_from_text(cell)
     return cell if number is None or math.isinf(number) else number
 
 
 def _columns(header: list[str], target: Target | None) -> tuple[tuple[str, ...], set[str]]:
-    """Return which columns are text and which are sent; the header must have all of some app's, each once."""
+    """Return the text columns and all columns to send; the header must name every field of an app once."""
     candidates = list(targets().values()) if target is None else [target]
     fitting = [target for target in candidates if set(header) >= set(target.fields)]
     if not fitting:

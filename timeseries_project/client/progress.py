@@ -1,4 +1,4 @@
-"""How far a command is: a bar on a terminal, else a plain line now and then."""
+"""The progress of a command: a bar on a terminal, else a plain line every ten seconds."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ LINE_SECONDS = 10.0
 
 
 class Progress:
-    """Shows how many items were sent, how fast, and, where the end is known, how much time is left.
+    """Shows how many items were sent, how fast, and the time left if the total is known.
 
-    `total` is what `update` counts up to, in any unit; what was `sent` before has no part in the rate. The bar is
-    drawn on `terminal`; where there is none, a line is said every ten seconds.
+    `total` is what `update` counts up to, in any unit. Items `sent` before do not count for the rate. The bar is drawn
+    on `terminal`; without one, `say` gets a line every ten seconds.
     """
 
     def __init__(
@@ -35,9 +35,9 @@ class Progress:
         self._begin = self._said = clock.elapsed()
         self._bar = None
         if terminal is not None:
-            from tqdm import tqdm  # where there is no terminal it need not be loaded
+            from tqdm import tqdm  # loaded only for a terminal
 
-            tqdm.monitor_interval = 0  # no thread that watches over the bar
+            tqdm.monitor_interval = 0  # no monitor thread
             end = " |{bar}| {percentage:.0f}%, {remaining} left" if total else ", {elapsed}"
             self._bar = tqdm(
                 total=total,
@@ -58,7 +58,7 @@ class Progress:
             self._bar.close()
 
     def update(self, done: float, items: int) -> None:
-        """Show that so much of the total is done, and so many items were sent."""
+        """Show how much of the total is done and how many items were sent."""
         now = clock.elapsed()
         text = f"{items:,} sent, {(items - self._sent) / max(now - self._begin, 1e-3):,.0f}/s"
         if self._bar is not None:
@@ -70,7 +70,7 @@ class Progress:
             self._say(f"{self._title}:{share} {text}")
 
     def note(self, text: str) -> None:
-        """Say something on a line of its own."""
+        """Print a text on a separate line."""
         if self._bar is None:
             self._say(text)
         else:

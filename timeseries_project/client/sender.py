@@ -1,8 +1,7 @@
-"""The service's client: batches over HTTP, repeated while the server is away.
+"""The service's client: sends batches over HTTP, and repeats them while the server is away.
 
-A datapoint can be sent again safely (`on_duplicate=skip`). An entry or a transaction has no identity, so where
-a connection breaks before the answer came, sending it again may count it twice; `Client.doubtful` says how many
-items that concerns.
+A datapoint can be sent again safely (`on_duplicate=skip`). An entry or a transaction has no identity: if a connection
+breaks before the answer, sending it again may count it twice. `Client.doubtful` is the number of these items.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ from timeseries_project.core import clock
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
-#: An answer larger than this comes from some other server.
+#: The service's answers are smaller; a larger one comes from another server.
 MAX_ANSWER = 1 << 20
 
-#: Statuses that pass; of these it is sure that nothing was stored.
+#: Temporary statuses after which it is certain that nothing was stored.
 _REFUSED_FOR_NOW = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _PASSING = _REFUSED_FOR_NOW | {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
 
 
 class Outcome(NamedTuple):
-    """What became of a batch."""
+    """The outcome of a batch: how many items were created, skipped and expired."""
 
     created: int
     skipped: int
@@ -47,7 +46,7 @@ class ClientError(Exception):
 
 
 class RefusedError(ClientError):
-    """The server refused a request; `index` is the item at fault in a batch, where the answer names one."""
+    """The server refused a request; `index` is the item at fault in a batch, if the answer names one."""
 
     def __init__(self, status: str, reason: str, index: int | None = None) -> None:
         super().__init__(f"{status}: {reason}")
@@ -66,9 +65,9 @@ class _AwayError(Exception):
 class Client:
     """One kept connection to one server.
 
-    `packed` sends bodies as gzip: a tenth of the bytes, for several times the work.
-    `patience` is how many seconds a request is repeated while the server is away; `wait` sleeps in between, and
-    `on_wait` is told the reason when a request fails for the first time.
+    `packed` sends bodies as gzip: a tenth of the bytes, for several times the work. While the server is away a request
+    is repeated for `patience` seconds: `wait` sleeps between attempts, and `on_wait` is called with the reason when a
+    request fails for the first time.
     """
 
     def __init__(
@@ -98,18 +97,18 @@ class Client:
         )
 
     def greet(self) -> None:
-        """Make sure that this service answers there. Not repeated: a wrong URL is told at once."""
+        """Check that this service answers at the URL. Not repeated, so that a wrong URL is reported at once."""
         try:
             status, _, body = self._once("GET", "/healthz", None)
         except _AwayError as error:
             raise ClientError(f"{self.url} does not answer: {error}.") from None
         if status != HTTPStatus.OK or _parsed(body) != {"status": "ok"}:
             raise ClientError(
-                f"{self.url} is not this service: /healthz answers {_status(status)}, not its good health."
+                f"{self.url} is not this service: /healthz answers {_status(status)} without the expected body."
             )
 
     def get(self, path: str) -> Any:
-        """Return an answer's JSON, or None where there is nothing (404)."""
+        """Return the JSON of an answer, or None for a 404."""
         status, body = self._request("GET", path, None, 0)
         if status == HTTPStatus.NOT_FOUND:
             return None
@@ -121,7 +120,7 @@ class Client:
         return answer
 
     def post(self, target: Target, items: Sequence[bytes]) -> Outcome:
-        """Send a batch of JSON objects, all or nothing. RefusedError names the item at fault."""
+        """Send a batch of JSON objects, which is stored whole or not. RefusedError names the item at fault."""
         body = b"[" + b",".join(items) + b"]"
         status, answer = self._request("POST", target.path, body, 0 if target.repeatable else len(items))
         if status != HTTPStatus.CREATED:
@@ -132,7 +131,7 @@ class Client:
         return outcome
 
     def _request(self, method: str, path: str, body: bytes | None, unrepeatable: int) -> tuple[int, bytes]:
-        """Send a request until it is answered; ClientError when the patience is at its end."""
+        """Send a request until it is answered; ClientError once `patience` seconds have passed."""
         begin, delay = clock.elapsed(), FIRST_DELAY
         for attempt in range(1 << 62):
             try:
@@ -166,7 +165,7 @@ class Client:
             try:
                 answer = response.read(MAX_ANSWER + 1)
             finally:
-                if not response.closed:  # what is unread would begin the next answer
+                if not response.closed:  # the unread rest would be taken for the next answer
                     response.close()
         except (NewConnectionError, ConnectTimeoutError) as error:
             raise _AwayError(_reason(error), stored=False) from None
@@ -189,12 +188,12 @@ class Client:
 
     def _foreign(self, path: str) -> ClientError:
         return ClientError(
-            f"{self.url} is not this service: the answer to {path.partition('?')[0]} is not what is due."
+            f"{self.url} is not this service: the answer to {path.partition('?')[0]} has an unexpected form."
         )
 
 
 def one_line(text: str) -> str:
-    """Return a text of somebody else as one printable line of bounded length: no breaks, no terminal's escapes."""
+    """Return foreign text as one printable line of bounded length, without line breaks and terminal escapes."""
     printable = "".join(c if c.isprintable() else "�" for c in " ".join(text.split()))
     return printable if len(printable) <= 1_000 else f"{printable[:999]}…"
 
@@ -206,12 +205,12 @@ def _base(url: str) -> str:
     except ValueError:
         sound = False
     if not sound or parts.username or parts.query or parts.fragment or any(c.isspace() for c in url):
-        raise ClientError(f"{url!r} is no URL of a server, such as http://127.0.0.1:8000.")
+        raise ClientError(f"{url!r} is not the URL of a server, such as http://127.0.0.1:8000.")
     return url.rstrip("/")
 
 
 def _parsed(body: bytes) -> Any:
-    """Return a JSON value, None where it is none."""
+    """Return the parsed JSON, or None if it is invalid."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -233,12 +232,12 @@ def _status(status: int) -> str:
 
 
 def _seconds(text: str | None) -> float:
-    """Read a Retry-After of seconds; a date is not waited for."""
+    """Return the seconds of a Retry-After; dates are ignored."""
     return float(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else 0.0
 
 
 def _reason(error: BaseException) -> str:
-    """Return the cause of a failed request in words, without the names of objects."""
+    """Return the cause of a failed request in words, without names of Python objects."""
     causes = [error, *error.args, error.__cause__, error.__context__]
     if words := next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), None):
         return words

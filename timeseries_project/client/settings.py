@@ -1,4 +1,4 @@
-"""Settings of the commands that speak to a running server: no apps, so no listing is read and the start is quick."""
+"""Settings of the client commands: without the apps, so they read no listing and start quickly."""
 
 INSTALLED_APPS = ["timeseries_project"]
 USE_TZ = True

@@ -1,4 +1,4 @@
-"""What can be sent to: each app says it of itself in its module `client`."""
+"""The apps that items can be sent to. Each app declares its target in its module `client`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from timeseries_project import app_list
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An app that takes items.
+    """An app that accepts items.
 
-    Its path; the fields of an item, of which `keys` are text and the others numbers; whether an item can be sent
-    again safely; and the variable that holds the items in a listing in Python, where there are such.
+    It has a path, the fields of an item (`keys` are text, the others numbers), whether an item can be sent again
+    safely, and the variable that holds the items in a Python listing, if the app reads those.
     """
 
     path: str

@@ -1,8 +1,8 @@
-"""Believable traffic for all three apps: pure functions of the time and the randomness that are passed in.
+"""Believable traffic for all three apps: pure functions of the time and randomness that they are given.
 
-Times are microseconds since the Unix epoch. What a tick makes lies in (begin, end]; a few datapoints are held back
-and come with a later tick, as from a device that was out of reach. So no two datapoints of one device and user
-have the same time, and nothing lies in the future.
+Times are microseconds since the Unix epoch. The items of a tick lie in (begin, end]; a few datapoints are held back and
+come with a later tick, as if their device had been out of reach. So no two datapoints of one device and user have the
+same time, and none lies in the future.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import NamedTuple, TypedDict, TypeVar
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
-#: The past is a day of datapoints and an hour of bandwidth, in steps of these widths.
+#: The past that a server first gets: a day of datapoints and an hour of bandwidth, in these steps.
 DATAPOINT_STEP, DATAPOINT_STEPS = 900 * SECOND, 96
 ENTRY_STEP, ENTRY_STEPS = 15 * SECOND, 240
 
-#: How the items are shared out: datapoints, bandwidth, transactions.
+#: Shares of the items: datapoints, bandwidth, transactions.
 SHARES = (0.5, 0.3, 0.2)
 
 LATE, LATEST = 0.02, 30 * SECOND
@@ -50,7 +50,7 @@ Item = TypeVar("Item")
 
 
 class Datapoint(TypedDict):
-    """What POST /datapoints takes; epoch seconds to the microsecond."""
+    """An item of POST /datapoints; the timestamp is in epoch seconds, to the microsecond."""
 
     timestamp: float
     value: float
@@ -59,7 +59,7 @@ class Datapoint(TypedDict):
 
 
 class Entry(TypedDict):
-    """What POST /api/bandwidth takes; epoch seconds."""
+    """An item of POST /api/bandwidth; the timestamp is in epoch seconds."""
 
     device_id: str
     timestamp: int
@@ -68,14 +68,14 @@ class Entry(TypedDict):
 
 
 class Transaction(TypedDict):
-    """What POST /api/transactions takes; epoch milliseconds."""
+    """An item of POST /api/transactions; the timestamp is in epoch milliseconds."""
 
     amount: float
     timestamp: int
 
 
 class Tick(NamedTuple):
-    """What is sent at once."""
+    """The items that are sent together, by app."""
 
     datapoints: list[Datapoint]
     bandwidth: list[Entry]
@@ -144,7 +144,7 @@ class Traffic:
         return [device.name for device in self._network]
 
     def past_datapoints(self, now: int) -> Iterator[Datapoint]:
-        """Yield the day before now: each device about every quarter-hour, with a gap here and there."""
+        """Yield the day before `now`: each device reports about every quarter-hour, with occasional gaps."""
         for step in range(DATAPOINT_STEPS, 0, -1):
             for sensor in self._sensors:
                 if self._random.random() >= SILENT:
@@ -152,15 +152,15 @@ class Traffic:
                     yield _datapoint(sensor, time, self._random)
 
     def past_entries(self, now: int) -> Iterator[Entry]:
-        """Yield the hour before now: each device every quarter-minute."""
+        """Yield the hour before `now`: each device reports every 15 seconds."""
         for step in range(ENTRY_STEPS, 0, -1):
             for device in self._network:
                 yield device.entry(now - step * ENTRY_STEP, self._random)
 
     def tick(self, begin: int, end: int, count: float) -> Tick:
-        """Return what arrives at the time `end`: `count` new items since `begin` on the average, some held back.
+        """Return what arrives at the time `end`: on average `count` items made since `begin`, some of them held back.
 
-        Fractions are carried over. There are no more datapoints than microseconds.
+        Fractions are carried over to the next tick. A tick has at most one datapoint for each microsecond.
         """
         for place, share in enumerate(SHARES):
             self._due[place] += share * count
@@ -174,7 +174,7 @@ class Traffic:
         )
 
     def late(self) -> list[Datapoint]:
-        """Return, and forget, all that is still held back."""
+        """Return and forget all datapoints that are still held back."""
         late = [datapoint for _, datapoint in self._held]
         self._held = []
         return late
@@ -209,7 +209,7 @@ class Traffic:
 
 
 def user_name(number: int) -> str:
-    """Return the name of the user of that number, from 0."""
+    """Return the name of a user by its number, from 0."""
     return _USERS[number] if number < len(_USERS) else f"user-{number + 1}"
 
 
@@ -229,7 +229,7 @@ def _datapoint(sensor: _Sensor, time: int, random: Random) -> Datapoint:
 
 
 def _jumbled(items: list[Item], random: Random) -> list[Item]:
-    """Put a few items elsewhere."""
+    """Move a few items to other places."""
     for place in range(len(items)):
         if random.random() < OUT_OF_ORDER:
             other = random.randrange(len(items))

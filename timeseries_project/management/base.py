@@ -1,4 +1,4 @@
-"""What the commands that speak to a running server have in common."""
+"""The common base of the client commands, which send to a running server."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ STOPPED = 130
 
 
 class Interrupts:
-    """Ctrl-C (or SIGTERM) lets the request on its way be answered, so that what was sent is known exactly.
+    """Handles Ctrl-C and SIGTERM: the request under way is still answered, so what was sent is known exactly.
 
-    It raises KeyboardInterrupt at once where the program merely waits, and the second one everywhere.
+    The first signal raises KeyboardInterrupt at once only while the program waits, a second one anywhere.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Interrupts:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():  # others cannot, and get no signals
+        if threading.current_thread() is threading.main_thread():  # others get no signals
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._on_signal)
         return self
@@ -55,7 +55,7 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def wait(self, seconds: float) -> None:
-        """Wait, unless asked to stop."""
+        """Wait, but raise KeyboardInterrupt once the command was asked to stop."""
         self._waiting = True
         try:
             self.check()
@@ -73,7 +73,7 @@ class Interrupts:
 
 @dataclass(slots=True)
 class SendCounts:
-    """What became of all that was sent to one app."""
+    """The outcomes of all items sent to one app."""
 
     sent: int = 0
     created: int = 0
@@ -94,46 +94,44 @@ class SendCounts:
 
 
 class ClientCommand(BaseCommand, ABC):
-    """A command that sends to a server and ends with a summary, whatever happens.
+    """A command that sends to a server and always ends with a summary.
 
-    What is wrong is one line on standard error. A subclass sends in `run`, and says in `stopped_status` what
-    being stopped means.
+    An error is one line on standard error. A subclass sends in `run`; its `stopped_status` is the exit status after
+    Ctrl-C.
     """
 
     requires_system_checks = ()
     stopped_status = STOPPED
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Return a parser that says in one line what is wrong with the options."""
+        """Return a parser that reports an invalid option in one line."""
         parser = super().create_parser(prog_name, subcommand, **kwargs)
 
         def error(message: str) -> NoReturn:
             if not parser.called_from_command_line:
                 raise CommandError(f"Error: {message}")
-            parser.exit(2, f"{parser.prog}: {message}; --help explains.\n")
+            parser.exit(2, f"{parser.prog}: {message}; see --help.\n")
 
         parser.error = error  # type: ignore[method-assign]  # argparse has no other way to leave out the usage
         return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the options that all of these commands have."""
+        """Add the options of all client commands."""
         parser.add_argument(
-            "--url", help="where the server is; by default at the variables HOST and PORT, http://127.0.0.1:8000"
+            "--url", help="URL of the server; by default from the variables HOST and PORT, else http://127.0.0.1:8000"
         )
-        parser.add_argument(
-            "--token", help="an API token, where the server wants one; by default that of the variable API_TOKEN"
-        )
-        parser.add_argument("--gzip", action="store_true", help="send bodies packed, for a slow network")
+        parser.add_argument("--token", help="an API token, if the server needs one; by default the variable API_TOKEN")
+        parser.add_argument("--gzip", action="store_true", help="send bodies as gzip, for a slow network")
         parser.add_argument(
             "--patience",
             type=number(0),
             default=60.0,
             metavar="SECONDS",
-            help="how long a request is tried again while the server is away (%(default)g)",
+            help="how many seconds to repeat a request while the server is away (%(default)g)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Send, and sum up; what goes wrong is the last line, on standard error."""
+        """Send, then print the summary; an error is the last line, on standard error."""
         self.totals: dict[str, SendCounts] = {}
         self.stop = Interrupts()
         self._progress: Progress | None = None
@@ -162,7 +160,7 @@ class ClientCommand(BaseCommand, ABC):
         except ClientError as error:
             failure = error
         except BrokenPipeError:
-            # Nobody reads any more. What is still buffered must not fail once more when the interpreter ends.
+            # Nobody reads the output any more. The buffered rest must not fail again when the interpreter ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(1) from None
         if failure is not None:
@@ -175,22 +173,22 @@ class ClientCommand(BaseCommand, ABC):
         """Send everything. ClientError, FileError or KeyboardInterrupt end it."""
 
     def hint(self, options: dict[str, Any], *, failed: bool, stopped: bool) -> str | None:
-        """Return a line that the summary ends with."""
+        """Return the last line of the summary, if there is one."""
         return None
 
     def send(self, target: Target, items: list[bytes]) -> None:
-        """Send a batch and count what became of it."""
+        """Send a batch and count its outcome."""
         name = next(name for name, known in targets().items() if known is target)
         outcome = self.client.post(target, items)
         self.totals.setdefault(name, SendCounts()).add(outcome)
 
     @property
     def sent(self) -> int:
-        """How many items the server has confirmed."""
+        """The number of items that the server has confirmed."""
         return sum(totals.sent for totals in self.totals.values())
 
     def progress(self, title: str, total: float | None) -> Progress:
-        """Return the progress to show: a bar if standard output is a terminal."""
+        """Return the progress display: a bar if standard output is a terminal."""
         terminal = sys.stdout if self.stdout.isatty() and not self._quiet else None
         self._progress = Progress(title, total=total, say=self._say, sent=self.sent, terminal=terminal)
         return self._progress
@@ -206,7 +204,7 @@ class ClientCommand(BaseCommand, ABC):
 
     def _sum_up(self, seconds: float, options: dict[str, Any], *, failed: bool, stopped: bool) -> None:
         if failed and not self.totals and not self.client.retries:
-            return  # nothing has come of it, and the one line says why
+            return  # nothing was sent, and the one line of the error says why
         for name, totals in self.totals.items():
             self.stdout.write(f"{name}: {totals}")
         rate = self.sent / max(seconds, 1e-3)
@@ -223,7 +221,7 @@ class ClientCommand(BaseCommand, ABC):
 
 
 def number(least: float, *, above: bool = False) -> Callable[[str], float]:
-    """Return a reader of finite numbers for argparse: from `least`, or above it."""
+    """Return a reader for argparse of finite numbers, at least `least`, or greater where `above` is set."""
 
     def read(text: str) -> float:
         try:
@@ -238,7 +236,7 @@ def number(least: float, *, above: bool = False) -> Callable[[str], float]:
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers for argparse."""
+    """Return a reader for argparse of whole numbers from `least` to `most`."""
 
     def read(text: str) -> int:
         if not (text.isascii() and text.isdigit() and len(text) < 19 and least <= int(text) <= most):

@@ -1,4 +1,4 @@
-"""`manage.py test` runs the same suite as `pytest`, with every processor of the machine."""
+"""The test runner of `manage.py test`: runs the same suite as `pytest`, on all processors."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SLOWEST = 20
 class PytestRunner:
     """Runs pytest as Django's test runner, as pytest-django documents it.
 
-    Labels are what pytest takes, `datapoints` or `tests/test_start.py::test_name`, or dotted as Django has them. After
-    `--` may stand anything for pytest: `manage.py test -- datapoints --lf`.
+    Labels are paths as for pytest, such as `datapoints` or `tests/test_start.py::test_name`, or dotted names as for
+    Django. Everything after `--` goes to pytest: `manage.py test -- datapoints --lf`.
     """
 
     def __init__(
@@ -34,19 +34,19 @@ class PytestRunner:
 
     @classmethod
     def add_arguments(cls, parser: ArgumentParser) -> None:
-        """Add what Django's own runner has, too: by the same names it does the same."""
+        """Add options of Django's own runner, with the same names and meanings."""
         parser.add_argument(
             "--parallel",
             dest="processes",
             default="auto",
             metavar="N",
-            help="Run the tests in N processes; with 0 in this one, where a debugger works. Default: auto.",
+            help="Run the tests in N processes; 0 runs them in this one, where a debugger works. Default: auto.",
         )
         parser.add_argument("-k", dest="keyword", metavar="EXPRESSION", help="Run the tests whose names match.")
 
     def run_tests(self, test_labels: Sequence[str], **kwargs: Any) -> int:
         """Run pytest on the given labels, or on everything; return its exit code."""
-        import pytest  # not at module level: the settings name this module, and serving needs no pytest
+        import pytest  # imported here, since the settings name this module and serving needs no pytest
 
         return pytest.main([*self._options(), *arguments(test_labels)])
 
@@ -61,7 +61,7 @@ class PytestRunner:
 
 
 def arguments(labels: Sequence[str]) -> list[str]:
-    """Return labels as pytest spells them; from the first of pytest's own options on all is left as it is.
+    """Return labels as paths for pytest; the first option of pytest and all that follow stay unchanged.
 
     >>> arguments(["datapoints.tests.test_store", "bandwidth", "-k", "a.b"])
     ['datapoints/tests/test_store.py', 'bandwidth', '-k', 'a.b']

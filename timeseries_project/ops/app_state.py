@@ -1,4 +1,4 @@
-"""What an app tells Prometheus of its state: it registers here whoever knows, and `metrics` asks them all."""
+"""The state of each app for Prometheus: an app registers a function here, and `metrics` calls them all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """A number that goes up and down; its name is what follows `timeseries_`."""
+    """A number that goes up and down, exposed as `timeseries_` plus its name."""
 
     name: str
     text: str
@@ -19,7 +19,7 @@ class Gauge:
 class AppState:
     """What an app holds at this moment.
 
-    `held_bytes`, and `accepted` since the start, are None where a shared storage knows them.
+    `held_bytes` and `accepted` (since the start) are None where a shared storage holds the data.
     """
 
     gauges: list[Gauge]
@@ -31,7 +31,7 @@ _apps: dict[str, Callable[[], AppState]] = {}
 
 
 def register(app: str, state: Callable[[], AppState]) -> None:
-    """Ask this from now on, at each scrape: it must be quick."""
+    """Register the function that returns an app's state. It runs at each scrape, so it must be quick."""
     _apps[app] = state
 
 

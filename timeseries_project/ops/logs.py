@@ -1,8 +1,8 @@
-"""What a line of the log looks like: of text for people, or one JSON object for machines.
+"""The format of a log line: text for people, or one JSON object for machines.
 
-A record may carry `fields`; they are part of its line, as is the id of the request that it was made in. Both forms
-write what clients sent as JSON in ASCII, so that no name, path or header can begin a line of its own, or speak to
-a terminal.
+The line ends with the `fields` that a record carries and the id of the request during which it was made. Both formats
+write what clients sent as ASCII JSON, so that no name, path or header can start a new line or send escape sequences
+to a terminal.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-#: The id of the request that is being answered; none outside of one.
+#: The id of the request that is being answered; empty outside of requests.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
-#: From which status on a request has a line of its own, by the setting LOG_REQUESTS.
+#: The lowest status that is logged, for each value of the setting LOG_REQUESTS.
 LOGGED_FROM = {"none": 1_000, "errors": 500, "refused": 400, "all": 0}
 
 
@@ -43,7 +43,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """A line of text, the fields behind it; a traceback follows on lines of its own."""
+    """A line of text that ends with the fields; a traceback follows on separate lines."""
 
     def __init__(self) -> None:
         super().__init__("{asctime} {levelname} {name}: {message}", style="{")
@@ -55,7 +55,7 @@ class TextFormatter(logging.Formatter):
 
 
 class ReasonFilter(logging.Filter):
-    """Lets only exceptions pass: that an answer was a 5xx is what the request's own line says."""
+    """Passes only records of exceptions: the request's own line already says that its status was 5xx."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether there is an exception."""

@@ -1,8 +1,8 @@
-"""What is measured, and how Prometheus reads it: requests as they are answered, the stores when they are asked.
+"""The metrics for Prometheus: requests are counted when they are answered, the stores are read at each scrape.
 
-Where several worker processes share a storage, they count in files of one directory (the library's multiprocess mode,
-which PROMETHEUS_MULTIPROC_DIR switches on), and whichever is asked answers for all. What the services hold is the
-storage's, and the same in each.
+Worker processes that share a storage count in files of one directory (the library's multiprocess mode, which
+PROMETHEUS_MULTIPROC_DIR switches on), and whichever is scraped answers for all of them. The figures of the stores come
+from the storage and are the same in each process.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from timeseries_project import __version__
 from timeseries_project.ops import app_state, readiness
 from timeseries_project.storage.errors import StorageUnavailableError
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # twice as many series, for what a restart shows anyway
+disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the series, and a restart is visible without them
 
-#: What is exposed.
+#: Everything that is exposed.
 registry = CollectorRegistry()
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     _counted = CollectorRegistry()
 else:
-    # Of one process among others these would say little.
+    # Figures of one process among several would say little.
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     _counted = registry
 
-#: Few, for there is a row of them for each method, route and status: from a small request to a stalled one.
+#: Bounds in seconds, from a small request to a stalled one. Few, since each method, route and status has them all.
 BUCKETS = (0.0005, 0.002, 0.01, 0.05, 0.25, 1.0, 5.0)
 _LABELS = ("method", "route", "status")
 
@@ -60,7 +60,7 @@ refused = Counter(
     "timeseries_refused_writes_total", "Writes that were refused, by reason.", ("reason",), registry=_counted
 )
 
-#: Why a write was refused, by the status that says so. A 404 or 405 is no write, and a 500 no refusal.
+#: Why a write was refused, by status. A 404 or 405 is not a write, and a 500 is not a refusal.
 REASONS = {
     400: "invalid",
     401: "unauthorised",
@@ -90,12 +90,12 @@ class _Child:
         self.observe = durations.labels(method, route, status).observe
 
 
-# Looked up with each request; as many as there are methods, routes and statuses.
+# Looked up with each request; bounded by the number of methods, routes and statuses.
 _children: dict[tuple[str, str, int], _Child] = {}
 
 
 def count_request(method: str, route: str, status: int, seconds: float) -> None:
-    """Count an answered request: its method as sent, the template of its route, its status. O(1)."""
+    """Count an answered request by its method as sent, the template of its route and its status. O(1)."""
     child = _children.get((method, route, status)) or _child(method, route, status)
     child.count()
     child.observe(seconds)
@@ -109,10 +109,10 @@ def _child(method: str, route: str, status: int) -> _Child:
 
 
 class _State(Collector):
-    """What the services hold at the moment of the question. O(series), at a nanosecond each."""
+    """What the services hold at the time of the scrape. O(series), at a nanosecond each."""
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the figures of all apps; while a shared storage is away, only what this process knows itself."""
+        """Yield the figures of all apps; without those of a shared storage while it cannot be reached."""
         yield GaugeMetricFamily(
             "timeseries_ready",
             "Whether the process can serve, as /readyz answers.",
@@ -120,7 +120,7 @@ class _State(Collector):
         )
         yield InfoMetricFamily(
             "timeseries_build",
-            "What is running.",
+            "Versions of the running software.",
             value={
                 "version": __version__,
                 "django": django.__version__,
@@ -135,13 +135,13 @@ class _State(Collector):
         for state in states.values():
             for gauge in state.gauges:
                 yield GaugeMetricFamily(f"timeseries_{gauge.name}", gauge.text, value=float(gauge.value))
-        held = GaugeMetricFamily("timeseries_held_bytes", "What the columns of an app take.", labels=["app"])
+        held = GaugeMetricFamily("timeseries_held_bytes", "Memory taken by the columns of an app.", labels=["app"])
         accepted = CounterMetricFamily(
             "timeseries_accepted", "Datapoints, entries and transactions accepted since the start.", labels=["app"]
         )
         for app, state in states.items():
             if state.held_bytes is None or state.accepted is None:
-                return  # in a shared storage, whose own exporter tells what it takes
+                return  # data in a shared storage, whose own exporter reports its memory
             held.add_metric([app], state.held_bytes)
             accepted.add_metric([app], state.accepted)
         yield held

@@ -1,29 +1,29 @@
-"""Whether the process can serve: whoever it depends on registers a check here, and `/readyz` asks them all."""
+"""Whether the process can serve: each part that may prevent it registers a check here, and `/readyz` runs them all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: Returns why it cannot serve, in a sentence, or None if it can. It must answer within milliseconds.
+#: Returns None if the process can serve, else a sentence that says why not. Must return within milliseconds.
 Check = Callable[[], str | None]
 
 _checks: dict[str, Check] = {}
 
 
 def register(name: str, check: Check) -> None:
-    """Ask this from now on; a check registered under the same name before is replaced."""
+    """Add a check, or replace the one of the same name."""
     _checks[name] = check
 
 
 def forget(name: str) -> None:
-    """Do not ask any more what is registered under this name, if anything is."""
+    """Remove the check of this name, if there is one."""
     _checks.pop(name, None)
 
 
 @contextmanager
 def busy(name: str, reason: str) -> Iterator[None]:
-    """Be not ready, for this reason, as long as the block takes."""
+    """Report the process as not ready, for this reason, while the `with` block runs."""
     register(name, lambda: reason)
     try:
         yield
@@ -32,5 +32,5 @@ def busy(name: str, reason: str) -> Iterator[None]:
 
 
 def reasons() -> list[str]:
-    """Return why the process cannot serve; nothing if it can."""
+    """Return why the process cannot serve; an empty list if it can."""
     return [reason for check in list(_checks.values()) if (reason := check())]

@@ -1,6 +1,6 @@
-"""What is seen of every request: its id, how it was answered and how long that took.
+"""The log and the metrics of requests: id, status, size and duration of each.
 
-The outermost middleware, so that it sees static files and what other middleware refuses as well.
+This middleware is the outermost one, so it also sees static files and requests that other middleware refuses.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 #: The label of requests that no route answers.
 UNKNOWN = "unknown"
-#: What of a request is longer in no line of the log; a key has 255 characters at most.
+#: Longer parts of a request are cut in the log; a key has at most 255 characters.
 MAX_LOGGED = 500
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -34,13 +34,13 @@ _failures = logging.getLogger(__name__)
 
 
 class ObservationMiddleware:
-    """Gives each request its id, and counts and logs its answer when the last of it was handed over."""
+    """Gives each request an id, and counts and logs its answer once the last byte was handed over."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer with X-Request-ID: the client's own where it is of a sane form, else a new one."""
+        """Answer with X-Request-ID: the client's own if its form is valid, else a new one."""
         start = clock.elapsed()
         given = request.META.get("HTTP_X_REQUEST_ID")
         request_id = given if given and _ID.fullmatch(given) else os.urandom(16).hex()
@@ -56,7 +56,7 @@ class ObservationMiddleware:
 
 
 class _Parts:
-    """A long answer on its way: counts its bytes, and tells when it ends, be it that the client has gone."""
+    """A streamed answer: counts its bytes and reports its end, also where the client has disconnected."""
 
     def __init__(self, parts: Iterable[bytes], request_id: str, ended: Callable[[int], None]) -> None:
         self._parts = iter(parts)
@@ -80,7 +80,7 @@ class _Parts:
         return part
 
     def close(self) -> None:
-        """Tell once that the answer has ended; servers close every answer."""
+        """Report once that the answer has ended; servers close every answer."""
         ended, self._ended = self._ended, None
         if ended:
             logs.request_id.set(self._request_id)
@@ -88,25 +88,25 @@ class _Parts:
 
 
 def _seen(request: HttpRequest, response: HttpResponseBase, start: float, sent: int | None = None) -> None:
-    """Count an answer, and write its line if the settings want one."""
+    """Count an answer, and log it if LOG_REQUESTS asks for that."""
     seconds = clock.elapsed() - start
     status = response.status_code
     match = request.resolver_match
     method = request.method or ""
     metrics.count_request(method, route_label(match.route) if match else _unrouted(request), status, seconds)
-    # What is refused for want of room or of a storage is no failure of ours, whatever class its status is of.
+    # A full store (507) or an absent storage (503) is a refusal and not a failure of ours, though its status is 5xx.
     if (400 if status in (503, 507) else status) >= logs.LOGGED_FROM[settings.LOG_REQUESTS]:
         _log(request, response, seconds, _length(request, response) if sent is None else sent)
 
 
 @cache
 def route_label(route: str) -> str:
-    """Return the template of a route as the OpenAPI schema writes it; there are as many as routes."""
+    """Return the template of a route as the OpenAPI schema writes it. Cached: one entry for each route."""
     return EndpointEnumerator().get_path_from_regex(route).rstrip("/") or "/" if route else UNKNOWN
 
 
 def _unrouted(request: HttpRequest) -> str:
-    """Return the label of what middleware answered before a route was looked for."""
+    """Return the label of a request that middleware answered before its route was resolved."""
     static = str(settings.STATIC_URL)
     return f"{static}{{path}}" if request.path_info.startswith(static) else UNKNOWN
 

@@ -1,4 +1,4 @@
-"""What operations ask the process: whether it can serve, and its metrics. `/healthz`, in `api`, asks nothing."""
+"""The endpoints for operations: `/readyz` and `/metrics`. `/healthz`, which checks nothing, is in `api`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from timeseries_project.ops import metrics, readiness
 
 
 class ReadyView(OpenView):
-    """Whether the process can serve: its data are loaded, and what it depends on is there."""
+    """Whether the process can serve: its data are loaded and everything it depends on is available."""
 
     name = "Readiness"
 
@@ -30,7 +30,7 @@ class ReadyView(OpenView):
         tags=["operations"],
     )
     def get(self, request: Request) -> Response:
-        """Answer while requests can be served; 503 with the reasons while not."""
+        """Answer 200 if requests can be served, else 503 with the reasons."""
         if reasons := readiness.reasons():
             raise NotReadyError(" ".join(reasons))
         return Response({"status": "ok"})
@@ -50,7 +50,7 @@ class TextRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        """Ask every metric of a registry, and write what they say."""
+        """Write the current value of every metric of a registry."""
         return generate_latest(data)
 
 
@@ -66,13 +66,13 @@ class OpenMetricsRenderer(TextRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        """Do the same in the other format."""
+        """Write the same in OpenMetrics."""
         text: bytes = openmetrics.generate_latest(data)  # type: ignore[no-untyped-call]
         return text
 
 
 class MetricsPage(BrowsableAPIRenderer):
-    """The text as a page, for people."""
+    """The text in an HTML page, for people."""
 
     def get_content(self, renderer: Any, data: Any, accepted_media_type: Any, renderer_context: Any) -> str:
         """Return the text."""
@@ -88,7 +88,7 @@ class MetricsView(ApiView):
     name = "Metrics"
 
     def get_renderers(self) -> list[BaseRenderer]:
-        """Return those of metrics, and of no JSON; but what OPTIONS tells is no metric."""
+        """Return the formats of metrics, of which none is JSON; OPTIONS, which answers no metrics, keeps JSON."""
         return super().get_renderers() if self.operation in ("metadata", "options") else _RENDERERS
 
     @extend_schema(
@@ -96,7 +96,7 @@ class MetricsView(ApiView):
         responses={
             (200, "text/plain"): OpenApiResponse(
                 {"type": "string"},
-                description="Version 0.0.4; `application/openmetrics-text` is answered too.",
+                description="Version 0.0.4; `application/openmetrics-text` is available too.",
                 examples=[
                     OpenApiExample(
                         "A piece",

@@ -1,1 +1,1 @@
-"""State that several processes share: a Redis or Valkey, one node or a cluster, spoken to within a deadline."""
+"""State that several processes share, in a Redis or Valkey: one node or a cluster. Every call has a deadline."""

@@ -1,8 +1,7 @@
-"""A Redis or Valkey, one node or a cluster: calls of our own server functions.
+"""The client of a Redis or Valkey, one node or a cluster: it calls server functions of our own.
 
-Plain Python; knows no framework. Redis' functions (FUNCTION LOAD, FCALL) run one at a time on a node, so that what
-one of them reads and writes is atomic. All keys of a call lie in one slot of the cluster, which a hash tag in their
-names sees to.
+Plain Python; knows no framework. A node runs one function (FUNCTION LOAD, FCALL) at a time, so each call is atomic. A
+hash tag in their names puts all keys of a call into one slot of the cluster.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ from timeseries_project.storage.nodes import (
     time_limit,
 )
 
-#: Seconds between two looks at where a slot is, while it is being moved.
+#: Seconds between two attempts to find a slot that is being moved.
 MOVE_SECONDS = 0.02
 
 
 class Call(NamedTuple):
-    """A call of a function: keys of one slot, at least one, then arguments; `read_only` if it changes nothing."""
+    """A call of a function: one or more keys of one slot, then arguments; `read_only` if it changes nothing."""
 
     function: Function
     keys: Sequence[bytes]
@@ -46,17 +45,17 @@ class Call(NamedTuple):
     read_only: bool = False
 
     def command(self) -> Command:
-        """Return what is sent."""
+        """Return the command that is sent."""
         verb = "FCALL_RO" if self.read_only else "FCALL"
         return (verb, self.function.name, len(self.keys), *self.keys, *self.arguments)
 
 
 class Storage:
-    """One node or a cluster. Nothing is connected to before the first call; threads may share it.
+    """One node or a cluster. It connects at the first call, and threads may share it.
 
-    Every method raises StorageUnavailableError within `timeout` seconds, or within what is left of the `deadline`
-    around it; a write may have been done all the same, for a server that stalls does later what it had received.
-    A write for which there is no room raises StorageFullError.
+    Every method raises StorageUnavailableError if the storage does not answer within `timeout` seconds, or within the
+    rest of the `deadline` around the call. A write may take effect all the same: a server that stalls carries out later
+    what it has received. A write for which there is no room raises StorageFullError.
     """
 
     def __init__(self, location: Location, *, timeout: float) -> None:
@@ -66,14 +65,14 @@ class Storage:
         _storages.add(self)
 
     def _forget(self) -> None:
-        """Drop all connections and what is known of the cluster, as a forked process must."""
+        """Drop all connections and the map of the cluster, as a forked process must."""
         self._looking = Lock()
         self._nodes = {address: self._node(address) for address in self.location.addresses}
         self._slots: list[Node | None] = []
 
     @property
     def one_node(self) -> bool:
-        """Whether all keys are on one node, so that one call may take them together."""
+        """Whether all keys are on one node, so that one call may have any of them."""
         return not self.location.cluster
 
     def call(self, call: Call) -> Any:
@@ -81,16 +80,16 @@ class Storage:
         return self.calls([call])[0]
 
     def calls(self, calls: Sequence[Call]) -> list[Any]:
-        """Call functions, those of one node in one pipeline and all nodes at once, and return their answers.
+        """Call functions, in one pipeline for each node and on all nodes at once; return their answers.
 
-        Each call is atomic, all together are not: when one fails others may have been done.
+        Each call is atomic, but not all of them together: if one fails, others may have been carried out.
         """
         with self._distrusted():
             return self._calls(calls, time_limit(self._timeout))
 
     @contextmanager
     def _distrusted(self) -> Iterator[None]:
-        """Forget who serves what where that fails: a replica may have taken over, and whoever comes next finds out."""
+        """On a failure, forget which node serves which slot: a replica may have taken over. The next call asks."""
         try:
             yield
         except StorageUnavailableError:
@@ -123,7 +122,7 @@ class Storage:
         return answers
 
     def ping(self) -> None:
-        """Ask every node whether it answers."""
+        """Check that every node answers."""
         self.each_node("PING")
 
     def each_node(self, *command: Argument) -> list[Any]:
@@ -166,7 +165,7 @@ class Storage:
         return node
 
     def _mend(self, error: RedisError, node: Node, call: Call, until: float) -> None:
-        """Do what makes a call that was refused worth another try; raise if nothing does, or time is up."""
+        """Prepare another attempt at a call that was refused; raise if none can succeed, or the time is up."""
         if clock.elapsed() > until:
             raise StorageUnavailableError("the storage did not answer in time") from error
         if isinstance(error, MovedError):
@@ -182,7 +181,7 @@ class Storage:
             raise refused(error, call.function.library.explained)
 
     def _ask(self, error: AskError, call: Call, until: float) -> Any:
-        """Call at the node that a slot is being moved to."""
+        """Repeat the call at the node that the slot is being moved to."""
         node = self._nodes.setdefault(Address(error.host, error.port), self._node(Address(error.host, error.port)))
         for _ in range(2):
             [[_, reply]] = exchange({node: [("ASKING",), call.command()]}, until).values()
@@ -192,7 +191,7 @@ class Storage:
         return self.call(call)
 
     def _look(self, until: float) -> list[Node | None]:
-        """Ask the nodes that are known, until one answers, which node serves which slot."""
+        """Return which node serves each slot, by asking the known nodes until one answers."""
         before = self._slots
         if not self._looking.acquire(timeout=max(until - clock.elapsed(), 0)):
             raise StorageUnavailableError("the storage did not answer in time")
@@ -200,7 +199,7 @@ class Storage:
             if self._slots and self._slots is not before:  # another thread has looked
                 return self._slots
             failure: Exception = StorageUnavailableError("no node of the storage can be reached")
-            # Those that serve first, then any, each with a share of the time that is left.
+            # First the nodes that serve slots, then the others, each with a share of the remaining time.
             nodes = sorted(self._nodes.values(), key=lambda node: not node.serves)
             for place, node in enumerate(nodes):
                 share = (until - clock.elapsed()) / (len(nodes) - place)
@@ -221,7 +220,7 @@ class Storage:
         slots: list[Node | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
         nodes = {address: self._node_at(address) for address in self.location.addresses}
         for first, last, *serving_it in ranges:
-            # The master, then its replicas. A node that does not know its own name is where we asked.
+            # The master, then its replicas. A node that does not know its own name is the one that was asked.
             addresses = [Address((host or b"").decode() or asked.address.host, port) for host, port, *_ in serving_it]
             nodes |= {address: self._node_at(address) for address in addresses}
             slots[first : last + 1] = [nodes[addresses[0]]] * (last + 1 - first)
@@ -243,5 +242,5 @@ def _forget_all() -> None:
         storage._forget()
 
 
-# Processes that share a connection would read one another's answers.
+# Forked processes that shared a connection would read one another's answers.
 os.register_at_fork(after_in_child=_forget_all)

@@ -31,5 +31,5 @@ def _storage() -> Storage | None:
     return storage
 
 
-#: None: the state is in this process's memory.
+#: None if the state is in this process's memory.
 storage = _storage()

@@ -1,9 +1,9 @@
-"""Why a storage did not do what it was asked. Needs nothing, so that it can be caught where no storage is used."""
+"""The errors of a storage. The module imports nothing, so that code that uses no storage can catch them."""
 
 
 class StorageUnavailableError(Exception):
-    """The storage cannot be reached, does not answer in time, or cannot answer now; it may be asked again soon."""
+    """The storage cannot be reached, is too slow, or cannot answer now; the request may be repeated soon."""
 
 
 class StorageFullError(Exception):
-    """The storage's memory is full: it takes no more data until some is deleted."""
+    """The storage's memory is full: it accepts no more data until some are deleted."""

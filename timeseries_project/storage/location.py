@@ -1,4 +1,4 @@
-"""Where a storage is: what STORAGE_URL says. Plain Python; knows no framework."""
+"""Reads STORAGE_URL: where the storage is. Plain Python; knows no framework."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "
 
 
 class Address(NamedTuple):
-    """Where a node listens."""
+    """Host and port of a node."""
 
     host: str
     port: int
 
 
 class Location(NamedTuple):
-    """What a STORAGE_URL says: nodes to begin with, whether they are a cluster's, how to connect."""
+    """The contents of a STORAGE_URL: the first nodes, whether they form a cluster, and how to connect."""
 
     addresses: tuple[Address, ...]
     cluster: bool
@@ -30,7 +30,7 @@ class Location(NamedTuple):
 def parse_location(url: str) -> Location:
     """Read redis://host:port/db, rediss://..., redis+cluster://host:port,host:port,... or rediss+cluster://...
 
-    Raises ValueError, whose message holds no part of the URL: there may be a password in it.
+    Raises ValueError with a message that holds no part of the URL, which may contain a password.
     """
     scheme, separator, rest = url.partition("://")
     kind, _, cluster = scheme.partition("+")

@@ -1,14 +1,14 @@
 """Libraries of server functions, assembled from Lua files.
 
-A library is a folder of commands, one file each, which register themselves:
+A library is a folder of commands. Each command is a file that registers itself:
 
     redis/lua/add.lua               what the client calls as APP_add
     redis/lua/includes/series.lua   parts that several commands share
     storage/lua/rows.lua            parts that several apps share
 
-A file names what it needs in lines of their own, `--- @include NAME`. Each file comes into the library once, behind
-all that it includes. All of a library is one chunk of Lua, so top-level locals of one file are seen by those behind it,
-and no two files may define the same one. Plain Python; knows no framework.
+A file includes another with the line `--- @include NAME`. Each file stands in the library once, after those that it
+includes. A library is one chunk of Lua, so later files see the top-level locals of earlier ones, and no two files may
+define the same name. Plain Python; knows no framework.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import NamedTuple
 #: Files that any library may include.
 SHARED = Path(__file__).with_name("lua")
 
-#: Lua's numbers are doubles: integers beyond this are not exact.
+#: Numbers of Lua are doubles: larger integers are not exact.
 LARGEST_INTEGER = 2**53
 
 Constant = int | float | str | bool
@@ -79,7 +79,7 @@ class Line(NamedTuple):
 
 
 class _Assembler:
-    """Collects files, each once and behind those that it includes."""
+    """Collects files, each once and after those that it includes."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self.lines: list[Line] = []
@@ -106,7 +106,7 @@ class _Assembler:
         self._done.add(file)
 
     def define(self, names: Iterable[str], file: Path) -> None:
-        """Take note of top-level names. A second definition would hide the first from some files, but not from all."""
+        """Record top-level names. A second definition would hide the first one from later files only."""
         for name in names:
             other = self._definitions.setdefault(name, file)
             if other != file:
@@ -126,7 +126,7 @@ class _Assembler:
 
 
 def assemble(files: Iterable[Path], folders: Sequence[Path], constants: Mapping[str, Constant]) -> list[Line]:
-    """Return the lines of files and of all that they include from these folders.
+    """Return the lines of files and of everything that they include from these folders.
 
     Raises ValueError if an include leads nowhere or in a circle, a name is defined twice, or a constant is not used.
     """
@@ -142,9 +142,9 @@ def assemble(files: Iterable[Path], folders: Sequence[Path], constants: Mapping[
 
 
 class Library:
-    """Server functions whose names tell their version, so that several versions live side by side.
+    """Server functions whose names contain their version, so that several versions can run side by side.
 
-    `folder` holds a file for each command. Constants stand before the first file, each as a local of its name.
+    `folder` holds a file for each command. Each constant is a local of the same name, defined before the first file.
     """
 
     def __init__(self, name: str, folder: Path, constants: Mapping[str, Constant] | None = None) -> None:
@@ -158,19 +158,19 @@ class Library:
         self.code = self._code(self.constants)
 
     def function(self, name: str) -> Function:
-        """Return one of its functions: NAME_add is what add.lua registers. Raises KeyError if there is none."""
+        """Return a function by its name, such as APP_add, which add.lua registers. KeyError if there is none."""
         if name not in self._names:
             raise KeyError(name)
         return Function(name + self._version, self)
 
     def replacement(self, **constants: Constant) -> str:
-        """Return the code with other constants under the same names, to be loaded in place of it by tests."""
+        """Return the code with other values of these constants. Tests load it in place of `code`."""
         if unknown := constants.keys() - self.constants.keys():
             raise KeyError(min(unknown))
         return self._code(self.constants | constants)
 
     def explained(self, message: str) -> str:
-        """Return a message of the server with files and their lines in place of lines of the whole."""
+        """Return an error message of the server, with lines of the library translated to files and their lines."""
         before = len(self._head(self.constants))
 
         def place(found: re.Match[str]) -> str:
@@ -194,7 +194,7 @@ class Library:
 
 
 class Function(NamedTuple):
-    """A function on the server, and where it comes from."""
+    """A function on the server, and its library."""
 
     name: str
     library: Library

@@ -1,9 +1,9 @@
-"""Single servers of a storage: connections, deadlines, and leaving alone for a moment what has failed.
+"""The servers of a storage: their connections, deadlines, and a pause after a failure.
 
-Plain Python; knows no framework. redis-py speaks the protocol and hiredis parses it. Its clients are not used: they
-repeat a failed command ten times and a cluster's pipeline node by node, so that one request could take many times its
-limit. Here everything that one request asks of the storage shares one deadline, and a node that let a call wait is
-left alone for a moment.
+Plain Python; knows no framework. redis-py speaks the protocol and hiredis parses it. The clients of redis-py are not
+used: they repeat a failed command ten times, and a cluster's pipeline node by node, so one request could take many
+times its limit. Here all calls of one request share one deadline, and a node that did not answer in time is not called
+again for a moment.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 Argument = bytes | str | int | float
 Command = tuple[Argument, ...]
 
-#: Seconds for which a node that failed is left alone, so that not every request has to wait for it.
+#: Seconds for which a failed node is not called, so that not every request waits for it.
 PAUSE_SECONDS = 0.5
 
 _deadline: ContextVar[float | None] = ContextVar("storage_deadline", default=None)
@@ -35,7 +35,7 @@ _deadline: ContextVar[float | None] = ContextVar("storage_deadline", default=Non
 
 @contextmanager
 def deadline(seconds: float, *, begun: float | None = None) -> Iterator[None]:
-    """Let all that is asked of any storage inside end so many seconds after `begun` (monotonic; default now)."""
+    """End every call of a storage in the `with` block so many seconds after `begun` (monotonic; default now)."""
     token = _deadline.set((clock.elapsed() if begun is None else begun) + seconds)
     try:
         yield
@@ -44,13 +44,13 @@ def deadline(seconds: float, *, begun: float | None = None) -> Iterator[None]:
 
 
 def time_limit(timeout: float) -> float:
-    """Return when a call that begins now must have ended (monotonic): at the deadline around it, or after `timeout`."""
+    """Return the latest end (monotonic) of a call that begins now: the deadline around it, else after `timeout`."""
     limit = _deadline.get()
     return clock.elapsed() + timeout if limit is None else limit
 
 
 class Wire(Protocol):
-    """What is used of redis-py's connections, which are not typed."""
+    """The part of redis-py's connections that is used here; they have no types of their own."""
 
     _sock: Any
 
@@ -63,7 +63,7 @@ class Wire(Protocol):
 
 
 class Node:
-    """One server: its idle connections, and whether it is being left alone."""
+    """One server: its idle connections, and when it failed."""
 
     def __init__(self, address: Address, connect: Callable[[float], Wire]) -> None:
         self.address = address
@@ -75,9 +75,9 @@ class Node:
 
     @contextmanager
     def lent(self, until: float) -> Iterator[Wire]:
-        """Lend a connection; it is closed unless all went well, for an answer might still be on its way.
+        """Lend a connection. It is closed after any error, since an answer might still arrive on it.
 
-        After a failure one caller at a time tries again, the others fail at once.
+        After a failure one caller at a time tries again; the others fail at once.
         """
         failed_at = self._failed_at
         if failed_at is None:
@@ -103,7 +103,7 @@ class Node:
             if connection is not None:
                 connection.disconnect()
             if isinstance(error, OSError | RedisError):
-                # Who came with little time left has learnt nothing about the node.
+                # A timeout of a call that had little time left says nothing about the node.
                 if not isinstance(error, TimeoutError) or clock.elapsed() - begun >= PAUSE_SECONDS:
                     self._fail(error)
                 raise StorageUnavailableError(f"the storage does not answer: {type(error).__name__}") from error
@@ -140,7 +140,7 @@ class Node:
 
 
 def exchange(commands: dict[Node, list[Command]], until: float) -> dict[Node, list[Any]]:
-    """Send commands to nodes, all before the first answer is read; return the answers, errors among them."""
+    """Send commands to several nodes, then read their answers; return these, errors included."""
     replies: dict[Node, list[Any]] = {}
     pending = list(commands.items())
 
@@ -167,7 +167,7 @@ def _read(connection: Wire, until: float) -> Any:
 
 
 def refused(error: RedisError, explained: Callable[[str], str] = str) -> Exception:
-    """Return what an error reply means to a caller; where the fault is ours, the log says it, explained."""
+    """Return the exception for an error reply; log the reply, explained, if the fault is ours."""
     if isinstance(error, OutOfMemoryError) or "OOM" in str(error):
         return StorageFullError("the storage's memory is full")
     if type(error) is ResponseError and not str(error).startswith(("BUSY", "MISCONF", "NOREPLICAS")):

@@ -21,7 +21,7 @@ TRANSACTIONS = targets()["transactions"]
     ],
 )  # fmt: skip
 def test_what_is_no_url(url: str) -> None:
-    with pytest.raises(ClientError, match="is no URL of a server, such as http"):
+    with pytest.raises(ClientError, match="is not the URL of a server, such as http"):
         Client(url)
 
 
@@ -47,7 +47,7 @@ def test_what_is_no_token(token: str) -> None:
         ((302, {"Location": "/elsewhere"}, b""), "is not this service: /healthz answers 302 Found"),
         ((599, {}, b""), "is not this service: /healthz answers 599"),
         ((200, {}, b"[" * 100_000), "is not this service"),
-        ((200, {}, b" " * (2 << 20)), "is not this service: the answer to /healthz is not what is due."),
+        ((200, {}, b" " * (2 << 20)), "is not this service: the answer to /healthz has an unexpected form."),
         ((200, {"Content-Encoding": "gzip"}, b"{}"), "does not answer: "),
         ((200, {"Content-Length": "100", "Connection": "close"}, b"{}"), "does not answer: the connection was closed"),
     ],
@@ -60,7 +60,7 @@ def test_a_server_that_is_not_ours(answer: Answer, reason: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        ((201, {}, b"<html>"), "is not this service: the answer to /api/transactions is not what is due."),
+        ((201, {}, b"<html>"), "is not this service: the answer to /api/transactions has an unexpected form."),
         ((201, {}, b"[]"), "is not this service: the answer to"),
         ((201, {}, b'{"accepted": 5}'), "is not this service: the answer to"),
         ((201, {}, b'{"accepted": "1"}'), "is not this service: the answer to"),

@@ -15,19 +15,19 @@ from timeseries_project.management.base import ClientCommand, whole
 
 
 class Command(ClientCommand):
-    """Sends a file in batches; what was confirmed can be skipped the next time."""
+    """Sends a file in batches; a later run can skip the items that were confirmed."""
 
     help = (
         "Send a file to a running server: a bandwidths.py (read as a literal, never run), JSON, NDJSON (.ndjson, "
-        ".jsonl) or CSV. NDJSON and CSV are read line by line, whatever their size. Datapoints that exist are "
-        "skipped, so they can be loaded again. Bandwidth entries and transactions add up: loaded again they count "
-        "twice. When a load ends early it says how many items were confirmed; --skip continues there."
+        ".jsonl) or CSV. NDJSON and CSV are read line by line and may have any size. Datapoints that exist are "
+        "skipped, so loading them again is safe. Bandwidth entries and transactions are added: loaded again, they "
+        "count twice. A load that ends early prints how many items were confirmed; --skip continues there."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the file and how it is sent."""
+        """Add the file and the options of sending it."""
         parser.add_argument("file", type=Path, metavar="FILE", help=".py, .json, .ndjson, .jsonl or .csv")
-        parser.add_argument("--app", choices=list(targets()), help="whose items they are; by default their fields tell")
+        parser.add_argument("--app", choices=list(targets()), help="the items' app; by default found by their fields")
         parser.add_argument(
             "--batch-size",
             type=whole(1, 1_000_000),
@@ -40,7 +40,7 @@ class Command(ClientCommand):
             type=whole(0, 10**15),
             default=0,
             metavar="N",
-            help="leave out the first N items, which were confirmed",
+            help="skip the first N items, which an earlier load has confirmed",
         )
         super().add_arguments(parser)
 

@@ -20,22 +20,22 @@ from timeseries_project.management.base import ClientCommand, number, whole
 
 TICK_SECONDS = 1.0
 BATCH = 5_000
-#: What has piled up is sent so far back, and so much of it at most: after an outage, or at a rate beyond reach.
+#: Limits, in seconds and items, of the backlog that is sent after an outage or at a rate that cannot be reached.
 BACKLOG_SECONDS, BACKLOG = 60.0, 100_000
 
 
 class Command(ClientCommand):
     """Feeds all three apps until the duration is over or Ctrl-C is pressed."""
 
-    stopped_status = 0  # to be stopped is how a simulation ends
+    stopped_status = 0  # being stopped is the normal end of a simulation
     help = (
-        "Feed a running server's three apps with believable traffic: devices that report for users with a daily "
-        "rhythm, network devices with bursts, payments. Some come late or out of order. A server without datapoints "
-        "first gets the last 24 hours of them, and an hour of bandwidth where none was reported lately."
+        "Send believable traffic to the three apps of a running server: users' devices with a daily rhythm, network "
+        "devices with bursts, payments. Some items come late or out of order. A server without datapoints first gets "
+        "24 hours of them, and an hour of bandwidth if none was reported lately."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add how much there is to send."""
+        """Add the options that say how much to send."""
         parser.add_argument(
             "--devices",
             type=whole(1, 100_000),
@@ -54,11 +54,11 @@ class Command(ClientCommand):
         parser.add_argument(
             "--duration", type=number(0, above=True), metavar="SECONDS", help="how long; by default until Ctrl-C"
         )
-        parser.add_argument("--no-history", action="store_true", help="send no past to an empty server")
+        parser.add_argument("--no-history", action="store_true", help="do not send past data to an empty server")
         super().add_arguments(parser)
 
     def run(self, options: dict[str, Any]) -> None:
-        """Send the past where there is none, then what happens from now on."""
+        """Send past data to an empty server, then live traffic."""
         traffic = Traffic(devices=options["devices"], users=options["users"], random=Random())  # noqa: S311 - no secret
         self.client.greet()
         if not options["no_history"]:
@@ -78,7 +78,7 @@ class Command(ClientCommand):
                 self._send("bandwidth", traffic.past_entries(now), progress)
 
     def _reported_lately(self, device: str, now: int) -> bool:
-        """Return whether a device has sent or received anything in the hour that the past would fill."""
+        """Return whether a device has reported any bytes in the hour that the past data would fill."""
         length = ENTRY_STEPS * ENTRY_STEP // SECOND
         query = {"device_uuid": device, "end_time": now, "window_time": length, "num_windows": 1}
         answer = self.client.get(f"/api/bandwidth?{urlencode(query)}")
@@ -102,7 +102,7 @@ class Command(ClientCommand):
             self.stop.check()
             passed = clock.elapsed() if duration is None else min(clock.elapsed(), start + duration)
             end = clock.now()
-            if end > begin:  # unless somebody has set the clock back
+            if end > begin:  # unless the clock was set back
                 tick = traffic.tick(begin, end, min(rate * min(passed - before, BACKLOG_SECONDS), BACKLOG))
                 for name, items in tick._asdict().items():
                     self._send(name, items, progress, passed - start)

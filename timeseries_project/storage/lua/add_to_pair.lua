@@ -1,6 +1,6 @@
---- A sum of doubles that loses nothing, kept as two of them: high + low.
+--- A running sum of doubles, kept as a pair of doubles, high + low, so that hardly anything is lost to rounding.
 
--- Add a double to such a sum; return the new high and low. As add_to_pair of summation.py, bit for bit. O(1)
+-- Add a double to a pair; return the new high and low. Bit for bit the same as add_to_pair in summation.py. O(1)
 local function add_to_pair(high, low, x)
   local s = high + x
   local t = s - high

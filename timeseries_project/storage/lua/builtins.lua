@@ -1,7 +1,7 @@
---- Functions of Redis and of Lua under short names.
+--- Short names for functions of Redis and Lua.
 --
--- Redis hides them while it loads a library, so they are fetched by the first call of a function; see command.lua.
--- As locals they are found faster than through the tables that they stand in.
+-- Redis hides these while it loads a library, so the first call of a function fetches them; see command.lua. Locals are
+-- faster than a look-up in their tables.
 
 local call, pack, unpack_from
 local ceil, floor, max, min

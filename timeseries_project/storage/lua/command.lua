@@ -3,10 +3,10 @@
 
 local WRITES = {}
 local READS = {'no-writes'}
--- Commands that only remove run when the memory is full too: they make room.
+-- Commands that only remove data also run when the memory is full, since they make room.
 local REMOVES = {'allow-oom'}
 
--- Register a function of the server under a name and the library's version. `run` gets lists of keys and arguments.
+-- Register a server function under a name with the library's version. `run` is called with two lists: keys, arguments.
 local function command(name, flags, run)
   redis.register_function{
     function_name = name .. VERSION,

@@ -1,6 +1,7 @@
---- Rows: a string of rows of equal width, ascending by the number that each begins with, its key.
+--- Rows of equal width in one string. Each begins with its key, a number; the rows ascend by key.
 --
--- Rows are counted from 0. A kind of rows is a table: `key` is the struct format of a row's key, `width` its bytes.
+-- Rows are counted from 0. A table describes a kind of rows: `key` is the struct format of the key, `width` the bytes
+-- of a row.
 --- @include builtins
 
 -- The key of a row. O(1)
@@ -8,7 +9,7 @@ local function key_of(rows, kind, row)
   return (unpack_from(kind.key, rows, row * kind.width + 1))
 end
 
--- The rows from one to before another.
+-- The rows from row `from` to before row `to`.
 local function slice(rows, kind, from, to)
   return sub(rows, from * kind.width + 1, to * kind.width)
 end

@@ -5,8 +5,8 @@
 --- @include nodes
 --- @include sums
 
--- Whether to split an overflowing node evenly. One that grows at its end is filled up instead, so that rows in order, or
--- only a little late, leave full nodes behind.
+-- Whether to split an overflowing node evenly. One that grows at its end is filled up instead, so that rows in order,
+-- or only a little late, leave full nodes behind.
 local function divides(kind, rows, kept, total)
   return total > kind.rows and kept < rows * 3 / 4
 end

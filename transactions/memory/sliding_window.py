@@ -114,7 +114,7 @@ class SlidingWindow:
         """Bytes of memory that the rings take; never changes. O(1).
 
         >>> SlidingWindow(length_ms=60_000, ahead_ms=5_000).nbytes
-        3369600
+        3334720
         """
         return sum(len(cells) for _, cells, _ in self._levels)
 

@@ -1,4 +1,4 @@
-"""The windows of bandwidth against a plain scan of a plain list, wherever the entries are."""
+"""The windows of every kind of bandwidth store, against a scan of a plain list."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def add_batch(store: AnyStore, batch: list[Entry]) -> None:
 
 
 class StoreAgainstScan(RuleBasedStateMachine):
-    """Whatever comes, in whatever order: every answer is the one a scan of all entries gives."""
+    """Whatever entries come, in whatever order: each answer equals a scan of all entries."""
 
     def __init__(self, new_store: NewStore) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The strings of a shared window, as they are in the storage, and whether they are sound."""
+"""The strings of a shared window in the storage, and a check of their invariants."""
 
 from __future__ import annotations
 

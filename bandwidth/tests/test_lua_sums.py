@@ -41,7 +41,7 @@ SUMS = st.tuples(st.integers(0, 2**48 - 1), BYTES, BYTES)
 
 
 def halves(sums: Sums) -> st.SearchStrategy[tuple[Sums, Sums]]:
-    """Draw sums that are these together."""
+    """Draw two triples of sums that add up to these."""
     parts = st.tuples(*(st.integers(0, number) | st.sampled_from([0, number, number // 2]) for number in sums))
     return parts.map(lambda part: (part, tuple(whole - own for whole, own in zip(sums, part, strict=True))))  # type: ignore[arg-type]
 

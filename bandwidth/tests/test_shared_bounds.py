@@ -44,7 +44,7 @@ def test_a_long_history_is_dropped_over_writes_and_every_answer_is_that_of_memor
         sizes.append(sum(len(value or b"") for name, value in contents(store).items() if name == key))
     assert store.device("late").count > 20
     assert sizes[-1] < sizes[0] / 50
-    if store._storage.one_node:  # else nothing was written where it is, but for once a second
+    if store._storage.one_node:  # in a cluster, its stripe may not have been cleaned yet
         assert [device.device_id for device in store.devices()] == ["late", "long"]
 
 

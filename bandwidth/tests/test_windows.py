@@ -258,7 +258,7 @@ def test_sums_beyond_64_bits_are_exact(new_store: NewStore, size: int) -> None:
 
 @pytest.mark.parametrize("border", [2**62, 2**63])
 def test_sums_are_exact_where_they_pass_a_power_of_two(new_store: NewStore, border: int) -> None:
-    """Up to the border less one, on it and beyond: singles and batches, in time and late."""
+    """Sums just below the border, on it and beyond; single entries and batches, in order and late."""
     full, rest = divmod(border - 1, MAX_WHOLE)
     for late in (False, True):
         for in_batches in (False, True):

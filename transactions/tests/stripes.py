@@ -14,7 +14,7 @@ from transactions.redis.window import COUNT, HIGH, LEAST, LOW, MOST, RedisWindow
 
 
 def servers(storage: Storage) -> Iterator[Redis]:
-    """Give a client to each node."""
+    """Yield a client of each node."""
     for address in storage.location.addresses:
         with Redis(host=address.host, port=address.port) as client:
             yield client

@@ -148,7 +148,7 @@ def eager_switching() -> Iterator[None]:
 
 @pytest.mark.usefixtures("eager_switching")
 def test_threads_lose_nothing_and_see_nothing_half_done(window: Window) -> None:
-    """Half the threads add values and batches that sum to zero, half read; each has a clock of its own pace."""
+    """Half the threads add values and batches that sum to zero, half read; each has its own clock."""
     rounds, reads, batch = 20, 300, 2 * sliding_window.FEW
 
     def write(thread: int) -> None:

@@ -1,4 +1,4 @@
-"""The app's configuration: what it adds to the dashboard and the metrics, and the listing that is loaded at start."""
+"""The app's configuration: what it adds to the dashboard and the metrics, and the listing loaded at start."""
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -12,7 +12,7 @@ class BandwidthConfig(AppConfig):
     name = "bandwidth"
 
     def ready(self) -> None:
-        """Register what the app adds, and load the listing; one that cannot be read stops the start with one line."""
+        """Register the app's parts and load the listing; an unreadable one stops the start with one line."""
         from bandwidth import charts, listing, metrics
         from timeseries_project.web import dashboard
 
@@ -22,5 +22,5 @@ class BandwidthConfig(AppConfig):
             with readiness.busy("listing", "The listing is being loaded."):
                 listing.load(settings.BANDWIDTHS_FILE)
         except listing.ListingError as error:
-            # Not ImproperlyConfigured: that prints a traceback, and the autoreloader would go on waiting.
+            # Not ImproperlyConfigured: that prints a traceback, and the autoreloader would keep waiting.
             raise SystemExit(f"BANDWIDTHS_FILE: {error}") from None

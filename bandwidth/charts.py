@@ -1,4 +1,4 @@
-"""The page that draws bandwidth: a form, a chart, and the figures behind it."""
+"""The bandwidth page: a form, a chart, and the figures behind it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from timeseries_project.web.pages import (
     utc,
 )
 
-#: Windows of which a page takes some milliseconds to write.
+#: Number of windows above which writing the page takes some milliseconds.
 MANY_WINDOWS = 500
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
@@ -41,9 +41,9 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
 
 @read_only
 def chart(request: HttpRequest) -> HttpResponse:
-    """Draw the windows that the four parameters choose; without a device, let one choose it.
+    """Draw the windows that the four parameters choose; without a device, offer a list of devices.
 
-    The parameters are those of GET /api/bandwidth; an empty one, as a form sends it, counts as left out.
+    The parameters are those of GET /api/bandwidth. An empty one, as forms send it, counts as missing.
     """
     parameters = given(request.GET)
     context: Context = {"controls": _controls(parameters)}
@@ -65,7 +65,7 @@ def chart(request: HttpRequest) -> HttpResponse:
 
 
 def _controls(parameters: QueryDict) -> dict[str, str]:
-    """Return what the form's controls show: the parameters as given, else the default; now is left empty."""
+    """Return the values of the form's controls: parameters as given, or defaults; an empty `end_time` means now."""
     fields = ChartQuerySerializer.wire_fields()
     return {
         "device_uuid": parameters.get("device_uuid", ""),
@@ -76,7 +76,7 @@ def _controls(parameters: QueryDict) -> dict[str, str]:
 
 
 def _chooser(query: dict[str, Any]) -> Context:
-    """Return the list of devices, each with a link to a chart that shows some of its data if possible."""
+    """Return the list of devices, each linked to a chart that shows some of its data if possible."""
     total = services.devices_count()
     if total > MANY_LISTED:
         leave_loop()
@@ -88,9 +88,9 @@ def _chooser(query: dict[str, Any]) -> Context:
 
 
 def device_table(devices: Iterable[DeviceSummary], query: dict[str, Any] | None = None) -> list[dict[str, str]]:
-    """Return devices as a table shows them, each with the address of a chart that shows some of its data.
+    """Return the rows of a table of devices, each with the address of a chart that shows some of its data.
 
-    The query is the chart's, by default the one that has no parameters.
+    `query` is the chart's query; the default is a chart without parameters.
     """
     query = query or ChartQuerySerializer.read_query(QueryDict())
     span = query["window_time"] * query["num_windows"]
@@ -116,7 +116,7 @@ def device_table(devices: Iterable[DeviceSummary], query: dict[str, Any] | None 
 
 
 def _drawing(windows: services.Windows) -> Context:
-    """Return what is drawn: the series, their figures, the table, and where to go from here."""
+    """Return the template's context for a chart: series, figures, table rows, and links to other charts."""
     device, end, length, count, data = windows
     span = length * count
     query = {"device_uuid": device, "end_time": end, "window_time": length, "num_windows": count}
@@ -161,25 +161,29 @@ def _figures(direction: str, data: list[Window], numbers: list[int]) -> dict[str
 
 
 def _url(device: str, end_time: int | None, window_time: int, num_windows: int) -> str:
-    """Return the address of a chart; without an end it goes on ending now."""
+    """Return the address of a chart; without `end_time`, the chart stays live."""
     query = {"device_uuid": device, "end_time": end_time, "window_time": window_time, "num_windows": num_windows}
     chosen = {name: value for name, value in query.items() if value is not None}
     return f"{reverse('bandwidth-chart')}?{urlencode(chosen)}"
 
 
 def human(number: int) -> str:
-    """Write a number of bytes with a decimal prefix and one digit after the point."""
+    """Format a number of bytes with a decimal prefix and one decimal place.
+
+    >>> human(999), human(1_500_000)
+    ('999 B', '1.5 MB')
+    """
     power = min((len(str(number)) - 1) // 3, len(_UNITS) - 1)
     return f"{number / 1000**power:.1f} {_UNITS[power]}" if power else f"{number} B"
 
 
 def exact(number: int) -> str:
-    """Write a number of bytes in full where `human` does not."""
+    """Format a number of bytes in full; empty where `human` already shows all its digits."""
     return f"{number:,} bytes" if number >= 1000 else ""
 
 
 def card(request: HttpRequest, now: int) -> Card:
-    """Return what the dashboard shows of the busiest devices."""
+    """Return the dashboard's card of the busiest devices."""
     totals = services.overview_get()
     context = {
         "figures": [figure("Devices", totals.devices), figure("Entries", totals.entries)],

@@ -1,4 +1,4 @@
-"""What the commands `load` and `simulate` have to know of bandwidth."""
+"""Where and how the commands `load` and `simulate` send bandwidth entries."""
 
 from timeseries_project.client.target import Target
 

@@ -1,4 +1,4 @@
-"""Entries as columns: which numbers are valid, and many entries condensed by device and instant.
+"""Entries as columns: validation of their numbers, and sums of many entries by device and instant.
 
 Plain Python and NumPy; knows no framework.
 """
@@ -17,16 +17,16 @@ from timeseries_project.core.summation import Integers
 
 Rows = NDArray[Any]  # shape (n, 3): entries, bytes_ts, bytes_fs; int64, or Python integers when huge
 
-MAX_WHOLE = 2**53 - 1  # of a timestamp and of the bytes of one entry: what every JSON reader holds exactly
+MAX_WHOLE = 2**53 - 1  # for timestamps and an entry's bytes: every JSON reader holds integers up to here exactly
 LONGEST_WINDOW = 2**31 - 1
 MOST_WINDOWS = 10_000
 INT64_SAFE = 2**62  # half the range, so that an estimate in doubles can tell whether sums fit
 
 
 class Condensed(NamedTuple):
-    """Entries device by device: of each its distinct instants, ascending; `stops` is where devices end.
+    """Entries grouped by device, one row per distinct instant, ascending within the device.
 
-    `sums` are of all entries up to and at each row, those of the devices before it too.
+    The rows of a device end where `stops` says. `sums` are cumulative over all rows, across devices.
     """
 
     devices: list[str]
@@ -36,11 +36,11 @@ class Condensed(NamedTuple):
 
     @property
     def entries(self) -> int:
-        """How many entries there are."""
+        """The number of entries."""
         return int(self.sums[-1, 0]) if len(self.sums) else 0
 
     def by_device(self) -> Iterator[tuple[str, Integers, Rows]]:
-        """Yield each device's instants, and the cumulative sums of its own entries."""
+        """Yield each device with its instants and the cumulative sums of its own entries."""
         start, before = 0, np.zeros_like(self.sums[:1])
         for device_id, stop in zip(self.devices, self.stops, strict=True):
             yield device_id, self.times[start:stop], self.sums[start:stop] - before
@@ -55,10 +55,16 @@ def condensed(
     *,
     oldest: int = 0,
 ) -> Condensed:
-    """Condense entries from `oldest` on, given as four columns of one length in any order. O(b log b) for b entries.
+    """Group entries by device and instant, leaving out those before `oldest`. O(b log b) for b entries.
 
-    Raises TypeError for numbers that are no integers, ValueError for one outside 0..2**53 - 1 and for columns of
-    different lengths.
+    The columns have one length and any order. Raises TypeError for numbers that are not integers, ValueError for
+    numbers outside 0..2**53 - 1 and for columns of different lengths.
+
+    >>> entries = condensed(["b", "a", "b"], [20, 10, 20], [1, 2, 3], [0, 0, 5])
+    >>> for device, times, sums in entries.by_device():
+    ...     print(device, times.tolist(), sums.tolist())
+    b [20] [[2, 4, 5]]
+    a [10] [[1, 2, 0]]
     """
     times = column("timestamps", timestamps)
     columns = (np.ones_like(times), column("bytes_ts", bytes_ts), column("bytes_fs", bytes_fs))
@@ -74,13 +80,13 @@ def condensed(
     ends_device = np.diff(devices, append=-1) != 0
     ends_instant = ends_device | (np.diff(times, append=-1) != 0)
     stops = np.flatnonzero(ends_device[ends_instant]) + 1
-    # Not every device has an entry that is young enough.
+    # Devices whose entries are all before `oldest` are not named.
     names = [keys.names[code] for code in devices[ends_device].tolist()]
     return Condensed(names, stops.tolist(), times[ends_instant], sums[ends_instant])
 
 
 def whole(name: str, value: int, least: int, most: int) -> int:
-    """Return the value as a Python integer from least to most, or raise TypeError or ValueError."""
+    """Return a value from `least` to `most` as a Python integer; raise TypeError or ValueError for any other."""
     value = operator.index(value)
     if not least <= value <= most:
         raise ValueError(f"{name} must be from {least} to {most}")
@@ -88,9 +94,9 @@ def whole(name: str, value: int, least: int, most: int) -> int:
 
 
 def column(name: str, values: Sequence[int] | Integers) -> Integers:
-    """Return the values as a column of integers from 0 to MAX_WHOLE, or raise TypeError or ValueError."""
+    """Return values from 0 to MAX_WHOLE as an int64 column; raise TypeError or ValueError for any others."""
     numbers = np.asarray(values)
-    if numbers.dtype.kind not in "iu":  # none at all, fractions, or integers beyond 64 bits
+    if numbers.dtype.kind not in "iu":  # an empty list, fractions, or integers beyond 64 bits
         numbers = np.array([whole(name, value, 0, MAX_WHOLE) for value in values], dtype=np.int64)
     if len(numbers) and not 0 <= numbers.min() <= numbers.max() <= MAX_WHOLE:
         raise ValueError(f"{name} must be from 0 to {MAX_WHOLE}")

@@ -1,4 +1,4 @@
-"""What a store of bandwidth does, wherever its entries are: in this process, or shared by several."""
+"""The interface of bandwidth stores: what each can do, whether its entries are in this process or shared by several."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from timeseries_project.core.summation import Integers
 
 
 class DeviceSummary(NamedTuple):
-    """What is stored of a device: entries, first and last timestamp (epoch seconds), total bytes."""
+    """A device's totals: number of entries, first and last timestamp (epoch seconds), bytes."""
 
     device_id: str
-    count: int  # type: ignore[assignment]  # which hides tuple.count, used by nobody
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody uses
     first: int
     last: int
     bytes_ts: int
@@ -21,9 +21,9 @@ class DeviceSummary(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """How much is stored: devices, entries and the bytes of their columns; and entries added since the start.
+    """How much is stored: devices, entries, bytes of memory for them, and entries added since the start.
 
-    The last two are None where a storage holds it that others share.
+    `nbytes` and `added` are None for a shared storage.
     """
 
     devices: int
@@ -33,7 +33,7 @@ class Usage(NamedTuple):
 
 
 class Overview(NamedTuple):
-    """How much is stored: devices and entries; and the devices with the most bytes, the busiest first."""
+    """How much is stored (devices, entries), and the devices with the most bytes, the busiest first."""
 
     devices: int
     entries: int
@@ -41,7 +41,7 @@ class Overview(NamedTuple):
 
 
 class Window(NamedTuple):
-    """The sums of one window; `timestamp` is its end, which belongs to it (epoch seconds)."""
+    """The sums of one window; `timestamp` is its end in epoch seconds, inclusive."""
 
     timestamp: int
     entries: int
@@ -50,7 +50,7 @@ class Window(NamedTuple):
 
 
 class FullError(Exception):
-    """There is no room: `limit` is how many there may be of `what`, entries or devices."""
+    """A limit is reached: at most `limit` entries or devices (`what`) can be stored."""
 
     def __init__(self, what: Literal["entries", "devices"], limit: int) -> None:
         super().__init__(f"at most {limit} {what}")
@@ -62,13 +62,13 @@ class Store(Protocol):
     """Entries `(device, timestamp, bytes to the server, bytes from the server)`, summed in windows.
 
     Timestamps are whole epoch seconds from 0 to 2**53 - 1, bytes integers from 0 to 2**53 - 1. Entries may come in
-    any order; those of one instant add up. Every sum is exact, however large. Any number of threads may use it.
+    any order; those of one instant add up. Every sum is exact, however large. Threads may share a store.
 
-    Methods that are given `oldest` answer as if no entry before that second had ever been stored. Writers drop such
-    entries, some at a time; what is yet to be dropped takes room.
+    Methods given `oldest` answer as if no entry before that second had ever been stored. Methods that add drop older
+    entries a few at a time; until then these count towards the limits.
 
-    Numbers that are no integers raise TypeError, those out of range ValueError, and nothing is changed then; nor is
-    it where what adds raises FullError. A store that is shared may raise StorageUnavailableError and, where it adds,
+    Numbers that are not integers raise TypeError, those out of range ValueError. A method that raises one of them or
+    FullError has changed nothing. A shared store may also raise StorageUnavailableError and, when it adds,
     StorageFullError.
     """
 
@@ -76,7 +76,7 @@ class Store(Protocol):
     max_devices: int
 
     def add(self, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, *, oldest: int = 0) -> None:
-        """Count one entry; one before `oldest` is counted and dropped at once. Raises FullError."""
+        """Store one entry; one before `oldest` is valid but dropped at once. Raises FullError."""
 
     def add_batch(
         self,
@@ -87,9 +87,9 @@ class Store(Protocol):
         *,
         oldest: int = 0,
     ) -> None:
-        """Count entries given as four columns of one length, in any order: whoever reads a device sees all or none.
+        """Store entries given as four columns of one length, in any order; a reader sees all of a device's or none.
 
-        Those before `oldest` need no room. Raises FullError; ValueError also for columns of different lengths.
+        Entries before `oldest` need no room. Raises FullError, and ValueError for columns of different lengths.
         """
 
     def add_listing(
@@ -101,52 +101,53 @@ class Store(Protocol):
         *,
         oldest: int = 0,
     ) -> None:
-        """Count the entries that a start begins with: once, however many processes start with them and how often.
+        """Store the listing loaded at start: once, however many processes load it and however often they restart.
 
-        Raises FullError; never StorageUnavailableError or StorageFullError: what cannot be stored yet is stored when
-        it can.
+        Raises FullError. Never raises StorageUnavailableError or StorageFullError: the listing is stored later, when
+        the storage can take it.
         """
 
     def windows(self, device_id: str, *, end: int, length: int, count: int, oldest: int = 0) -> list[Window]:
         """Return the sums of `count` adjoining windows `(t - length, t]`, oldest first, up to t = `end`.
 
         Seconds: `end` from 0 to 2**53 - 1, `length` from 1 to 2**31 - 1; `count` from 1 to 10,000. Windows without
-        entries are zeros, also those before 1970. Raises KeyError for a device that has no entries.
+        entries are zeros, even those before 1970. Raises KeyError for a device without entries.
         """
 
     def devices(
         self, search: str | None = None, limit: int | None = None, *, after: str | None = None, oldest: int = 0
     ) -> list[DeviceSummary]:
-        """Return a summary of the devices, sorted by key (code points).
+        """Return summaries of the devices, sorted by key (code points).
 
-        Only those whose key contains a text, in upper or lower case, that lie beyond a key, and so many at most.
+        Only devices whose key contains `search` (ignoring case) and sorts after `after`; at most `limit` of them.
         """
 
     def device_portions(
         self, search: str | None = None, *, after: str | None = None, size: int | None = None, oldest: int = 0
     ) -> Iterator[list[DeviceSummary]]:
-        """Yield the same in portions of `size` at most, none of them empty, each as it is when it is taken.
+        """Yield what `devices` returns, in non-empty portions of at most `size`, each read when it is taken.
 
-        A device that is there all the time comes once; one that comes or goes meanwhile comes once or not at all.
+        A device present throughout comes once; one added or deleted meanwhile comes once or not at all.
         """
 
     def device(self, device_id: str, *, oldest: int = 0) -> DeviceSummary:
-        """Return the summary of one device. Raises KeyError if it has no entries."""
+        """Return the summary of one device. Raises KeyError for a device without entries."""
 
     def overview(self, busiest: int, *, oldest: int = 0) -> Overview:
-        """Return how much is stored, and of so many devices with the most bytes, the busiest first.
+        """Return how much is stored, and the `busiest` devices with the most bytes, the busiest first.
 
-        In a store of thousands of devices what is yet to be dropped may count, but not among the busiest.
+        In a store of thousands of devices, the counts may include entries before `oldest` that are not dropped yet;
+        the summaries of the busiest devices never do.
         """
 
     def usage(self) -> Usage:
-        """Return how much is stored, what is yet to be dropped included."""
+        """Return how much is stored, including old entries that are not dropped yet."""
 
     def last(self, device_id: str, *, oldest: int = 0) -> int:
-        """Return the device's latest timestamp in epoch seconds. Raises KeyError if it has no entries."""
+        """Return the device's latest timestamp in epoch seconds. Raises KeyError for a device without entries."""
 
     def delete(self, device_id: str) -> None:
         """Forget all entries of a device."""
 
     def clear(self) -> None:
-        """Forget every entry and device, and which listings were counted."""
+        """Forget every entry and device, and which listings were stored."""

@@ -1,6 +1,6 @@
 """Listings of entries in files: Python literals as in the original `bandwidths.py`, JSON, or CSV.
 
-A listing is data: a Python one is parsed, and its value taken as a literal; nothing of it is ever executed.
+A listing is data: a Python file is parsed as a literal and never executed.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ VARIABLE = "BANDWIDTHS"
 
 
 class ListingError(Exception):
-    """A listing cannot be read; the message is one line that names the file, the entry and the reason."""
+    """An unreadable listing; the message is one line that names the file, the entry and the reason."""
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
 
 
 def read(path: Path) -> dict[str, list[Any]]:
-    """Read a listing into columns by field, valid as entries sent to the API are. O(entries).
+    """Read a listing into one column per field, validated like entries sent to the API. O(entries).
 
-    Raises ListingError for a file that is not there, of another kind, malformed, or with an invalid entry.
+    Raises ListingError for a file that is missing, of an unknown kind, malformed, or has an invalid entry.
     """
     try:
         parse = _PARSERS.get(path.suffix.lower())
@@ -53,7 +53,7 @@ def read(path: Path) -> dict[str, list[Any]]:
 
 
 def load(path: str) -> int:
-    """Read a listing and store its entries; return how many. ListingError names file and reason."""
+    """Read a listing, store its entries, and return their number. Raises ListingError."""
     columns = read(Path(path))
     try:
         services.listing_add(**columns, now=clock.now_s())

@@ -1,4 +1,4 @@
-"""What Prometheus is told of bandwidth."""
+"""The metrics of bandwidth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from timeseries_project.ops.app_state import AppState, Gauge
 
 
 def state() -> AppState:
-    """Return what is stored."""
+    """Return how much is stored, and the limit."""
     held = services.usage_get()
     return AppState(
         [

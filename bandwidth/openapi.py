@@ -41,7 +41,7 @@ _DEVICE = {
 
 
 def _of_device(device: str) -> Links:
-    """Lead from an answer, at the place in it that names a device, to what there is of the device."""
+    """Return links from an answer, at the expression that names a device, to the operations on that device."""
     path = {"device_id": device}
     return {"bandwidth_windows": {"device_uuid": device}, "bandwidth_device": path, "bandwidth_device_delete": path}
 
@@ -97,6 +97,6 @@ devices = extend_schema_view(
         operation_id="bandwidth_device_delete",
         tags=["bandwidth"],
         parameters=[_KEY],
-        responses={204: OpenApiResponse(description="There are no entries any more."), **problems(400, 406)},
+        responses={204: OpenApiResponse(description="The device has no entries any more."), **problems(400, 406)},
     ),
 )

@@ -1,4 +1,4 @@
-"""What goes in and out of the bandwidth API, field by field."""
+"""The fields of the bandwidth API, in and out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_WINDOWS = 10_000
 
 
 class EntrySerializer(InputSerializer):
-    """The bytes that one sensor counted for one device."""
+    """The bytes that a sensor counted for one device."""
 
     device_id = KeyField(help_text="The device.")
     timestamp = IntegerField(most=None, help_text="When, in epoch seconds.")
@@ -23,28 +23,28 @@ class EntrySerializer(InputSerializer):
 
 
 class WindowsQuerySerializer(InputSerializer):
-    """Which windows are answered."""
+    """Query parameters that choose the windows."""
 
     device_uuid = KeyField(help_text="The device.")
     end_time = IntegerField(required=False, help_text="The last window's end in epoch seconds; now by default.")
-    window_time = IntegerField(least=1, most=MAX_WINDOW_TIME, default=60, help_text="A window's seconds.")
-    num_windows = IntegerField(least=1, most=MAX_WINDOWS, default=10, help_text="How many windows.")
+    window_time = IntegerField(least=1, most=MAX_WINDOW_TIME, default=60, help_text="Length of a window in seconds.")
+    num_windows = IntegerField(least=1, most=MAX_WINDOWS, default=10, help_text="Number of windows.")
 
 
 class ChartQuerySerializer(WindowsQuerySerializer):
-    """Which windows the page draws; without a device it lets one choose."""
+    """Query parameters of the chart; without a device, the page offers a list."""
 
     device_uuid = KeyField(required=False, help_text="The device.")
 
 
 class EntriesCreatedSerializer(serializers.Serializer[Any]):
-    """What became of a batch."""
+    """The answer to a batch."""
 
     created = serializers.IntegerField(min_value=0, help_text="Entries stored.")
 
 
 class WindowSerializer(serializers.Serializer[Any]):
-    """The bytes of one window, which ends at, and includes, its timestamp."""
+    """The bytes of one window, whose end is its timestamp, inclusive."""
 
     timestamp = serializers.IntegerField(help_text="The window's end in epoch seconds.")
     bytes_ts = serializers.IntegerField(min_value=0, help_text="Bytes to the server.")
@@ -52,7 +52,7 @@ class WindowSerializer(serializers.Serializer[Any]):
 
 
 class WindowsSerializer(serializers.Serializer[Any]):
-    """What was asked, defaults filled in, and the windows, oldest first."""
+    """The query with its defaults filled in, and the windows, oldest first."""
 
     device_uuid = serializers.CharField()
     end_time = serializers.IntegerField()
@@ -62,11 +62,11 @@ class WindowsSerializer(serializers.Serializer[Any]):
 
 
 class BandwidthDeviceSerializer(serializers.Serializer[Any]):
-    """What is stored of a device."""
+    """A device's totals."""
 
     device_id = serializers.CharField()
-    count = serializers.IntegerField(min_value=1, help_text="How many entries.")
-    first = serializers.IntegerField(help_text="When the oldest was counted, in epoch seconds.")
-    last = serializers.IntegerField(help_text="When the newest was counted, in epoch seconds.")
-    bytes_ts = serializers.IntegerField(min_value=0, help_text="Bytes to the server in all.")
-    bytes_fs = serializers.IntegerField(min_value=0, help_text="Bytes from the server in all.")
+    count = serializers.IntegerField(min_value=1, help_text="Number of entries.")
+    first = serializers.IntegerField(help_text="Timestamp of the oldest entry, in epoch seconds.")
+    last = serializers.IntegerField(help_text="Timestamp of the newest entry, in epoch seconds.")
+    bytes_ts = serializers.IntegerField(min_value=0, help_text="Total bytes to the server.")
+    bytes_fs = serializers.IntegerField(min_value=0, help_text="Total bytes from the server.")

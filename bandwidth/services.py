@@ -1,4 +1,4 @@
-"""The use cases of bandwidth, on the process-level store that stands where a database would.
+"""The use cases of bandwidth, on a process-level store in place of a database.
 
 Times are whole seconds since the Unix epoch, `now` included.
 """
@@ -18,7 +18,7 @@ from timeseries_project.core.errors import MAX_SHOWN_KEY, CapacityReachedError, 
 from timeseries_project.core.summation import Integers
 from timeseries_project.storage import connection
 
-#: Devices that an overview names.
+#: How many devices an overview names.
 BUSIEST = 5
 
 
@@ -26,7 +26,7 @@ def _store() -> Store:
     most, devices = settings.MAX_BANDWIDTH_ENTRIES, settings.MAX_SERIES
     if connection.storage is None:
         return BandwidthStore(max_entries=most, max_devices=devices)
-    from bandwidth.redis.store import RedisStore  # takes a quarter of a second, so only where it is needed
+    from bandwidth.redis.store import RedisStore  # takes a quarter of a second, so only where needed
 
     return RedisStore(connection.storage, max_entries=most, max_devices=devices)
 
@@ -35,7 +35,7 @@ store = _store()
 
 
 class Windows(NamedTuple):
-    """The question, defaults filled in, and its windows, oldest first."""
+    """The query with its defaults filled in, and its windows, oldest first."""
 
     device_uuid: str
     end_time: int
@@ -45,14 +45,14 @@ class Windows(NamedTuple):
 
 
 def oldest_kept(now: int) -> int:
-    """Return the oldest second that RETENTION keeps; 0 if it keeps all."""
+    """Return the oldest second that RETENTION keeps; 0 if it keeps everything."""
     return 0 if settings.RETENTION_SECONDS is None else max(now - settings.RETENTION_SECONDS, 0)
 
 
 def entry_add(*, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, now: int) -> None:
-    """Store an entry, for as long as RETENTION says; those of one instant add up.
+    """Store an entry, for as long as RETENTION says; entries of one instant add up.
 
-    FutureTimestampError beyond the allowed skew; CapacityReachedError if there is no room for it.
+    Raises FutureTimestampError beyond the allowed skew, CapacityReachedError if a limit is reached.
     """
     _refuse_future([timestamp], now=now, batch=False)
     try:
@@ -69,7 +69,7 @@ def entries_add(
     bytes_fs: Sequence[int] | Integers,
     now: int,
 ) -> int:
-    """Store a batch, all or nothing; return how many entries it had. Errors as for one."""
+    """Store a batch, all or nothing; return its number of entries. Raises what `entry_add` raises."""
     _refuse_future(timestamp, now=now, batch=True)
     try:
         store.add_batch(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest_kept(now))
@@ -79,9 +79,9 @@ def entries_add(
 
 
 def windows_list(*, device_uuid: str, end_time: int | None, window_time: int, num_windows: int, now: int) -> Windows:
-    """Sum a device's bytes in windows (end - window_time, end] of which the last ends at end_time, or now.
+    """Sum a device's bytes in windows (end - window_time, end]; the last one ends at end_time, by default now.
 
-    UnknownKeyError for a device never seen. O(num_windows * log n).
+    Raises UnknownKeyError for a device never seen. O(num_windows * log n).
     """
     end = now if end_time is None else end_time
     try:
@@ -93,22 +93,22 @@ def windows_list(*, device_uuid: str, end_time: int | None, window_time: int, nu
 
 
 def devices_list(*, search: str | None = None, limit: int | None = None) -> list[DeviceSummary]:
-    """Return the devices with their totals, by key: all, or some of those that contain a text."""
+    """Return the devices with their totals, sorted by key: all, or at most `limit` whose key contains `search`."""
     return store.devices(search, limit, oldest=_oldest_now())
 
 
 def devices_portions(*, search: str | None, after: str | None, size: int) -> Iterator[list[DeviceSummary]]:
-    """Yield the same, beyond a key, in portions of `size` at most that are read when they are taken."""
+    """Yield the devices after the key `after`, in portions of at most `size`, each read when it is taken."""
     return store.device_portions(search, after=after, size=size, oldest=_oldest_now())
 
 
 def devices_count() -> int:
-    """Return how many devices there are, with those that are yet to be dropped. O(1)."""
+    """Return the number of devices, including old ones that are not dropped yet. O(1)."""
     return store.usage().devices
 
 
 def device_get(*, device_id: str) -> DeviceSummary:
-    """Return a device's totals. UnknownKeyError for a device never seen."""
+    """Return a device's totals. Raises UnknownKeyError for a device never seen."""
     try:
         return store.device(device_id, oldest=_oldest_now())
     except KeyError:
@@ -121,7 +121,7 @@ def device_delete(*, device_id: str) -> None:
 
 
 def overview_get() -> Overview:
-    """Return how much is stored, and of which devices the most."""
+    """Return how much is stored, and the busiest devices."""
     return store.overview(BUSIEST, oldest=_oldest_now())
 
 
@@ -131,7 +131,7 @@ def usage_get() -> Usage:
 
 
 def device_last(*, device_uuid: str) -> int:
-    """Return when a device's newest entry was counted. KeyError for a device never seen."""
+    """Return the timestamp of a device's newest entry. Raises KeyError for a device never seen."""
     return store.last(device_uuid, oldest=_oldest_now())
 
 
@@ -162,9 +162,9 @@ def listing_add(
     bytes_fs: Sequence[int] | Integers,
     now: int,
 ) -> None:
-    """Store the entries of a listing, all or nothing. Errors as for a batch.
+    """Store the entries of a listing, all or nothing. Raises what `entries_add` raises.
 
-    A storage that is shared counts them once, however often they are added, and when it can be reached.
+    A shared storage stores a listing once, however often it is added, and as soon as it can be reached.
     """
     _refuse_future(timestamp, now=now, batch=True)
     try:

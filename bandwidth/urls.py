@@ -1,4 +1,4 @@
-"""The routes of bandwidth: the API and the chart page. A key may hold anything, slashes too."""
+"""The routes of bandwidth: the API and the chart page. A key may hold any characters, even slashes."""
 
 from django.urls import re_path
 

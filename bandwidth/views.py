@@ -1,4 +1,4 @@
-"""Bandwidth over HTTP: parse, call one service, answer."""
+"""The views of bandwidth: parse, call one service, answer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BandwidthViewSet(ApiViewSet):
         return {**openapi.EXAMPLE, "timestamp": clock.now_s()}
 
     def create(self, request: Request) -> Response:
-        """Store one entry, or a batch all or nothing."""
+        """Store one entry, or a batch, all or nothing."""
         if is_batch(request.data):
             columns = EntrySerializer.read_batch(request.data)
             return Response({"created": services.entries_add(**columns, now=clock.now_s())}, HTTP_201_CREATED)
@@ -53,24 +53,24 @@ class BandwidthViewSet(ApiViewSet):
 
 @openapi.devices
 class DeviceViewSet(ApiViewSet):
-    """The devices that were seen, with totals."""
+    """The devices seen so far, with their totals."""
 
     name = "Bandwidth devices"
     query_serializers: ClassVar = {"list": KeysQuerySerializer}
     row_columns: ClassVar = {"list": ("device_id", "count", "first", "last", "bytes_ts", "bytes_fs")}
 
     def list(self, request: Request) -> Response:
-        """List them by key."""
+        """List the devices by key."""
         search, limit, cursor = self.query["search"], self.query["limit"], self.query["cursor"]
         portions = services.devices_portions(search=search, after=cursor, size=portion_size(limit))
         total = services.devices_count if search is None and cursor is None else None
         return listed(request, portions, methodcaller("_asdict"), attrgetter("device_id"), limit=limit, total=total)
 
     def retrieve(self, request: Request, device_id: str) -> Response:
-        """Answer the same of one of them."""
+        """Answer one device with its totals."""
         return Response(services.device_get(device_id=device_id)._asdict())
 
     def destroy(self, request: Request, device_id: str) -> Response:
-        """Forget all entries of one; it is no error if there are none."""
+        """Forget all entries of a device; deleting an unknown device is not an error."""
         services.device_delete(device_id=device_id)
         return Response(status=HTTP_204_NO_CONTENT)

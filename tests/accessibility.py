@@ -1,4 +1,4 @@
-"""What axe finds on a page, and the widths and colour schemes that pages are looked at in."""
+"""The findings of axe on a page, and the widths and colour schemes in which pages are checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from timeseries_project.tests.drawn import THOROUGH
 
 WIDTHS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}
 SCHEMES = ["light", "dark"]
-#: The short form of the suite looks at each width and each scheme, the thorough one at each width in each scheme.
+#: The short form of the suite checks each width and each scheme once, the thorough one all combinations.
 LOOKS = [
     pytest.param({"viewport": WIDTHS[width], "color_scheme": scheme}, id=f"{width}-{scheme}")
     for width, scheme in (itertools.product(WIDTHS, SCHEMES) if THOROUGH else zip(WIDTHS, SCHEMES, strict=True))
@@ -21,7 +21,7 @@ LOOKS = [
 
 
 def findings(page: Page) -> list[tuple[str, list[str]]]:
-    """Return what axe finds serious or critical: the rule, and the elements that break it."""
+    """Return axe's serious and critical findings: the rule, and the elements that break it."""
     violations: list[dict[str, Any]] = Axe().run(page).response["violations"]
     return [
         (violation["id"], [node["html"] for node in violation["nodes"]])

@@ -1,4 +1,4 @@
-"""What the tests of the bandwidth chart share: some entries, their addresses, and what is drawn of them."""
+"""Shared by the tests of the bandwidth chart: entries, addresses of charts, and what a chart draws."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NASTY = """<script>alert("x")</script>'s & "q" 🛰️ </title>"""
 
 
 def add_entries() -> None:
-    """Store three windows of a minute with data for one device, an odd one out for another, and nothing else."""
+    """Clear the store, then store three minutes of data for one device and an entry of another."""
     services.store.clear()
     for age, bytes_ts, bytes_fs in ((0, 10, 1_000), (59, 5, 500), (60, 7, 70), (150, 1, 2)):
         services.store.add(DEVICE, END - age, bytes_ts, bytes_fs)

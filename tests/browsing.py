@@ -1,4 +1,4 @@
-"""What the tests of pages ask of the browser: to look at charts, to lose the server, to hide a page."""
+"""Browser actions for the tests of pages: read charts, cut the server off, hide a page."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def drawn(page: Page, canvas: str) -> dict[str, list[Any]]:
 
 
 def ask(page: Page) -> None:
-    """Make a page that is looked at ask at once, as when one comes back to it, instead of in a while."""
+    """Make a visible page refresh at once, as when a person comes back to it, instead of after its interval."""
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
 def shown_at(page: Page, moment: str) -> None:
-    """Make the page ask until it shows a moment."""
+    """Make the page refresh, and wait until it shows this moment."""
     ask(page)
     expect(page.locator(".updated time")).to_have_attribute("datetime", moment)
 
 
 @contextmanager
 def cut_off(page: Page, path: str, failures: list[str]) -> Iterator[None]:
-    """Refuse what the page asks of a path, as a server does that is not there; tell which requests failed."""
+    """Refuse the page's requests to a path, as if the server were gone; append their addresses to `failures`."""
 
     def refuse(route: Route) -> None:
         failures.append(route.request.url)
@@ -60,7 +60,7 @@ def cut_off(page: Page, path: str, failures: list[str]) -> Iterator[None]:
 
 
 def hide(page: Page, hidden: bool) -> None:
-    """Put the page's tab behind another one, or before it again."""
+    """Hide the page's tab behind another one, or show it again."""
     page.evaluate(
         """(hidden) => {
             Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
@@ -78,6 +78,6 @@ def saved(page: Page, button: str) -> tuple[str, bytes]:
 
 
 def figures(page: Page, within: str = "main") -> dict[str, str]:
-    """Return the figures that are shown, by name."""
+    """Return the figures shown, by name."""
     names = page.locator(f"{within} dt").all_inner_texts()
     return dict(zip(names, page.locator(f"{within} dd").all_inner_texts(), strict=True))

@@ -1,4 +1,4 @@
-"""What the browser tests share: the project behind a real socket, Chromium, and a page that must stay clean."""
+"""Fixtures of the browser tests: the project behind a real socket, Chromium, and a page that must report no errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, 
 
 from timeseries_project.wsgi import application
 
-# How long a page takes says how busy the machine is; what never comes is told all the same.
+# A long timeout, because the machine may be busy; what never appears still fails.
 expect.set_options(timeout=30_000)
 
 CHROMIUM_ARGS = [
@@ -30,15 +30,15 @@ _REFUSED = re.compile(r"Failed to load resource: the server responded with a sta
 
 
 class QuietHandler(WSGIRequestHandler):
-    """Logs no requests."""
+    """A handler that logs no requests."""
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="session")
 def live_server_url() -> Iterator[str]:
-    """Serve the project on a free port; the tests' own thread can fill its stores. pytest-django's needs a database."""
+    """Serve the project in this process, so that tests can fill its stores. pytest-django's needs a database."""
     server = ThreadedWSGIServer(("127.0.0.1", 0), QuietHandler)
     server.set_app(application)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -51,7 +51,7 @@ def live_server_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium; where there is none the tests are skipped, but fail in CI."""
+    """Headless Chromium; without it the tests are skipped, or fail in CI."""
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         reason = "NO CHROMIUM ON THIS MACHINE: the pages were not tested; install it and run again."
@@ -66,19 +66,19 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def context_options() -> dict[str, Any]:
-    """How the test's browser differs from the default; tests parametrise it."""
+    """Options of the browser context that differ from the defaults; tests parametrise it."""
     return {}
 
 
 @pytest.fixture
 def refusals() -> list[int]:
-    """The 4xx statuses that the test expects to meet, in order; the browser reports each on its console."""
+    """The 4xx statuses that the test expects, in order; the browser reports each on its console."""
     return []
 
 
 @pytest.fixture
 def failures() -> list[str]:
-    """The addresses of requests that the test lets fail, one entry for each; the browser reports these too."""
+    """The addresses of requests that the test makes fail, one per request; the browser reports these too."""
     return []
 
 
@@ -90,7 +90,7 @@ def page(
     refusals: list[int],
     failures: list[str],
 ) -> Iterator[Page]:
-    """An empty page; the test fails if it reports any error but the expected ones, or asks another host."""
+    """An empty page; the test fails if the page reports unexpected errors or sends a request to another host."""
     found: list[str] = []
     refused: list[int] = []
     failed: list[str] = []

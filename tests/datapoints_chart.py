@@ -1,4 +1,4 @@
-"""What the tests of the datapoints chart share: some points, their addresses, and what is drawn of them."""
+"""Shared by the tests of the datapoints chart: points, addresses of charts, and what a chart draws."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NASTY = """<script>alert("x")</script>'s & "q" $& 🛰️ </title>/"""
 
 
 def at(text: str) -> int:
-    """Return epoch seconds."""
+    """Return a time as epoch seconds."""
     return timestamps.parse(text) // timestamps.MICROSECONDS
 
 

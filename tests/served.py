@@ -1,4 +1,4 @@
-"""The production server as `make serve` runs it, for tests: a process of its own, spoken to over sockets."""
+"""The production server as `make serve` runs it, for tests: a separate process, used over sockets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Served:
     """A running server."""
 
     command: tuple[str, ...] = ("-m", "timeseries_project.serve")
-    #: Whether it leaves its children behind, and so must be stopped as a group.
+    #: Whether it would leave children behind, and so must be stopped as a group.
     forks = False
 
     def __init__(self, **environment: str) -> None:
@@ -65,7 +65,7 @@ class Served:
         return response.status, response, content
 
     def raw(self, text: bytes) -> bytes:
-        """Send bytes, and return all that is answered until the server closes, which it may before it read all."""
+        """Send bytes; return everything received until the server closes, which it may do before it has read all."""
         answer = b""
         with self.connect() as stream, suppress(ConnectionError):
             stream.sendall(text)
@@ -88,7 +88,7 @@ def post(media_type: str, length: int) -> bytes:
 
 
 def memory(served: Served) -> int:
-    """Return what the server's processes hold, in bytes."""
+    """Return the resident memory of the server's processes in bytes."""
     total = 0
     for process in (served.process.pid, *children(served.process.pid)):
         found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())

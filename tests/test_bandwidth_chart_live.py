@@ -1,4 +1,4 @@
-"""The bandwidth chart as one stays on it: live, in other units, forth and back, with pictures to take away."""
+"""The bandwidth chart while it stays open: live updates, units, browser history, and downloads of pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STAY = "window.stays = true"  # gone after a reload
 
 @pytest.fixture(autouse=True)
 def entries() -> None:
-    """Three windows of a minute with data for one device, an odd one out for another."""
+    """Three minutes of data for one device, and an entry of another."""
     add_entries()
 
 
@@ -43,7 +43,7 @@ def test_a_chart_that_ends_now_shows_what_arrives(page: Page, set_clock: Callabl
     services.store.add(DEVICE, END, 100, 0)
     wait_until(page, f"{line_ends(page)} === 115")
 
-    # What the viewer had opened stays open, and the clock moves the windows on.
+    # The table stays open, and the windows move on with the clock.
     expect(page.locator("#windows tbody tr").last).to_contain_text("115")
     set_clock("2026-01-01T00:31:00Z")
     wait_until(page, f"{CHART}.data.labels.at(-1) === {END + 60}")

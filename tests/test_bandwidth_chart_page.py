@@ -1,4 +1,4 @@
-"""The bandwidth chart as a person meets it, in a real browser; and that the other pages work there too."""
+"""The bandwidth chart as a person uses it, in a real browser."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(autouse=True)
 def entries() -> None:
-    """Three windows of a minute with data for one device, an odd one out for another."""
+    """Three minutes of data for one device, and an entry of another."""
     add_entries()
 
 

@@ -1,4 +1,4 @@
-"""The dashboard as a person meets it, in a real browser."""
+"""The dashboard as a person uses it, in a real browser."""
 
 from __future__ import annotations
 
@@ -179,11 +179,11 @@ def test_hidden_tab_asks_nothing_and_catches_up_when_seen(page: Page, set_clock:
     page.goto("/")
     asked: list[str] = []
     hide(page, True)
-    # The browser takes the icon when it likes.
+    # Static files do not count: the browser fetches the icon at any time.
     page.on("request", lambda request: None if "/static/" in request.url else asked.append(request.url))
     add_points(set_clock("2026-01-31T12:01:00Z"), 30)
 
-    # Longer than it takes a page that is seen to ask anew.
+    # Longer than a visible page waits before it refreshes.
     with pytest.raises(AssertionError):
         expect(page.locator("#rate")).not_to_have_text("–", timeout=3_000)
     assert asked == []

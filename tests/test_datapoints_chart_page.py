@@ -1,4 +1,4 @@
-"""The datapoints chart as a person meets it, in a real browser: what is drawn, and how it is changed."""
+"""The datapoints chart as a person uses it, in a real browser: what is drawn, and how to change it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(autouse=True)
 def points(now: int) -> None:
-    """Begin with the same points, the clock at their end."""
+    """Store the same points for each test, and set the clock to their end."""
     add_points()
 
 
@@ -30,7 +30,7 @@ def test_draws_averages_with_gaps_and_their_moving_averages(page: Page) -> None:
     assert chart["names"] == ["average", "moving average over 2"]
     assert chart["labels"] == [FIRST + QUARTER * i for i in range(6)]
     # By hand: (10 + 30) / 2 = 20, then 26, 28, nothing, 40, 50.
-    # Of two each: (20 + 26) / 2 = 23, (26 + 28) / 2 = 27, (40 + 50) / 2 = 45; a window with the gap has no average.
+    # Windows of two: (20 + 26) / 2 = 23, (26 + 28) / 2 = 27, (40 + 50) / 2 = 45; a window with the gap has no average.
     assert chart["lines"] == [[20, 26, 28, None, 40, 50], [None, 23, 27, None, None, 45]]
     assert chart["spans"] == [False, False]
     expect(page.get_by_role("heading", level=1)).to_have_text("Datapoints of device thermometer-1")

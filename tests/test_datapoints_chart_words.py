@@ -1,4 +1,4 @@
-"""The datapoints page around its chart, in a real browser: lists, words, figures, and what can be taken away."""
+"""The datapoints page around its chart, in a real browser: lists, texts, figures, and downloads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(autouse=True)
 def points(now: int) -> None:
-    """Begin with the same points, the clock at their end."""
+    """Store the same points for each test, and set the clock to their end."""
     add_points()
 
 
@@ -47,7 +47,7 @@ def test_figures_and_table_tell_what_is_drawn(page: Page) -> None:
     drawn(page)
 
     expect(page.locator(".span")).to_contain_text("6 datapoints in 6 buckets of 15m")
-    expect(page.locator("#mean")).to_have_text("30.6667")  # of (10 + 30 + 26 + 28 + 40 + 50) / 6
+    expect(page.locator("#mean")).to_have_text("30.6667")  # (10 + 30 + 26 + 28 + 40 + 50) / 6
     expect(page.locator(".figures b")).to_have_text(["50", "20", "50", "45", "23", "45"])
     page.get_by_text("Buckets as a table").click()
     rows = page.locator("#buckets tbody tr")

@@ -1,4 +1,4 @@
-"""What docs/architecture.md says of the dependencies is what the requirements name and their metadata tell."""
+"""The table of dependencies in docs/architecture.md agrees with the requirements and the packages' metadata."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FILES = (
 
 
 def required(file: str) -> dict[str, str]:
-    """Return the pins of a file; each has an exact version and a reason."""
+    """Return the pins of a file; fail unless each has an exact version and a reason."""
     lines = (ROOT / file).read_text().splitlines()
     pins = [line for line in lines if line and not line.startswith(("#", "-r "))]
     found = [re.fullmatch(r"([A-Za-z0-9_.-]+)==([0-9.]+) +# \S.*", pin) for pin in pins]
@@ -28,7 +28,7 @@ def required(file: str) -> dict[str, str]:
 
 
 def documented(file: str) -> dict[str, tuple[str, str]]:
-    """Return version and licence of each package in the table of a file."""
+    """Return the version and licence of each package in a document's table."""
     text = (ROOT / "docs" / "architecture.md").read_text().partition("\n## Dependencies\n")[2]
     table = text.partition(f"(`{file}`):\n\n")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| (\S+) \| ([0-9.]+) \| [^|]{4,} \| ([^|]+) \|$", table, re.MULTILINE)

@@ -1,8 +1,8 @@
-"""What README and docs tell people to type runs, answers what they say, and names files that exist.
+"""The commands in README and docs run and answer what the text says, and the files named there exist.
 
 Commands are those of the ```sh blocks. They run in a folder that looks like a fresh clone with its environment set up,
-so that none of them installs anything or leaves anything behind. Those that serve are started all at once; those that
-speak to a server, one after the other, speak to one that each document has for itself.
+so that none of them installs anything or leaves anything behind. Commands that serve are started all at once. Commands
+that need a server run one after the other; each document has a server of its own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 SECONDS = 60
 
-#: What is not run, and why.
+#: Commands that are not run, and why.
 NOT_RUN = {
     r"python3 -m venv|pip install|apt-get": "installs packages, or would replace the environment that the tests run in",
     r"make (test|lint)|manage\.py test": "is what runs this test, or runs before it",
@@ -41,7 +41,7 @@ NOT_RUN = {
     r"make bench( ARGS=\"--quick\")?$": "takes minutes; the next line runs a part of it",
     r"pre-commit install|git tag": "changes the clone",
 }
-#: What makes a long command short.
+#: Replacements that make a long command short.
 SHORT = {
     "bin/pytest": "bin/pytest --collect-only -q",
     "--users 5": "--users 5 --duration 0.2",
@@ -53,25 +53,25 @@ SHORT = {
     "localhost:8000": "localhost:{port}",
     "redis://127.0.0.1:6379/0": "{redis}",
 }
-#: What takes long even so, and is stopped as soon as it has written this.
+#: Commands that still take long, and are stopped as soon as they have printed this.
 ENOUGH = {
     r"make bench|benchmarks/(engines|shared_datapoints|handler)\.py": r"^\| .* \|.*[0-9]",
     r"benchmarks/shared_bandwidth\.py": r"bytes each$",
     r"benchmarks/shared\.py": r"^\| requests per second",
     r"benchmarks/soak\.py": r"^\| minute",
 }
-#: What starts a server and goes on until it is stopped.
+#: Commands that start a server, which runs until it is stopped.
 SERVES = r"make (run|demo|serve)(?! ARGS)|runserver"
-#: What speaks to a running server.
+#: Commands that need a running server.
 ASKS = r"\bcurl\b|make (load|simulate)|manage\.py (load|simulate)|stress\.py"
-#: Programs that not every machine has, by what of a command needs them.
+#: Programs that not every machine has, by the part of a command that needs them.
 NEEDS = {r"\bmake ": "make", r"\bcurl ": "curl", r"^promtool ": "promtool", r"benchmarks/shared": "redis-server"}
-#: What the server is meant to refuse.
+#: A part of the command that the server is meant to refuse.
 REFUSED = '"yesterday"'
 
 
 class Command(NamedTuple):
-    """A command of a document, with the comment below it: what it answers."""
+    """A command of a document, with its answer, which is the comment below it."""
 
     document: Path
     line: int
@@ -80,11 +80,11 @@ class Command(NamedTuple):
 
     @property
     def bare(self) -> str:
-        """The command without a comment behind it."""
+        """The command without the comment at its end."""
         return self.text.partition("  #")[0].rstrip()
 
     def short(self, port: int, redis: str = "") -> str:
-        """Return what is run in its place, with a server at this port and a Redis there."""
+        """Return the command to run in its place, with the server's port and the address of a Redis."""
         text = self.text
         for long, short in SHORT.items():
             text = text.replace(long, short.replace("{port}", str(port)).replace("{redis}", redis))
@@ -95,7 +95,7 @@ class Command(NamedTuple):
 
 
 def commands(document: Path) -> Iterator[Command]:
-    """Yield the commands of a document's blocks; one goes on until its quotes are closed."""
+    """Yield the commands of a document's blocks; a command continues until its quotes are closed."""
     lines = document.read_text().splitlines()
     inside, begun, text, answer = False, 0, "", ""
     for number, line in enumerate([*lines, "```"], 1):
@@ -124,7 +124,7 @@ ALL = [command for document in DOCUMENTS for command in commands(document)]
 
 
 def kind(command: Command) -> str:
-    """Return what is to be done with a command."""
+    """Return how to treat a command."""
     for name, pattern in (("not run", "|".join(NOT_RUN)), ("serves", SERVES), ("asks", ASKS)):
         if re.search(pattern, command.bare):
             return name
@@ -132,7 +132,7 @@ def kind(command: Command) -> str:
 
 
 class Clone:
-    """A folder that looks like the repository, with its environment set up, and how commands are run there."""
+    """A folder that looks like the repository with its environment set up, in which commands are run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "clone"
@@ -151,7 +151,7 @@ class Clone:
 
     @contextmanager
     def started(self, text: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-        """Start a command; at the end interrupt it and all that it has started."""
+        """Start a command; at the end interrupt it and all its children."""
         process = subprocess.Popen(
             ["bash", "-o", "pipefail", "-c", text],
             cwd=self.folder,
@@ -171,14 +171,14 @@ class Clone:
             process.communicate(timeout=SECONDS)
 
     def run(self, text: str, **environment: str) -> tuple[int, str]:
-        """Run a command to its end; return its status and what it wrote."""
+        """Run a command to its end; return its status and output."""
         with self.started(text, **environment) as process:
             output = process.communicate(timeout=SECONDS)[0]
             return process.returncode, output
 
 
 def need(*commands: Command) -> None:
-    """Skip the test where a program of the commands is missing; in CI it fails."""
+    """Skip the test if a program that the commands need is missing; in CI, fail."""
     for pattern, program in NEEDS.items():
         if shutil.which(program) is None and any(re.search(pattern, command.bare) for command in commands):
             reason = f"NO {program} ON THIS MACHINE: commands of the docs were not tried; install it and run again."
@@ -211,7 +211,7 @@ def wait_until_healthy(process: subprocess.Popen[str], port: int) -> None:
         connection = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
         try:
             connection.request("GET", "/healthz")
-            assert connection.getresponse().status < 500  # 400 where it is only known by another name
+            assert connection.getresponse().status < 500  # 400 if it allows only another host name
             return
         except (OSError, HTTPException):
             assert process.poll() is None, process.communicate()
@@ -235,7 +235,7 @@ def test_what_serves_serves(clone: Clone, redis: str) -> None:
         servers = []
         for command in serving:
             port = free_port()
-            text = command.short(port, redis).replace("runserver", f"runserver {port}")  # which follows no PORT
+            text = command.short(port, redis).replace("runserver", f"runserver {port}")  # which ignores PORT
             servers.append((stack.enter_context(clone.started(text, PORT=str(port))), port))
         for process, port in servers:
             wait_until_healthy(process, port)
@@ -281,7 +281,7 @@ def test_files_that_a_document_names_exist(document: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
     assert not [link for link in links if not (document.parent / link).exists()]
     named = re.findall(r"`([\w.-]+(?:/[\w.-]+)+\.(?:py|lua|js|html|yml|json|txt|md))`", text)
-    bases = (ROOT, ROOT / "timeseries_project")  # api/views.py is short for the latter's
+    bases = (ROOT, ROOT / "timeseries_project")  # api/views.py is short for timeseries_project/api/views.py
     assert not [path for path in named if not any((base / path).exists() for base in bases)]
 
 

@@ -1,4 +1,4 @@
-"""What holds for every page, at each width and in each colour scheme: axe finds nothing serious, nothing overflows."""
+"""Every page, at each width and in each colour scheme: axe finds nothing serious, and nothing overflows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FRAMEWORKS = ["/datapoints", "/api/docs/"]
 
 @pytest.fixture(params=["empty", "filled"])
 def stores(request: pytest.FixtureRequest) -> None:
-    """A service without data, and one with data under a name that is hard to show."""
+    """A service without data, and one with data under names that are hard to show."""
     if request.param == "empty":
         return
     now = clock.now()
@@ -47,7 +47,7 @@ def stores(request: pytest.FixtureRequest) -> None:
 def test_our_pages_are_accessible_and_fit(page: Page, path: str, refusals: list[int]) -> None:
     response = page.goto(path)
     assert response is not None
-    if response.status == 404:  # a chart of what is not there says so, and must be as good to read
+    if response.status == 404:  # the chart of an unknown key says so, and must be just as accessible
         refusals.append(404)
     assert response.status in (200, 404)
     assert findings(page) == []
@@ -55,7 +55,7 @@ def test_our_pages_are_accessible_and_fit(page: Page, path: str, refusals: list[
 
 
 def test_the_browsable_api_is_accessible(page: Page) -> None:
-    """Swagger UI is not: it nests buttons in buttons, which no page around it can change."""
+    """Swagger UI is not: it nests buttons in buttons, which the page around it cannot change."""
     page.goto("/datapoints")
     assert findings(page) == []
 

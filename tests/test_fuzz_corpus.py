@@ -1,4 +1,4 @@
-"""Every input that the fuzzer is given, or has found, through the targets: without the fuzzer, in the suite."""
+"""Runs the fuzzers' targets on every input of their corpora, without the fuzzer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Hostile bodies, requests and framing, against the production server and against Django's handler in this process.
 
-Each is answered with the status that it must have, a refusal with problem details, and nothing of what was refused
-is stored. At the end the process still answers, and its log is empty.
+Each gets the expected status, a refusal gets problem details, and nothing that was refused is stored. At the end the
+process still answers, and its log is empty.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from timeseries_project.tests.environs import environ_of
 from timeseries_project.tests.problems import PROBLEM, members
 from timeseries_project.wsgi import application
 
-#: Words of Python's and the framework's that no answer may hold.
+#: Words of Python and the framework that no answer may contain.
 _INNARDS = re.compile(rb"Traceback|File \"|site-packages|settings\.[A-Z]")
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    """One server for all: what one request breaks the next one finds."""
+    """One server for all requests, so that the next request notices what one has broken."""
     served = Served(MAX_BODY_BYTES="2000000")
     served.wait()
     yield served
@@ -49,7 +49,7 @@ def forget(server: Served) -> None:
 
 
 def check(status: int, head: bytes, body: bytes) -> None:
-    """Hold an answer against what all answers are."""
+    """Check what must hold for every answer."""
     assert status < 500
     assert not _INNARDS.search(body)
     assert b"set-cookie" not in head.lower()
@@ -122,7 +122,7 @@ class TestRequests:
 
 
 def statuses(answer: bytes) -> tuple[int, ...]:
-    """Return the statuses of answers on one connection."""
+    """Return the statuses of the answers on one connection."""
     return tuple(map(int, _STATUS.findall(answer)))
 
 

@@ -1,4 +1,4 @@
-"""Keys that would be code are text: on every page, in a real browser, and in every header."""
+"""Keys that look like code stay text: on every page, in a real browser, and in every header."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ KEYS = [
 ]
 
 
-#: Breaks out of whatever it stands in.
+#: Breaks out of any element or attribute that does not escape it.
 POLYGLOT = """</title></script></textarea></pre>'"--><svg onload=window.hit=1><script>window.hit=1</script>"""
 
 
 def add(key: str) -> None:
-    """Give a key data in both apps."""
+    """Store data under a key in both apps."""
     now = clock.now()
     datapoints.store.add(now, 1.0, key, key)
     bandwidth.store.add(key, now // 10**6, 1, 2)
 
 
 def assert_text(page: Page) -> None:
-    """Assert that no key has become an element or an attribute, and none has run."""
+    """Assert that no key became an element or an attribute, and that none ran as a script."""
     assert page.evaluate("window.hit") is None
     assert page.locator("iframe, [onload], [onerror], [onfocus], [onmouseover], img[src=x]").count() == 0
     assert page.locator("a[href^='javascript:'], a[href^='data:']").count() == 0

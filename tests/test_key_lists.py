@@ -1,4 +1,4 @@
-"""Lists of keys over HTTP: in parts that follow one another, and all of them as they are read."""
+"""Lists of keys over HTTP: in parts with cursors, and whole, sent as they are read."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_cursor_stays_right_while_keys_come_and_go(api: APIClient, path: str, 
     first = api.get(f"{path}?limit=2")
     assert [row[field] for row in first.json()] == ["b", "d"]
     add(["a", "c", "e", "k"])
-    for gone in ("b", "d", "h"):  # the last of the part before among them
+    for gone in ("b", "d", "h"):  # including the last key of the first part
         delete(gone)
     rest = [row[field] for part in parts(api, following(first) or "", msgspec.json.decode) for row in part]
     assert rest == ["e", "f", "j", "k"]
@@ -122,7 +122,7 @@ def test_what_is_no_cursor_is_refused(api: APIClient, path: str, field: str, cur
 
 
 class TestLongLists:
-    """Of a few portions; the keys come in any order."""
+    """Lists of several portions, whose keys were added in random order."""
 
     COUNT = 2_500
 
@@ -153,7 +153,7 @@ class TestLongLists:
     def test_are_read_when_they_are_sent(
         self, api: APIClient, names: list[str], storage_kind: str, path: str, field: str
     ) -> None:
-        """So nothing is held for who does not read; what is deleted meanwhile is left out, what is new comes in."""
+        """Clients that do not read cost no memory; keys deleted meanwhile are left out, new ones are included."""
         response = api.get(path)
         portions = iter(response.streaming_content)
         begun = next(portions)
@@ -163,7 +163,7 @@ class TestLongLists:
         if storage_kind == "memory":
             assert rows == [*names[:-1], "n9999"]
         else:
-            assert rows == names[:-1]  # all names are known before the first is sent
+            assert rows == names[:-1]  # all names are read before the first is sent
 
     @lists
     def test_the_page_for_people_shows_the_first_and_says_how_many_there_are(
@@ -189,7 +189,7 @@ class TestLongLists:
 
     @pytest.mark.parametrize("path", ["/devices", "/api/bandwidth/devices"])
     def test_portions_are_taken_in_threads(self, path: str, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        """The event loop waits for no lock and for no storage."""
+        """The event loop never waits for a lock or a storage."""
         readers: list[str] = []
         for module, name in ((bandwidth, "devices_portions"), (datapoints, "keys_portions")):
             portions = getattr(module, name)

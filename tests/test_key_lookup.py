@@ -1,4 +1,4 @@
-"""Looking up keys: searched, limited, one by one."""
+"""Looking up keys: by search, with a limit, one by one."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_wrong_search_is_refused(api: APIClient, path: str, field: str, query:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("end", ["", "/"])
 def test_one_key_is_answered_as_in_the_listing(api: APIClient, path: str, field: str, name: str, end: str) -> None:
-    # A slash at the end is the optional one: a key that ends in one needs it twice.
+    # One slash at the end is optional, so a key that ends in a slash needs it twice.
     end = "/" if name.endswith("/") else end
     [row] = [row for row in api.get(path).json() if row[field] == name]
     response = api.get(f"{path}/{quote(name, safe='')}{end}")

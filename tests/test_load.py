@@ -1,4 +1,4 @@
-"""`manage.py load` in a process of its own, against the project behind a socket."""
+"""`manage.py load` in a separate process, against the project behind a socket."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ POINTS = [
 
 
 def write(path: Path, items: list[dict[str, object]]) -> Path:
-    """Write items in the form that the file's name tells."""
+    """Write items in the format given by the file's name."""
     if path.suffix == ".csv":
         import csv
 
@@ -55,7 +55,7 @@ def write(path: Path, items: list[dict[str, object]]) -> Path:
 
 
 def stored() -> list[dict[str, object]]:
-    """Return all datapoints, as they were sent."""
+    """Return all stored datapoints in the form in which they were sent."""
     page = datapoints.datapoints_list(device=None, user=None, start=None, end=None, limit=10_000, cursor=None)
     assert page.next is None
     return [{"timestamp": p.timestamp / 1e6, "value": p.value, "device": p.device, "user": p.user} for p in page.points]
@@ -126,12 +126,12 @@ def test_nothing_is_lost_or_twice_when_the_server_goes_and_comes_back(tmp_path: 
     with serving(fall=3, lose=[5]) as server:
         process = start("load", path, "--url", server.url, "--batch-size", 100)
         assert process.stdout is not None
-        said = process.stdout.readline()  # it has noticed
+        said = process.stdout.readline()  # it has noticed that the server is away
         assert said.startswith("The server is away (")
         server.start()
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
-    # The third batch and one other were stored, but that answer was lost.
+    # The third batch and one more were stored, but their answers were lost.
     assert "1,000 sent, 800 created, 200 skipped as known" in out
     assert "may count twice" not in out
     assert stored() == ordered(POINTS)

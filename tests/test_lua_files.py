@@ -1,4 +1,4 @@
-"""Every Lua file: one can read it, it says what it does, and it names all that it needs."""
+"""Every Lua file is readable, says what it does, and names everything it needs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def name(path: Path) -> str:
 
 
 def assembled(path: Path) -> list[Line]:
-    """Return a file and all that it includes, without constants."""
+    """Return the lines of a file and of everything it includes, without constants."""
     app = COMMANDS.get(path) or INCLUDES.get(path)
     return assemble([path], [LIBRARIES[app].folder / "includes"] if app else [], {})
 
@@ -69,7 +69,7 @@ def test_a_command_says_what_it_does(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_a_file_includes_what_it_uses(path: Path) -> None:
-    interpreter()  # says so where it is missing
+    interpreter()  # skips or fails if it is missing
     compiler = shutil.which("luac5.1")
     assert compiler
     text = "\n".join(line.text for line in assembled(path))

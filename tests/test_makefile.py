@@ -1,4 +1,4 @@
-"""What make installs and checks; pre-commit checks the same with the same tools."""
+"""What make installs and checks, and that pre-commit runs the same checks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_the_hooks_are_the_commands_of_make_lint() -> None:
     assert recipe
     linted = [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe[1].splitlines()]
     repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
-    assert [repository["repo"] for repository in repositories] == ["local"]  # nothing is fetched
+    assert [repository["repo"] for repository in repositories] == ["local"]  # so nothing is downloaded
     hooks = repositories[0]["hooks"]
     assert [hook["entry"] for hook in hooks] == linted
     assert all(hook["language"] == "system" and hook["pass_filenames"] is False for hook in hooks)

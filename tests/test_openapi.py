@@ -1,4 +1,4 @@
-"""The OpenAPI schema: complete, valid, and true to what the service does."""
+"""The OpenAPI schema is complete and valid, and describes what the service does."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OPERATIONS = {
 
 @pytest.fixture
 def schema(api: APIClient) -> dict[str, Any]:
-    """The schema as a client gets it."""
+    """The schema that a client gets."""
     response = api.get("/api/schema/?format=json")
     assert response.status_code == 200
     document: dict[str, Any] = json.loads(response.content)
@@ -87,7 +87,7 @@ def test_answers_come_as_pages_and_rows_in_csv_too(schema: dict[str, Any]) -> No
 
 
 def test_links_lead_to_operations_and_parameters_that_there_are(schema: dict[str, Any]) -> None:
-    """Whoever adds a datapoint learns where its statistics are, and what has no operation leads nowhere."""
+    """The answer to a new datapoint links to its statistics, and no link leads to a missing operation."""
     found = {op["operationId"]: op for op in operations(schema).values()}
     links = [
         (operation, link)
@@ -155,7 +155,7 @@ def test_timestamps_come_as_text_or_number_and_go_as_text(schema: dict[str, Any]
 
 
 def test_no_route_is_left_out(schema: dict[str, Any]) -> None:
-    """Every route of an endpoint is in the schema, but for the pages and the schema itself."""
+    """Every route of an endpoint is in the schema, except pages and the schema itself."""
 
     def count(patterns: list[URLPattern | URLResolver]) -> int:
         total = 0

@@ -1,4 +1,4 @@
-"""What operations see of the production server: its log, its metrics, and when it is ready."""
+"""The production server from the operators' view: its log, its metrics, its readiness."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LABELS = {"method": "GET", "route": "/healthz", "status": 200}
 
 
 def stopped(served: Served) -> tuple[str, list[dict[str, Any]]]:
-    """Stop a server; return what it said, and the lines of its log."""
+    """Stop a server; return its output and the lines of its log."""
     served.process.send_signal(signal.SIGTERM)
     out, err = served.process.communicate(timeout=30)
     assert served.process.returncode == 0
@@ -68,7 +68,7 @@ def test_counts_what_it_answers_long_answers_too() -> None:
 
 
 def test_no_one_connects_before_the_listing_is_loaded(tmp_path: Path) -> None:
-    """Not being there is not being ready: a load balancer sees both alike."""
+    """To a load balancer, a refused connection and an unready server look alike."""
     listing = tmp_path / "listing.json"
     os.mkfifo(listing)
     served = Served(BANDWIDTHS_FILE=str(listing))
@@ -83,13 +83,13 @@ def test_no_one_connects_before_the_listing_is_loaded(tmp_path: Path) -> None:
 
 
 def test_no_one_connects_any_more_while_it_stops() -> None:
-    """What was accepted is answered, and the load balancer finds nobody to send more to."""
+    """Accepted requests are answered, and the load balancer cannot send any more."""
     served = Served()
     served.wait()
     body = (LINE % (1, "last")).encode()
     with served.connect() as stream:
         stream.sendall(post("application/json", len(body)) + body[:5])
-        served.request("GET", "/healthz")  # the server has read what was sent before
+        served.request("GET", "/healthz")  # by now the server has read what was sent before
         served.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + 30
         while True:

@@ -1,4 +1,4 @@
-"""What stands in ops/: promtool accepts it, and it asks only for what /metrics really has."""
+"""The files in ops/: promtool accepts them, and they use only series and labels that /metrics has."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from timeseries_project.tests.exposition import Samples
 
 ROOT = Path(__file__).resolve().parents[1]
 OPS = ROOT / "ops"
-#: What Prometheus itself adds: the series, and the labels of all series.
+#: What Prometheus itself adds: a series, and labels of all series.
 UP, ADDED = {"up"}, {"job", "instance"}
 WORDS = {"by", "without", "on", "ignoring", "and", "or", "unless", "group_left", "group_right", "offset", "bool"}
 
 
 @pytest.fixture(scope="module")
 def promtool() -> Callable[..., str]:
-    """Run promtool in ops/, and return what it says; without one the tests are skipped, but fail in CI."""
+    """A function that runs promtool in ops/; without promtool the tests are skipped, or fail in CI."""
     found = shutil.which("promtool")
     if found is None:
         reason = "NO PROMTOOL ON THIS MACHINE: ops/ was not checked; install it (Debian: prometheus) and run again."
@@ -47,7 +47,7 @@ def promtool() -> Callable[..., str]:
 
 @pytest.fixture
 def exposed(api: APIClient) -> str:
-    """What /metrics answers after some traffic: reads, writes, refusals."""
+    """The text of /metrics after some traffic: reads, writes, refusals."""
     point = {"timestamp": 1, "value": 1, "device": "d", "user": "u"}
     for path in ("/devices", "/nope", "/", "/statistics/devices/d/avg"):
         api.get(path)
@@ -74,7 +74,7 @@ def panels() -> Iterator[str]:
 
 
 def asked(expression: str) -> Iterator[tuple[str, set[str]]]:
-    """Yield the series that an expression asks for, each with the labels that it chooses by."""
+    """Yield the series in an expression, each with the labels that it selects by."""
     bare = re.sub(r'"(?:[^"\\]|\\.)*"', '""', expression)
     bare = re.sub(r"\b(by|without|on|ignoring)\s*\([^)]*\)", "", bare)
     for match in re.finditer(r"([a-zA-Z_:][\w:]*)\s*(\{[^}]*\})?(?!\s*\()(?![\w:])", bare):
@@ -159,7 +159,7 @@ def test_prometheus_asks_where_the_service_answers(api: APIClient) -> None:
 
 
 def test_every_metric_is_in_the_documentation(exposed: str) -> None:
-    """The table of docs/operations.md and an answer name the same metrics, with the same labels."""
+    """The table in docs/operations.md and /metrics name the same metrics, with the same labels."""
     text = (ROOT / "docs" / "operations.md").read_text()
     rows = re.findall(r"^\| `([a-z_]+)` \|([^|]*)\|[^|]+\|$", text, re.MULTILINE)
     documented = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}

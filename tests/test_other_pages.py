@@ -92,7 +92,7 @@ def test_browsable_form_shows_why_it_was_refused(page: Page, refusals: list[int]
 
 
 def test_browsable_button_deletes(page: Page, refusals: list[int]) -> None:
-    refusals.append(405)  # the endpoint answers DELETE only
+    refusals.append(405)  # the endpoint has only DELETE
     datapoints.store.add(0, 1.0, "thermometer-1", "ada")
     page.goto("/devices/thermometer-1/datapoints")
 

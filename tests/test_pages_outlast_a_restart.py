@@ -1,4 +1,4 @@
-"""A live page whose server is stopped, and started again: it says so, and catches up by itself."""
+"""Live pages whose server is stopped and started again: they say so, and catch up by themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 
 class Restarted:
-    """The production server, in a process at a time, always on one port."""
+    """A production server that can be restarted on the same port."""
 
     def __init__(self) -> None:
         self._served = Served()
@@ -42,7 +42,7 @@ class Restarted:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Restarted]:
-    """A server of this module's own."""
+    """A server for this module only."""
     server = Restarted()
     yield server
     server.stop()
@@ -50,7 +50,7 @@ def server() -> Iterator[Restarted]:
 
 @pytest.fixture
 def live_server_url(server: Restarted) -> str:
-    """What the page is opened at."""
+    """The server whose pages are opened."""
     return f"http://127.0.0.1:{server.port}"
 
 
@@ -67,11 +67,11 @@ def test_a_page_outlasts_a_restart(
     page: Page, server: Restarted, failures: list[str], refusals: list[int], path: str, place: str
 ) -> None:
     def on_failure(request: Request) -> None:
-        if "ERR_ABORTED" not in (request.failure or ""):  # that is the page's own doing
+        if "ERR_ABORTED" not in (request.failure or ""):  # the page itself aborted it
             failures.append(request.url)
 
     def on_response(response: Response) -> None:
-        if response.status == 404:  # it was quicker than what it asks for was there again
+        if response.status == 404:  # it asked before the data were there again
             refusals.append(404)
 
     page.on("requestfailed", on_failure)
@@ -83,7 +83,7 @@ def test_a_page_outlasts_a_restart(
 
     server.stop()
     expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached since")
-    server.start()  # without what was in memory
+    server.start()  # the data in memory are gone
     server.add_to_each_app(77_775)
 
     expect(page.locator("#unreachable")).to_be_hidden(timeout=20_000)

@@ -1,6 +1,6 @@
-"""Schemathesis against the production server: what our own schema says, turned against us.
+"""Schemathesis against the production server: requests drawn from the service's own schema.
 
-It draws valid and invalid requests from the schema, follows its links, and holds every answer against it.
+It draws valid and invalid requests, follows the schema's links, and checks every answer against the schema.
 A longer run is described in docs/reliability.md.
 """
 
@@ -14,7 +14,7 @@ from tests.served import Served
 from timeseries_project.tests.drawn import THOROUGH
 from timeseries_project.tests.processes import ROOT
 
-#: How many requests are drawn for each operation, and how many walks along the links.
+#: The number of requests drawn for each operation, and of walks along the links.
 EXAMPLES = 12 if THOROUGH else 3
 #: The same requests each time; `--seed` and `--max-time` on the command line draw others.
 ARGUMENTS = ("--checks=all", "--seed=1", f"--max-examples={EXAMPLES}", "--generation-database=none", "--no-color")

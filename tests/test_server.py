@@ -1,4 +1,4 @@
-"""The production server as `make serve` runs it: a process of its own, spoken to over sockets."""
+"""The production server as `make serve` runs it: a separate process, used over sockets."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.served import LIMIT, LINE, Served, post
 from timeseries_project.serve import STOP_SECONDS
 from timeseries_project.tests.headers import POLICY
 
-#: The head of a request in chunks, which follow.
+#: The head of a chunked request, without its chunks.
 CHUNKED = b"%b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    """One server for the tests that leave it as it was."""
+    """One server for all tests that do not change it."""
     served = Served()
     served.wait()
     yield served
@@ -123,7 +123,7 @@ def test_two_lengths_are_none(server: Served) -> None:
 
 
 def test_clients_that_stall_hold_up_no_one(server: Served) -> None:
-    """Two hundred have sent half a request, fifty more ask for a long answer and never read it."""
+    """Two hundred clients send half a request; fifty more request a long answer and never read it."""
     server.request("POST", "/datapoints", LINE % (1, "long"), Content_Type="application/json")
     half = post("application/json", 100) + b"[{"
     with ExitStack() as stack:
@@ -148,7 +148,7 @@ def test_a_stop_lets_no_accepted_request_go_unanswered() -> None:
     body = (LINE % (1, "last")).encode()
     with served.connect() as stream:
         stream.sendall(post("application/json", len(body)) + body[:5])
-        served.request("GET", "/healthz")  # the server has read what was sent before
+        served.request("GET", "/healthz")  # by now the server has read what was sent before
         served.process.send_signal(signal.SIGTERM)
         stream.sendall(body[5:])
         assert stream.recv(65_536).startswith(b"HTTP/1.1 201 ")
@@ -157,7 +157,7 @@ def test_a_stop_lets_no_accepted_request_go_unanswered() -> None:
 
 
 def test_a_stop_waits_for_what_goes_on_and_cuts_what_stalls() -> None:
-    """Bodies that come to their end are answered, a long answer is read to its end; then stalled ones are cut."""
+    """Completed bodies are answered and a long answer is sent to its end; then stalled clients are cut off."""
     served = Served()
     served.wait()
     served.request("POST", "/datapoints", LINE % (1, "long"), Content_Type="application/json")
@@ -167,10 +167,10 @@ def test_a_stop_waits_for_what_goes_on_and_cuts_what_stalls() -> None:
         for stream in [*going, *stalled]:
             stream.sendall(post("application/json", len(body)) + body[:5])
         reader = stack.enter_context(served.connect())
-        # Larger than what sockets hold, and small enough to be read in time on a busy machine.
+        # Larger than the sockets' buffers, but small enough to be read in time on a busy machine.
         reader.sendall(b"GET /statistics/devices/long/avg?end=1976-01-01 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answer = reader.recv(1_000)
-        served.request("GET", "/healthz")  # the server has read what was sent before
+        served.request("GET", "/healthz")  # by now the server has read what was sent before
         served.process.send_signal(signal.SIGTERM)
         stopped = time.monotonic()
         for stream in going:

@@ -1,4 +1,4 @@
-"""Our own commands at a server that wants a token and limits how often it is asked."""
+"""The commands `load` and `simulate` against a server that requires a token and limits rates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOKEN = "a-secret-of-some-length"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    """A server with a token for reads as well, that takes ten requests a second."""
+    """A server that requires a token, even for reads, and accepts ten requests a second."""
     served = Served(API_TOKENS=TOKEN, API_TOKENS_FOR_READS="true", RATE_LIMIT="10/s")
     served.wait()
     yield served
@@ -68,7 +68,7 @@ def test_a_short_token_draws_one_line_at_the_start(token: str, lines: int) -> No
 
 
 class Developed(Served):
-    """A running development server, with the reloader, which runs the program twice."""
+    """A development server with the autoreloader, which runs the program twice."""
 
     command = ("manage.py", "runserver", "{port}")
     forks = True

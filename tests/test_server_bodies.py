@@ -1,4 +1,4 @@
-"""Bodies at the production server: who may send one, how large, how slowly, and how many at once."""
+"""Bodies at the production server: who may send them, how large, how slowly, and how many at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LARGE = 8_000_000
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    """A server with tokens, that gives a body a second."""
+    """A server with tokens and a body timeout of one second."""
     served = Served(API_TOKENS="secret-1,secret-2", BODY_TIMEOUT_SECONDS="1", MAX_BODY_BYTES=str(LIMIT))
     served.wait()
     yield served
@@ -30,7 +30,7 @@ def server() -> Iterator[Served]:
 
 
 def answered(stream: socket.socket) -> bytes:
-    """Return all that comes until the server closes."""
+    """Return everything received until the server closes."""
     got = b""
     try:
         while piece := stream.recv(65_536):
@@ -65,7 +65,7 @@ def test_signing_in_leaves_a_cookie_that_is_as_good(server: Served) -> None:
 
 @pytest.mark.parametrize("chunked", [True, False])
 def test_who_may_not_write_is_told_before_a_body_is_sent(server: Served, chunked: bool) -> None:
-    """The answer is there while the client has sent nothing, or the first of many chunks: none are waited for."""
+    """The answer comes after the head, or the first of many chunks; the server waits for no more."""
     length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {LIMIT}"
     head = f"POST /datapoints HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{length}\r\n\r\n"
     with server.connect() as stream:
@@ -159,9 +159,9 @@ def test_a_delete_whose_body_does_not_end_deletes_nothing(server: Served) -> Non
 
 
 def test_bodies_that_stall_are_bounded_together() -> None:
-    """Each holds nearly the limit; of a hundred the first are kept waiting, and the others told to come again.
+    """A hundred bodies of nearly the size limit stall: the first ones are kept, the others told to retry.
 
-    The budget is eight bodies; the server below keeps up to 0.4 MB of each connection.
+    The budget is eight bodies; granian below keeps up to 0.4 MB for each connection.
     """
     limit = 4_000_000
     served = Served(MAX_BODY_BYTES=str(limit))

@@ -1,4 +1,4 @@
-"""Clients of the production server that ask for much and read nothing, and what they leave behind."""
+"""Clients of the production server that request much and read nothing, and that they leave nothing behind."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.served import LINE, Served, children, memory
 
 SCRIPT = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
 LONG = "/statistics/devices/long/avg"
-#: Quarter-hours that have a point, in the device whose answer is wide: 24 bytes of columns each.
+#: Quarter-hours with a point in the device with a large answer; each takes 24 bytes of columns.
 WIDE = 400_000
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    """A server that gives its readers a second, with long answers of every kind."""
+    """A server with a send timeout of one second and long answers of every kind."""
     served = Served(SEND_TIMEOUT_SECONDS="1", MAX_BODY_BYTES=str(2**23))
     served.wait()
     assert served.request("POST", "/datapoints", LINE % (0, "long"), Content_Type="application/json")[0] == 201
@@ -35,7 +35,7 @@ def server() -> Iterator[Served]:
 
 
 def ask(served: Served, path: str, room: int = 4_096) -> socket.socket:
-    """Ask, from a socket with little room, and read nothing."""
+    """Send a request from a socket with a small buffer, and read nothing."""
     stream = socket.socket()
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
     stream.settimeout(30)
@@ -47,12 +47,12 @@ def ask(served: Served, path: str, room: int = 4_096) -> socket.socket:
 def wait_for_cut(stream: socket.socket) -> None:
     """Wait until the connection has ended, without reading from it."""
     ended = select.poll()
-    ended.register(stream, 0)  # errors and hang-ups are always told
+    ended.register(stream, 0)  # errors and hang-ups are always reported
     assert ended.poll(30_000), "the connection goes on"
 
 
 def rest(stream: socket.socket) -> tuple[bytes, bool]:
-    """Return what can still be read, and whether it ends in an error, as what was reset does."""
+    """Return what can still be read, and whether reading ends in an error, as after a reset."""
     got = b""
     try:
         while piece := stream.recv(65_536):
@@ -70,11 +70,11 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 
 def open_files(served: Served) -> list[str]:
-    """Return the files that the server's processes have open."""
+    """Return the open files of the server's processes."""
     found = []
     for process in children(served.process.pid):
         for entry in Path(f"/proc/{process}/fd").iterdir():
-            with suppress(FileNotFoundError):  # closed meanwhile
+            with suppress(FileNotFoundError):  # closed in the meantime
                 found.append(os.readlink(entry))
     return found
 
@@ -101,12 +101,12 @@ def test_files_are_closed(server: Served) -> None:
         for stream in streams:
             wait_for_cut(stream)
     with ask(server, SCRIPT) as stream:
-        assert stream.recv(4)  # one that goes by itself
+        assert stream.recv(4)  # one that disconnects by itself
     eventually(lambda: not any(name.endswith(".js") for name in open_files(server)))
 
 
 def test_who_reads_slowly_is_served_to_the_end(server: Served) -> None:
-    """For several times as long as a reader may take nothing, with a little every quarter of it."""
+    """It reads a little in every quarter of the timeout, for several times the timeout."""
     with ask(server, "/statistics/devices/long/avg?end=1976-01-01", 65_536) as stream:
         begun, got = time.monotonic(), b""
         never = select.poll()
@@ -121,9 +121,9 @@ def test_who_reads_slowly_is_served_to_the_end(server: Served) -> None:
 
 
 def test_readers_that_do_not_read_have_a_budget_and_a_deadline() -> None:
-    """Forty answers that hold ten megabytes each: some have room, the others are told to come again.
+    """Forty answers of ten megabytes each: some have room, the others are told to retry.
 
-    After the deadline none holds anything, and there is room again.
+    After the deadline none takes memory any more, and there is room again.
     """
     served = Served(SEND_TIMEOUT_SECONDS="5", MAX_BODY_BYTES=str(2**25))
     served.wait()
@@ -142,7 +142,7 @@ def test_readers_that_do_not_read_have_a_budget_and_a_deadline() -> None:
         for head in refused:
             assert b"retry-after: 1" in head.lower()
             assert json.loads(head.partition(b"\r\n\r\n")[2])["detail"].startswith("Too many long answers")
-        assert served.request("GET", "/datapoints?limit=1000")[0] == 200  # what is short has its share
+        assert served.request("GET", "/datapoints?limit=1000")[0] == 200  # short answers have a share of their own
         during = memory(served)
         assert 100_000_000 < during - before < 400_000_000
         for stream in reading:

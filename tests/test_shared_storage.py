@@ -1,4 +1,4 @@
-"""The whole service on a shared storage, as `make serve` runs it: several workers, and all that can befall a Redis."""
+"""The whole service on a shared storage, as `make serve` runs it: several workers, and every failure of a Redis."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def now_ms() -> int:
 
 
 def send(served: Served, method: str, path: str, body: Any = None) -> tuple[int, Any, Message]:
-    """Return status, content and headers of an answer."""
+    """Send a request; return status, content and headers of the answer."""
     status, response, content = served.request(method, path, None if body is None else json.dumps(body), **JSON)
     is_json = "json" in (response.headers["Content-Type"] or "")
     return status, json.loads(content) if content and is_json else content, response.headers
 
 
 def patiently(served: Served, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-    """Ask again while the answer is 503, as clients do: each worker finds out for itself that the storage is back."""
+    """Repeat while the answer is 503, as clients do: each worker notices by itself that the storage is back."""
     answers: list[tuple[int, Any]] = []
 
     def ask() -> bool:
@@ -60,7 +60,7 @@ def patiently(served: Served, method: str, path: str, body: Any = None) -> tuple
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait until it is true, as an operator would."""
+    """Wait until the condition is true."""
     limit = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < limit, "the service does not recover"
@@ -93,7 +93,7 @@ def served(redis: RedisServer) -> Iterator[Served]:
 
 
 def hold_unavailable(served: Served, requests: list[tuple[str, str, Any]]) -> None:
-    """Send all at once: each is answered 503 in time, as a problem that may be tried again."""
+    """Send all requests at once: each is answered 503 in time, as a problem that may be retried."""
     answers: list[tuple[float, int, Any, Message]] = []
 
     def ask(method: str, path: str, body: Any) -> None:
@@ -134,7 +134,7 @@ def test_all_workers_answer_from_one_state(served: Served) -> None:
         assert send(served, "POST", "/datapoints", base | {"device": f"d{i}"})[0] == 201
         assert send(served, "POST", "/api/transactions", {"amount": 1, "timestamp": now_ms()})[0] == 201
         assert send(served, "POST", "/api/bandwidth", ENTRY)[0] == 201
-        # Connections go to either worker: what one stored the other knows.
+        # Connections go to either worker; each sees what the other stored.
         assert send(served, "GET", "/users/u")[1]["count"] == i + 1
         assert send(served, "GET", "/api/statistics")[1]["count"] == i + 1
         assert send(served, "GET", "/api/bandwidth/devices/d")[1]["count"] == i + 1
@@ -182,7 +182,7 @@ def test_a_storage_that_dies_comes_back_by_itself(redis: RedisServer, served: Se
     assert served.request("GET", "/readyz")[0] == 503
     redis.start()
     until(lambda: ready(served))
-    assert patiently(served, "POST", "/datapoints", POINT)[0] == 201  # it saved nothing
+    assert patiently(served, "POST", "/datapoints", POINT)[0] == 201  # the Redis saved nothing
     assert patiently(served, "GET", "/devices/d")[1]["count"] == 1
 
 
@@ -194,7 +194,7 @@ def test_the_service_starts_while_the_storage_is_away(redis: RedisServer) -> Non
         assert served.request("GET", "/readyz")[0] == 503
         redis.start()
         until(lambda: ready(served))
-        # With it the start listing, once.
+        # The listing is then stored too, once.
         listed = send(served, "GET", "/api/bandwidth/devices")[1]
         assert listed
         again = serve(redis.url)
@@ -217,7 +217,7 @@ def test_a_full_storage_refuses_writes_and_answers_reads(redis: RedisServer, ser
             assert (status, problem["status"]) == (507, 507), path
             assert headers["Content-Type"] == "application/problem+json"
     assert {path: send(served, "GET", path)[:2] for path in before} == before
-    # Deleting makes room, so it is taken by a full storage too.
+    # Deleting makes room, so even a full storage accepts it.
     assert send(served, "DELETE", "/devices/d/datapoints")[0] == 204
     assert send(served, "GET", "/devices/d")[0] == 404
     redis.client.config_set("maxmemory", 0)
@@ -273,7 +273,7 @@ def test_a_stop_answers_what_waits_for_the_storage(redis: RedisServer) -> None:
     redis.pause()
     with served.connect() as stream:
         stream.sendall(b"GET /devices HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        served.request("GET", "/healthz")  # the server has read what was sent before
+        served.request("GET", "/healthz")  # by now the server has read what was sent before
         assert served.stop() == 0
         assert stream.recv(12) == b"HTTP/1.1 503"
     redis.resume()

@@ -1,4 +1,4 @@
-"""Signing in with a real browser: the form, the way back, the pages with a token, and a token that is taken away."""
+"""Signing in with a real browser: the form, the redirect back, pages with a token, and a revoked token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(autouse=True)
 def tokens(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Let nothing be seen without a token, in the server's thread too."""
+    """Require a token for everything, in the server's thread too."""
     monkeypatch.setattr(settings, "API_TOKENS", ("good-token",))
     monkeypatch.setattr(settings, "API_TOKENS_FOR_READS", True)
     return monkeypatch
@@ -47,7 +47,7 @@ def test_a_page_leads_to_the_form_and_the_form_back(page: Page, path: str, refus
 def test_swagger_and_the_browsable_form_write_with_it(page: Page) -> None:
     page.goto("/sign-in?next=/datapoints")
     sign_in(page)
-    page.wait_for_url("**/datapoints")  # loaded whole: before its scripts, the form would be sent as forms are
+    page.wait_for_url("**/datapoints")  # until its scripts have loaded, the form would be sent as a plain form
     page.get_by_role("button", name="POST").click()
     expect(page.locator(".response-info")).to_contain_text("HTTP 201 Created")
     page.goto("/api/docs/")
@@ -88,7 +88,7 @@ def test_a_live_page_whose_token_is_gone_says_so(page: Page, tokens: pytest.Monk
     refusals += [401]
     ask(page)
     expect(page.locator("#unreachable")).to_contain_text("A token is needed")
-    assert page.locator(".updated time").get_attribute("datetime") == before  # what was there stays to be seen
+    assert page.locator(".updated time").get_attribute("datetime") == before  # the old content stays visible
     page.locator("#unreachable").get_by_role("link", name="Sign in").click()
     sign_in(page, "new-token")
     expect(page.locator(".updated")).to_be_visible()
@@ -134,5 +134,5 @@ def test_the_form_is_accessible_and_fits(page: Page, state: str, refusals: list[
 
 @pytest.fixture
 def context_options() -> dict[str, Any]:
-    """The default; the looks above replace it."""
+    """The default options; LOOKS replaces them above."""
     return {}

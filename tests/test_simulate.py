@@ -1,4 +1,4 @@
-"""`manage.py simulate` and `make demo` in processes of their own."""
+"""`manage.py simulate` and `make demo` in separate processes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def stored() -> list[Any]:
 
 
 def summary(out: str) -> dict[str, list[int]]:
-    """Return the numbers of the summary: sent, created, skipped, expired by app."""
+    """Return the numbers in the summary by app: sent, created, skipped, expired."""
     rows = re.findall(
         r"^(\w+): ([\d,]+) sent, ([\d,]+) created, ([\d,]+) skipped as known, ([\d,]+) expired$", out, re.M
     )

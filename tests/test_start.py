@@ -1,4 +1,4 @@
-"""Starting the process: settings from the environment, the listing, refusals in one line."""
+"""Starting the process: settings from the environment, the listing, and one-line refusals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from timeseries_project.tests.processes import ROOT
 
 
 def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run manage.py in a process of its own, with none of our settings but those given."""
+    """Run manage.py in a separate process, with only the given ones of the service's settings."""
     clean = {
         name: value
         for name, value in os.environ.items()
@@ -162,7 +162,7 @@ BAD_SETTINGS = [
     ("BANDWIDTHS_FILE", "README.md"),
 ]
 COMMANDS = [("check",), ("runserver", "0"), ("runserver", "--noreload", "0")]
-#: The short form of the suite gives each bad setting to one of the commands, in turn; the thorough one to all.
+#: The short form of the suite gives each bad setting to one of the commands in turn, the thorough one to all.
 STARTS = [
     (command, *setting)
     for place, setting in enumerate(BAD_SETTINGS)
@@ -201,7 +201,7 @@ def test_the_suite_runs_as_djangos_own_test_command(tmp_path: Path) -> None:
 
 
 def test_the_first_requests_may_come_all_at_once() -> None:
-    """Whatever is loaded when first needed, the schema's extensions above all, is loaded once."""
+    """Everything that is loaded on first use, above all the schema's extensions, is loaded once."""
     done = shell(
         "from concurrent.futures import ThreadPoolExecutor as Pool;"
         "from rest_framework.test import APIClient;"

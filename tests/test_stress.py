@@ -1,4 +1,4 @@
-"""Many threads at once against the production server: nothing lost, nothing twice, no half of a batch to be seen."""
+"""Many threads against the production server: nothing is lost or counted twice, and no partial batch is visible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of the last 60 seconds as a person meets it, in a real browser."""
+"""The transactions page as a person uses it, in a real browser."""
 
 from __future__ import annotations
 
@@ -142,11 +142,11 @@ def test_hidden_tab_asks_nothing_and_catches_up_when_seen(page: Page, set_clock:
     page.goto(PATH)
     asked: list[str] = []
     hide(page, True)
-    # The browser takes the icon when it likes.
+    # Static files do not count: the browser fetches the icon at any time.
     page.on("request", lambda request: None if "/static/" in request.url else asked.append(request.url))
     record(set_clock("2026-01-31T12:01:00Z"), 1.0)
 
-    # Longer than it takes a page that is seen to ask anew.
+    # Longer than a visible page waits before it refreshes.
     with pytest.raises(AssertionError):
         expect(page.locator("dd").first).to_have_text("1", timeout=3_000)
     assert asked == []

@@ -1,4 +1,4 @@
-"""One version number, wherever it is read."""
+"""The version number is the same everywhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_schema_and_the_metrics_tell_the_version_of_the_package(api: APIClie
 
 
 def test_the_version_stands_in_one_file_only() -> None:
-    """The changelog tells of versions; nothing else repeats the number."""
+    """The changelog lists versions; no other file repeats the number."""
     number = re.compile(rf"(?<![0-9.]){re.escape(__version__)}(?![0-9.])")
     files = [ROOT / "pyproject.toml", ROOT / "README.md", *(ROOT / "timeseries_project").glob("**/*.py")]
     assert [path.name for path in files if number.search(path.read_text())] == ["__init__.py"]

@@ -1,4 +1,4 @@
-"""The package as a stranger installs it: built from the clone, installed elsewhere, and run from a folder far away."""
+"""The package as a user installs it: built from the clone, installed elsewhere, and run from another folder."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ SECONDS = 60
 
 
 def pins(file: str) -> set[str]:
-    """Return the packages of a requirements file with their versions, as the metadata of a wheel spell them."""
+    """Return a requirements file's packages with their versions, spelt as in a wheel's metadata."""
     found = re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", (ROOT / file).read_text(), re.MULTILINE)
     return {f"{re.sub(r'[-_.]+', '-', name).lower()}=={version}" for name, version in found}
 
 
 def only_for_tests() -> list[str]:
-    """Return the modules that only the tests need. PyYAML is none of them: serving has it from drf-spectacular."""
+    """Return the modules that only the tests need. PyYAML is not one of them: drf-spectacular needs it for serving."""
     tools = {pin.partition("==")[0] for pin in pins("requirements.txt")} - {"pyyaml"}
     known = packages_distributions().items()
     return [module for module, owners in known if {re.sub(r"[-_.]+", "-", o).lower() for o in owners} <= tools]
@@ -44,7 +44,7 @@ def only_for_tests() -> list[str]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built with what is installed: nothing is downloaded."""
+    """The wheel, built with the installed tools; nothing is downloaded."""
     folder = tmp_path_factory.mktemp("wheel")
     pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT))
     [path] = folder.iterdir()
@@ -53,7 +53,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command of an environment that has the wheel, and from ours its dependencies but no tool of the tests."""
+    """The command in an environment that has the wheel, with our dependencies for serving but no test tools."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
     pip("--python", str(folder / "bin" / "python"), "install", "--no-deps", "--no-index", str(wheel))
@@ -69,14 +69,14 @@ def pip(*arguments: str) -> None:
 
 
 def environment(port: int) -> dict[str, str]:
-    """Return an environment in which nothing leads to the clone, and a server listens at this port."""
+    """Return environment variables that do not lead to the clone, with the port to listen on."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
     return kept | {"PORT": str(port)}
 
 
 @contextmanager
 def served(command: Path, word: str, folder: Path) -> Iterator[int]:
-    """Run `serve` or `run` from a folder far from the clone; yield the port at which it answers."""
+    """Run `serve` or `run` from a folder outside the clone; yield the port at which it answers."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
     process = subprocess.Popen(
@@ -107,7 +107,7 @@ def answers(port: int) -> bool:
 
 
 def get(port: int, path: str, accept: str = "*/*") -> str:
-    """Return what the server answers; anything but a success fails."""
+    """Return the body of the server's answer; fail unless it is a success."""
     with urlopen(Request(f"http://127.0.0.1:{port}{path}", headers={"Accept": accept}), timeout=SECONDS) as answer:
         text: str = answer.read().decode()
         return text

@@ -11,7 +11,7 @@ class TransactionsConfig(AppConfig):
     name = "transactions"
 
     def ready(self) -> None:
-        """Register what the app adds."""
+        """Register the app's parts."""
         from timeseries_project.web import dashboard
         from transactions import charts, metrics
 

@@ -1,4 +1,4 @@
-"""The page of the last 60 seconds: figures, and a curve that the page itself keeps."""
+"""The transactions page: figures of the last 60 seconds, and a curve of them that the page itself collects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WINDOW = 60
 
 @read_only
 def chart(request: HttpRequest) -> HttpResponse:
-    """Show the statistics as they are now; the page takes a sample of them each time it asks."""
+    """Show the present statistics; each time the page refreshes, it adds them to its curve."""
     NoParameters.read_query(request.GET)
     now = clock.now()
     summary = services.statistics_get(now=now // 1_000)
@@ -40,20 +40,20 @@ def chart(request: HttpRequest) -> HttpResponse:
 
 
 def figures(summary: Summary) -> list[Figure]:
-    """Return the statistics to show; of no transactions there is no average and no extreme."""
+    """Return the statistics to show; without transactions there is no average, minimum or maximum."""
     names = {"count": "Count", "sum": "Sum", "avg": "Average", "min": "Minimum", "max": "Maximum"}
     values = sample(summary)
     return [figure(name, values[key]) for key, name in names.items()]
 
 
 def sample(summary: Summary) -> dict[str, Any]:
-    """Return the statistics to draw, None where there is no value."""
+    """Return the statistics to draw; None where there is no value."""
     empty = {"avg": None, "max": None, "min": None} if not summary.count else {}
     return {**summary._asdict(), **empty}
 
 
 def card(request: HttpRequest, now: int) -> Card:
-    """Return what the dashboard shows of the last 60 seconds."""
+    """Return the dashboard's card of the last 60 seconds."""
     summary = services.statistics_get(now=now // 1_000)
     context = {
         "figures": figures(summary),

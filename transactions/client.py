@@ -1,4 +1,4 @@
-"""What the commands `load` and `simulate` have to know of transactions."""
+"""Where and how the commands `load` and `simulate` send transactions."""
 
 from timeseries_project.client.target import Target
 

@@ -1,4 +1,4 @@
-"""What a window of transactions is, wherever its state lives. Knows no framework and reads no clock.
+"""The interface of a window of transactions, wherever its state lives. Knows no framework and reads no clock.
 
 Times are integers, milliseconds since the Unix epoch.
 """
@@ -14,7 +14,7 @@ from timeseries_project.core.summation import Floats, Integers
 
 
 class Summary(NamedTuple):
-    """What a window holds; all zeros when it holds nothing, and never a negative zero."""
+    """The statistics of a window; all zeros if it is empty, and never a negative zero."""
 
     sum: float
     avg: float
@@ -24,7 +24,11 @@ class Summary(NamedTuple):
 
     @classmethod
     def of(cls, terms: Iterable[float], *, count: int, least: float, most: float) -> Summary:
-        """Return the summary of so many values, at least one, whose sum is that of the terms."""
+        """Return the summary of `count` values, at least one, whose sum is the sum of the terms.
+
+        >>> Summary.of([1e16, 3.0, -1e16], count=3, least=-1e16, most=1e16)
+        Summary(sum=3.0, avg=1.0, max=1e+16, min=-1e+16, count=3)
+        """
         total = math.fsum(terms)
         # Adding zero turns a negative zero into zero.
         return cls(sum=total, avg=total / count + 0.0, max=most + 0.0, min=least + 0.0, count=count)
@@ -34,9 +38,9 @@ NOTHING = Summary(0.0, 0.0, 0.0, 0.0, 0)
 
 
 class TooFarAheadError(FutureTimestampError, ValueError):
-    """A timestamp lies further ahead than the window lets it; `now` is the time it was judged by.
+    """A timestamp is further ahead than the window allows; `now` is the time by which it was judged.
 
-    Services refuse such timestamps by their own clock first. A window whose state has another clock judges again.
+    Services first refuse future timestamps by their own clock. A window with a clock of its own judges again.
     """
 
     def __init__(self, timestamp: int, *, ahead_ms: int, now: int) -> None:
@@ -48,26 +52,26 @@ class Window(Protocol):
     """Sum, average, maximum, minimum and count of a stretch of time that ends now. Threads may share it.
 
     Sum and average are within 2**-50 * max(|exact|, largest |amount| in the window) of the exact ones for up to
-    2**26 values at a time; count, maximum and minimum are exact. What it costs does not depend on how many values
-    there are. `now` is the caller's clock; a window whose state has a clock of its own goes by that one instead.
+    2**26 values at a time; count, maximum and minimum are exact. Costs do not depend on the number of values. `now`
+    is the caller's clock; a window with a clock of its own uses that one instead.
     """
 
     def add(self, timestamp: int, amount: float, *, now: int) -> bool:
         """Count an amount, finite and of magnitude 1e150 at most; return whether it was young enough.
 
-        Raises TooFarAheadError, and counts nothing, if the timestamp lies too far ahead of now.
+        Raises TooFarAheadError, and counts nothing, if the timestamp is too far ahead of `now`.
         """
 
     def add_batch(self, timestamps: Sequence[int] | Integers, amounts: Sequence[float] | Floats, *, now: int) -> int:
         """Count each amount as `add` would; return how many were young enough. Takes sequences or arrays.
 
-        All or nothing when it is refused: raises TooFarAheadError if one timestamp lies too far ahead of now,
-        ValueError if an amount is not finite or the lengths differ, TypeError if a timestamp is no integer or an
-        amount no number.
+        A batch that is refused counts nothing: raises TooFarAheadError if a timestamp is too far ahead of `now`,
+        ValueError if an amount is not finite or the lengths differ, TypeError if a timestamp is not an integer or an
+        amount not a number.
         """
 
     def summary(self, *, now: int) -> Summary:
-        """Summarise what is young enough now, also what lies ahead of now. Changes nothing."""
+        """Summarise the values that are young enough at `now`, including those ahead of it. Changes nothing."""
 
     def clear(self) -> None:
         """Forget all values."""

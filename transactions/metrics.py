@@ -1,4 +1,4 @@
-"""What Prometheus is told of transactions."""
+"""The metrics of transactions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from transactions import services
 
 
 def state() -> AppState:
-    """Return what counts now."""
+    """Return how many transactions count now, and what the window takes."""
     recent = services.statistics_get(now=clock.now_ms())
     held = services.usage_get()
     return AppState(

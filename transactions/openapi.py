@@ -20,9 +20,9 @@ transactions = extend_schema_view(
         request=one_or_batch(serializers.TransactionSerializer),
         examples=one_or_batch_examples("transaction", EXAMPLE),
         responses={
-            # A body that is there for a batch only cannot be described as one: a client would read it always.
+            # Only a batch has a body in its answer. The schema has none, because a client would expect it every time.
             201: LinkedResponse(
-                description='Counted. A batch is answered with `{"accepted": n, "expired": m}`, one with no body.',
+                description='Counted. The answer to a batch is `{"accepted": n, "expired": m}`; else there is no body.',
                 links={"transaction_statistics": {}, "transactions_delete": {}},
             ),
             204: OpenApiResponse(description="Older than 60 s: nothing was counted."),
@@ -33,7 +33,7 @@ transactions = extend_schema_view(
         operation_id="transactions_delete",
         tags=["transactions"],
         responses={
-            204: LinkedResponse(description="All are forgotten.", links={"transaction_statistics": {}}),
+            204: LinkedResponse(description="All transactions are forgotten.", links={"transaction_statistics": {}}),
             **problems(400, 406),
         },
     ),

@@ -1,4 +1,4 @@
-"""What goes in and out of the transactions API, field by field."""
+"""The fields of the transactions API, in and out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from timeseries_project.api.serializers import InputSerializer
 class TransactionSerializer(InputSerializer):
     """One payment, or one refund if the amount is negative."""
 
-    amount = NumberField(help_text="How much.")
+    amount = NumberField(help_text="The amount; negative for a refund.")
     timestamp = IntegerField(most=None, help_text="When, in epoch milliseconds.")
 
 

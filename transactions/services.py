@@ -1,4 +1,4 @@
-"""The use cases of transactions, on the process-level window that stands where a database would.
+"""The use cases of transactions, on a process-level window in place of a database.
 
 Times are milliseconds since the Unix epoch, `now` included.
 """
@@ -33,14 +33,14 @@ window = _window()
 
 
 class Recorded(NamedTuple):
-    """What became of a batch."""
+    """How many transactions of a batch were counted, and how many were too old."""
 
     accepted: int
     expired: int
 
 
 class WindowUsage(NamedTuple):
-    """The bytes that the window takes, and how many transactions were counted since the start."""
+    """The window's memory in bytes, and how many transactions were counted since the start."""
 
     nbytes: int
     added: int
@@ -56,7 +56,7 @@ def transaction_record(*, amount: float, timestamp: int, now: int) -> bool:
 
 
 def transactions_record(*, amount: Sequence[float] | Floats, timestamp: Sequence[int] | Integers, now: int) -> Recorded:
-    """Count those of a batch that are at most 60 s old, or none if one lies in the future. O(batch)."""
+    """Count the transactions of a batch that are at most 60 s old, or none if one lies in the future. O(batch)."""
     _refuse_future(timestamp, now=now, batch=True)
     accepted = window.add_batch(timestamp, amount, now=now)
     return Recorded(accepted, len(timestamp) - accepted)
@@ -73,7 +73,7 @@ def transactions_delete() -> None:
 
 
 def usage_get() -> WindowUsage | None:
-    """Return what the window takes, and how much it has counted; None where a storage holds it. O(1)."""
+    """Return the window's memory and how much it has counted; None for a shared storage. O(1)."""
     return WindowUsage(window.nbytes, window.added) if isinstance(window, SlidingWindow) else None
 
 

@@ -1,4 +1,4 @@
-"""Transactions over HTTP: parse, call one service, answer."""
+"""The views of transactions: parse, call one service, answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from transactions.serializers import TransactionSerializer
 
 @openapi.transactions
 class TransactionViewSet(ApiViewSet):
-    """Transactions as they are made; the sole input of the statistics.
+    """Transactions, the sole input of the statistics.
 
     POST takes one transaction or a JSON array of them. One older than 60 seconds is not counted.
     """
@@ -29,7 +29,7 @@ class TransactionViewSet(ApiViewSet):
         return {**openapi.EXAMPLE, "timestamp": clock.now_ms()}
 
     def create(self, request: Request) -> Response:
-        """Count one transaction, or those of a batch."""
+        """Count one transaction, or the transactions of a batch."""
         if is_batch(request.data):
             columns = TransactionSerializer.read_batch(request.data)
             recorded = services.transactions_record(**columns, now=clock.now_ms())
@@ -51,5 +51,5 @@ class StatisticsViewSet(ApiViewSet):
     name = "Transaction statistics"
 
     def list(self, request: Request) -> Response:
-        """Answer in constant time, however many transactions there are."""
+        """Answer the statistics in constant time, however many transactions there are."""
         return Response(services.statistics_get(now=clock.now_ms())._asdict())

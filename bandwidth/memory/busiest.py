@@ -1,4 +1,4 @@
-"""Which devices may have the most bytes: known without looking at all devices.
+"""Candidates for the devices with the most bytes, found without reading all devices.
 
 Plain Python; knows no framework.
 """
@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from heapq import nlargest
 
-#: Devices that are remembered, once there are twice as many that may be among the busiest.
+#: Number of candidates that are kept each time there are twice as many.
 REMEMBERED = 64
 
 
 class Busiest:
-    """Some devices such that no other one has more bytes than `floor`. The store's lock guards it.
+    """A set of candidates: no device outside it has more bytes than `floor`. Guarded by the store's lock.
 
-    It is told of every device whose bytes have grown. Those of others only shrink, and whoever asks sees it.
+    `note` is called for each device whose bytes grow. Bytes may shrink without a call, so a caller reads the
+    candidates' present bytes.
     """
 
     def __init__(self) -> None:
@@ -23,11 +24,11 @@ class Busiest:
 
     @property
     def devices(self) -> list[str]:
-        """The devices that may have more bytes than `floor`, and some more."""
+        """All devices that may have more bytes than `floor`, and perhaps some others."""
         return list(self._most)
 
     def note(self, device_id: str, total: int) -> None:
-        """Tell that a device has so many bytes, or fewer. O(1) amortised."""
+        """Note that a device has at most `total` bytes. O(1) amortised."""
         if total <= self.floor:
             return
         self._most[device_id] = total

@@ -1,4 +1,4 @@
-"""The instants of one device under cumulative sums, as rows that are replaced from one on.
+"""The instants of one device with cumulative sums, as rows; a change replaces all rows from one on.
 
 Plain Python and NumPy; knows no framework.
 """
@@ -21,8 +21,8 @@ BEFORE_ALL = -(2**63)  # the instant of row 0, before every window border
 class DeviceRows:
     """One device's distinct instants, ascending, and the sums of all entries up to and at each of them.
 
-    The row `base` lies before all time, and what it sums has been dropped: so every instant has a row at or before
-    it. What is before it is of no use any more. The columns have room for more rows than the `rows` in use.
+    Row `base` has an instant before all others, and its sums are those of dropped entries, so that each instant has a
+    row at or before it. Rows before `base` are unused. The columns have room for more rows than the `rows` in use.
     `commit...` only assigns and cannot fail; only a thread with the store's `_lock` may call it.
     """
 
@@ -47,11 +47,11 @@ class DeviceRows:
 
     @property
     def dropped_bytes(self) -> int:
-        """How many bytes the sums contain that were dropped. O(1)."""
+        """The bytes of dropped entries, which the sums still contain. O(1)."""
         return int(self.sums[self.base, 1]) + int(self.sums[self.base, 2]) if self.base else 0
 
     def appended(self, timestamp: int, entry: tuple[int, int, int]) -> tuple[int, list[int], tuple[Integers, Rows]]:
-        """Return the row that an entry at or after the last instant changes, its sums then, and columns with room.
+        """Return the row changed by an entry at or after the last instant, its new sums, and columns with room for it.
 
         O(1) amortised.
         """
@@ -63,7 +63,7 @@ class DeviceRows:
         return row, sums, columns
 
     def commit_appended(self, timestamp: int, row: int, sums: list[int], columns: tuple[Integers, Rows]) -> None:
-        """Count such an entry."""
+        """Store an entry at or after the last instant, as `appended` worked it out."""
         self.times, self.sums = columns
         self.sums[row] = sums
         self.times[row] = self.last = timestamp
@@ -102,7 +102,7 @@ class DeviceRows:
         times: Integers,
         sums: Rows,
     ) -> None:
-        """Put rows in the place of those from row `at` on, in columns that have room for them. O(their number)."""
+        """Replace the rows from row `at` on, in columns that have room for them. O(number of new rows)."""
         self.times, self.sums = columns
         self.times[at:stop] = times
         self.sums[at:stop] = sums
@@ -112,7 +112,7 @@ class DeviceRows:
     def room(self, rows: int, dtype: np.dtype[Any]) -> tuple[Integers, Rows]:
         """Return columns with room for so many rows, sums of this type, and the present content.
 
-        They are the present ones, if those will do. O(1) amortised over growth.
+        Returns the present columns if they suffice. O(1) amortised over growth.
         """
         times, sums = self.times, self.sums
         if sums.dtype != dtype:
@@ -125,12 +125,12 @@ class DeviceRows:
         return times, sums
 
     def cut(self, oldest: int) -> tuple[int, int]:
-        """Return the row before the first that is at or after `oldest`, and that instant. O(log rows)."""
+        """Return the row before the first one at or after `oldest`, and the instant of that first one. O(log rows)."""
         base = self.base + int(np.searchsorted(self.times[self.base : self.rows], oldest)) - 1
         return base, int(self.times[base + 1])
 
     def commit_cut(self, base: int, first: int) -> None:
-        """Drop what is up to a row."""
+        """Drop the rows up to `base`; `first` is the instant after it."""
         self.times[base] = BEFORE_ALL
         self.base, self.first = base, first
 
@@ -141,7 +141,7 @@ class DeviceRows:
         return len(times), times, sums.astype(dtype_of(sums[-1].tolist()))
 
     def commit_all(self, compacted: tuple[int, Integers, Rows]) -> None:
-        """Take these rows for all."""
+        """Replace all rows by these."""
         self.rows, self.times, self.sums = compacted
         self.base = 0
 

@@ -23,8 +23,8 @@ from timeseries_project.core.offload import give_way, leave_loop
 from timeseries_project.core.summation import Integers
 
 ROW_BYTES = 32  # an instant and three sums, or three references to huge ones, which are not counted
-LOOKED_AT = 256  # devices from which one request drops what is too old, at most
-AT_ONCE = 2048  # devices that are looked at while the lock is held: where there are more it is released in between
+LOOKED_AT = 256  # devices from which one request drops old entries, at most
+AT_ONCE = 2048  # devices read under the lock at a time; it is released in between
 
 
 class BandwidthStore:
@@ -46,10 +46,10 @@ class BandwidthStore:
         self.max_entries = max_entries
         self.max_devices = max_devices
         self._devices: dict[str, DeviceRows] = {}
-        #: Kept so that nobody has to count: entries, those ever added, and rows that there is room for.
+        #: Kept so that nothing has to be counted: entries, entries ever added, and rows that there is room for.
         self._entries = self._added = self._room = 0
-        self._turn: list[str] = []  # devices that have yet to be looked at, before all are again
-        self._turned = 0  # what was `oldest` when all were
+        self._turn: list[str] = []  # devices still to be searched for old entries in this round
+        self._turned = 0  # `oldest` when this round began
         self._writing = Lock()  # taken before `_lock`
         self._lock = Lock()
         self._order = KeyOrder(self._lock, self._names)
@@ -83,7 +83,7 @@ class BandwidthStore:
                     self._order.note(device_id)
                 self._busiest.note(device_id, sums[1] + sums[2] - device.dropped_bytes)
                 device.commit_appended(timestamp, row, sums, columns)
-                # Only of a new device may this fail, and that is then unknown as before.
+                # Can fail only for a new device, which then stays unknown.
                 self._devices[device_id] = device
                 self._entries += 1
                 self._added += 1
@@ -184,8 +184,8 @@ class BandwidthStore:
     def overview(self, busiest: int, *, oldest: int = 0) -> Overview:
         """Return how much is stored, and the devices with the most bytes, the busiest first.
 
-        In a store of more than some thousand devices what is yet to be dropped counts. O(1) as a rule; after much was
-        deleted or dropped O(devices), in portions.
+        With more than AT_ONCE devices, old entries that are not dropped yet count. O(1) as a rule; O(devices), in
+        portions, after many deletions.
         """
         with self._lock:
             few = len(self._devices) <= AT_ONCE

@@ -1,15 +1,15 @@
-"""Bandwidth as it lies in a shared storage: keys, and bytes that are numbers to the server.
+"""The layout of bandwidth in a shared storage: its keys, and rows of bytes that the server reads as numbers.
 
 Plain Python and NumPy; knows no framework. Keys:
 
     bw:{STRIPE}:device:DEVICE   hash: a device's summary, and the tree of its instants
     bw:{STRIPE}:devices         sorted set: the keys of the devices, by their bytes
-    bw:{STRIPE}:stale           sorted set: the same keys, by the time from which on something of them can be dropped
+    bw:{STRIPE}:stale           sorted set: the same keys, by the time from which on entries of them can be dropped
     bw:{STRIPE}:entries         number: how many entries these devices have
-    bw:{STRIPE}:listings        set: which parts of which listings were counted
+    bw:{STRIPE}:listings        set: markers of the parts of listings that were stored
 
-A row is one number, little end first: a time, and sums. So is a sum: those
-of two rows are added, and one is taken from another that contains it, all at once.
+A row is one little-endian integer that packs a time and three sums. The sums are one integer too, so that a single
+addition adds all three, and a single subtraction takes all three from sums that contain them.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from bandwidth.entries import Condensed, Rows
 from bandwidth.interface import DeviceSummary
 
-#: Bits of what a row holds: its time; its entries, its bytes to and from the server.
+#: Bits of a row's time, of its number of entries, and of each of its two sums of bytes.
 TIME_BITS, COUNT_BITS, SUM_BITS = 56, 48, 96
 TIME_SIZE = TIME_BITS // 8
 SUMS_SIZE = (COUNT_BITS + 2 * SUM_BITS) // 8
 ROW_SIZE = TIME_SIZE + SUMS_SIZE
-#: A summary: first and last time, sums, and what only the server needs.
+#: A summary is the first and last time and the sums; a head adds what only the server needs.
 SUMMARY_SIZE = 2 * TIME_SIZE + SUMS_SIZE
 HEAD_SIZE = SUMMARY_SIZE + 12
-#: A sum of bytes is two words for the server, whose numbers are doubles: its low bits, and those above.
+#: The server's numbers are doubles, so it splits a sum of bytes into two words: the low bits, and those above.
 LOW_BITS = 48
-#: A new device costs a call as much as so many rows.
+#: What a new device costs a call, in rows.
 DEVICE_COST = 10
 
 
 class Stripe(NamedTuple):
-    """The keys of the devices that share a slot."""
+    """The keys of a stripe, the devices that share a hash slot."""
 
     registry: bytes
     stale: bytes
@@ -50,19 +50,19 @@ class Stripe(NamedTuple):
 
     @classmethod
     def tagged(cls, name: bytes, tag: int) -> Stripe:
-        """Return the keys of a store's name that carry a tag."""
+        """Return the keys of the store called `name` with a hash tag."""
         return cls(
             *(b"%b:{%d}:%b" % (name, tag, of) for of in (b"devices", b"stale", b"entries", b"listings", b"device:"))
         )
 
     @property
     def all_devices(self) -> tuple[bytes, bytes, bytes]:
-        """What a call needs that adds devices or takes them away."""
+        """The keys that a call needs to add or remove devices."""
         return self.registry, self.stale, self.entries
 
 
 class Part(NamedTuple):
-    """Rows of devices of one stripe, for one call."""
+    """The devices of one stripe and their rows, for one call."""
 
     stripe: Stripe
     devices: list[bytes]
@@ -70,7 +70,7 @@ class Part(NamedTuple):
 
 
 def portions(stripe: Stripe, devices: Iterable[tuple[bytes, bytes]], most: int) -> Iterator[Part]:
-    """Yield devices and their rows in portions that cost so many rows at most."""
+    """Yield devices and their rows in portions that cost at most `most` rows."""
     part, cost, longest = Part(stripe, [], []), 0, (most - DEVICE_COST) * ROW_SIZE
     for key, rows in devices:
         for at in range(0, len(rows), longest):
@@ -86,7 +86,7 @@ def portions(stripe: Stripe, devices: Iterable[tuple[bytes, bytes]], most: int) 
 
 
 def stripes(name: bytes, number: int) -> list[Stripe]:
-    """Return so many stripes whose slots lie evenly in the cluster's, so that each node has its share of them."""
+    """Return `number` stripes, their slots spread evenly over the cluster's, so that each node gets its share."""
     tags: dict[int, int] = {}
     for tag in count():
         if len(tags) == number:
@@ -102,7 +102,7 @@ def row_of(timestamp: int, bytes_ts: int, bytes_fs: int) -> bytes:
 
 
 def rows_of(entries: Condensed) -> bytes:
-    """Return a row for each device and instant, with the sums of its own entries alone."""
+    """Return one row for each device and instant, with the sums of its own entries only."""
     sums = np.diff(entries.sums, axis=0, prepend=0)
     words = [sums[:, 0]]
     for column in sums[:, 1:].T:
@@ -112,12 +112,12 @@ def rows_of(entries: Condensed) -> bytes:
 
 
 def _bytes(numbers: Rows, size: int) -> NDArray[np.uint8]:
-    """Return numbers as so many bytes each, little end first."""
+    """Return the low `size` bytes of each number, little-endian."""
     return numbers.astype("<i8").view(np.uint8).reshape(-1, 8)[:, :size]
 
 
 def sums_in(data: bytes, count: int) -> Iterator[int]:
-    """Yield so many sums of equally many addends each. All but the last are mostly those of the sum before."""
+    """Yield `count` sums. Each is sent as equally many addends; all but its last are often those of the sum before."""
     size = len(data) // count
     known, base = b"", 0
     for start in range(0, len(data), size):
@@ -129,7 +129,11 @@ def sums_in(data: bytes, count: int) -> Iterator[int]:
 
 
 def numbers(sums: int) -> tuple[int, int, int]:
-    """Return entries, and bytes to and from the server."""
+    """Unpack sums: the number of entries, and the bytes to and from the server.
+
+    >>> numbers(int.from_bytes(row_of(timestamp=5, bytes_ts=7, bytes_fs=9), "little") >> TIME_BITS)
+    (1, 7, 9)
+    """
     return (
         sums & (1 << COUNT_BITS) - 1,
         sums >> COUNT_BITS & (1 << SUM_BITS) - 1,
@@ -138,7 +142,10 @@ def numbers(sums: int) -> tuple[int, int, int]:
 
 
 def summary_of(device_id: str, answer: bytes) -> DeviceSummary:
-    """Return a device's summary, without what is before its first instant if the answer tells that and its sums."""
+    """Return a device's summary from the answer of `heads`.
+
+    An answer longer than a head goes on with the first instant that is kept and the sums before it.
+    """
     first, last = answer[:TIME_SIZE], answer[TIME_SIZE : 2 * TIME_SIZE]
     sums = int.from_bytes(answer[2 * TIME_SIZE : SUMMARY_SIZE], "little")
     if len(answer) > HEAD_SIZE:

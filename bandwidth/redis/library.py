@@ -1,4 +1,4 @@
-"""The functions that run in the server, and the sizes that they work with."""
+"""The library of functions that run in the server, and the sizes they work with."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ LIBRARY = Library(
     Path(__file__).with_name("lua"),
     {
         "ROW_SIZE": ROW_SIZE,
-        # Rows of a full node: it takes what the allocator gives anyway, 1,024 bytes less a string's header. Each node
-        # that is touched is read and written whole, as a string of Lua, which costs by its length: larger ones were
-        # slower in all that adds.
+        # Rows of a full node, which fills an allocation of 1,024 bytes, less a string's header. A changed node is read
+        # and written whole, as a Lua string, at a cost that grows with its length: larger nodes made adding slower.
         "LEAF_ROWS": 27,
         "INNER_ROWS": 24,
-        # What one call drops at most: of so many devices, so often what is under one node.
+        # What one call drops at most: from so many devices, the leaves under so many nodes of each.
         "DROPPED_DEVICES": 16,
         "DROPPED_NODES": 8,
     },

@@ -1,8 +1,8 @@
 """Bytes per device in windows, in a Redis or Valkey that any number of processes share.
 
-Plain Python; knows no framework. `redis/lua/` is the server's side, `layout.py` what lies there; every
-method is one call, or a few where told. On one node there is one stripe. In a cluster there are 64, so that what
-belongs together lies in one slot and changes together, and the stripes lie on all nodes alike.
+Plain Python; knows no framework. `redis/lua/` is the server's side, `layout.py` the form of the data. A method is one
+call unless it says otherwise. One node has one stripe. A cluster has 64, spread evenly over its nodes; a stripe lies in
+one slot, so that all it holds can be changed together.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ from timeseries_project.storage.nodes import Argument, time_limit
 logger = logging.getLogger(__name__)
 
 STRIPES = 64
-#: What one call adds at most, so that it takes less than about 0.1 s: rows that come in time, or late; a device costs
-#: as much as some rows.
+#: What one call adds at most, so that it takes less than about 0.1 s: rows in order, and late rows. A device counts as
+#: some rows.
 PORTION, LATE_PORTION = 20_000, 500
-#: Devices that one call looks at, at most.
+#: Devices that one call reads, at most.
 DEVICES = 5_000
-#: Seconds that a call waits, where no request's deadline is around it, for another one that stores a listing.
+#: Seconds that a call without a request's deadline waits for another call that stores a listing.
 SETTLE_SECONDS = 2
-#: Seconds for which the stripes of a cluster need not be counted again.
+#: Seconds for which the counts of a cluster's stripes are cached.
 COUNT_SECONDS = 1
 
 
@@ -65,7 +65,7 @@ _totals, _windows = map(_function, ("totals", "windows"))
 
 
 class Listing(NamedTuple):
-    """A listing that may not be counted yet: its marker, and the calls that are left, each under its own."""
+    """A listing that may not be stored yet: its marker, and the calls that are left to make, each with a marker."""
 
     marker: str
     entries: int
@@ -74,14 +74,14 @@ class Listing(NamedTuple):
 
 
 class RedisStore:
-    """A store of bandwidth, as bandwidth/interface.py tells it, that processes share.
+    """A store of bandwidth (see bandwidth/interface.py) that processes share.
 
-    A device is changed and read in one step. So is a batch on one node, and in a cluster what of it lies in one
-    stripe. What would hold up a server goes in portions, which cut a device only if it alone has more. Where a call
-    fails, other portions are stored and its own may be: what is then sent again may count twice.
+    A device is changed and read atomically. So is a batch on one node, or the part of a batch in one stripe of a
+    cluster. A batch that would hold up the server is sent in portions; only a device larger than a portion is cut. If a
+    call fails, the other portions are stored and its own may be, so entries that are sent again may count twice.
 
-    Limits are exact for what goes in one call on one node. What goes in several is held against the counters first;
-    those of a cluster are asked once a second, and before anything is refused.
+    Limits are exact for a single call on one node. Several calls are checked against the counters first. Those of a
+    cluster are cached for a second, but always read before anything is refused.
     """
 
     def __init__(
@@ -92,13 +92,14 @@ class RedisStore:
         self._storage = storage
         self._stripes = stripes(name, 1 if storage.one_node else STRIPES)
         self._listings: list[Listing] = []
-        self._settling = Lock()  # taken by who changes `_listings`
-        #: Until when it may be gone by, and entries and devices that there are at most, if nobody else adds.
+        self._settling = Lock()  # guards `_listings`
+        #: Deadline until which these cached counts may be used, and at most how many entries and devices there are
+        #: if no other process adds any.
         self._counted = (0.0, 0, 0)
         self._counting = Lock()
 
     def add(self, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, *, oldest: int = 0) -> None:
-        """Count one entry. One call; O(log n) for n instants of the device, or a node's rows where it is late."""
+        """Store one entry. One call; O(log n) for n instants of the device, and O(a node's rows) if it is late."""
         timestamp = whole("timestamp", timestamp, 0, MAX_WHOLE)
         row = row_of(timestamp, whole("bytes_ts", bytes_ts, 0, MAX_WHOLE), whole("bytes_fs", bytes_fs, 0, MAX_WHOLE))
         self._settle()
@@ -115,9 +116,9 @@ class RedisStore:
         *,
         oldest: int = 0,
     ) -> None:
-        """Count entries given as four columns. One call per portion, and in a cluster per stripe.
+        """Store entries given as four columns. One call per portion, and in a cluster per stripe.
 
-        Each device's rows are merged into the nodes that they belong to, each of which is written once.
+        Each device's rows are merged into the nodes that they fall into, each of which is written once.
         """
         entries = condensed(device_ids, timestamps, bytes_ts, bytes_fs, oldest=oldest)
         self._settle()
@@ -132,13 +133,13 @@ class RedisStore:
         *,
         oldest: int = 0,
     ) -> None:
-        """Count the entries of a listing once: now, or where the storage cannot take them, before the next call.
+        """Store the entries of a listing once: now or, if the storage cannot take them, before the next call.
 
-        A listing is known by its content. Each part of it is counted together with its own marker, so whoever else
-        counts it too, and whoever ends in the middle, makes no difference; the marker of the whole spares a restart
+        A listing is identified by its content. Each part is stored together with a marker of its own, so it does no
+        harm if another process stores it too or stops half-way. The marker of the whole listing lets a restart skip
         the parts.
         """
-        # All of it, so that what retention takes from it does not make it another one; the server leaves that out.
+        # With its old entries, so that retention does not make it a different listing; the server leaves them out.
         entries = condensed(device_ids, timestamps, bytes_ts, bytes_fs)
         kept = condensed(device_ids, timestamps, bytes_ts, bytes_fs, oldest=oldest) if oldest else entries
         parts = list(self._parts(entries, LATE_PORTION))
@@ -168,7 +169,7 @@ class RedisStore:
             raise
 
     def windows(self, device_id: str, *, end: int, length: int, count: int, oldest: int = 0) -> list[Window]:
-        """Return the sums of windows. One call; a binary search per border, and the nodes that borders lie in."""
+        """Return the sums of windows. One call: a binary search per border, and the nodes that the borders lie in."""
         end = whole("end", end, 0, MAX_WHOLE)
         length = whole("length", length, 1, LONGEST_WINDOW)
         count = whole("count", count, 1, MOST_WINDOWS)
@@ -184,13 +185,13 @@ class RedisStore:
     def devices(
         self, search: str | None = None, limit: int | None = None, *, after: str | None = None, oldest: int = 0
     ) -> list[DeviceSummary]:
-        """Return a summary of the devices, sorted by key. See `device_portions`."""
+        """Return summaries of the devices, sorted by key. See `device_portions`."""
         return gathered(self.device_portions(search, after=after, size=limit, oldest=oldest), limit)
 
     def device_portions(
         self, search: str | None = None, *, after: str | None = None, size: int | None = None, oldest: int = 0
     ) -> Iterator[list[DeviceSummary]]:
-        """Yield the same in portions. One call per 5,000 devices for all keys, then one for each portion found."""
+        """Yield them in portions. One call per 5,000 devices to read all keys, then one for each portion."""
         self._settle()
         found = {self._name(stripe, key) for stripe, keys in self._scan(oldest) for key in keys}
         keys = in_order(key for key in matching(list(found), search) if after is None or key > after)
@@ -201,17 +202,17 @@ class RedisStore:
                 yield summaries
 
     def device(self, device_id: str, *, oldest: int = 0) -> DeviceSummary:
-        """Return the summary of one device. One call. Raises KeyError if it has no entries."""
+        """Return the summary of one device. One call. Raises KeyError for a device without entries."""
         self._settle()
         for summary in self._summaries([device_id], oldest):
             return summary
         raise KeyError(device_id)
 
     def overview(self, busiest: int, *, oldest: int = 0) -> Overview:
-        """Return how much is stored. Two calls, in a cluster per stripe, O(log devices + busiest) each.
+        """Return how much is stored, and the busiest devices. Two calls, in a cluster per stripe.
 
-        The busiest are found by doubles: those whose bytes differ by less than 2**-52 may stand for one another. With
-        `oldest` it costs what all devices cost.
+        O(log devices + busiest) each; with `oldest`, the cost of listing all devices. Bytes are compared as doubles, so
+        of two devices that differ by less than a factor of 1 + 2**-52 either may count as the busier.
         """
         if oldest:
             most = self.devices(oldest=oldest)
@@ -228,22 +229,22 @@ class RedisStore:
         return Overview(*_counts(answers), most)
 
     def usage(self) -> Usage:
-        """Return how much is stored, what is yet to be dropped included. One call, in a cluster per stripe."""
+        """Return how much is stored, with old entries that are not dropped yet. One call, in a cluster per stripe."""
         self._settle()
         return Usage(*_counts(self._storage.calls(self._totals(0))), None, None)
 
     def last(self, device_id: str, *, oldest: int = 0) -> int:
-        """Return the device's latest timestamp. One call. Raises KeyError if it has no entries."""
+        """Return the device's latest timestamp. One call. Raises KeyError for a device without entries."""
         return self.device(device_id, oldest=oldest).last
 
     def delete(self, device_id: str) -> None:
-        """Forget a device. One call, O(log devices): the server releases the memory on the side."""
+        """Forget a device. One call, O(log devices); the server frees the memory in the background."""
         stripe, key = self._place(device_id)
         self._settle()
         self._storage.call(Call(_delete, (*stripe.all_devices, key)))
 
     def clear(self) -> None:
-        """Forget every device, in portions, then which listings were counted; nothing else that is stored there."""
+        """Forget every device, in portions, then which listings were stored; other data in the storage stays."""
         with self._settling:
             self._listings.clear()
         for stripe, keys in self._scan(0):
@@ -251,7 +252,7 @@ class RedisStore:
         self._storage.calls([Call(_forget, (stripe.listings,)) for stripe in self._stripes])
 
     def _add(self, parts: list[Part], entries: int, devices: list[str], oldest: int) -> None:
-        """Add parts, after some of what is too old was dropped where they go. Raises FullError."""
+        """Drop some old entries in the stripes of these parts, then add the parts. Raises FullError."""
         if len(parts) > 1 or not self._storage.one_node:
             self._refuse_too_many(entries, devices, oldest)
         drops = self._drops({part.stripe for part in parts}, oldest)
@@ -270,19 +271,19 @@ class RedisStore:
         return Call(_add, (*part.stripe.all_devices, *part.devices), (*self._limits(oldest), *part.rows))
 
     def _limits(self, oldest: int) -> tuple[Argument, ...]:
-        """Return what a call that adds may not pass: the server knows how much there is on one node only."""
+        """Return the limits that a call to add may not exceed; only on one node does the server know all counts."""
         most = (self.max_entries, self.max_devices) if self._storage.one_node else (MAX_WHOLE, MAX_WHOLE)
         return (oldest, *most, LATE_PORTION)
 
     def _refuse(self, answer: bytes) -> None:
-        """Raise FullError if that is what a call to add answered."""
+        """Raise FullError if a call to add answered that a limit is reached."""
         if answer == b"entries":
             raise FullError("entries", self.max_entries)
         if answer == b"devices":
             raise FullError("devices", self.max_devices)
 
     def _refuse_too_many(self, entries: int, devices: Sequence[str], oldest: int) -> None:
-        """Raise FullError if there is no room for so many entries of these devices, by the counters."""
+        """Raise FullError if, by the counters, there is no room for so many entries of these devices."""
         with self._counting:
             until, known_entries, known_devices = self._counted
             more = until, known_entries + entries, known_devices + len(devices)
@@ -305,16 +306,16 @@ class RedisStore:
 
     @staticmethod
     def _drops(stripes: Iterable[Stripe], oldest: int) -> list[Call]:
-        """Return the calls that drop some of what is too old."""
+        """Return the calls that drop some of the old entries."""
         return [Call(_drop, stripe.all_devices, (oldest,)) for stripe in stripes] if oldest else []
 
     def _totals(self, busiest: int) -> list[Call]:
         return [Call(_totals, (s.registry, s.entries), (busiest,), read_only=True) for s in self._stripes]
 
     def _settle(self, *, refuse: bool = False) -> None:
-        """Count what is left of the start's listings, if there is room for it; what is done is not sent again.
+        """Store what is left of the listings loaded at start, if there is room; stored parts are not sent again.
 
-        Where there is none FullError is raised only on request: who comes later is answered without the listing.
+        Without room, FullError is raised only if `refuse` is true; otherwise calls go on without the listing.
         """
         if not self._listings:
             return
@@ -341,7 +342,7 @@ class RedisStore:
             del listing.calls[0]
 
     def _place(self, device_id: str) -> tuple[Stripe, bytes]:
-        """Return where a device is."""
+        """Return a device's stripe and key."""
         name = device_id.encode()
         stripe = self._stripes[crc32(name) % len(self._stripes)]
         return stripe, stripe.prefix + name
@@ -351,7 +352,7 @@ class RedisStore:
         return key[len(stripe.prefix) :].decode()
 
     def _scan(self, oldest: int) -> Iterator[tuple[Stripe, list[bytes]]]:
-        """Yield the keys of all devices, stripe by stripe in portions; one may come twice."""
+        """Yield the keys of all devices, in portions of a stripe; a key may come twice."""
         cursors = dict.fromkeys(self._stripes, b"0")
         while cursors:
             pages = [Call(_scan, (s.registry,), (at, DEVICES, oldest), read_only=True) for s, at in cursors.items()]
@@ -362,7 +363,7 @@ class RedisStore:
             cursors = {stripe: cursor for stripe, (cursor, _) in answers.items() if cursor != b"0"}
 
     def _summaries(self, device_ids: Sequence[str], oldest: int) -> list[DeviceSummary]:
-        """Return the summaries of devices, in their order; one that is not there any more is left out."""
+        """Return the summaries of devices, in the order given; devices without entries are left out."""
         places: dict[Stripe, list[tuple[str, bytes]]] = {}
         for name in device_ids:
             stripe, key = self._place(name)
@@ -378,7 +379,7 @@ class RedisStore:
         return [found[name] for name in device_ids if name in found]
 
     def _parts(self, entries: Condensed, most: int) -> Iterator[Part]:
-        """Yield entries as calls take them, in an order that depends on nothing but the entries."""
+        """Yield the entries in parts for calls, in an order that depends only on the entries."""
         rows, starts = rows_of(entries), [0, *entries.stops][: len(entries.stops)]
         placed = sorted(zip(map(self._place, entries.devices), starts, entries.stops, strict=True))
         for stripe, devices in groupby(placed, key=lambda device: device[0][0]):
@@ -387,7 +388,7 @@ class RedisStore:
 
 
 def _counts(answers: list[tuple[int, bytes, list[bytes]]]) -> tuple[int, int]:
-    """Return how many devices and entries all stripes have."""
+    """Return the number of devices and of entries in all stripes."""
     return sum(answer[0] for answer in answers), sum(int(answer[1]) for answer in answers)
 
 

@@ -1,6 +1,6 @@
-"""Writes `bandwidths.py` beside it: half an hour of believable traffic of five devices.
+"""Writes `bandwidths.py` beside this file: half an hour of plausible traffic of five devices.
 
-Deterministic: run again, it writes the same file. `python bandwidth/sample/make_sample.py`
+Each run writes the same file: `python bandwidth/sample/make_sample.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def wifi(step: int, noise: random.Random) -> Traffic:
 
 
 def backup(step: int, noise: random.Random) -> Traffic:
-    """Idle, but for one long upload with its acknowledgements."""
+    """Idle, except for one long upload and its acknowledgements."""
     if 54 <= step < 126:
         return 4_200_000 * noise.uniform(0.85, 1.05), 90_000 * noise.uniform(0.8, 1.2)
     return 400 * noise.uniform(0.5, 2), 600 * noise.uniform(0.5, 2)
@@ -46,13 +46,13 @@ def camera(step: int, noise: random.Random) -> Traffic:
 
 
 def display(step: int, noise: random.Random) -> Traffic:
-    """A new picture every minute, a sign of life in between."""
+    """A new picture every minute, small keep-alive messages in between."""
     size = 2_600_000 if step % 6 == 0 else 2_000
     return 1_500 * noise.uniform(0.8, 1.2), size * noise.uniform(0.8, 1.2)
 
 
 def sensor(step: int, noise: random.Random) -> Traffic:
-    """A few hundred bytes of measurements; it is out of reach for four minutes."""
+    """A few hundred bytes of measurements; the sensor is unreachable for four minutes."""
     if 96 <= step < 120:
         return 0, 0
     return 320 * noise.uniform(0.9, 1.1), 96 * noise.uniform(0.9, 1.1)

@@ -1,4 +1,4 @@
-"""What the tests of stores share."""
+"""Fixtures of the tests of stores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from timeseries_project.tests.redis_servers import RedisServer
 
 @pytest.fixture
 def new_store(storage_kind: str, request: pytest.FixtureRequest) -> NewStore:
-    """What makes a store without entries."""
+    """A function that makes a store without entries."""
     storage = None if storage_kind == "memory" else request.getfixturevalue(f"{storage_kind}_storage")
     return partial(new_in, storage)
 
@@ -30,7 +30,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[RedisStore]:
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
-    """A Redis of the test's own, which it may stop, fill or pause."""
+    """A Redis for this test only, which it may stop, fill or pause."""
     server = RedisServer()
     yield server
     server.stop()

@@ -1,17 +1,17 @@
-"""What bandwidth stores are held against: a scan of a plain list of all entries."""
+"""The oracle of bandwidth stores: a scan of a plain list of all entries."""
 
 from __future__ import annotations
 
 from bandwidth.interface import DeviceSummary, Window
 
-#: The largest number of bytes, and of seconds, that an entry may have.
+#: The largest number of bytes, and the largest timestamp, that an entry may have.
 MAX_WHOLE = 2**53 - 1
 
 Entry = tuple[str, int, int, int]  # device, timestamp, bytes to and from the server
 
 
 def scan(stored: list[Entry], device: str, end: int, length: int, count: int) -> list[Window]:
-    """The definition, entry by entry."""
+    """Sum the windows entry by entry, as they are defined."""
     answer = []
     for border in (end - length * k for k in reversed(range(count))):
         inside = [e for e in stored if e[0] == device and border - length < e[1] <= border]

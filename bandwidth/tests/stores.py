@@ -1,4 +1,4 @@
-"""Stores of each kind for tests: new ones, what another process sees of one, and whether one is sound inside."""
+"""Stores of each kind for tests: new ones, one store as another process sees it, and checks of invariants."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _numbers = itertools.count()
 
 
 def new_in(storage: Storage | None, **limits: int) -> AnyStore:
-    """Return a store that is empty, in a storage or in memory."""
+    """Return an empty store, in a storage or in memory."""
     if storage is None:
         return BandwidthStore(**limits)
     store = RedisStore(storage, b"test-%d" % next(_numbers), **limits)
@@ -35,7 +35,7 @@ def new_in(storage: Storage | None, **limits: int) -> AnyStore:
 
 
 def as_another_process(store: AnyStore) -> AnyStore:
-    """Return what another process would use: the same store, over connections of its own."""
+    """Return the same store over separate connections, as another process would use it."""
     if isinstance(store, BandwidthStore):
         return store
     own = store._storage
@@ -47,12 +47,12 @@ def name_of(store: RedisStore) -> bytes:
 
 
 def clients(storage: Storage) -> list[Redis]:
-    """Return a client of the tests' own for each node."""
+    """Return a separate client for each node."""
     return [Redis(address.host, address.port) for address in storage.location.addresses]
 
 
 def contents(store: RedisStore) -> dict[bytes, bytes | None]:
-    """Return all that is stored, under any name."""
+    """Return everything stored, under any name."""
     found = {}
     for client in clients(store._storage):
         found |= {key: client.dump(key) for key in client.scan_iter()}
@@ -89,7 +89,7 @@ def check(store: AnyStore) -> None:
 
 
 def check_device(key: bytes, fields: dict[bytes, bytes]) -> tuple[DeviceSummary, int]:
-    """Assert the invariants of one device's tree; return its summary, and from when on its first leaf is stale."""
+    """Assert the invariants of one device's tree; return its summary and its `stale` time."""
     *numbers, depth, following, stale = HEAD.unpack(fields[b"head"])
     first, last, *sums = (int.from_bytes(number, "little") for number in numbers)
     seen: list[int] = []
@@ -97,7 +97,7 @@ def check_device(key: bytes, fields: dict[bytes, bytes]) -> tuple[DeviceSummary,
     leaves: list[int] = []
 
     def walk(node: int, level: int) -> tuple[int, list[int]]:
-        """Return the first time and the sums of what is under a node."""
+        """Return the first time and the sums of the entries under a node."""
         seen.append(node)
         kind = INNER if level else LEAF
         rows = list(kind.iter_unpack(fields[b"%d" % node]))

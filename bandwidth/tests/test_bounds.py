@@ -1,4 +1,4 @@
-"""The bandwidth store under limits and retention against a plain list: it answers as if old entries had never been."""
+"""The bandwidth store under limits and retention, against a plain list: old entries are as if never stored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ entries = st.tuples(devices, ages, sizes, sizes)
 
 
 class BoundsMachine(RuleBasedStateMachine):
-    """A store that keeps twenty seconds and has little room, and a list of what it should hold."""
+    """A store that keeps twenty seconds and has little room, and a list of the entries it should hold."""
 
     def __init__(self, new_store: NewStore) -> None:
         super().__init__()
@@ -48,9 +48,9 @@ class BoundsMachine(RuleBasedStateMachine):
         self.store.clear()
 
     def expect(self, new: list[Entry], refused: bool) -> None:
-        """Hold whether something was refused against the room that there is."""
+        """Check that new entries were refused exactly if there was no room."""
         kept = self.stored + new
-        if refused:  # what is yet to be dropped takes room
+        if refused:  # old entries that are not dropped yet take room
             held = self.store.usage()
             more = {e[0] for e in new} - {device.device_id for device in self.store.devices()}
             assert held.entries + len(new) > self.store.max_entries or held.devices + len(more) > self.store.max_devices
@@ -114,7 +114,7 @@ class BoundsMachine(RuleBasedStateMachine):
         expected = summaries(self.stored)
         assert self.store.devices(oldest=self.oldest) == expected
         totals = self.store.overview(2, oldest=self.oldest)
-        held = self.store.usage()[:2]  # what is yet to be dropped counts in a large store
+        held = self.store.usage()[:2]  # in a large store, old entries that are not dropped yet count
         assert totals[:2] in ((len(expected), len(self.stored)), held)
         assert [d.bytes_ts + d.bytes_fs for d in totals.busiest] == sorted(
             (d.bytes_ts + d.bytes_fs for d in expected), reverse=True
@@ -130,7 +130,7 @@ def test_bounds(new_store: NewStore, storage_kind: str) -> None:
 
 
 def test_a_deleted_device_leaves_no_trace() -> None:
-    """Its rows, its totals and the width of its columns are those of a device never seen."""
+    """Its rows, totals and column types are those of a device never seen."""
     store, fresh = BandwidthStore(), BandwidthStore()
     store.add_batch(["d"] * 3_000, range(3_000), [MAX_WHOLE] * 3_000, [1] * 3_000)
     store.delete("d")

@@ -1,4 +1,4 @@
-"""Listings in files: what is read, what is refused, and that nothing of them is executed."""
+"""Listings in files: what is read, what is refused, and that none of it is executed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sums of bytes as the server's functions add them, against Python's integers."""
+"""Sums of bytes as the Lua functions add them, against Python's integers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bandwidth.redis.library import LIBRARY
 from timeseries_project.tests.lua import Lua
 
 WORD = 2**48
-#: The largest sum that a row holds.
+#: The largest sum that a row can hold.
 MAX_WHOLE = 2**96 - 1
 
 Sums = tuple[int, int, int]
@@ -23,13 +23,13 @@ def lua() -> Lua:
 
 
 def table(time: int, sums: Sums) -> str:
-    """Return sums as the list that they are in Lua."""
+    """Return sums as a Lua list."""
     entries, to, back = sums
     return f"{{{time}, {entries}, {to % WORD}, {to // WORD}, {back % WORD}, {back // WORD}}}"
 
 
 def read(numbers: list[float]) -> Item:
-    """Return time and sums of such a list; its words must be whole and within their bounds."""
+    """Return time and sums from a Lua list; its words must be whole numbers within their bounds."""
     time, entries, to, to_high, back, back_high = map(int, numbers)
     assert numbers == [time, entries, to, to_high, back, back_high]
     assert all(0 <= word < WORD for word in (to, to_high, back, back_high))
@@ -41,7 +41,7 @@ SUMS = st.tuples(st.integers(0, 2**48 - 1), BYTES, BYTES)
 
 
 def halves(sums: Sums) -> st.SearchStrategy[tuple[Sums, Sums]]:
-    """Draw sums that are these together."""
+    """Draw two triples of sums that add up to these."""
     parts = st.tuples(*(st.integers(0, number) | st.sampled_from([0, number, number // 2]) for number in sums))
     return parts.map(lambda part: (part, tuple(whole - own for whole, own in zip(sums, part, strict=True))))  # type: ignore[arg-type]
 
@@ -104,11 +104,11 @@ def test_items_of_one_time_become_one(lua: Lua, ours: list[Item], theirs: list[I
     ("rows", "kept", "total", "evenly"),
     [
         (4, 0, 4, False),  # fits
-        (4, 4, 5, False),  # grows at its end: is filled
-        (4, 3, 9, False),  # little before it
+        (4, 4, 5, False),  # grows at its end: filled up
+        (4, 3, 9, False),  # a little before its end: filled up too
         (4, 2, 5, True),
         (4, 0, 5, True),
-        (0, 0, 5, False),  # is new
+        (0, 0, 5, False),  # new
     ],
 )
 def test_nodes_that_grow_elsewhere_than_at_their_end_are_divided(

@@ -1,4 +1,4 @@
-"""Many threads, or processes, at one store of bandwidth."""
+"""One bandwidth store under many threads or processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.storages("redis", "cluster")
 
 @pytest.fixture
 def hasty_switching() -> Iterator[None]:
-    """Let threads interrupt each other as often as they can."""
+    """Make threads interrupt one another as often as possible."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -27,11 +27,11 @@ def hasty_switching() -> Iterator[None]:
 def test_sixteen_threads_lose_nothing_count_nothing_twice_and_show_no_half_batch(
     new_store: NewStore, storage_kind: str
 ) -> None:
-    """Four threads add singles, four batches, eight read; late and in time, into the same devices.
+    """Four threads add single entries, four add batches, eight read, all on the same devices, in order and late.
 
-    A batch puts ten entries into one span of ten seconds on each of eight devices. Whoever reads must find, in
-    every span, all entries of so many batches, and as many batches on every device, unless the devices are spread
-    over a cluster. What processes share each thread uses as a process of its own would.
+    A batch puts ten entries into one span of ten seconds on each of eight devices. A reader must find only whole
+    batches in every span, and the same number of them on every device, unless the devices are spread over a cluster.
+    Each thread uses a shared store over connections of its own, as a process would.
     """
     spans, rounds, readers = 40, 50 if storage_kind == "memory" else 15, 8
     batched = [f"batched {i}" for i in range(8)]

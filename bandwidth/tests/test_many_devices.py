@@ -1,4 +1,4 @@
-"""Questions about a few of many devices, and about all of them: what they cost."""
+"""The cost of questions about a few of many devices, and about all of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def store() -> BandwidthStore:
 
 @pytest.fixture
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Which devices were summed up."""
+    """The devices whose summaries were computed."""
     keys: list[str] = []
     summary = DeviceRows.summary
 

@@ -1,4 +1,4 @@
-"""Bandwidth that processes share: what is stored where, what is refused, and that nothing else is touched."""
+"""The shared bandwidth store: what is stored where, what is refused, and that nothing else is touched."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_names_of_any_kind(store: RedisStore) -> None:
 
 
 def test_to_forget_all_touches_nothing_else(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_store, "DEVICES", 200)  # so that there are more devices than one call takes
+    monkeypatch.setattr(redis_store, "DEVICES", 200)  # so that one call cannot take all devices
     other = RedisStore(store._storage, b"other")
     other.add("a", 1, 2, 3)
     before = contents(store)
@@ -132,7 +132,7 @@ def test_a_large_batch_goes_in_portions(store: RedisStore, monkeypatch: pytest.M
 
 
 def test_a_refused_call_changes_nothing(store: RedisStore) -> None:
-    """Of several devices the last is at fault: wrong rows, or something else under one of the keys."""
+    """The last of several devices is at fault: wrong rows, or other data under one of the keys."""
     good = row_of(5, 1, 1)
     store.add("a", 1, 2, 3)
     stripe, key = store._place("a")
@@ -175,12 +175,12 @@ def test_an_add_that_was_cut_off_is_counted_whole_or_not_at_all() -> None:
     try:
         store, patient = (RedisStore(Storage(parse_location(server.url), timeout=time)) for time in (1, 30))
         patient.add_batch(["a", "b"], [1, 1], [1, 1], [1, 1])
-        server.wait(lambda: store.devices())  # so that there is a connection
+        server.wait(lambda: store.devices())  # so that it is connected
         server.pause()
         with pytest.raises(StorageUnavailableError):
             store.add_batch(["a", "b"], [2, 2], [1, 1], [1, 1])
         server.resume()
-        # The server reads what it had received before it answers later connections.
+        # The server handles what it received while paused before it answers later connections.
         assert [summary.count for summary in patient.devices()] in ([1, 1], [2, 2])
         check(patient)
     finally:

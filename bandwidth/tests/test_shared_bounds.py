@@ -1,4 +1,4 @@
-"""Limits, retention and a full memory of bandwidth that processes share."""
+"""The shared bandwidth store: limits, retention and a full memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_long_history_is_dropped_over_writes_and_every_answer_is_that_of_memor
         sizes.append(sum(len(value or b"") for name, value in contents(store).items() if name == key))
     assert store.device("late").count > 20
     assert sizes[-1] < sizes[0] / 50
-    if store._storage.one_node:  # else nothing was written where it is, but for once a second
+    if store._storage.one_node:  # in a cluster, its stripe may not have been cleaned yet
         assert [device.device_id for device in store.devices()] == ["late", "long"]
 
 
@@ -93,7 +93,7 @@ def test_processes_together_keep_a_limit_to_what_they_add_in_a_second(store: Red
         assert store.usage()[:2] == (10, 30)
     else:
         assert stored <= 90
-    # After a second, or for who comes new, what there is counts.
+    # After a second, or in a new process, the real counts decide.
     late = as_another_process(store)
     late.max_entries = 30
     with pytest.raises(FullError):
@@ -132,7 +132,7 @@ def test_a_full_memory_refuses_what_adds_answers_reads_and_takes_what_frees(serv
     store.delete("device 7")
     with pytest.raises(KeyError):
         store.device("device 7")
-    # What is too old goes, refusal by refusal, until there is room.
+    # Each refused call drops some old entries, until there is room.
     refusals = 0
     while True:
         try:

@@ -1,4 +1,4 @@
-"""A listing in a storage that processes share: counted once, whatever happens to them and to the storage."""
+"""A listing in a shared storage: stored once, whatever happens to the processes and to the storage."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def store_at(server: RedisServer, timeout: float = 30) -> RedisStore:
 
 
 def answers(store: RedisStore) -> Callable[[], bool]:
-    """Return whether the storage is there again, for who waits for it."""
+    """Return a condition to wait for: that the storage answers again."""
     return lambda: store.overview(1) is not None
 
 
@@ -143,7 +143,7 @@ def test_where_the_storage_is_away_it_is_counted_at_the_first_contact(server: Re
 
 def test_a_storage_that_stalls_does_later_what_it_had_received_and_once(server: RedisServer) -> None:
     store, patient = store_at(server, timeout=1), store_at(server)
-    server.wait(answers(store))  # so that there is a connection
+    server.wait(answers(store))  # so that it is connected
     server.pause()
     store.add_listing(*LISTING)
     server.resume()

@@ -1,4 +1,4 @@
-"""The windows of bandwidth against a plain scan of a plain list, wherever the entries are."""
+"""The windows of every kind of bandwidth store, against a scan of a plain list."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def add_batch(store: AnyStore, batch: list[Entry]) -> None:
 
 
 class StoreAgainstScan(RuleBasedStateMachine):
-    """Whatever comes, in whatever order: every answer is the one a scan of all entries gives."""
+    """Whatever entries come, in whatever order: each answer equals a scan of all entries."""
 
     def __init__(self, new_store: NewStore) -> None:
         super().__init__()
@@ -258,7 +258,7 @@ def test_sums_beyond_64_bits_are_exact(new_store: NewStore, size: int) -> None:
 
 @pytest.mark.parametrize("border", [2**62, 2**63])
 def test_sums_are_exact_where_they_pass_a_power_of_two(new_store: NewStore, border: int) -> None:
-    """Up to the border less one, on it and beyond: singles and batches, in time and late."""
+    """Sums just below the border, on it and beyond; single entries and batches, in order and late."""
     full, rest = divmod(border - 1, MAX_WHOLE)
     for late in (False, True):
         for in_batches in (False, True):

@@ -1,4 +1,4 @@
-"""Bodies that mean harm: what each is, as which media type, and the status that it must be answered with."""
+"""Hostile bodies: content, media type, and the status with which each must be answered."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 from typing import NamedTuple
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
-#: More digits than Python converts.
+#: More digits than Python converts to an integer.
 MANY = 5_000
-LONG_FIELD = 131_073  # one more than the csv module takes
+LONG_FIELD = 131_073  # one character more than the csv module accepts
 
 
 class Body(NamedTuple):
@@ -21,7 +21,7 @@ class Body(NamedTuple):
 
 
 def point(**members: str) -> bytes:
-    """Return a datapoint as JSON; members are JSON texts that stand in the place of valid ones."""
+    """Return a datapoint as JSON; `members` are JSON texts that replace valid ones."""
     spelt = {"timestamp": "1", "value": "1", "device": '"d"', "user": '"u"'} | members
     return ("{" + ",".join(f'"{name}":{text}' for name, text in spelt.items()) + "}").encode("utf-8", "surrogatepass")
 
@@ -33,7 +33,7 @@ def rows(*lines: str, header: str = "timestamp,value,device,user", end: str = "\
 
 GOOD = point()
 
-#: (name, a JSON value, the status when it stands as a datapoint's value, timestamp or device)
+#: (name, a JSON value, the statuses for it as a datapoint's value, timestamp and device)
 _VALUES = [
     ("10**400", "1" + "0" * 400, 400, 422, 400),
     ("10**5000", "1" + "0" * MANY, 400, 400, 400),

@@ -1,4 +1,4 @@
-"""Requests that mean harm by where they begin and end, and what is no HTTP: for the production server only."""
+"""Hostile framing: requests with doubtful bounds, and what is not HTTP; for the production server only."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _KEPT = get("/healthz").replace(b"close", b"keep-alive")
 
 
 def chunked(*chunks: bytes, header: str = "Transfer-Encoding: chunked") -> bytes:
-    """Return a request that would store a datapoint, its chunks as they are given."""
+    """Return a request that would store a datapoint, with exactly these chunks."""
     return post(header, body=b"".join(chunks), length=False)
 
 
-#: What the handler answers.
+#: Requests that the handler answers.
 FRAMED = [
     Request("chunks", chunked(_CHUNK, _LAST), (201,)),
     Request("a chunk's extension", chunked(_SIZE[:-2] + b';x=1;y="2"\r\n' + GOOD + b"\r\n", _LAST), (201,)),
@@ -70,7 +70,7 @@ FRAMED = [
 _LENGTHS = ("-1", "+49", "4_9", "0x31", "49, 49", "49,3", "49.0", "", " ", "9" * 30, "1e2", "49 49", "\xb2")
 _CODINGS = (" xchunked", " identity", " chunked, identity", "\x0bchunked")
 _HEADERS = ("X: a\r\n folded", "X : x", "X", ": x", "X: \0", "X\0: x", "X: a\rY: b", "X: \x1b[2J")
-#: What granian refuses by itself, without a body: it is no HTTP, or too large to be read.
+#: Requests that granian itself refuses, without a body: not HTTP, or too large to be read.
 NO_HTTP = [
     *(Request(f"length {t[:10]!r}", post(f"Content-Length: {t}", length=False), (400,)) for t in _LENGTHS),
     Request("two lengths", post("Content-Length: 3"), (400,)),

@@ -1,4 +1,4 @@
-"""Requests that mean harm by their line or headers, byte for byte, and how each must be answered."""
+"""Hostile request lines and headers, byte for byte, and how each must be answered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ GOOD = b'{"timestamp":1,"value":1,"device":"d","user":"u"}'
 
 
 class Request(NamedTuple):
-    """A request's bytes, and the statuses of its answers, in order; none where the connection ends unanswered."""
+    """A request's bytes, and the statuses of its answers in order; none if the connection is closed unanswered."""
 
     name: str
     content: bytes
@@ -140,7 +140,7 @@ def _queries() -> list[Request]:
         "/datapoints?cursor=" + "A" * 50_000: 400,
         "/datapoints?cursor=WzFlOTk5LCIiLCIiXQ": 400,  # [1e999,"",""]
         "/datapoints?cursor=Wzk5OTk5OTk5OTk5OTk5OTk5OTk5OTksIiIsIiJd": 200,  # [99999999999999999999999,"",""]
-        "/datapoints?cursor=Wy05OTk5OTk5OTk5OTk5OTk5OTk5OTksIiIsIiJd": 200,  # the same below zero
+        "/datapoints?cursor=Wy05OTk5OTk5OTk5OTk5OTk5OTk5OTksIiIsIiJd": 200,  # the same, negative
         "/datapoints?cursor=%C3%A9": 400,
         "/datapoints?_method=DELETE": 400,
         "/datapoints?format=../../x": 406,

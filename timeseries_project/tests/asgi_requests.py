@@ -1,4 +1,4 @@
-"""Requests to the production server's application, as a server hands them over."""
+"""Requests to the production server's application, in the form in which a server passes them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Ask = Callable[..., Coroutine[Any, Any, Answer]]
 
 
 def asking(application: Application) -> Ask:
-    """Return what sends a request to the application, as a server does."""
+    """Return a function that sends a request to the application, as a server does."""
 
     async def ask(method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
         sent: list[dict[str, Any]] = []
@@ -48,6 +48,6 @@ def asking(application: Application) -> Ask:
 
 
 def in_loop(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in an event loop of its own, in a thread: where a browser is open, the tests' thread has one."""
+    """Run a coroutine in a new event loop in a thread: the tests' own thread may have a loop, for the browser."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()

@@ -1,7 +1,7 @@
-"""How much the tests draw: little in the short form of the suite, which is the default, and all in the thorough form.
+"""The number of examples that tests draw: few in the short form of the suite (the default), all in the thorough form.
 
-A test says how much the thorough form draws; what the short form draws of it is decided here. The environment
-variable HYPOTHESIS_PROFILE chooses: `quick` or `thorough`, as `make test-thorough` sets it.
+A test gives its number for the thorough form; this module derives the number for the short form. The environment
+variable HYPOTHESIS_PROFILE chooses the form: `quick` or `thorough`, which `make test-thorough` sets.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from hypothesis import HealthCheck, settings
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
 THOROUGH = PROFILE == "thorough"
 
-#: The short form draws one example of so many, but never fewer than a property needs to show a plain fault.
+#: The short form draws one in so many examples, but no fewer than a property needs to show an obvious fault.
 SHARE = 5
 LEAST_OF_A_PROPERTY = 20
 LEAST_OF_A_MACHINE = 4
 
 
 def load_profile() -> None:
-    """Let Hypothesis draw what the form says. Called by the suite's conftest, before any test is imported."""
-    # How long a drawn case takes says how busy the machine is, not whether the code is right.
+    """Load the Hypothesis profile of the chosen form. The suite's conftest calls it before any test is imported."""
+    # No deadline: the time of an example depends on how busy the machine is, not on whether the code is right.
     for name in ("quick", "thorough"):
         settings.register_profile(
             name, deadline=None, max_examples=_share(100, LEAST_OF_A_PROPERTY, name == "thorough")
@@ -30,9 +30,9 @@ def load_profile() -> None:
 
 
 def drawn(examples: int, *, least: int = LEAST_OF_A_PROPERTY) -> settings:
-    """Return how often a property is tried; its fixtures may be shared by the examples.
+    """Return settings that try a property on so many examples, which may share fixtures.
 
-    `least` is for a property that stands under many parameters, which draw beside one another.
+    `least` is for a test with many parameters, each of which draws its own examples.
     """
     return settings(
         max_examples=_share(examples, least),
@@ -42,7 +42,7 @@ def drawn(examples: int, *, least: int = LEAST_OF_A_PROPERTY) -> settings:
 
 
 def lives(examples: int, *, steps: int) -> settings:
-    """Return how many lives of a state machine are tried, each of so many steps."""
+    """Return settings that run a state machine so many times, each time for so many steps."""
     return settings(max_examples=_share(examples, LEAST_OF_A_MACHINE), stateful_step_count=steps, deadline=None)
 
 

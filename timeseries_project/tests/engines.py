@@ -1,4 +1,4 @@
-"""Which modules are engines: they know no framework, and their writes are made to fail step by step."""
+"""The list of engine modules, which know no framework and whose writes are made to fail step by step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests as a WSGI server hands them over, and what the application answers."""
+"""WSGI requests in the form in which a server passes them, and the application's answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LINE = b'{"timestamp":7,"value":1,"device":"t","user":"u"}\n'
 
 
 def environ(method: str, path: str, body: bytes = b"", **more: str) -> dict[str, Any]:
-    """Return a request as a server hands it over."""
+    """Return a request's WSGI environment, as a server passes it."""
     path, _, query = path.partition("?")
     return {
         "REQUEST_METHOD": method,
@@ -31,7 +31,7 @@ def environ(method: str, path: str, body: bytes = b"", **more: str) -> dict[str,
 
 
 def environ_of(request: bytes) -> dict[str, Any]:
-    """Return the same for the bytes of a well-formed request."""
+    """Return the WSGI environment for the bytes of a well-formed request."""
     head, _, body = request.partition(b"\r\n\r\n")
     line, *headers = head.decode("latin-1").split("\r\n")
     method, target, _ = line.split(" ")

@@ -1,4 +1,4 @@
-"""What tests read of /metrics."""
+"""Reading /metrics in tests."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Labels = frozenset[tuple[str, str]]
 
 
 class Samples(dict[tuple[str, Labels], float]):
-    """The values of an exposition by name and labels."""
+    """The values of an exposition, by name and labels."""
 
     @classmethod
     def parse(cls, text: str) -> Samples:
-        """Read Prometheus' text format; no series may occur twice."""
+        """Read Prometheus' text format; fail if a series occurs twice."""
         found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
         samples = cls({(sample.name, frozenset(sample.labels.items())): sample.value for sample in found})
         assert len(samples) == len(found)
@@ -25,7 +25,7 @@ class Samples(dict[tuple[str, Labels], float]):
         return cls.parse(api.get("/metrics").content.decode())
 
     def value(self, name: str, **labels: object) -> float:
-        """Return a value; 0 if there is no such series yet."""
+        """Return a value; 0 if the series does not exist yet."""
         return self.get((name, frozenset((key, str(value)) for key, value in labels.items())), 0)
 
     def labels(self) -> dict[str, set[str]]:

@@ -1,7 +1,7 @@
-"""Every step of a write fails in turn: calls inside the engines raise MemoryError, with nothing replaced.
+"""Makes every step of a write fail in turn: calls inside the engines raise MemoryError, with no code replaced.
 
-What is named `commit...` is left alone, and so are the calls that lead there: these functions only assign, which
-`uncommitted_calls` holds.
+Functions named `commit...`, and calls to them, never fail, because these functions only assign; `uncommitted_calls`
+checks that.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from timeseries_project.tests.processes import ROOT
 
 T = TypeVar("T")
 
-#: In how many steps of one write the short form lets it fail; most writes have fewer.
+#: At how many steps of one write the short form makes it fail; most writes have fewer.
 STEPS_AT_MOST = 25
 
 FILES = frozenset(str(ROOT / engine) for engine in ENGINES)
@@ -36,14 +36,14 @@ def _commits(name: str) -> bool:
 
 
 class Steps:
-    """How many calls an engine has made."""
+    """The number of calls that an engine has made."""
 
     passed = 0
 
 
 @contextmanager
 def failing_at(step: float) -> Iterator[Steps]:
-    """Let the call with this number, from 0, that an engine makes raise MemoryError instead."""
+    """Make call number `step` of the engine, counted from 0, raise MemoryError instead."""
     steps = Steps()
 
     def hook(frame: FrameType, event: str, argument: Any) -> None:
@@ -51,7 +51,7 @@ def failing_at(step: float) -> Iterator[Steps]:
         if event not in ("call", "c_call") or caller is None or caller.f_code.co_filename not in FILES:
             return
         name = argument.__name__ if event == "c_call" else frame.f_code.co_name
-        # To release a lock cannot fail, and would not be undone.
+        # Releasing a lock cannot fail, and must not be prevented.
         if name == "__exit__" or _commits(name) or _commits(caller.f_code.co_name):
             return
         if steps.passed >= step:
@@ -59,7 +59,7 @@ def failing_at(step: float) -> Iterator[Steps]:
             raise MemoryError
         steps.passed += 1
 
-    # What the garbage collector finalises in the middle of a call is no step of it.
+    # Objects finalised by the garbage collector in the middle of a call are not steps of it.
     gc.disable()
     sys.setprofile(hook)
     try:
@@ -72,16 +72,16 @@ def failing_at(step: float) -> Iterator[Steps]:
 def fail_each_step(
     make: Callable[[], T], write: Callable[[T], object], answers: Callable[[T], object], check: Callable[[T], object]
 ) -> int:
-    """Make a store, let a step of a write fail, and hold what it answers then, for every step; return how many.
+    """Make a write fail at each of its steps, each time on a new store, and check the store; return how many steps.
 
-    The answers must be those of before, the structure sound, and the write, when it is repeated, as good as new.
-    The short form of the suite draws the steps that fail from those of a long write.
+    After a failure the answers must be those from before the write, the structure sound, and a repeated write must
+    succeed. The short form of the suite draws the steps at which a long write fails.
     """
     store = make()
     before = answers(store)
     write(store)
     after = answers(store)
-    store = make()  # that was asked nothing yet: what answers prepare is a step of the write too
+    store = make()  # not asked yet: what an answer would prepare must be a step of the write
     with failing_at(math.inf) as all_steps:
         write(store)
     assert answers(store) == after
@@ -98,14 +98,14 @@ def fail_each_step(
 
 
 def some_of(steps: int) -> Sequence[int]:
-    """Return the numbers of the steps that are to fail."""
+    """Return the numbers of the steps at which to fail."""
     if THOROUGH or steps <= STEPS_AT_MOST:
         return range(steps)
     return sorted(random.sample(range(steps), STEPS_AT_MOST))
 
 
 def uncommitted_calls(path: Path) -> list[str]:
-    """Return what is called in the functions of a module that are named `commit...`, but for one another."""
+    """Return the calls in a module's functions named `commit...`, except calls to one another."""
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef) and _commits(node.name):

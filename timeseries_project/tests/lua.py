@@ -1,4 +1,4 @@
-"""A plain Lua interpreter for tests of what Lua files work out without a server."""
+"""A plain Lua interpreter for tests of Lua functions that need no server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from timeseries_project.storage.lua import SHARED, Constant, assemble, declarations
 
-#: Prints what a call returns on one line: numbers so that they can be read back exactly.
+#: Prints the results of a call on one line, with numbers that can be read back exactly.
 _SHOW = """
 local function show(...)
   local words = {}
@@ -27,7 +27,7 @@ redis, struct = {}, {}
 
 
 def interpreter() -> str:
-    """Return the path of lua5.1; where there is none the test is skipped, and in CI fails."""
+    """Return the path of lua5.1; without it the test is skipped, or fails in CI."""
     path = shutil.which("lua5.1")
     if path is None:
         reason = "NO lua5.1 ON THIS MACHINE: what the Lua files work out was not tested by itself; install it."
@@ -38,7 +38,7 @@ def interpreter() -> str:
 
 
 class Lua:
-    """Files that need no server, under a plain interpreter of the version that servers have."""
+    """Lua files under a plain interpreter of the same version as the servers'."""
 
     def __init__(
         self, names: Sequence[str], folder: Path | None = None, constants: Mapping[str, Constant] | None = None
@@ -53,13 +53,13 @@ class Lua:
         self._interpreter = interpreter()
 
     def results(self, calls: Iterable[str]) -> list[list[str]]:
-        """Return what each of these expressions returns, all in one run."""
-        # Each in a function of its own, for the constants of one function are limited.
+        """Return the results of each of these expressions, all from one run."""
+        # Each in a separate function, because the number of constants in a function is limited.
         code = "\n".join([*self._code, *(f"do local function run() show({call}) end run() end" for call in calls)])
         run = subprocess.run([self._interpreter, "-"], input=code, text=True, capture_output=True)
         assert run.returncode == 0, run.stderr
         return [line.split(" ") for line in run.stdout.splitlines()]
 
     def numbers(self, calls: Iterable[str]) -> list[list[float]]:
-        """Return what each of these expressions returns, as numbers."""
+        """Return the results of each of these expressions as numbers."""
         return [[float(word) for word in words] for words in self.results(calls)]

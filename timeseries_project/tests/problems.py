@@ -1,4 +1,4 @@
-"""What tests say about errors."""
+"""Assertions about errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PROBLEM = "application/problem+json"
 
 
 def problem(response: Any, status: int) -> dict[str, Any]:
-    """Assert that an answer is the documented problem with that status; return its members."""
+    """Assert that an answer is the documented problem with this status; return its members."""
     assert isinstance(response, HttpResponse)
     assert response.status_code == status, response.content
     assert response["Content-Type"] == PROBLEM
@@ -18,7 +18,7 @@ def problem(response: Any, status: int) -> dict[str, Any]:
 
 
 def members(body: dict[str, Any], status: int) -> dict[str, Any]:
-    """Assert that a body has the members of a problem with that status; return them."""
+    """Assert that a body has the members of a problem with this status; return them."""
     assert set(body) - {"errors"} == {"type", "title", "status", "detail"}
     assert body["status"] == status
     assert all(isinstance(body[member], str) and body[member] for member in ("type", "title", "detail"))
@@ -35,5 +35,5 @@ def refused(response: Any, *, wrong: bool) -> None:
 
 
 def fields(body: dict[str, Any]) -> list[str]:
-    """Return the names of the fields that are wrong."""
+    """Return the names of the invalid fields."""
     return [error["field"] for error in body["errors"]]

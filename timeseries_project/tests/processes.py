@@ -1,4 +1,4 @@
-"""Commands in processes of their own, and servers in this one that can be stopped, held up and started again."""
+"""Commands in separate processes, and servers in this process that can be stopped, held up and started again."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ SECONDS = 30
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return our environment with none of our settings but those given."""
+    """Return the environment, with only the given ones of the service's settings."""
     ours = ("DJANGO_", "BANDWIDTHS_", "API_TOKEN", "HOST", "PORT")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | variables
 
 
 def start(*arguments: object, stdout: int = subprocess.PIPE, **variables: str) -> subprocess.Popen[str]:
-    """Start manage.py in a process of its own."""
+    """Start manage.py in a separate process."""
     return subprocess.Popen(
         [sys.executable, "manage.py", *map(str, arguments)],
         cwd=ROOT,
@@ -40,7 +40,7 @@ def start(*arguments: object, stdout: int = subprocess.PIPE, **variables: str) -
 
 
 def run(*arguments: object, **variables: str) -> tuple[int, str, str]:
-    """Run manage.py; return its status and what it wrote."""
+    """Run manage.py; return its exit status and output."""
     process = start(*arguments, **variables)
     out, err = process.communicate(timeout=60)
     return process.returncode, out, err
@@ -51,14 +51,14 @@ class _Handler(WSGIRequestHandler):
         return {**super().get_environ(), "connection": self.connection}
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Server:
-    """The project behind a socket, on the stores of this process, which outlive its stops.
+    """The project behind a socket. It uses the stores of this process, which survive its stops.
 
-    POST requests are counted from 1. `hold` names the one whose answer waits for `go_on`; `lose` those that are
-    carried out but whose answer is lost; `fall` the one with whose answer the server goes down.
+    POST requests are counted from 1. `hold` is the number of the one whose answer waits for `go_on`; `lose` those that
+    are carried out but whose answers are lost; `fall` the one whose answer the server goes down with.
     """
 
     def __init__(self, *, hold: int = 0, lose: Iterable[int] = (), fall: int = 0) -> None:
@@ -100,7 +100,7 @@ class Server:
 
 @contextmanager
 def serving(**troubles: Any) -> Iterator[Server]:
-    """Serve the project, with troubles."""
+    """Serve the project, with the given troubles."""
     server = Server(**troubles)
     yield server
     server.go_on.set()
@@ -108,7 +108,7 @@ def serving(**troubles: Any) -> Iterator[Server]:
 
 
 class Request(BaseHTTPRequestHandler):
-    """A request to a server that is not ours, answered by the function that its server was made with."""
+    """A request to a foreign server, answered by the server's function."""
 
     protocol_version = "HTTP/1.1"
     answer: Callable[[Request], tuple[int, dict[str, str], bytes]]
@@ -125,12 +125,12 @@ class Request(BaseHTTPRequestHandler):
     do_POST = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def answering(answer: Callable[[Request], tuple[int, dict[str, str], bytes]]) -> Iterator[str]:
-    """Serve something else: every request is answered by the function with status, headers and body."""
+    """Run a foreign server: a function answers each request with status, headers and body."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Answering", (Request,), {"answer": staticmethod(answer)}))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

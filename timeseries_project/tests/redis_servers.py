@@ -16,12 +16,12 @@ import pytest
 from redis import Redis
 
 SECONDS = 30
-#: How long the nodes of a test's cluster wait for one another before they call one failed.
+#: How long the nodes of a test's cluster wait for a node before they count it as failed.
 NODE_TIMEOUT_MS = 1_000
 
 
 def binary(kind: str) -> str:
-    """Return the path of redis-server or valkey-server; where there is none the test is skipped, and in CI fails."""
+    """Return the path of redis-server or valkey-server; without one the test is skipped, or fails in CI."""
     path = shutil.which(f"{kind}-server")
     if path is None:
         reason = f"NO {kind}-server ON THIS MACHINE: shared storage was not tested on it; install it and run again."
@@ -32,7 +32,7 @@ def binary(kind: str) -> str:
 
 
 def free_port() -> int:
-    """Return a port that nothing uses, nor its cluster bus 10,000 above it."""
+    """Return a free port whose cluster bus port, 10,000 above it, is free too."""
     while True:
         with ExitStack() as stack:
             probe = stack.enter_context(socket.socket())
@@ -47,7 +47,7 @@ def free_port() -> int:
 
 
 class RedisServer:
-    """One server, of a directory of its own."""
+    """One server, with its own directory."""
 
     def __init__(self, kind: str = "redis", *options: str) -> None:
         self._binary = binary(kind)
@@ -62,11 +62,11 @@ class RedisServer:
 
     @property
     def client(self) -> Redis:
-        """A client of the tests' own, to look and to set up."""
+        """A separate client, to inspect and to set up."""
         return Redis(port=self.port, socket_timeout=SECONDS)
 
     def start(self) -> None:
-        """Start it, with what it saved before if it was told to save, and wait until it answers."""
+        """Start it, with the data it saved before, if any, and wait until it answers."""
         settings = {"--port": self.port, "--dir": self._directory.name, "--save": "", "--loglevel": "warning"}
         options: list[Any] = [word for pair in settings.items() for word in pair]
         self.process = subprocess.Popen(
@@ -75,7 +75,7 @@ class RedisServer:
         self.wait(lambda: self.client.ping())
 
     def wait(self, condition: Any) -> None:
-        """Wait until it is true and raises nothing."""
+        """Wait until the condition is true and raises nothing."""
         deadline = time.monotonic() + SECONDS
         while True:
             try:
@@ -89,26 +89,26 @@ class RedisServer:
             time.sleep(0.01)
 
     def pause(self) -> None:
-        """Let it stand still; what is sent waits."""
+        """Pause it; requests wait."""
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it at once; what it did not save is lost."""
+        """Kill it; unsaved data are lost."""
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
-        """End it and forget what it saved."""
+        """Stop it and delete its saved data."""
         if self.process.poll() is None:
             self.kill()
         self._directory.cleanup()
 
 
 class RedisCluster:
-    """Three masters, and as many replicas of each as wanted."""
+    """Three masters, each with the given number of replicas."""
 
     def __init__(self, kind: str = "redis", *, replicas: int = 0) -> None:
         timeout = str(NODE_TIMEOUT_MS)

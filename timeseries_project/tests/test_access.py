@@ -1,4 +1,4 @@
-"""Tokens: who needs one, what counts as one, and how a refusal says so."""
+"""Tokens: when one is needed, which are valid, and how a request without one is refused."""
 
 from __future__ import annotations
 

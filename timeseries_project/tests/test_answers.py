@@ -1,4 +1,4 @@
-"""The budget of answers that are under way, and what the service says beyond it."""
+"""The memory budget of unfinished answers, and the refusal beyond it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def test_all_answers_have_one_budget() -> None:
     assert budget.held == 7 * (SMALL + 1 + SENDING)
     with pytest.raises(TooManyAnswersError):
         budget.hold(SMALL + 1)
-    held.append(budget.hold(SMALL))  # the last eighth is for small ones
+    held.append(budget.hold(SMALL))  # the last eighth is for small answers
     with pytest.raises(TooManyAnswersError):
         budget.hold(FREE + 1)
-    assert budget.hold(FREE) == 0  # nobody counts these
+    assert budget.hold(FREE) == 0  # these are not counted
     for size in held:
         budget.release(size)
     assert budget.held == 0
@@ -58,7 +58,7 @@ def test_threads_count_right() -> None:
 
 @pytest.fixture
 def budget(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
-    """A budget of three megabytes, and a device whose buckets are many."""
+    """A budget of three megabytes, and a device with many buckets."""
     new = Answers(budget=3 * 2**20)
     monkeypatch.setattr(answers, "under_way", new)
     services.datapoint_add(timestamp=0, value=1.0, device="long", user="u", now=10)

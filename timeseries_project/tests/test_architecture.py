@@ -1,4 +1,4 @@
-"""The house's one-way arrows, as far as imports show them. The lists come from the folders."""
+"""Imports point one way. The lists of modules are derived from the folders."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ MODULES = {
     for path in sorted((ROOT / name).glob("**/*.py"))
     if not {"tests", "sample"} & set(path.parts)
 }
-#: Rooms that could be lifted into another program.
+#: Packages that could be used in another program.
 PLAIN_ROOMS = (f"{PROJECT}.core.", *(f"{app}.{room}" for app in APPS for room in ("memory.", "redis.", "interface")))
 PLAIN = [module for module in MODULES if module.startswith(PLAIN_ROOMS)]
 
 
 @cache
 def imports(module: str) -> frozenset[str]:
-    """Return what a module imports anywhere in it, with the names that it takes from there."""
+    """Return all imports of a module, with the names imported from each."""
     return frozenset(_imports(MODULES[module]))
 
 
@@ -41,7 +41,7 @@ def _imports(path: Path) -> Iterator[str]:
 
 
 def reached(module: str) -> set[str]:
-    """Return a module and all modules of ours that it imports, or that these do."""
+    """Return a module and all modules of the project that it imports, directly or indirectly."""
     found, ahead = {module}, [module]
     while ahead:
         new = {name for name in imports(ahead.pop()) if name in MODULES} - found
@@ -73,7 +73,7 @@ def test_the_ground_stands_on_nothing_of_ours(module: str) -> None:
 
 
 def test_nothing_imports_a_test_module() -> None:
-    """What tests share is in modules that are no tests: whoever moves a test then breaks no other one."""
+    """Shared code is in modules without tests, so that moving a test breaks no other one."""
     for path in (*ROOT.glob("*/tests/**/*.py"), *ROOT.glob("tests/**/*.py")):
         assert not [module for module in _imports(path) if module.rpartition(".")[2].startswith("test_")], path
 

@@ -1,4 +1,4 @@
-"""The production server's application: small requests inline, large ones in threads, and nobody waits for them."""
+"""The production server's application: small requests inline, large ones in threads that hold nobody up."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_large_body_that_waits_for_a_lock_holds_up_no_one_else() -> None:
             )
             waiting = [large, packed]
             assert await ask("GET", "/healthz") == (200, b'{"status":"ok"}')
-            # Small requests wait for the lock in threads too, as long as something heavy is under way.
+            # While a heavy request is under way, small ones run in threads too, and wait for the lock there.
             waiting.append(asyncio.create_task(ask("GET", "/devices")))
             assert (await ask("GET", "/api/statistics"))[0] == 200
             assert not any(task.done() for task in waiting)

@@ -1,4 +1,4 @@
-"""Bodies on their way in: limits, the budget of all, the deadline; on an event loop, from messages as they come."""
+"""Incoming bodies: the limit of each, the budget of all, the deadline; received as messages on an event loop."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ GONE = {"type": "http.disconnect"}
 
 
 def on_a_loop(work: Coroutine[Any, Any, T]) -> T:
-    """Run it on a loop of its own, in a thread of its own: that of the tests may have the browser's."""
+    """Run a coroutine on a new loop in a new thread: the tests' own thread may have the browser's loop."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
 
 
 def parts(*pieces: bytes) -> list[dict[str, Any]]:
-    """Return the messages of a body."""
+    """Return the messages that make up a body."""
     last = len(pieces) - 1
     return [{"type": "http.request", "body": piece, "more_body": i < last} for i, piece in enumerate(pieces)]
 
 
 def sent(*messages: dict[str, Any]) -> Receive:
-    """Receive messages; after the last one nothing comes any more."""
+    """Return a function that receives these messages; after the last one it waits for ever."""
     left = list(messages)
 
     async def receive() -> dict[str, Any]:
@@ -68,7 +68,7 @@ def test_a_client_that_goes_leaves_nothing(messages: list[dict[str, Any]]) -> No
 
 @pytest.mark.parametrize("size", [2, 100, 20_000])
 def test_a_body_takes_its_size_whatever_its_pieces(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The copy that is handed on included; a list of pieces of two bytes took twenty times as much."""
+    """Including the copy that is passed on; a list of two-byte pieces took twenty times as much."""
     monkeypatch.setattr(bodies, "LEAST_PIECE", 1)
     count = 200_000 // size
     piece = bytes(size)
@@ -109,7 +109,7 @@ def test_a_body_in_absurdly_small_pieces_is_refused() -> None:
 
 
 async def stalled(collected: Bodies, pieces: list[bytes], limit: int) -> asyncio.Task[Any]:
-    """Begin a body that does not end, and let it come as far as it does."""
+    """Begin to receive a body that does not end, until it stalls."""
     task = asyncio.ensure_future(collected.collect(sent(*parts(*pieces, b"never")[:-1]), limit))
     await asyncio.sleep(0)
     return task
@@ -123,7 +123,7 @@ def test_all_bodies_have_one_budget() -> None:
         assert collected.held == 7 * len(large)
         with pytest.raises(TooManyBodies):
             await collected.collect(sent(*parts(large, b"x")), 10**9)
-        assert await collected.collect(sent(*parts(large)), 10**9) == (large, True)  # nobody waits for its rest
+        assert await collected.collect(sent(*parts(large)), 10**9) == (large, True)  # has its last byte: no wait
         assert await collected.collect(sent(*parts(small, b"")), 10**9) == (small, True)
         waiting.append(await stalled(collected, [small], 10**9))
         with pytest.raises(TooManyBodies):

@@ -183,7 +183,7 @@ class TestRetention:
     @pytest.mark.storages("redis", "cluster")
     def test_a_datapoint_that_is_too_old_is_created_and_gone(self, api: APIClient) -> None:
         old = POINT | {"timestamp": "2026-01-31T10:59:59Z"}
-        for _ in range(2):  # nothing is left that it could be a duplicate of
+        for _ in range(2):  # nothing is stored, so the second is no duplicate
             response = post(api, "/datapoints", old)
             assert (response.status_code, response.json()) == (201, old)
         assert post(api, "/datapoints", [old, old, POINT]).json() == {"created": 3}

@@ -1,4 +1,4 @@
-"""The client against servers that are not ours, refuse, fail for a while, or are not there."""
+"""The client against servers that are foreign, refuse, fail for a while, or are unreachable."""
 
 from __future__ import annotations
 

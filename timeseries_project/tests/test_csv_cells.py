@@ -1,4 +1,4 @@
-"""A CSV cell means the same in a column that is read at once and in a row that is read by the fields."""
+"""A CSV cell means the same whether its column is read at once or its row by the fields."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SPELLINGS = [
 
 
 def by_row(serializer: type[InputSerializer], row: dict[str, str]) -> dict[str, Any] | None:
-    """Return what the fields read, or None where they refuse."""
+    """Return the value that the fields read, or None if they refuse it."""
     try:
         return serializer.read_batch(CSVRows([row]))
     except InvalidInputError:

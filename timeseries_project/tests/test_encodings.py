@@ -78,7 +78,7 @@ def test_the_limit_holds_for_what_is_decoded_to_the_byte(api: APIClient) -> None
         datapoints.store.clear()
 
 
-# Without the time of packing: processes that share the tests must find them under the same names.
+# Without a timestamp, because a parameter must have the same name in every test process.
 GOOD = gzip.compress(b'[{"timestamp": 1, "value": 1, "device": "d", "user": "u"}]', mtime=0)
 
 

@@ -37,13 +37,13 @@ def test_a_call_in_what_commits_would_be_found(tmp_path: Path) -> None:
 class TestDatapoints:
     @pytest.fixture(autouse=True)
     def small_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let blocks overflow after few points."""
+        """Make blocks overflow after few points."""
         monkeypatch.setattr(series_module, "POINTS_IN_PAGE", 4)
         monkeypatch.setattr(series_module, "SUMS_IN_PAGE", 2)
 
     @staticmethod
     def filled() -> SeriesStore:
-        """Return a store with series long and short, and with numbers and blocks that are free again."""
+        """Return a store with long and short series, and with freed series numbers and blocks."""
         store = SeriesStore()
         times = np.arange(18) * 10 * STEP
         for device in ("a", "b", "gone"):
@@ -55,7 +55,7 @@ class TestDatapoints:
 
     @staticmethod
     def batch(store: SeriesStore, count: int = 10, oldest: int = 0) -> int:
-        """Add points early, in between and late, of old series and of new ones."""
+        """Add points before, between and after the old ones, to old series and new ones."""
         draw = random.Random(1)
         rows = [
             (draw.randrange(200) * STEP + 1 + i, draw.gauss(0, 1), draw.choice("abcde"), draw.choice("uvxyz"))
@@ -101,7 +101,7 @@ class TestDatapoints:
 
 
 def answers_of(store: SeriesStore, oldest: int = 0) -> object:
-    """All that a store answers, but for how many points were ever added."""
+    """All answers of a store, except how many points were ever added."""
     answers: list[object] = [store.totals(oldest=oldest)[:3]]
     answers.append(store.listing(device=None, user=None, start=0, end=None, after=None, limit=9_999, oldest=oldest))
     for axis in AXES:
@@ -128,7 +128,7 @@ class TestBandwidth:
 
     @staticmethod
     def batch(store: BandwidthStore, oldest: int = 0) -> None:
-        """Add entries early, in between and late, to old devices and new ones, and past 64 bits."""
+        """Add entries before, between and after the old ones, to old devices and new ones, with sums beyond 64 bits."""
         draw = random.Random(1)
         devices = [draw.choice("abcde") for _ in range(60)] + ["huge"] * 600
         times = [draw.randrange(500) for _ in devices]

@@ -1,4 +1,4 @@
-"""Headers that are too large or mean harm: what is refused, what is not read, and that reading takes few steps."""
+"""Headers that are too large or malicious: which are refused, which are ignored, and that reading takes few steps."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Answer = tuple[int, dict[bytes, bytes], bytes]
 
 
 async def answer(path: str, *sent: tuple[bytes, bytes], body: bytes = b"", method: str = "GET") -> Answer:
-    """Ask the production server's application; return status, headers and body."""
+    """Send a request to the production server's application; return status, headers and body."""
     scope = {
         "type": "http",
         "server": ("127.0.0.1", 1),
@@ -52,13 +52,13 @@ async def answer(path: str, *sent: tuple[bytes, bytes], body: bytes = b"", metho
 
 
 def ask(*arguments: Any, **options: Any) -> Answer:
-    """Do the same in a thread of its own: this one may have an event loop."""
+    """Do the same in a new thread, because this one may have an event loop."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(answer(*arguments, **options))).result()
 
 
 def steps(work: Callable[[], object]) -> int:
-    """Return how many functions a call calls, in Python and in C."""
+    """Return the number of functions that run during a call, in Python and in C."""
     count = 0
 
     def step(frame: object, event: str, argument: object) -> None:
@@ -241,7 +241,7 @@ class TestHosts:
 
 
 class TestSteps:
-    """Whatever else is read of a request is read in a number of steps that does not grow with it."""
+    """Everything else in a request is read in a number of steps that does not grow with its size."""
 
     CASES: ClassVar[list[tuple[Callable[[str], object], str, str]]] = [
         (lambda value: sessions.cookie({"HTTP_COOKIE": value}), "a=", '"\\1'),

@@ -1,4 +1,4 @@
-"""What all endpoints have in common: errors, negotiation, paths, media types, limits."""
+"""The conventions of all endpoints: errors, negotiation, paths, media types, limits."""
 
 from __future__ import annotations
 

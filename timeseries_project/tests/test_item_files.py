@@ -1,4 +1,4 @@
-"""Files of items: what is found in them, on which line, and what is said of those that cannot be read."""
+"""Files of items: which items they hold, on which lines, and the errors of unreadable ones."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_cells_are_what_they_are_in_the_api(tmp_path: Path, app: str, header: st
 
 
 def test_large_files_are_read_as_they_are_sent(tmp_path: Path) -> None:
-    """What comes after the first fault is not looked at, nor anything before it is due."""
+    """Nothing after the first fault is read, and no item is read before it is needed."""
     for name, text in (("a.ndjson", f"{POINT}\n" * 3 + "oops"), ("a.csv", "amount,timestamp\n1,1\n1,1\n1,1\n1")):
         (tmp_path / name).write_text(text)
         with opened(tmp_path / name) as found:

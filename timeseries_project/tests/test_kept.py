@@ -1,4 +1,4 @@
-"""Nothing that a stranger chose stays in memory: neither what is long nor much of what is short."""
+"""Text that strangers send does not stay in memory: no long text, and only a bounded amount of short text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MARK = "chosen-by-a-stranger"
 
 
 def hostile(number: int, length: int, mark: str = MARK) -> dict[str, str]:
-    """Return headers with values that no other request has, nearly all of them parsed or looked up somewhere."""
+    """Return headers with unique values, nearly all of which are parsed or looked up somewhere."""
     value = f"{mark}-{number}-" + "x" * length
     return {
         "CONTENT_TYPE": f"{value}/json; charset={value[: length // 2]}; a*={value[:30]}''b",
@@ -38,7 +38,7 @@ def hostile(number: int, length: int, mark: str = MARK) -> dict[str, str]:
 
 
 def send(numbers: range, length: int, mark: str = MARK) -> None:
-    """Send as many requests, each with headers, a path, a query and a method of its own."""
+    """Send a request for each number, each with unique headers, path, query and method."""
     for number in numbers:
         headers = hostile(number, length, mark)
         text = headers["HTTP_X_REQUEST_ID"]
@@ -50,7 +50,7 @@ def send(numbers: range, length: int, mark: str = MARK) -> None:
 
 @pytest.fixture(autouse=True)
 def guarded() -> Iterator[None]:
-    """All that looks at a request does so: tokens, rates, proxies, any host."""
+    """Enable everything that examines a request: tokens, rates, proxies, any host."""
     options: dict[str, Any] = {
         "API_TOKENS": ("a-token-that-is-good",),
         "TRUSTED_PROXIES": 1,
@@ -96,14 +96,14 @@ def test_no_text_of_it_is_found_anywhere() -> None:
 
 
 def found() -> list[str]:
-    """Return the texts with the mark, outside of this module, that some object still refers to."""
+    """Return the marked texts that some object still refers to, except in this module."""
     texts: list[str] = []
     seen: set[int] = set()
     todo: list[Any] = gc.get_objects()
     while todo:
         item = todo.pop()
         for held in gc.get_referents(item):
-            if issubclass(type(held), str | bytes):  # asking the object itself would wake what is lazy
+            if issubclass(type(held), str | bytes):  # not isinstance, which would evaluate lazy objects
                 text = bytes(held).decode("latin-1") if issubclass(type(held), bytes) else str(held)
                 if MARK in text and len(text) > 1_000:
                     texts.append(f"{type(item).__name__}: {text[:60]}")

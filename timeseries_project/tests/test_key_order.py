@@ -1,4 +1,4 @@
-"""Keys in order while they come and go, against a plain set; and what keeping them in order costs."""
+"""Sorted keys while keys come and go, against a plain set; and the cost of keeping them sorted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ keys = st.text("abÅz😀", max_size=3)
 
 
 class Kept:
-    """A store of nothing but keys."""
+    """A store that holds only keys."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -31,7 +31,7 @@ class Kept:
                 self.order.note(key)
 
     def all(self, count: int, after: str | None = None) -> list[str]:
-        """Read everything, so many keys at a time."""
+        """Read all keys, so many at a time."""
         found: list[str] = []
         while True:
             some, after = self.order.after(after, count, self.known)
@@ -42,7 +42,7 @@ class Kept:
 
 
 class OrderMachine(RuleBasedStateMachine):
-    """Adds and removes keys, and reads them all or from some place on."""
+    """Adds and removes keys, and reads all of them or those after some key."""
 
     @initialize(block=st.sampled_from([1, 2, 5]), placed=st.integers(1, 4), least=st.sampled_from([0, 2, 1000]))
     def begin(self, block: int, placed: int, least: int) -> None:
@@ -102,7 +102,7 @@ def test_nothing_is_kept_before_anybody_asks() -> None:
 
 
 def test_what_nobody_reads_is_given_up() -> None:
-    """Keys that come and go for ever leave nothing behind that grows."""
+    """Keys that keep coming and going leave nothing behind that grows."""
     kept = Kept()
     kept.add("first")
     assert kept.all(10) == ["first"]
@@ -110,14 +110,14 @@ def test_what_nobody_reads_is_given_up() -> None:
         kept.add(str(number))
         del kept.known[str(number)]
         if number % 1_000 == 0:
-            kept.order.after(None, 1, kept.known)  # of which the first page is read now and then
+            kept.order.after(None, 1, kept.known)  # the first keys are read now and then
         assert len(kept.order._new or []) <= key_order.NEW_AT_LEAST + 1
     assert kept.order._length <= 2 * key_order.NEW_AT_LEAST
     assert kept.all(10) == ["first"]
 
 
 def test_a_page_costs_its_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once they are in order, nobody sorts them again, and few that are new are put in their place at once."""
+    """Once sorted, the keys are never sorted again; a few new ones are inserted at once."""
     kept, turns = Kept(), []
     monkeypatch.setattr(key_order, "give_way", lambda: turns.append(kept.lock.locked()))
     names = [str(number) for number in range(20_000)]

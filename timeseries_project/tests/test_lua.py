@@ -1,4 +1,4 @@
-"""Libraries assembled from Lua files, as files and as a server that loads them sees them."""
+"""Libraries assembled from Lua files, as text and loaded into a server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Write = Callable[[dict[str, str]], Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Write files of a library, given by name, and return its folder."""
+    """Write a library's files, given by name, and return its folder."""
 
     def write(files: dict[str, str]) -> Path:
         for name, text in files.items():

@@ -1,4 +1,4 @@
-"""What Lua files of all apps share, against the same in Python."""
+"""The Lua helpers that all apps share, against the same in Python."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 
 def packed(keys: list[int], key_format: str, width: int) -> bytes:
-    """Return rows of these keys, as doubles or as integers of seven bytes; what follows a key is of no account."""
+    """Return rows of these keys, as doubles or as integers of seven bytes; the bytes after a key do not matter."""
     written = [struct.pack("<d", key) if key_format == "<d" else key.to_bytes(7, "little") for key in keys]
     return b"".join(key + b"\xff" * (width - len(key)) for key in written)
 

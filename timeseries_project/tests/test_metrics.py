@@ -1,4 +1,4 @@
-"""What /metrics tells, and what it must not: every request once, under labels of which there are few."""
+"""What /metrics shows and what it must not: every request counted once, with few distinct labels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COUNT, OBSERVED = "http_requests_total", "http_request_duration_seconds_count"
 
 @pytest.fixture
 def grown(api: APIClient) -> Callable[..., float]:
-    """How much a series has grown since the test began."""
+    """A function that returns a series' growth since the test began."""
     before = Samples.ask(api)
     return lambda name, **labels: Samples.ask(api).value(name, **labels) - before.value(name, **labels)
 
@@ -148,7 +148,7 @@ class TestRequests:
     def test_the_time_is_that_of_the_whole_answer(
         self, api: APIClient, grown: Callable[..., float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A long answer is counted when its last part was handed over, not when its first was."""
+        """A long answer is counted when its last part has been sent, not its first."""
         now = 100.0
         monkeypatch.setattr(clock, "elapsed", lambda: now)
         datapoints.store.add(1_000_000, 1.0, "long", "u")

@@ -1,4 +1,4 @@
-"""Batches are cut into portions that mean together what the whole means, and cost what their bytes cost."""
+"""Batches read in portions: together they mean the same as the whole, and cost as much as their bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DRAWN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 @pytest.fixture(params=[7, 64, 1_000], ids=lambda size: f"blocks-of-{size}")
 def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Blocks so small that every text is cut at many places."""
+    """Blocks so small that every text is cut in many places."""
     for module in (scanner, portions):
         monkeypatch.setattr(module, "BLOCK", request.param)
     monkeypatch.setattr(portions, "ROWS", 2)
@@ -40,7 +40,7 @@ def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 
 def items(batch: Batch, serializer: type[InputSerializer] = DatapointSerializer) -> list[object]:
-    """Return the items of a batch as they came, read one by one."""
+    """Return the items of a batch as they were sent, read one by one."""
     found: list[object] = []
     for portion in batch.portions(serializer, ordinary=False):
         assert not isinstance(portion, Columns)
@@ -160,7 +160,7 @@ def test_a_malformed_line_is_named_by_its_number(small_blocks: int) -> None:
 
 
 class Counted(Batch):
-    """A batch that counts the portions that were read of it."""
+    """A batch that counts how many of its portions were read."""
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
@@ -257,10 +257,10 @@ def test_many_unusual_items_leave_the_loop_before_anything_is_read_of_them() -> 
 
 
 def test_numbers_beyond_64_bits_keep_their_value() -> None:
-    """Whether they lie in the future is for the service to say, and whether they look like another unit."""
+    """It is the service that decides whether they lie in the future or look like another unit."""
     huge = 10**30
     columns = DatapointSerializer.read_batch(
-        JSONLines(b'{"timestamp":1,"value":1,"device":"d","user":"u"}\n' * 2)  # a portion of small ones
+        JSONLines(b'{"timestamp":1,"value":1,"device":"d","user":"u"}\n' * 2)  # a portion of small numbers
     )
     assert columns["timestamp"].dtype == np.int64
     row = json.dumps({"timestamp": huge, "value": 1, "device": "d", "user": "u"}).encode()
@@ -269,7 +269,7 @@ def test_numbers_beyond_64_bits_keep_their_value() -> None:
 
 
 def test_entries_are_read_alike() -> None:
-    """What holds for one app's items holds for those of all: the fields decide."""
+    """What holds for one app's items holds for all apps' items, because the fields decide."""
     row = {"device_id": "d", "timestamp": 1, "bytes_ts": 2, "bytes_fs": 3}
     columns = EntrySerializer.read_batch(JSONArray(json.dumps([row, {**row, "bytes_ts": 2.0}]).encode()))
     assert plain(columns) == {name: [value] * 2 for name, value in row.items()}

@@ -1,4 +1,4 @@
-"""`manage.py test` runs what `pytest` runs, and passes on what it is told."""
+"""`manage.py test` runs what `pytest` runs, and passes its options on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rate limits: the counting itself, whose request it is, and how a refusal says when to come again."""
+"""Rate limits: counting, identifying the client, and the refusal that says when to retry."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATHS = ["/devices", "/api/statistics", "/nope", "/", "/charts/bandwidth", "/api
 
 @pytest.fixture
 def move(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Let seconds pass."""
+    """A function that lets seconds pass."""
     elapsed = 1000.0
     monkeypatch.setattr(clock, "elapsed", lambda: elapsed)
 
@@ -65,7 +65,7 @@ class TestLimiter:
         for pause in pauses:
             now += pause
             allowance = min(count, allowance + pause * count / seconds)
-            if abs(allowance - 1) > 1e-6:  # on the edge the oracle's own rounding decides
+            if abs(allowance - 1) > 1e-6:  # at the edge the oracle's own rounding would decide
                 early = limiter.ask("a", now=now)
                 assert (early == 0) == (allowance >= 1)
                 if early:

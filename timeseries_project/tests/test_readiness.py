@@ -1,4 +1,4 @@
-"""Whether the process can serve: /readyz asks whoever registered a check."""
+"""The process's readiness: /readyz runs all registered checks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from timeseries_project.tests.problems import problem
 
 @pytest.fixture
 def storage() -> Iterator[list[str]]:
-    """What keeps a storage from being there; nothing at first."""
+    """The reason why a storage is unavailable; none at first."""
     reasons: list[str] = []
     readiness.register("storage", lambda: reasons[0] if reasons else None)
     yield reasons

@@ -1,4 +1,4 @@
-"""The request's id, and the line that it may leave in the log."""
+"""The id of a request, and its line in the log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECRET = "s3cr3t"
 
 
 class Lines:
-    """What goes to the log, in one of its forms."""
+    """The lines of the log, in one of its formats."""
 
     def __init__(self, form: str) -> None:
         self.stream = StringIO()
@@ -39,13 +39,13 @@ class Lines:
 
 @pytest.fixture
 def form() -> str:
-    """The form of the lines; tests parametrise it."""
+    """The format of the lines; tests parametrise it."""
     return "json"
 
 
 @pytest.fixture
 def log(form: str) -> Iterator[Lines]:
-    """The log of this test."""
+    """The log that this test writes."""
     lines = Lines(form)
     logging.getLogger().addHandler(lines.handler)
     yield lines

@@ -1,4 +1,4 @@
-"""Answers on their way out, on an event loop, to clients that wait, go, or read nothing."""
+"""Sending answers, on an event loop, to clients that wait, disconnect, or read nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from timeseries_project.api.sending import PIECE, send_answer
 
 
 class Client:
-    """Takes what is sent; after `takes` messages it waits until it is told to go on, or goes."""
+    """A client that takes `takes` messages, then waits until it may go on or disconnects."""
 
     def __init__(self, takes: int = 10**9) -> None:
         self.messages: list[dict[str, Any]] = []
@@ -35,7 +35,7 @@ class Client:
         return {"type": "http.disconnect"}
 
     def leave(self) -> None:
-        """Go, as the server tells of it: what waits to be sent goes nowhere."""
+        """Disconnect, as the server reports it: messages that wait to be sent are dropped."""
         self.gone.set()
         self.go_on.set()
 
@@ -49,7 +49,7 @@ class Client:
 
 
 class Parts:
-    """Counts parts, and notes which thread works them out and which closes them."""
+    """An answer's parts: counts them, and records which threads produce and close them."""
 
     def __init__(self, count: int, size: int = 10, wait: threading.Event | None = None) -> None:
         self.count, self.size, self.wait = count, size, wait
@@ -71,7 +71,7 @@ class Parts:
 
 
 def on_a_loop(work: Callable[[ThreadPoolExecutor], Coroutine[Any, Any, None]]) -> None:
-    """Run it on a loop of its own, in a thread of its own."""
+    """Run a coroutine on a new loop in a new thread."""
     with ThreadPoolExecutor(2) as threads, ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, work(threads)).result()
 
@@ -108,7 +108,7 @@ def test_parts_are_worked_out_off_the_loop_and_one_ahead() -> None:
             await asyncio.sleep(0)
         for _ in range(100):
             await asyncio.sleep(0)
-        assert parts.made == 2  # what is sent, and the next one
+        assert parts.made == 2  # the one being sent, and the next one
         client.go_on.set()
         await task
         assert (parts.made, parts.closed, len(client.body), client.complete) == (5, 1, 50, True)
@@ -123,7 +123,7 @@ def test_a_part_that_takes_long_holds_up_no_one() -> None:
         parts, client = Parts(2, wait=wait), Client()
         task = sending(StreamingHttpResponse(parts.parts()), client, threads)
         while parts.made < 2:
-            await asyncio.sleep(0)  # the loop turns while a thread waits
+            await asyncio.sleep(0)  # the loop runs while a thread waits
         assert not task.done()
         wait.set()
         await task
@@ -148,7 +148,7 @@ def test_a_client_that_goes_ends_an_answer_and_closes_it_once(at_work: bool) -> 
         for _ in range(20):
             await asyncio.sleep(0)
         if at_work:
-            assert not task.done()  # a generator that is at work cannot be closed
+            assert not task.done()  # a running generator cannot be closed
             wait.set()
         await task
         assert (parts.made, parts.closed) == (2, 1)

@@ -1,4 +1,4 @@
-"""Where the server listens, and so where `load` and `simulate` look for it."""
+"""The address where the server listens, which is also where `load` and `simulate` look for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing in: the cookie, whom it lets in, and what other sites cannot do with it."""
+"""Signing in: the cookie, what it permits, and what other sites cannot do with it."""
 
 from __future__ import annotations
 

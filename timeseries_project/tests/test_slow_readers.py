@@ -1,4 +1,4 @@
-"""Which connections are cut: real ones, of this process, looked at from the times that a test chooses."""
+"""Which connections are cut: real connections of this process, at times that the test chooses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def readers(listener: socket.socket) -> SlowReaders:
 
 
 def connected(listener: socket.socket) -> tuple[socket.socket, socket.socket]:
-    """Return both ends of a connection, the client's with little room."""
+    """Return both ends of a connection; the client's has a small buffer."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
     client.connect(listener.getsockname())
@@ -49,7 +49,7 @@ def read_on(client: socket.socket) -> None:
 
 
 def fill(server: socket.socket) -> int:
-    """Send as much as the system takes."""
+    """Send as much as the system accepts."""
     sent = 0
     try:
         while True:
@@ -122,4 +122,4 @@ def test_looking_leaves_no_descriptor(listener: socket.socket, readers: SlowRead
         for now in range(10):
             readers.look(float(now))
         server.close()
-        read_on(client)  # it comes to its end: nothing else holds the connection open
+        read_on(client)  # reaches the end: nothing else holds the connection open

@@ -1,4 +1,4 @@
-"""The storage that processes share, on real servers: paused, killed, started again, full, moved and failing over."""
+"""The shared storage on real servers that are paused, killed, restarted, full, resharded or failing over."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def storage(server: RedisServer) -> Storage:
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """Return how long it takes to be told that the storage is not available."""
+    """Return how long a call takes to raise StorageUnavailableError."""
     begun = time.monotonic()
     with pytest.raises(StorageUnavailableError):
         function()
@@ -74,7 +74,7 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def until_it_answers(function: Callable[[], object]) -> object:
-    """Repeat until the storage is available again, as clients do."""
+    """Repeat a call until the storage is available again, as clients do."""
     limit = time.monotonic() + 30
     while True:
         try:
@@ -200,7 +200,7 @@ class TestPaused:
                 seconds(lambda: storage.call(Call(put, [b"k"], [b"v"])))
         assert time.monotonic() - begun < TIMEOUT
         server.resume()
-        # Who came with little time has not made the others stay away.
+        # The calls with little time have not made later ones fail.
         assert storage.call(Call(put, [b"k"], [b"v"])) == b"OK"
 
     def test_a_request_that_waited_too_long_asks_nothing(self, storage: Storage, put: Function) -> None:
@@ -248,7 +248,7 @@ def test_recovers_by_itself_from_a_restart(
     assert seconds(lambda: storage.call(Call(put, [b"k"], [b"v"]))) < TIMEOUT
     server.start()
     until_it_answers(storage.ping)
-    # Connections to the server that was are not handed out again.
+    # Connections to the old server are not reused.
     for _ in range(10):
         assert storage.call(Call(read, [b"k"], read_only=True)) is None
 
@@ -364,7 +364,7 @@ class TestCluster:
 def test_a_replica_takes_over(put: Function, read: Function) -> None:
     cluster = RedisCluster(replicas=1)
     try:
-        # Only masters are named: the replicas are learnt from them.
+        # Only masters are named; the client learns of the replicas from them.
         addresses = ",".join(f"127.0.0.1:{server.port}" for server in cluster.servers[:3])
         storage = Storage(parse_location(f"redis+cluster://{addresses}"), timeout=TIMEOUT)
         keys = [b"%d" % i for i in range(60)]
@@ -378,7 +378,7 @@ def test_a_replica_takes_over(put: Function, read: Function) -> None:
         begun = time.monotonic()
         seconds(lambda: storage.calls(calls))
         assert time.monotonic() - begun < TIMEOUT + 0.5
-        # Whoever only asks whether it is there finds out as well.
+        # A mere ping notices the failover too.
         until_it_answers(storage.ping)
         assert until_it_answers(lambda: storage.calls(calls)) == keys
     finally:

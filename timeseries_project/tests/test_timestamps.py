@@ -1,4 +1,4 @@
-"""Timestamps: what is read as one, to the microsecond, and how it is written."""
+"""Timestamps: which forms are read, to the microsecond, and how they are written."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_seconds_are_kept_to_the_microsecond(timestamp: int) -> None:
 
 @given(st.floats(0, 2**33))
 def test_further_digits_of_seconds_are_cut(seconds: float) -> None:
-    """As they stand in the shortest decimal spelling, which is what a client wrote."""
+    """The digits are those of the shortest decimal spelling, which is what a client wrote."""
     spelt = Decimal(repr(seconds)) * 1_000_000
     assert from_seconds(seconds) == int(spelt.to_integral_value(ROUND_FLOOR))
 

@@ -1,4 +1,4 @@
-"""What simulated traffic promises, whatever the time, the chance and the rate."""
+"""The promises of simulated traffic, at any time, seed and rate."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_ticks_make_what_was_asked_for_once_and_never_in_the_future(
     late = traffic.late()
     assert traffic.late() == []
     seen |= {(d["timestamp"], d["device"], d["user"]) for d in late}
-    assert len(seen) == total + len(late)  # no two datapoints are the same
+    assert len(seen) == total + len(late)  # all datapoints differ
     counts[0] += len(late)
     if all(length >= count for length, count in ticks):
         assert abs(sum(counts) - made) <= 3

@@ -1,4 +1,4 @@
-"""What a WSGI server may hand over that the test client never sends."""
+"""WSGI requests that a server may pass on but the test client never sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches of amounts, made small before they meet a window. Plain NumPy; knows no framework."""
+"""Batches of amounts, condensed before they are added to a window. Plain NumPy; knows no framework."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ INT64 = np.iinfo(np.int64)
 
 
 class CellRows(NamedTuple):
-    """What a batch adds to the cells of one width, by column; each cell it touches is one row, in order of time.
+    """The additions of a batch to the cells of one width, as columns: one row per cell, in order of time.
 
-    `cells` are the cells' numbers: the cell n covers the times from n * width to just before (n + 1) * width.
+    `cells` are the cells' numbers: cell n covers the times from n * width to just before (n + 1) * width.
     """
 
     cells: Integers
@@ -29,11 +29,14 @@ class CellRows(NamedTuple):
 
 
 def columns(timestamps: Sequence[int] | Integers, amounts: Sequence[float] | Floats) -> tuple[Integers, Floats]:
-    """Return a batch as arrays, the same ones if they are arrays of 64 bits; no number is taken for another. O(n).
+    """Return a batch as 64-bit arrays, without copying if it has that form already. O(n).
 
-    A timestamp beyond 64 bits, too far from any clock to matter how far, becomes the nearest within. Raises
-    ValueError if an amount is not finite or the lengths differ, TypeError if a timestamp is no integer or an
-    amount no number.
+    No value changes, except that a timestamp beyond 64 bits becomes the nearest 64-bit one: both are out of reach
+    of any clock. Raises ValueError if an amount is not finite or the lengths differ, TypeError if a timestamp is
+    not an integer or an amount not a number.
+
+    >>> [column.tolist() for column in columns([5, 2**70], [1, 2.5])]
+    [[5, 9223372036854775807], [1.0, 2.5]]
     """
     try:
         times = _column("q", timestamps)
@@ -48,12 +51,16 @@ def columns(timestamps: Sequence[int] | Integers, amounts: Sequence[float] | Flo
 def condense(times: Integers, values: Floats, widths: Sequence[int]) -> list[CellRows]:
     """Return what the values, at least one, add to the cells of each width; each width divides the one before it.
 
-    High is the exact sum, rounded, and low the rounded rest. O(n log n), O(n) if in order of time.
+    `high` is the rounded exact sum, and `low` the rounded remainder. O(n log n), O(n) if in order of time.
+
+    >>> [seconds] = condense(np.array([1500, 200, 1900]), np.array([2.0, 8.0, 4.0]), [1000])
+    >>> seconds.cells.tolist(), seconds.high.tolist(), seconds.counts.tolist()
+    ([0, 1], [8.0, 6.0], [1, 2])
     """
     order = np.argsort(times, kind="stable")  # in linear time if they are in order already
     times, least = times[order], values[order]
     most, counts = least, np.ones(len(least), dtype=np.int64)
-    # As integers, so small that no sum of them is rounded, and wider cells follow from narrower ones.
+    # Values as integers so small that no sum of them is rounded; wider cells are summed from narrower ones.
     parts = list(limbs(least, MANTISSA_BITS - len(least).bit_length()))
     batch = []
     for width in reversed(widths):
@@ -69,7 +76,7 @@ def condense(times: Integers, values: Floats, widths: Sequence[int]) -> list[Cel
 
 
 def _column(typecode: str, values: Sequence[float] | Integers | Floats) -> NDArray[Any]:
-    """Return the values as an array of this type, no number taken for another; the same array if it is one."""
+    """Return the values as an array of this type, without changing any; the same array if it has the type."""
     if isinstance(values, np.ndarray):
         return values.astype(typecode, casting="safe", copy=False)
     return np.asarray(array(typecode, values))

@@ -2,10 +2,10 @@
 
 Plain Python and NumPy; knows no framework and reads no clock. Times are integers, milliseconds since the Unix epoch.
 
-The values themselves are not kept. Time is cut into cells of ten seconds, each into twenty of half a second,
-each of these into twenty of 25 ms, and these into milliseconds. A cell holds a compensated sum, a count and
-the extremes of its stretch of time, and the cells of one width form a ring. A window is read as whole cells:
-the widest ones, and in place of the one that its start cuts narrower ones, and so on down to milliseconds.
+The values themselves are not kept. Time is divided into cells of ten seconds, each into twenty of half a second,
+each of these into twenty of 25 ms, and these into milliseconds. A cell holds a compensated sum, a count, and
+the extremes of its stretch of time. The cells of one width form a ring. A window is read as whole cells: the
+widest ones, but narrower ones in place of the one cut by the window's start, and so on down to milliseconds.
 
      10 s  |          :          |=====================|=====================|  to the latest value
     500 ms |          :    |==|==|
@@ -14,14 +14,14 @@ the widest ones, and in place of the one that its start cuts narrower ones, and 
                     start
 
 So adding touches four cells, and a summary reads some forty, however many values they stand for. A batch is
-condensed first, to one row for each cell it touches, and only these rows meet the rings. Nothing is ever
-subtracted: what leaves the window is simply no longer read, and no rounding error outlives the value that
+first condensed to one row per cell, and only these rows are added to the rings. Nothing is ever subtracted:
+values that have left the window are simply no longer read, and no rounding error outlives the value that
 caused it.
 
 For comparison: K. Tangwongsan, M. Hirzel, S. Schneider, "Optimal and General Out-of-Order Sliding-Window
 Aggregation", PVLDB 12 (2019), keep a finger B-tree over the values, which serves any associative operator in
-amortised O(log d) for a value that comes d places out of order. Time in whole milliseconds, and operators
-that do not mind the order, buy O(1) and a fixed size here.
+amortised O(log d) for a value that arrives d places out of order. Here, whole milliseconds and commutative
+operators allow O(1) and a fixed size.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from timeseries_project.core.summation import Floats, Integers, add_to_pair
 from transactions.interface import NOTHING, Summary, TooFarAheadError
 from transactions.memory.batches import CellRows, columns, condense
 
-# Each width divides the one before it. A level more makes `add` slower, a level less makes `summary` slower.
+# Each width divides the one before it. One level more makes `add` slower, one level less `summary`.
 WIDTHS_MS = (10_000, 500, 25, 1)
 
-# How far `now` may step back without a loss.
+# How far `now` may step back without loss.
 STEP_BACK_MS = 5_000
 
-# Counting a batch of fewer values one by one is quicker than condensing it.
+# A batch of fewer values is faster to count one by one than to condense.
 FEW = 100
 
 # A cell is five doubles side by side, read, written and copied in one call each. The sum is HIGH + LOW, kept
@@ -56,15 +56,15 @@ CELL = Struct("5d")
 SIZE = CELL.size
 EMPTY = CELL.pack(0.0, 0.0, 0.0, math.inf, -math.inf)
 read_cell, write_cell = CELL.unpack_from, CELL.pack_into
-WHOLE = np.dtype((np.void, SIZE))  # a cell as one item, which NumPy copies thrice as fast as five doubles
+WHOLE = np.dtype((np.void, SIZE))  # a cell as one item, which NumPy copies three times as fast as five doubles
 
-# The ring of all cells of one width: the width, the cells, and as many empty cells as one of the next wider
-# level covers. A plain tuple, for the interpreter unpacks nothing faster.
+# The ring of all cells of one width: the width, the cells, and as many empty cells as one cell of the next wider
+# level covers. A plain tuple, because the interpreter unpacks nothing faster.
 Level = tuple[int, bytearray, bytes]
 
 Cell = tuple[float, ...]  # HIGH, LOW, COUNT, LEAST and MOST
 
-# What a batch changes at one level: the cells in groups and which groups are emptied, the cells, which, and what to.
+# A batch's changes at one level: the cells in groups, the groups to empty, the cells, those to write, their content.
 Change = tuple[NDArray[np.void], Integers, NDArray[np.void], Integers, NDArray[np.void]]
 
 
@@ -76,10 +76,10 @@ class SlidingWindow:
     for each millisecond of `length_ms + ahead_ms` and at most 25 seconds more: 3 MB if values may lie five
     seconds ahead, 16 MB if five minutes. Threads may share a window.
 
-    `now` is the caller's, and normally moves forward. After a step back of up to five seconds nothing is
+    `now` is the caller's clock and normally moves forward. After a step back of up to five seconds nothing is
     missing and every answer is as exact as before. After a longer one, values from before the step may be
-    missing, because a later `now` had let them go or because an older value needs their place; whatever is
-    still held, and all that is added from then on, counts exactly once.
+    missing, because a later `now` had dropped them or because an older value needs their place; all values
+    still held, and all added from then on, count exactly once.
 
     >>> window = SlidingWindow(length_ms=60_000, ahead_ms=5_000)
     >>> window.add(1_000, 12.5, now=2_000), window.add(3_000, 7.5, now=2_000)
@@ -111,20 +111,36 @@ class SlidingWindow:
 
     @property
     def nbytes(self) -> int:
-        """What the rings take; it never changes. O(1)."""
+        """Bytes of memory that the rings take; never changes. O(1).
+
+        >>> SlidingWindow(length_ms=60_000, ahead_ms=5_000).nbytes
+        3334720
+        """
         return sum(len(cells) for _, cells, _ in self._levels)
 
     @property
     def added(self) -> int:
-        """How many values were counted since the window was made, those forgotten since included. O(1)."""
+        """How many values were counted since the window was made, including those forgotten since. O(1).
+
+        >>> window = SlidingWindow()
+        >>> window.add(1_000, 12.5, now=2_000)
+        True
+        >>> window.clear()
+        >>> window.added
+        1
+        """
         with self._lock:
             return self._added
 
     def add(self, timestamp: int, amount: float, *, now: int) -> bool:
         """Count an amount; return whether it was young enough. O(1).
 
-        Exactly `length_ms` old still counts; if older, nothing changes. `amount` is finite and its magnitude
-        at most 1e150. Raises TooFarAheadError if `timestamp` lies more than `ahead_ms` ahead of `now`.
+        A value exactly `length_ms` old still counts; an older one changes nothing. `amount` is finite, of magnitude
+        1e150 at most. Raises TooFarAheadError if `timestamp` is more than `ahead_ms` ahead of `now`.
+
+        >>> window = SlidingWindow(length_ms=60_000)
+        >>> window.add(1_000, 12.5, now=61_000), window.add(999, 12.5, now=61_000)
+        (True, False)
         """
         if timestamp > now + self._ahead:
             raise TooFarAheadError(timestamp, ahead_ms=self._ahead, now=now)
@@ -143,12 +159,16 @@ class SlidingWindow:
     def add_batch(self, timestamps: Sequence[int] | Integers, amounts: Sequence[float] | Floats, *, now: int) -> int:
         """Count each amount as `add` would; return how many were young enough. O(n log n), O(n) if in order of time.
 
-        Takes sequences or arrays. A summary sees all of the batch or nothing of it; other threads wait only
-        while its rows, one for each cell, are added. All or nothing too when it is refused: raises
-        TooFarAheadError if one timestamp lies more than `ahead_ms` ahead of `now`, ValueError if an amount is not
-        finite or the lengths differ, TypeError if a timestamp is no integer or an amount no number.
+        Takes sequences or arrays. A summary sees all of the batch or none of it; other threads wait only while its
+        rows, one per cell, are added. A batch that is refused counts nothing: raises TooFarAheadError if a timestamp
+        is more than `ahead_ms` ahead of `now`, ValueError if an amount is not finite or the lengths differ, TypeError
+        if a timestamp is not an integer or an amount not a number.
+
+        >>> window = SlidingWindow(length_ms=60_000)
+        >>> window.add_batch([999, 1_000, 2_000], [1.0, 2.0, 4.0], now=61_000)
+        2
         """
-        # Whatever can fail fails here, before the lock.
+        # Anything that can fail does so here, before the lock is taken.
         times, values = columns(timestamps, amounts)
         latest = int(times.max(initial=now))
         if latest > now + self._ahead:
@@ -178,9 +198,15 @@ class SlidingWindow:
         return accepted
 
     def summary(self, *, now: int) -> Summary:
-        """Summarise all values with timestamp >= now - length_ms, also those ahead of `now`. O(1).
+        """Summarise all values with timestamp >= now - length_ms, including those ahead of `now`. O(1).
 
         Changes nothing, whatever `now` is.
+
+        >>> window = SlidingWindow(length_ms=60_000)
+        >>> window.add_batch([1_000, 2_000], [1e16, 1.0], now=2_000)
+        2
+        >>> window.summary(now=61_001)
+        Summary(sum=1.0, avg=1.0, max=1.0, min=1.0, count=1)
         """
         with self._lock:
             rows = self._copy_cells(now - self._length)
@@ -193,15 +219,23 @@ class SlidingWindow:
         )
 
     def clear(self) -> None:
-        """Forget all values. O(1)."""
+        """Forget all values. O(1).
+
+        >>> window = SlidingWindow()
+        >>> window.add(1_000, 12.5, now=2_000)
+        True
+        >>> window.clear()
+        >>> window.summary(now=2_000)
+        Summary(sum=0.0, avg=0.0, max=0.0, min=0.0, count=0)
+        """
         with self._lock:
             _, cells, blank = self._levels[0]
-            cells[:] = blank  # narrower cells follow when first written to
+            cells[:] = blank  # narrower cells are emptied when next written to
 
     def _count(self, timestamp: int, amount: float, before: list[Cell]) -> None:
         """Add to the cell of each width that holds the timestamp, the widest first; the lock is held.
 
-        Tells `before` what they were, for `_restore`, should this fail half-way.
+        Appends each cell's old content to `before`, for `_restore` in case this fails half-way.
         """
         if not 0 < self._end - timestamp <= self._span:
             self._turn_to(timestamp)
@@ -210,7 +244,7 @@ class SlidingWindow:
         for width, cells, blank in self._levels:
             at = place // width * SIZE
             if not count:
-                # The wider cell was empty, so the cells under it may still show an earlier turn of the ring.
+                # The wider cell was empty, so the cells under it may still be from an earlier turn of the ring.
                 first = at - at % len(blank)
                 cells[first : first + len(blank)] = blank
             cell = read_cell(cells, at)
@@ -227,15 +261,15 @@ class SlidingWindow:
             write_cell(cells, at, high, low, count + 1.0, least, most)
 
     def _restore(self, timestamp: int, before: list[Cell]) -> None:
-        """Give the cells that hold the timestamp, the widest first, the contents they had; the lock is held.
+        """Restore the old contents of the cells that hold the timestamp, the widest first; the lock is held.
 
-        Cells under one that becomes empty mean nothing again.
+        Cells under one that becomes empty are not restored, because they mean nothing.
         """
         for (width, cells, _), cell in zip(self._levels, before, strict=False):
             write_cell(cells, timestamp % self._span // width * SIZE, *cell)
 
     def _merge(self, batch: list[CellRows], earliest: int, latest: int) -> None:
-        """Add the rows of a batch, made of values between these two times, to the cells; the lock is held."""
+        """Add the rows of a batch, whose values lie between these two times, to the cells; the lock is held."""
         for timestamp in (earliest, latest):
             if not 0 < self._end - timestamp <= self._span:
                 self._turn_to(timestamp)
@@ -249,7 +283,7 @@ class SlidingWindow:
             present = table[places]
             present[unused[places // groups.shape[1]]] = empty
             high, low, count, least, most = present.view(np.float64).reshape(-1, 5).T
-            # No more roundings than values: the row of a single value has no low part, and to add 0 rounds nothing.
+            # No more roundings than values: the row of a single value has low part 0, and adding 0 rounds nothing.
             high, low = add_to_pair(*add_to_pair(high, low, rows.high), rows.low)
             least, most = np.minimum(least, rows.least), np.maximum(most, rows.most)
             sums = np.stack((high, low, count + rows.counts, least, most), axis=1)
@@ -259,16 +293,16 @@ class SlidingWindow:
         self._commit(changes, empty)
 
     def _commit(self, changes: list[Change], empty: NDArray[np.void]) -> None:
-        """Empty the cells under those that were empty, and write the others; only assigns, and cannot fail."""
+        """Empty the cells under those that were empty, and write the new ones; only assigns, and cannot fail."""
         for groups, unused, table, at, cells in changes:
             groups[unused] = empty
             table[at] = cells
 
     def _turn_to(self, timestamp: int) -> None:
-        """Move the time the rings cover just far enough, forward or back, to include the timestamp; the lock is held.
+        """Move the time covered by the rings, forward or back, just far enough for the timestamp; the lock is held.
 
-        Of the cells that change their time only the widest are emptied; those under them follow when they
-        are first written to. So a long pause costs no more than a short one.
+        Of the cells whose time changes, only the widest are emptied; those under them are emptied when next written
+        to. So a long pause costs no more than a short one.
         """
         width, cells, _ = self._levels[0]
         begin = timestamp // width * width
@@ -294,7 +328,7 @@ class SlidingWindow:
             if last > len(cells):
                 rows += cells[: last - len(cells)]
             if not read_cell(cells, start % self._span // width * SIZE)[COUNT]:
-                break  # the cell `start` cuts is empty, so the cells under it mean nothing
+                break  # the cell that `start` cuts is empty, so the cells under it mean nothing
             stop = whole
         return rows
 
@@ -307,7 +341,7 @@ class SlidingWindow:
             self._check_below(0, 0, self._span)
 
     def _check_below(self, depth: int, begin: int, end: int) -> None:
-        """Assert them for the cells of one level between two places in its ring, and for all under these."""
+        """Assert the invariants of one level's cells between two places in its ring, and of all cells under them."""
         width, cells, _ = self._levels[depth]
         for place in range(begin, end, width):
             at = place // width * SIZE

@@ -1,21 +1,20 @@
-"""The window of transactions in a Redis or Valkey, for any number of processes at once.
+"""The window of transactions in a Redis or Valkey that any number of processes share.
 
-The same idea as in memory (`sliding_window.py`), with three widths of cells instead of four since each costs a
-server two commands: 2 s, 40 ms and 1 ms. The rings of all three are one string of fixed size, laid out as
-`redis/lua/includes/ring.lua` says. To add is one call, a summary is one call for each stripe, all at once; the server
-hands out the few cells that a summary is made of and the caller adds them up, for callers are many and the server is
-one.
+The same idea as in memory (`memory/sliding_window.py`), but with three widths of cells instead of four, because each
+costs the server two commands: 2 s, 40 ms and 1 ms. The rings of all three are one string of fixed size, laid out as
+`redis/lua/includes/ring.lua` says. Adding takes one call, and a summary one call for each stripe, all at once. The
+server sends the few cells of a summary and the caller adds them up, because there are many callers and one server.
 
-A server runs one function at a time, so on one node a single string serves as well as many. In a cluster six strings
-in six slots, the stripes, share the work. A value goes to any of them, and a summary reads all.
+A server runs one function at a time, so on one node a single string serves as well as many. In a cluster, six strings
+in six slots, the stripes, share the work. A value goes to any one of them, and a summary reads all.
 
-Time is the servers', so that processes whose clocks are wrong agree on what is too old and what lies ahead. A value
-lives by the clock of the server that holds its stripe, from when it is taken to when it is sixty seconds old: it
-counts exactly once and for exactly as long. If two servers' clocks differ, a summary shows their stripes at moments
-that lie that far apart. To ask one server for the time first would make that one moment, but take two round trips
-and let a value be accepted that the next summary does not hold.
+The servers' clocks decide, so that processes whose clocks are wrong agree on which values are too old or too far
+ahead. A value lives by the clock of the server that holds its stripe, from when it is accepted until it is sixty
+seconds old: it counts exactly once and for exactly that long. If two servers' clocks differ, a summary shows their
+stripes at moments that far apart. Asking one server for the time first would avoid that, but it would take two round
+trips, and a value could be accepted that the next summary does not hold.
 
-A string is gone by itself one turn of its rings after its last 2 s were begun.
+A string expires one turn of its rings after its last top was begun.
 """
 
 from __future__ import annotations
@@ -33,19 +32,19 @@ from transactions.interface import NOTHING, Summary, TooFarAheadError
 from transactions.memory.batches import columns, condense
 from transactions.redis.library import LIBRARY, TOP_MS
 
-# How far a server's clock may step back without a loss.
+# How far a server's clock may step back without loss.
 STEP_BACK_MS = 5_000
 
 # Six, so that one, two, three or six servers carry equal shares; each tag lies in the middle of its sixth of the slots.
 TAGS = ("tx376", "tx1415", "tx1425", "tx1298", "tx1763", "tx1753")
 
-# CellRows in one call at most, for other calls wait while they are added.
+# CellRows in one call at most, because other calls wait while they are added.
 ROWS = 10_000
 
-# Times that are exact as doubles; what lies beyond is too far ahead, or too old, by any clock.
+# Times up to here are exact as doubles; those beyond are too far ahead, or too old, by any clock.
 FAR = 2**53
 
-# As the server keeps them: a cell, and a top with its number. A row is a time, and what is added to its cell.
+# The server's formats: a cell; a top, which is a cell and a number; a row, which is a time and a cell to add.
 CELL, TOP, ROW = Struct("<5d"), Struct("<6d"), Struct("<6d")
 LITTLE = np.dtype("<f8")
 HIGH, LOW, COUNT, LEAST, MOST, NUMBER = range(6)
@@ -54,24 +53,24 @@ _add, _summary, _clear = map(LIBRARY.function, ("transactions_add", "transaction
 
 
 class RedisWindow:
-    """Statistics of the last `length_ms` milliseconds, exact to the millisecond, shared by all who use the storage.
+    """Statistics of the last `length_ms` milliseconds, exact to the millisecond, shared by all users of the storage.
 
-    It keeps the promises of `interface.Window`; every method also raises what `Storage` does. Memory is fixed: 42 bytes
-    for each millisecond of `length_ms + ahead_ms` and at most nine seconds more, in each stripe that is used. Those
-    who share a window give the same lengths. `now` is the caller's if `server_clock` is false, else it is ignored.
+    It keeps the promises of `interface.Window`; every method also raises what `Storage` raises. Memory is fixed: 42
+    bytes for each millisecond of `length_ms + ahead_ms` and at most nine seconds more, in each stripe in use. All who
+    share a window must give the same lengths. `now` is used only if `server_clock` is false.
 
-    A value whose answer was lost may have been counted or not. After a step back of the clock of up to five seconds
-    nothing is missing; after a longer one, values from before the step may be.
+    A value whose answer was lost may or may not have been counted. After the clock steps back by up to five seconds,
+    nothing is missing; after a longer step, values from before it may be.
     """
 
     def __init__(self, storage: Storage, *, length_ms: int, ahead_ms: int, server_clock: bool = True) -> None:
-        """Share the window of this storage; connects to nothing. A timestamp may lie up to `ahead_ms` ahead of now."""
+        """Share this storage's window; does not connect yet. A timestamp may be up to `ahead_ms` ahead of now."""
         self._storage = storage
         self._length, self._ahead = length_ms, ahead_ms
         self._server_clock = server_clock
         # Rounded up to whole cells, and one more because neither end need fall on a border.
         self._span = (-(-(length_ms + ahead_ms + STEP_BACK_MS) // TOP_MS) + 1) * TOP_MS
-        # Rings of another length are another window, not one to be misread.
+        # Rings of another length are another window under another key, so that none is misread.
         self._keys = [b"tx:{%s}:%d" % (tag.encode(), self._span) for tag in TAGS[: 1 if storage.one_node else None]]
         self._turns = cycle(self._keys)
         self._turning = Lock()
@@ -85,16 +84,16 @@ class RedisWindow:
     def add_batch(self, timestamps: Sequence[int] | Integers, amounts: Sequence[float] | Floats, *, now: int) -> int:
         """Count each amount as `add` would; return how many were young enough. O(n log n).
 
-        A batch that touches up to 10,000 different milliseconds is one round trip and is seen whole or not at all.
-        A larger one goes in portions, in order of time: nothing of it is counted if it is refused, but a summary may
-        see it in part, and so it stays if the storage fails on the way.
+        A batch of up to 10,000 distinct milliseconds takes one round trip, and a summary sees all or nothing of it. A
+        larger one is sent in portions, in order of time. If it is refused, nothing of it is counted, but a summary may
+        see a part of it, and only a part stays if the storage fails half-way.
         """
         times, values = columns(timestamps, amounts)
         if not len(times):
             return 0
         times = times.clip(-FAR, FAR)
         latest = int(times.max())
-        # Older ones are too old by any clock that does not refuse the latest.
+        # Values before that are too old by any clock that accepts the latest.
         held = times >= latest - self._ahead - self._length
         [rows] = condense(times[held], values[held], (1,))
         # By columns, then by rows.
@@ -106,7 +105,7 @@ class RedisWindow:
         return accepted + sum(int(counted) for counted, _ in self._storage.calls(more))
 
     def summary(self, *, now: int) -> Summary:
-        """Summarise all values that are young enough, also those ahead of now. O(1), one round trip to each node."""
+        """Summarise all values that are young enough, even those ahead of now. O(1), one round trip to each node."""
         arguments = (self._now(now), self._length, self._span)
         answers = self._storage.calls([Call(_summary, [key], arguments, read_only=True) for key in self._keys])
         cells = [cell for answer in answers for cell in self._cells(*answer)]
@@ -116,16 +115,16 @@ class RedisWindow:
         return Summary.of((*high, *low), count=int(sum(counts)), least=min(least), most=max(most))
 
     def clear(self) -> None:
-        """Forget all values: each stripe at once, one stripe after the other. O(1)."""
+        """Forget all values; each stripe is cleared atomically, not all of them together. O(1)."""
         self._storage.calls([Call(_clear, [key]) for key in self._keys])
 
     def _next_key(self) -> bytes:
-        """Return the stripe whose turn it is."""
+        """Return the key of the next stripe in turn."""
         with self._turning:
             return next(self._turns)
 
     def _now(self, now: int) -> int | str:
-        """Return what tells the server the time: nothing, if it shall go by its own."""
+        """Return the time to send to the server: '' if it should use its own clock."""
         return "" if self._server_clock else now
 
     def _call_to_add(self, key: bytes, rows: bytes, *, latest: int | None, now: int) -> Call:
@@ -133,14 +132,14 @@ class RedisWindow:
         return Call(_add, [key], (self._now(now), self._length, self._ahead, self._span, judged, rows))
 
     def _add(self, key: bytes, rows: bytes, *, latest: int, now: int) -> int:
-        """Add rows of which this is the latest time; return how many values were young enough."""
+        """Add rows, the latest at time `latest`; return how many values were young enough."""
         accepted, now = self._storage.call(self._call_to_add(key, rows, latest=latest, now=now))
         if accepted < 0:
             raise TooFarAheadError(latest, ahead_ms=self._ahead, now=now)
         return int(accepted)
 
     def _cells(self, now: int, tops: bytes, blocks: bytes, points: bytes) -> list[tuple[float, ...]]:
-        """Return the cells in use that together hold exactly what is young enough in a stripe."""
+        """Return the non-empty cells that together hold exactly the values of a stripe that are young enough."""
         first = (now - self._length) // TOP_MS
         in_use = [top for top in TOP.iter_unpack(tops) if top[COUNT]]
         cells = [top[:NUMBER] for top in in_use if top[NUMBER] > first]

@@ -1,4 +1,4 @@
-"""Windows to test, wherever their state is."""
+"""The windows under test, of each kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transactions.tests.oracle import AHEAD, LENGTH, NewWindow
 
 @pytest.fixture
 def new_window(storage_kind: str, request: pytest.FixtureRequest) -> NewWindow:
-    """Return what makes an empty window that goes by the caller's clock; of shared ones only the newest is in use."""
+    """A function that makes an empty window on the caller's clock; of shared windows only the newest is in use."""
     if storage_kind == "memory":
         return SlidingWindow
     storage = request.getfixturevalue(f"{storage_kind}_storage")

@@ -1,4 +1,4 @@
-"""What the tests of the sliding window are held against, and what they draw."""
+"""The oracle of the sliding windows, and the strategies of their tests."""
 
 from fractions import Fraction
 from typing import NamedTuple, Protocol
@@ -20,29 +20,29 @@ HOUR = 3_600_000
 
 EMPTY = Summary(0.0, 0.0, 0.0, 0.0, 0)
 
-# Fixtures only make windows here, so that examples may share them.
+# Fixtures here only make windows, so examples may share them.
 often = drawn(100)
 
 PRECISION = Fraction(1, 2**50)
-# Where the exact average lies between two subnormal doubles, no double is nearer than half their distance.
+# An exact average between two subnormal doubles may be half their distance away from both.
 LAST_PLACE = Fraction(1, 2**1075)
 
 
 class Value(NamedTuple):
-    """What the oracle remembers of one counted amount."""
+    """A counted amount, as the oracle remembers it."""
 
     timestamp: int
     amount: float
 
 
 class NewWindow(Protocol):
-    """What makes an empty window."""
+    """A function that makes an empty window."""
 
     def __call__(self, *, length_ms: int, ahead_ms: int) -> Window: ...
 
 
 def check(window: Window) -> None:
-    """Assert the invariants of a window's structure, of whichever kind it is."""
+    """Assert the invariants of a window of either kind."""
     if isinstance(window, SlidingWindow):
         window._check()
     else:
@@ -51,7 +51,7 @@ def check(window: Window) -> None:
 
 
 def assert_right(answer: Summary, amounts: list[float]) -> None:
-    """Hold a summary against all amounts it should stand for, summed exactly."""
+    """Check a summary against the exact sum of all amounts it should cover."""
     assert answer.count == len(amounts)
     assert "-0.0" not in map(repr, answer)
     if not amounts:

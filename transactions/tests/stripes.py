@@ -1,4 +1,4 @@
-"""The strings of a shared window, as they are in the storage, and whether they are sound."""
+"""The strings of a shared window in the storage, and a check of their invariants."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transactions.redis.window import COUNT, HIGH, LEAST, LOW, MOST, RedisWindow
 
 
 def servers(storage: Storage) -> Iterator[Redis]:
-    """Give a client to each node."""
+    """Yield a client of each node."""
     for address in storage.location.addresses:
         with Redis(host=address.host, port=address.port) as client:
             yield client

@@ -1,4 +1,4 @@
-"""Cells and rings as the server's functions see them, against Python."""
+"""Cells and rings in Lua, against Python."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def lua() -> Lua:
 
 
 def numbers(lua: Lua, *cells: Values) -> list[float]:
-    """Return what an empty cell holds when these have been added to it, one after the other."""
+    """Return an empty cell's content after these cells have been added to it, one after the other."""
     adding = " ".join(f"add_cell(cell, {', '.join(f'{value:.17g}' for value in cell)})" for cell in cells)
     [found] = lua.numbers(
         [
@@ -60,7 +60,7 @@ def test_a_cell_is_all_that_was_added_to_it(lua: Lua, cells: list[Values]) -> No
 
 def test_an_empty_cell_becomes_the_first_that_is_added(lua: Lua) -> None:
     assert numbers(lua) == [0] * 5
-    # Whose least is above the 0 of the empty cell, or whose most below it.
+    # A minimum above the empty cell's 0, or a maximum below it.
     for cell in ((8.0, 0.25, 2.0, 3.0, 5.0), (-8.0, 0.25, 2.0, -5.0, -3.0)):
         assert numbers(lua, cell) == list(cell)
 

@@ -1,4 +1,4 @@
-"""What is particular to a window that is shared through a Redis: its clock, its keys, several processes, failures."""
+"""The shared window's own concerns: the server's clock, keys, several processes, failures."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def window_of(storage: Storage, *, server_clock: bool = False) -> RedisWindow:
 
 @pytest.fixture
 def window(storage: Storage) -> RedisWindow:
-    """A window by the clock of the test."""
+    """A window on the test's clock."""
     return window_of(storage)
 
 
 def like_another_process(storage: Storage, *, timeout: float = 30) -> Storage:
-    """Return another way to the same storage, with connections of its own."""
+    """Return the same storage over separate connections."""
     return Storage(storage.location, timeout=timeout)
 
 
 class TestClock:
-    """The servers' clock is the test machine's; a wrong one is passed in as `now`."""
+    """The servers' clock is the test machine's; a wrong clock is passed in as `now`."""
 
     @pytest.fixture
     def window(self, storage: Storage) -> RedisWindow:
@@ -60,7 +60,7 @@ class TestClock:
 
     @pytest.fixture
     def server_now(self, storage: Storage) -> Callable[[], int]:
-        """What the clock of a server of the storage says."""
+        """The time by a server's clock."""
 
         def now() -> int:
             seconds, microseconds = next(servers(storage)).time()
@@ -150,12 +150,12 @@ class TestPortions:
         storage.each_node("FLUSHALL")
         window = window_of(storage)
         for timestamp, amount in sorted(zip(times, amounts, strict=True)):
-            # To the same stripe, as one at a time.
+            # Each value by itself, to the same stripe.
             row = redis_window.ROW.pack(timestamp, amount, 0.0, 1.0, amount, amount)
             window._add(window._keys[0], row, latest=timestamp, now=NOW)
         [[portioned], [single]] = [list(found.values()) for found in (portions, stripes(storage))]
         a, b = (np.frombuffer(cells, "<f8") for cells in (portioned, single))
-        # Counts and extremes are the same; sums are, but for roundings that are far below what is promised.
+        # Counts and extremes are equal; sums differ only by roundings far below the promised bound.
         np.testing.assert_allclose(a, b, rtol=1e-15, atol=1e-9)
 
     def test_the_future_is_looked_for_before_the_first_portion(self, storage: Storage, window: RedisWindow) -> None:
@@ -217,7 +217,7 @@ class TestKeys:
         for now in range(NOW, NOW + 5 * LENGTH, 19_000):
             window.add_batch(now + draw.integers(-LENGTH, AHEAD, 2_000), draw.normal(0, 1e6, 2_000), now=now)
         assert sizes() == first
-        assert max(first.values()) < 45 * (LENGTH + AHEAD + 9_000)  # what the allocator rounds up to
+        assert max(first.values()) < 45 * (LENGTH + AHEAD + 9_000)  # the allocator rounds up
         check(window)
 
     def test_windows_of_other_lengths_keep_apart(self, storage: Storage) -> None:
@@ -228,7 +228,7 @@ class TestKeys:
 
 
 class TestSeveralProcesses:
-    """Each window here has a storage of its own, as it would have in a process of its own."""
+    """Each window here has a separate storage object, as in a separate process."""
 
     def test_what_one_adds_the_others_see(self, storage: Storage) -> None:
         one, other = window_of(storage), window_of(like_another_process(storage))
@@ -276,13 +276,13 @@ class TestFailures:
     def test_an_answer_that_is_lost_leaves_the_value_counted_once_or_not_at_all(self, server: RedisServer) -> None:
         storage = Storage(parse_location(server.url), timeout=30)
         window, hasty = window_of(storage), window_of(like_another_process(storage, timeout=0.2))
-        assert hasty.summary(now=NOW) == EMPTY  # its connection is open, and the functions are there
+        assert hasty.summary(now=NOW) == EMPTY  # opens its connection and loads the functions
         hasty.add(NOW, 1.0, now=NOW)
         server.pause()
         with pytest.raises(StorageUnavailableError):
             hasty.add_batch([NOW, NOW - 20_000], [2.0, 4.0], now=NOW)
         server.resume()
-        # What the server had received it does when it goes on.
+        # The server carries out what it received while paused.
         server.wait(lambda: window.summary(now=NOW).count == 3)
         assert window.summary(now=NOW).sum == 7.0
         check(window)

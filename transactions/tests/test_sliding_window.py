@@ -1,4 +1,4 @@
-"""Windows of either kind, held against brute force in exact arithmetic."""
+"""Windows of either kind, against brute force in exact arithmetic."""
 
 import math
 import random
@@ -270,14 +270,14 @@ def test_far_back_an_old_value_costs_no_more_than_the_place_it_needs(window: Win
     window.add_batch([NOW - 40_000, NOW], [1.0, 2.0], now=NOW)
     back = NOW - 30_000
     assert window.add(back - LENGTH, 4.0, now=back)
-    assert window.summary(now=back).sum in (5.0, 7.0)  # of the newest one no more is expected
+    assert window.summary(now=back).sum in (5.0, 7.0)  # nothing more is expected of the newest one
     check(window)
 
 
 @given(moves=st.lists(st.tuples(st.integers(-3 * LENGTH, 3 * LENGTH) | st.just(-HOUR) | st.just(HOUR), ages)))
 @often
 def test_a_clock_that_jumps_about_corrupts_nothing(window: Window, moves: list[tuple[int, int]]) -> None:
-    """Each amount is a power of two, so that a sum tells which values it is made of."""
+    """Each amount is a different power of two, so that a sum tells its values."""
     window.clear()
     now, values, last_step_back = NOW, list[int](), 0
 
@@ -299,7 +299,7 @@ def test_a_clock_that_jumps_about_corrupts_nothing(window: Window, moves: list[t
         held = counted(0)
         assert young(range(last_step_back, len(values)), 0) <= held <= young(range(len(values)), 0)
         for later in (1, 9_999, 30_000, LENGTH):
-            assert counted(later) == young(held, later)  # each leaves at its own time
+            assert counted(later) == young(held, later)  # each leaves when its time comes
     check(window)
 
 

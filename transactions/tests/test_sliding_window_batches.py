@@ -1,4 +1,4 @@
-"""Batches: they leave the same cells as their values one by one, whatever their size, spread and form."""
+"""Batches leave the same cells as their values added one by one, whatever their size, spread and form."""
 
 import doctest
 import math
@@ -32,7 +32,7 @@ def window() -> SlidingWindow:
 
 
 def same_cells(one: SlidingWindow, other: SlidingWindow) -> bool:
-    """Check both windows and compare all their cells, also those that no summary would read."""
+    """Check both windows and compare all their cells, even those that no summary would read."""
     one._check()
     other._check()
     pairs = zip(one._levels, other._levels, strict=True)
@@ -155,7 +155,7 @@ def test_many_of_one_millisecond_that_cancel_leave_what_is_between_them(window: 
     window._check()
 
 
-# What is taken and what refused
+# What is accepted and what is refused
 
 
 @pytest.mark.parametrize("size", [5, 5_000])

@@ -1,4 +1,4 @@
-"""Windows of either kind through drawn hours, and under many threads."""
+"""Windows of either kind through drawn sequences of hours, and under many threads."""
 
 import random
 import sys
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.storages("redis", "cluster")
 
 
 class Life(RuleBasedStateMachine):
-    """A window and an oracle that keeps every value live through the same hours."""
+    """A window, and an oracle that keeps every value, through the same sequence of calls."""
 
     def __init__(self, window: Window) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Life(RuleBasedStateMachine):
         self.values: list[Value] = []
 
     def counted(self, age: int, amount: float) -> bool:
-        """Let the oracle count an amount; return whether it is young enough."""
+        """Have the oracle count an amount; return whether it is young enough."""
         if age <= LENGTH:
             self.values.append(Value(self.now - age, amount))
         return age <= LENGTH
@@ -139,7 +139,7 @@ THREADS = 16
 
 @pytest.fixture
 def eager_switching() -> Iterator[None]:
-    """Let the interpreter change threads as often as it can, so that a missing lock shows."""
+    """Make the interpreter switch threads as often as possible, so that a missing lock shows."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -148,7 +148,7 @@ def eager_switching() -> Iterator[None]:
 
 @pytest.mark.usefixtures("eager_switching")
 def test_threads_lose_nothing_and_see_nothing_half_done(window: Window) -> None:
-    """Half of them add singles and batches of zero sum, half read, each by a clock of its own pace."""
+    """Half the threads add values and batches that sum to zero, half read; each has its own clock."""
     rounds, reads, batch = 20, 300, 2 * sliding_window.FEW
 
     def write(thread: int) -> None:

@@ -2,11 +2,11 @@
 --
 -- KEYS    1 registry, 2 stale, 3 entries: of all devices
 --         4… the devices
--- ARGV    1 the oldest second that is kept: what is before it is left out
---         2 entries, 3 devices that there may be, 4 rows that may come late
---         5… the rows of each device: a time and its own sums, as in a leaf, ascending
--- Answer  OK, or what there would be too many of: 'late', 'entries' or 'devices'
--- Cost    O(nodes that the rows belong to); a row in time: one node of each level
+-- ARGV    1 the oldest second that is kept; rows before it are left out
+--         2 entries and 3 devices that may be stored, 4 late rows that one call may have
+--         5… for each device its rows, ascending: a time and its own sums, packed as in a leaf
+-- Answer  OK, or the limit that would be exceeded: 'late', 'entries' or 'devices'
+-- Cost    O(nodes that the rows fall into); a row that is not late: one node of each level
 --- @include adding
 --- @include command
 

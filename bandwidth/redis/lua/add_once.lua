@@ -1,10 +1,10 @@
---- Adds rows unless a marker tells that they have been added, and sets the marker.
+--- Adds rows and sets a marker, unless the marker is set already.
 --
 -- KEYS    1 listings: the set of markers
---         2… as those of add; none: only the marker is set
+--         2… those of add; without them only the marker is set
 -- ARGV    1 the marker
---         2… as those of add
--- Answer  as that of add; OK where the marker is known
+--         2… those of add
+-- Answer  that of add; OK if the marker is set already
 -- Cost    that of add
 --- @include adding
 --- @include command

@@ -3,7 +3,7 @@
 -- KEYS    1 registry, 2 stale, 3 entries: of all devices
 --         4… the devices
 -- Answer  OK
--- Cost    O(log devices) each: the server releases the memory on the side
+-- Cost    O(log devices) each; the server frees the memory in the background
 --- @include command
 --- @include device
 --- @include registry

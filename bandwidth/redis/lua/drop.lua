@@ -1,15 +1,15 @@
---- Drops some of what lies before a time, of those devices that have had something to drop for longest.
+--- Drops some of the entries before a time, from the devices that have had entries to drop for longest.
 --
 -- KEYS    1 registry, 2 stale, 3 entries: of all devices
 -- ARGV    the oldest second that is kept
 -- Answer  OK
--- Cost    O(leaves dropped), of DROPPED_DEVICES devices and under DROPPED_NODES nodes of each at most
+-- Cost    O(leaves dropped), at most those under DROPPED_NODES nodes of each of DROPPED_DEVICES devices
 --- @include command
 --- @include device
 --- @include registry
 
--- The way down to the first node of level 1: number and bytes of the node at each level, and the first instant after
--- that node.
+-- The path down to the first node of level 1: number and bytes of the node at each level. Also returns the first
+-- instant after that node.
 local function first_path(device)
   local path, id, stop = {}, 0, math.huge
   for level = device.head.depth, 1, -1 do
@@ -21,12 +21,12 @@ local function first_path(device)
   return path, stop
 end
 
--- Drop the leaves under the first node of level 1 that lie wholly before a time, and whatever nodes are empty then. The
--- device's last instant is not before it.
+-- Drop those leaves under the first node of level 1 that lie wholly before a time, then all nodes left empty. The
+-- device's last instant must not be before that time.
 local function drop_leaves(device, oldest)
   local head = device.head
   local path, stop = first_path(device)
-  -- All before the leaf that the time falls into; that one too if it falls behind the node.
+  -- All leaves before the one that the time falls into; also that one if the time is beyond the node.
   local node = path[1].node
   local gone = rows_until(node, INNER, oldest, 0)
   if stop > oldest then gone = gone - 1 end
@@ -50,7 +50,7 @@ local function drop_leaves(device, oldest)
   end
   head.first, head.sums = first, minus(head.sums, dropped)
   while head.depth > 0 and #read_node(device, 0) == INNER.width do
-    -- A root above one node only: that one takes its place.
+    -- A root with a single child is replaced by the child.
     local child = row(read_node(device, 0), INNER, 1)[7]
     write_node(device, 0, read_node(device, child))
     forget_node(device, child)
@@ -58,7 +58,7 @@ local function drop_leaves(device, oldest)
   end
 end
 
--- Drop from a device, as it will be written. Returns it, and how many entries less it has.
+-- Drop entries from a device, without writing it yet. Returns the device and the number of entries dropped.
 local function drop(key, oldest)
   local device = open_device(key)
   local before, steps = device.head.sums[2], 0

@@ -2,7 +2,7 @@
 --
 -- KEYS    listings: the set of markers
 -- Answer  OK
--- Cost    O(1): the server releases the memory on the side
+-- Cost    O(1); the server frees the memory in the background
 --- @include command
 
 command('bandwidth_forget', REMOVES, function(keys)

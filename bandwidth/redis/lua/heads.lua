@@ -2,9 +2,9 @@
 --
 -- KEYS    the devices
 -- ARGV    the oldest second that is kept
--- Answer  for each that has entries since then its summary, else nil; where it has older ones followed by its first
---         instant since then and the sums before that, one for each level
--- Cost    O(devices), and for those that have older entries a node of each level
+-- Answer  for each device its summary, or nil if it has no entries since then; if it also has older ones, the summary
+--         is followed by the first instant since then and by the sums before it, one for each level
+-- Cost    O(devices), and one node of each level for devices that have older entries
 --- @include command
 --- @include device
 --- @include sums_until

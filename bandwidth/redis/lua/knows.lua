@@ -1,4 +1,4 @@
---- Tells whether a marker is known.
+--- Tells whether a marker is set.
 --
 -- KEYS    listings: the set of markers
 -- ARGV    the marker

@@ -1,9 +1,9 @@
---- Lists keys of devices, some at a time.
+--- Lists the keys of devices, some at a time.
 --
 -- KEYS    registry
 -- ARGV    1 a cursor, '0' first
 --         2 about how many
---         3 the oldest second that is kept, or 0: devices that have no entries since are left out
+--         3 the oldest second that is kept, or 0; devices without entries since then are left out
 -- Answer  {the next cursor, '0' at the end; keys}
 -- Cost    O(devices listed)
 --- @include command

@@ -1,7 +1,7 @@
 --- Tells how much is stored, and which devices are the busiest.
 --
 -- KEYS    1 registry, 2 entries
--- ARGV    how many of the busiest
+-- ARGV    how many of the busiest devices to name
 -- Answer  {devices; entries; keys of the busiest, each followed by its bytes}
 -- Cost    O(log devices + busiest)
 --- @include command

@@ -1,11 +1,11 @@
---- Sums a device's entries up to each border of windows.
+--- Sums a device's entries up to each border of its windows.
 --
 -- KEYS    the device
 -- ARGV    1 end, 2 length, 3 number of windows
 --         4 the oldest second that is kept
--- Answer  the sums up to each border, or up to what is kept, from the first window's start on, in one string, as many
---         for each as the tree has levels, to be added up; nil for a device that has no entries
--- Cost    a binary search per border, and the nodes that borders lie in
+-- Answer  one string: the sums up to each border from the first window's start on, or up to the oldest second if that
+--         is later, as addends, one for each level of the tree; nil for a device that has no entries
+-- Cost    a binary search per border, and the nodes that the borders lie in
 --- @include command
 --- @include device
 --- @include sums_until

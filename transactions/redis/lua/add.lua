@@ -1,14 +1,14 @@
---- Adds values to a stripe, except those that are too old; none if one lies too far ahead.
+--- Adds values to a stripe, except those that are too old; adds none if one is too far ahead.
 --
 -- KEYS    the stripe
 -- ARGV    1 now in ms, or '' for the server's clock
 --         2 length of the window in ms
---         3 ms that a value may lie ahead of now
+--         3 ms that a value may be ahead of now
 --         4 ms that the rings span
---         5 the latest time, or '' if it has been judged before
---         6 rows in order of time: for each millisecond its time and the cell that is added to it
--- Answer  {values that were young enough, or -1 if the latest lies too far ahead; now}
--- Cost    O(rows); a row alone: three cells are read and written
+--         5 the latest time of the batch, or '' if an earlier call has judged it
+--         6 rows in order of time, one per millisecond: the time, and the cell to add to it
+-- Answer  {number of values that were young enough, or -1 if the latest is too far ahead; now}
+-- Cost    O(rows); for a single row three cells are read and written
 --- @include adding
 --- @include command
 --- @include server_time

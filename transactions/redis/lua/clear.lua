@@ -1,8 +1,8 @@
 --- Forgets all values of a stripe.
 --
 -- KEYS    the stripe
--- Answer  1, or 0 if it had none
--- Cost    O(1): the server releases the memory on the side
+-- Answer  1, or 0 if there were none
+-- Cost    O(1); the server frees the memory in the background
 --- @include command
 
 command('transactions_clear', REMOVES, function(keys)

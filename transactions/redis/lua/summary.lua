@@ -1,11 +1,11 @@
---- Reads the cells that a stripe's summary is made of.
+--- Reads the cells from which a stripe's summary is computed.
 --
 -- KEYS    the stripe
 -- ARGV    1 now in ms, or '' for the server's clock
 --         2 length of the window in ms
 --         3 ms that the rings span
--- Answer  {now; all tops; of the top that the window's start cuts, the blocks from the start's on; of that block, the
---         points from the start on}: strings of cells, empty where the stripe has no values
+-- Answer  {now; all tops; the blocks, from the one that the window's start cuts to the end of its top; the points, from
+--         the start to the end of that block}: strings of cells, empty if the stripe has no values
 -- Cost    O(1): some 75 cells are read
 --- @include command
 --- @include ring

@@ -1,8 +1,8 @@
---- Rows added to devices, by add and add_once.
+--- Adding rows to devices, for add and add_once.
 --- @include merging
 --- @include registry
 
--- The rows of an argument from one on: those of a leaf, but each with its own sums alone. Fails unless they ascend.
+-- The rows of an argument from row `from` on, each with its own sums only. Fails unless their times ascend.
 local function rows_of(bytes, from)
   local rows, before = {}, -1
   for i = from, #bytes / LEAF.width do
@@ -13,8 +13,8 @@ local function rows_of(bytes, from)
   return rows
 end
 
--- Open the devices that rows come for. Returns them, the first row of each that is not too old, and how many rows come
--- late, before their device's last instant.
+-- Open the devices that get rows. Returns them, the number of each one's first row that is not too old, and how many
+-- rows are late: at or before their device's last instant.
 local function open_devices(keys, key, args, arg, oldest)
   local devices, froms, late = {}, {}, 0
   for i = key, #keys do
@@ -28,8 +28,8 @@ local function open_devices(keys, key, args, arg, oldest)
   return devices, froms, late
 end
 
--- Add rows to devices, with keys from `key` on and arguments from `arg` on as add has them from the first on.
--- All is read, checked and worked out before the first write, since nothing is rolled back. Returns what add answers.
+-- Add rows to devices. Keys from `key` on and arguments from `arg` on are those of add; so is the answer. Everything is
+-- read, checked and worked out before the first write, because nothing is rolled back.
 local function add_rows(keys, key, args, arg)
   local registry, stale, entries = keys[key], keys[key + 1], keys[key + 2]
   local oldest, most_entries, most_devices, most_late = unpack(args, arg, arg + 3)

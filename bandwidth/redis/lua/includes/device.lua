@@ -1,16 +1,16 @@
---- Devices: their summaries, and their nodes as they are read and written.
+--- Devices: their summaries and their nodes, read and written.
 --
 -- A device is one hash. Its field `head` is its summary. The other fields are the nodes of a tree, by number; the
 -- root is 0.
 --- @include builtins
 --- @include nodes
 
--- first, last, sums, level of the root, number of the next new node, and since when something is too old: see below.
+-- first, last, sums, depth, next and stale: see `read_head`.
 local HEAD = '<I7I7' .. SUMS .. 'I1I4I7'
 
--- The summary of a device, or nil for one that was never seen; and its root. `depth` is the level of the root, `next`
--- the number of the next new node, `stale` the time from which on the first leaf lies wholly before it: the first
--- instant of the second leaf, or the one after the last.
+-- A device's summary and its root, or nil for a device never seen. `depth` is the level of the root, `next` the number
+-- of the next new node. `stale` is the earliest time that has the whole first leaf before it: the first instant of the
+-- second leaf, or one second after the last instant.
 local function read_head(key)
   local bytes, root = unpack(call('HMGET', key, 'head', 0))
   if not bytes then return nil end
@@ -19,8 +19,8 @@ local function read_head(key)
   return {first = first, last = last, sums = sums, depth = depth, next = next, stale = stale}, root
 end
 
--- A device that will be written to: its key, its summary, nodes by number as they were read, or will be, and the
--- numbers of those that will be gone.
+-- A device that will be written: its key, its summary, its nodes by number as read or changed, which of them are
+-- changed, and the numbers of those to delete.
 local function open_device(key)
   local head, root = read_head(key)
   local new = not head
@@ -46,7 +46,7 @@ local function forget_node(device, id)
   device.gone[#device.gone + 1] = id
 end
 
--- The time from which on the first leaf lies wholly before it.
+-- The device's `stale` time: see `read_head`.
 local function stale_time(device)
   local id, time = 0, device.head.last + 1
   for _ = 1, device.head.depth do
@@ -57,8 +57,8 @@ local function stale_time(device)
   return time
 end
 
--- Write what has changed, some hundreds of nodes at a time, since a call takes some thousand arguments at most; and
--- what the sets of all devices say of this one.
+-- Write what has changed, and the device's entries in the two sets of all devices. Nodes are written some hundreds at a
+-- time, because a call takes only some thousand arguments.
 local function save(device, registry, stale)
   local head, sums = device.head, device.head.sums
   local fields = {'head', pack(HEAD, head.first, head.last, sums[2], sums[3], sums[4], sums[5], sums[6],

@@ -1,18 +1,18 @@
---- Items merged into a device's tree. An item is the sums of one instant, or of one child, alone.
+--- Merging items into a device's tree. An item is the sums of one instant or of one child, not cumulative.
 --
--- What a node becomes is told as items of the node above, which has to put them in its place.
+-- A changed node is returned as the items that replace it in the node above: several if it was split.
 --- @include device
 --- @include nodes
 --- @include sums
 
--- Whether a node that may overflow is divided evenly. Where it grows at its end it is filled instead, so that what
--- comes in time, or little late, leaves full nodes behind.
+-- Whether to split an overflowing node evenly. One that grows at its end is filled up instead, so that rows in order,
+-- or only a little late, leave full nodes behind.
 local function divides(kind, rows, kept, total)
   return total > kind.rows and kept < rows * 3 / 4
 end
 
--- Write a node anew: so many of its rows as they are, then items. What does not fit goes to new nodes. Returns the
--- nodes that it has become.
+-- Rewrite a node: its first `kept` rows as they are, then items. Items that do not fit go to new nodes. Returns the
+-- items that replace the node.
 local function put(device, kind, id, node, kept, items, evenly)
   local size, total = kind.rows, kept + #items
   if evenly then size = ceil(total / ceil(total / size)) end
@@ -35,7 +35,7 @@ local function put(device, kind, id, node, kept, items, evenly)
   end
 end
 
--- Write a leaf whose rows and items fit into one.
+-- Insert items into a leaf that has room for them.
 local function insert(device, id, node, kept, items, from, to)
   local packed, added, i, present = {slice(node, LEAF, 0, kept)}, NOTHING, kept + 1, #node / LEAF.width
   for j = from, to do
@@ -69,8 +69,8 @@ local function merge_leaf(device, id, items, from, to)
   return put(device, LEAF, id, node, kept, interleaved(singles(node, LEAF, kept + 1, present), items, from, to), evenly)
 end
 
--- Write a node above the leaves of which some children have grown, none of them into several. `grown` has what children
--- have become, by their rows.
+-- Rewrite an inner node some of whose children have grown, none of them split. `grown` has, by row, the items that
+-- replace a child.
 local function update(device, id, node, kept, grown)
   local packed, added, present = {slice(node, INNER, 0, kept)}, NOTHING, #node / INNER.width
   for i = kept + 1, present do
@@ -86,7 +86,7 @@ local function update(device, id, node, kept, grown)
   return {plus(row(bytes, INNER, present), NOTHING, key_of(bytes, INNER, 0), id)}
 end
 
--- Put what children have become in their place; the rows before these, `kept`, stay as they are.
+-- Replace an inner node's children that have changed; its first `kept` rows stay as they are.
 local function replace(device, id, node, kept, grown)
   local present, items, divided = #node / INNER.width, {}, false
   for i = kept + 1, present do divided = divided or grown[i] and #grown[i] > 1 end
@@ -103,13 +103,13 @@ local function replace(device, id, node, kept, grown)
   return put(device, INNER, id, node, kept, items, evenly)
 end
 
--- Add items from one to another to what is under a node; level 0 is that of leaves. Returns what it has become.
+-- Add the items `from` to `to` under a node; leaves are level 0. Returns the items that replace the node.
 local function merge(device, level, id, items, from, to)
   if level == 0 then return merge_leaf(device, id, items, from, to) end
   local node = read_node(device, id)
   local present, kept, grown = #node / INNER.width, nil, {}
   while from <= to do
-    -- What is earlier than the first child belongs to it.
+    -- Items earlier than the first child belong to that child.
     local i = max(rows_until(node, INNER, items[from][1], 0), 1)
     local stop = i < present and key_of(node, INNER, i) or math.huge
     local last = from
@@ -121,13 +121,13 @@ local function merge(device, level, id, items, from, to)
   return replace(device, id, node, kept, grown)
 end
 
--- Add items, ascending, to a device and its summary; return how many entries they are.
+-- Add ascending items to a device and its summary; return how many entries they hold.
 local function grow(device, items)
   local head = device.head
   local depth = head.depth
   local parts = merge(device, depth, 0, items, 1, #items)
   while #parts > 1 do
-    -- The root stays number 0, so what was there moves to a new one.
+    -- The root keeps number 0, so its old content moves to a new number.
     local id = head.next
     write_node(device, id, read_node(device, 0))
     parts[1][7], head.next, head.depth = id, id + 1, head.depth + 1

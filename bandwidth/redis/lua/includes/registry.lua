@@ -1,15 +1,15 @@
---- What is known of all devices of a stripe: their registry, when something of each is too old, how many entries.
+--- The registry of a stripe: its devices, when each has entries to drop, and how many entries there are.
 --- @include builtins
 
--- Fail, before anything is written, if what is under the keys of all devices is something else. Returns the number of
--- devices, and of entries.
+-- Return the numbers of devices and of entries. Fail, before anything is written, if the keys hold anything but a
+-- registry.
 local function check_registry(registry, stale, entries)
   local number = tonumber(call('GET', entries) or 0)
   if not number or call('ZCARD', stale) ~= call('ZCARD', registry) then error('no such registry') end
   return call('ZCARD', registry), number
 end
 
--- Count so many entries more, or less. Nothing is left behind where nothing is stored.
+-- Change the number of entries; the key is deleted when none are left.
 local function count(entries, more)
   if more ~= 0 and call('INCRBY', entries, format('%.0f', more)) == 0 then call('DEL', entries) end
 end

@@ -1,12 +1,12 @@
 --- Sums of entries as lists of numbers.
 --
--- A list holds: time; entries; bytes to the server, the low 48 bits and what is above; bytes from the server, likewise;
--- and in rows of a node above the leaves the child's number. A double holds each of them exactly.
+-- A list holds: time; entries; bytes to the server as the low 48 bits and the bits above; bytes from the server,
+-- likewise; in rows of an inner node also the child's number. A double holds each of these exactly.
 
 local WORD = 2 ^ 48
 local NOTHING = {0, 0, 0, 0, 0, 0}
 
--- The sums of a and b, under a time and a child's number. O(1)
+-- The sums of a and b together, with a time and a child's number. O(1)
 local function plus(a, b, time, child)
   local to, to_high, from, from_high = a[3] + b[3], a[4] + b[4], a[5] + b[5], a[6] + b[6]
   if to >= WORD then to, to_high = to - WORD, to_high + 1 end
@@ -14,7 +14,7 @@ local function plus(a, b, time, child)
   return {time, a[2] + b[2], to, to_high, from, from_high, child}
 end
 
--- The sums of a without those of b, which a contains, under a time and a child's number. O(1)
+-- The sums of a without those of b, which a contains, with a time and a child's number. O(1)
 local function minus(a, b, time, child)
   local to, to_high, from, from_high = a[3] - b[3], a[4] - b[4], a[5] - b[5], a[6] - b[6]
   if to < 0 then to, to_high = to + WORD, to_high - 1 end
@@ -22,7 +22,7 @@ local function minus(a, b, time, child)
   return {time, a[2] - b[2], to, to_high, from, from_high, child}
 end
 
--- Two ascending lists of items as one, the second from one item to another; those of one time become one. O(items)
+-- Merge two ascending lists of items, a and b from item `from` to `to`; items of one time are added up. O(items)
 local function interleaved(a, b, from, to)
   local found, i = {}, 1
   for j = from, to do

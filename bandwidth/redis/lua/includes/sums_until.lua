@@ -1,7 +1,7 @@
---- Sums of a device up to any time.
+--- The sums of a device up to any time.
 --- @include nodes
 
--- The sums in a node's i-th row as bytes; none before the first.
+-- The sums in a node's i-th row as bytes; NO_SUMS for row 0.
 local SUMS_SIZE = 30
 local NO_SUMS = ('\0'):rep(SUMS_SIZE)
 local function sums_of(node, kind, i)
@@ -10,9 +10,9 @@ local function sums_of(node, kind, i)
   return sub(node, start, start + SUMS_SIZE - 1)
 end
 
--- Return a function that gives the sums of a device's entries up to and at a time: as bytes, one for each level, to
--- be added up; and the first instant after it. Times must ascend, and lie from the device's first instant on and before
--- its last. Nodes on the way to the last time are kept: a next one close to it reads nothing.
+-- Return a function of a time. It returns the sums of the device's entries up to and at that time, as addends in bytes,
+-- one for each level, and the first instant after it. Times must ascend, and lie between the device's first instant
+-- (inclusive) and its last (exclusive). The nodes on the path to a time are kept: a later time close by reads none.
 local function sums_until(key, head, root)
   local path = {[head.depth] = {node = root, before = '', stop = math.huge, at = 0}}
   return function(time)

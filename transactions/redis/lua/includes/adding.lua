@@ -1,4 +1,4 @@
---- Rows into a stripe. A row is what is added to one millisecond: the time, and a cell.
+--- Adding rows to a stripe. A row is what is added to one millisecond: the time, and a cell.
 --- @include builtins
 --- @include cells
 --- @include ring
@@ -7,7 +7,7 @@
 local TIME_SIZE = 8
 local ROWS = {key = '<d', width = TIME_SIZE + CELL_SIZE}
 
--- Where a row's cell begins in the rows; rows are counted from 1 here, as their times are.
+-- Where a row's cell begins in the rows. Rows are counted from 1, like their times.
 local function cell_at(row)
   return (row - 1) * ROWS.width + TIME_SIZE + 1
 end
@@ -16,8 +16,8 @@ local function packed(cell)
   return pack(CELL, cell.high, cell.low, cell.count, cell.least, cell.most)
 end
 
--- Open the top of that number to be added to. If it was empty its blocks are blanked, and the string lives on until
--- all that may still come into this top has left the window.
+-- Open a top, by number, to add to it. If it was empty, its blocks are blanked, and the string's expiry is set to when
+-- all values that may still come into this top have left the window.
 local function open_top(key, ring, number)
   local at = number % ring.tops * TOP_SIZE
   local bytes = read(key, at, TOP_SIZE)
@@ -40,13 +40,13 @@ local function write_top(key, top)
   call('SETRANGE', key, top.at, pack(TOP_CELL, top.high, top.low, top.count, top.least, top.most, top.number))
 end
 
--- Open the block of that number to be added to.
+-- Open a block, by number, to add to it.
 local function open_block(key, ring, number)
   local at = ring.blocks_at + number % ring.blocks * CELL_SIZE
   return cell_of(at, unpack_from(CELL, read(key, at, CELL_SIZE)))
 end
 
--- What a point becomes when a row is added to it: the bytes of the row's own cell if the point was empty.
+-- The bytes of a point after a row is added to it: those of the row's own cell if the point was empty.
 local function point_with(points, at, rows, row)
   local cell = cell_of(at, unpack_from(CELL, points, at))
   local from = cell_at(row)
@@ -55,8 +55,8 @@ local function point_with(points, at, rows, row)
   return packed(cell)
 end
 
--- Add the rows from one to another, all of one block, to its points: they are read and written in one piece, which is
--- the whole block if it was empty, for then its points mean nothing.
+-- Add the rows `first` to `last`, all of one block, to its points. These are read and written in one piece. If the
+-- block was empty, its points mean nothing, so all of them are written and none is read.
 local function add_to_points(key, ring, rows, times, first, last, empty)
   local from, to = times[first], times[last]
   if empty then
@@ -76,7 +76,7 @@ local function add_to_points(key, ring, rows, times, first, last, empty)
   call('SETRANGE', key, at, concat(pieces))
 end
 
--- Add the rows from `row` on that lie in one top; return the first that does not, and how many values were added.
+-- Add the rows from `row` on that lie in the same top; return the next row, and how many values were added.
 local function add_to_top(key, ring, rows, times, row)
   local number, added = floor(times[row] / TOP_MS), 0
   local top = open_top(key, ring, number)

@@ -1,12 +1,12 @@
---- Cells that are being added to.
+--- Cells, and adding to them.
 --- @include add_to_pair
 
--- A cell in use; `at` is where it lies. An empty one counts 0.
+-- A cell as a table; `at` is where it lies in the string. An empty cell has count 0.
 local function cell_of(at, high, low, count, least, most)
   return {at = at, high = high, low = low, count = count, least = least, most = most}
 end
 
--- Add to a cell what is in another one. A low part of 0 is left out: to add it would change nothing.
+-- Add another cell's content to a cell. A low part of 0 is skipped, because adding it changes nothing.
 local function add_cell(cell, high, low, count, least, most)
   if cell.count == 0 then
     cell.high, cell.low, cell.count, cell.least, cell.most = high, low, count, least, most

@@ -1,7 +1,7 @@
---- The time by which a stripe goes.
+--- The time that a stripe uses as now.
 --- @include builtins
 
--- The milliseconds that are given, or where that is '' those of this server's clock.
+-- The milliseconds given, or this server's clock if '' is given.
 local function server_time(given)
   if given ~= '' then return tonumber(given) end
   local now = call('TIME')

@@ -40,6 +40,7 @@ NOT_RUN = {
     r"make fuzz": "its fuzzer is not installed with the tests; tests/test_fuzz_corpus.py runs the targets without it",
     r"make bench( ARGS=\"--quick\")?$": "takes minutes; the next line runs a part of it",
     r"pre-commit install|git tag": "changes the clone",
+    r"benchmarks/dearest\.py": "takes minutes, and fails where a busy machine makes others wait",
 }
 #: Replacements that make a long command short.
 SHORT = {

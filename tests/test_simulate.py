@@ -248,8 +248,8 @@ def test_the_demo_needs_its_server() -> None:
         with demo(PORT=str(port)) as process:
             out, err = process.communicate(timeout=60)
         assert (process.returncode, out) == (1, "")
-        assert err == f"PORT: {port} at 127.0.0.1 cannot be had: Address already in use.\nThe server did not start.\n"
+        assert err == f"PORT: {port} at 127.0.0.1 is unavailable: Address already in use.\nThe server did not start.\n"
     with demo(PORT=str(port), HOST="no.such.host.invalid") as process:
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
-    assert err.startswith("HOST: 'no.such.host.invalid' is no address of this machine: ")
+    assert err.startswith("HOST: 'no.such.host.invalid' is not an address of this machine: ")

@@ -1,4 +1,4 @@
-"""The Django project: what its three apps share, and what serves them."""
+"""The Django project: the code that its three apps share, and the servers that run them."""
 
-#: The one version number: of the package, of the OpenAPI schema and of `timeseries_build_info` in /metrics.
+#: The version of the package, of the OpenAPI schema and in `timeseries_build_info` of /metrics.
 __version__ = "1.1.0"

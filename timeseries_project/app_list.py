@@ -1,4 +1,4 @@
-"""The apps of the project: the one list that a further app is added to, beside its routes in `urls.py`."""
+"""The list of the project's apps. A new app is added here, and its routes in `urls.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ APPS = ("transactions", "datapoints", "bandwidth")
 
 
 def each(module: str) -> Iterator[tuple[str, ModuleType]]:
-    """Yield every app's name with its module of that name.
+    """Yield the name of every app with its module `module`.
 
     >>> [name for name, _ in each("client")]
     ['transactions', 'datapoints', 'bandwidth']

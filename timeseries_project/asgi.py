@@ -1,13 +1,13 @@
-"""The ASGI application that production serves: whole bodies in, Django's handler inline, long answers in slices.
+"""The ASGI application of the production server: collects whole bodies, runs Django's handler, sends the answers.
 
-A thread per request would be taken by a client that stalls in the middle of a body, and many threads would hand
-the interpreter's lock around. So the event loop collects bodies, which costs a stalled client nothing but its
-socket; a complete request is answered at once in the loop's own thread; the slices of a long answer are worked out
-in threads and sent as the client takes them (`sending`), and one that takes nothing is cut off (`slow_readers`).
+With a thread per request, a client that stalls in the middle of a body would occupy a thread, and many threads would
+compete for the interpreter's lock. So the event loop collects bodies, and a stalled client costs only its socket.
+A complete request is answered at once in the loop's own thread. The slices of a long answer are computed in threads
+and sent as fast as the client reads them (`sending`); a client that reads nothing is disconnected (`slow_readers`).
 
-What takes longer is done in threads: large bodies and encoded ones, questions that say so (`offload`), and all that
-waits for a shared storage. While a thread is at it, small requests are answered in threads too: it may hold a lock,
-and the loop must never wait for one.
+Slow requests are answered in threads: those with large or encoded bodies, those whose code asks for it (`offload`),
+and all requests over a shared storage. While such a thread works, small requests are answered in threads too: it may
+hold a lock, and the loop must never wait for one.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ from timeseries_project.web import sign_in
 
 Scope = dict[str, Any]
 
-#: Memory for bodies that are on their way, in bodies of the largest size.
+#: Memory budget for bodies that are being received, in multiples of MAX_BODY_BYTES.
 BODIES = 8
-#: Requests that wait for a shared storage, or for a lock, at a time; one more waits for its turn.
+#: Threads for requests that may wait for a shared storage or a lock; further requests queue.
 THREADS = 32
-#: Requests that take long at a time, and so what is held in memory for them.
+#: Threads for slow requests; their number bounds the memory that these requests hold.
 HEAVY_THREADS = 4
-#: Parts of long answers that are worked out at a time; each takes milliseconds.
+#: Threads that compute parts of long answers; a part takes milliseconds.
 PART_THREADS = 2
-#: Bodies of more bytes are read in a thread. A body in gzip always is: it may be a hundred times as large.
+#: Most bytes of a body that is parsed inline. A gzip body is always parsed in a thread: it may expand a hundredfold.
 INLINE_BODY = 64 * 1024
-#: Objects that a request has left behind, beyond which they are taken for data.
+#: New objects after a slow request beyond which they are taken to be stored data.
 MANY_OBJECTS = 100_000
-#: Seconds after which a thread that computes lets another one have its turn (the interpreter's default is 0.005).
+#: Seconds after which the interpreter switches between computing threads (its default is 0.005).
 SWITCH_INTERVAL = 0.001
 
 
@@ -65,15 +65,15 @@ class Application(PunctualHandler):
         self._heavy_threads = ThreadPoolExecutor(HEAVY_THREADS, "heavy")
         self._part_threads = ThreadPoolExecutor(PART_THREADS, "part")
         self._slow_readers: SlowReaders | None = None
-        self._heavy = 0  # requests that are in these threads, or wait for one
+        self._heavy = 0  # requests that run in the heavy threads or wait for one
         sys.setswitchinterval(SWITCH_INTERVAL)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; one whose body breaks off is refused before anything is done."""
+        """Answer one request; if its body breaks off, it is refused before anything is done."""
         if scope["type"] != "http":
             return
         environ = _environ(scope)
-        if self._slow_readers is None:  # here, in the process that serves, which is not always the one that began
+        if self._slow_readers is None:  # here, because the serving process may be a fork of the one that created this
             port = int(environ["SERVER_PORT"])
             self._slow_readers = SlowReaders(port=port, seconds=settings.SEND_TIMEOUT_SECONDS)
             self._slow_readers.watch()
@@ -84,9 +84,9 @@ class Application(PunctualHandler):
             await drain(receive)
 
     async def _respond(self, environ: dict[str, Any], body: bytes) -> HttpResponseBase:
-        """Have Django's handler answer: inline if that is quick, else in a thread.
+        """Answer with Django's handler: inline if that is quick, else in a thread.
 
-        Django's signals around a request are not sent: there are no database connections and caches that listen.
+        Django's request signals are not sent, because no database connection or cache listens to them.
         """
 
         def request() -> Utf8Request:
@@ -132,10 +132,10 @@ class Application(PunctualHandler):
         return response
 
     async def _body(self, environ: dict[str, Any], receive: Receive) -> tuple[bytes, bool]:
-        """Return the body, up to the limit, and whether nothing more of it will come.
+        """Return the body, up to the limit, and whether it ends there.
 
-        Where it is larger, the rest stays unread, and CONTENT_LENGTH tells the parser, which refuses. What is wrong
-        with how it comes is left in the environment, and answered in the place of the request.
+        The rest of a larger body stays unread; the parser refuses it by its CONTENT_LENGTH. A fault in the transfer is
+        stored in the environment and answered instead of the request.
         """
         if FAULT in environ:
             return b"", False
@@ -149,18 +149,19 @@ class Application(PunctualHandler):
         try:
             body, complete = await self._bodies.collect(receive, limit)
         except (ParseError, BodyTooSlow, TooManyBodies) as fault:
-            # Without its history, which knows what waits for the rest: the environment is part of cycles and lives
-            # until the garbage collector runs, and the connection is closed only when nobody waits for it.
+            # Without context and traceback, which refer to the coroutine that waits for the rest: the environment is
+            # part of cycles and lives until the garbage collector runs, and the connection closes only when no
+            # coroutine waits for it.
             fault.__context__ = None
             environ[FAULT] = fault.with_traceback(None)
-            return b"", not isinstance(fault, TooManyBodies)  # nothing more of the others is waited for
+            return b"", not isinstance(fault, TooManyBodies)  # after the other faults, the rest is not awaited
         if chunked:
             environ["CONTENT_LENGTH"] = str(len(body))
         return body, complete
 
 
 def _environ(scope: Scope) -> dict[str, Any]:
-    """Return the request line and headers as WSGI has them (PEP 3333)."""
+    """Return the request line and headers as a WSGI environment (PEP 3333)."""
     raw_path: bytes = scope["raw_path"]
     path = unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path
     server, client = scope.get("server") or ("localhost", 80), scope.get("client") or ("", 0)
@@ -181,10 +182,10 @@ def _environ(scope: Scope) -> dict[str, Any]:
         key = _HEADER_KEYS.get(name)
         if key is None:
             if b"_" in name:
-                continue  # A_B and A-B have one key: whoever filters the latter would let the former through
+                continue  # A_B and A-B have the same key: a proxy that filters A-B would let A_B through
             key = _header_key(name)
         text = value.decode("latin-1")
-        # Repeated headers are one list (RFC 9110 section 5.3); a repeated length is then no number, and refused.
+        # Repeated headers form one list (RFC 9110 section 5.3); a repeated length is then not a number and refused.
         environ[key] = f"{environ[key]},{text}" if key in environ else text
     return environ
 
@@ -201,7 +202,7 @@ for _name in (b"host", b"user-agent", b"accept", b"accept-encoding", b"connectio
 
 
 def _limit(environ: dict[str, Any]) -> int:
-    """Return how much of a body is taken in: nothing from who may not send one, little where one signs in."""
+    """Return the most bytes of a body to collect: none if the request is refused, few on the sign-in pages."""
     if environ["PATH_INFO"].startswith("/sign-"):
         return sign_in.MAX_FORM
     refused = access.is_refused(environ["REQUEST_METHOD"], environ)

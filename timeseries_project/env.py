@@ -1,6 +1,6 @@
-"""Settings from environment variables. A bad value stops the start with one line that names it.
+"""Settings from environment variables. An invalid value stops the start with one line that names the variable.
 
-`SystemExit` with a message does that: Django prints nothing around it, under the autoreloader too.
+The functions raise `SystemExit` with that line: Django adds no output to it, even under the autoreloader.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 if TYPE_CHECKING:
     from timeseries_project.storage.location import Location
 
-#: What a bearer token is made of (RFC 6750 section 2.1).
+#: The syntax of a bearer token (RFC 6750 section 2.1).
 _B68TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-#: A token of fewer characters draws a warning at the start.
+#: A token of fewer characters causes a warning at the start.
 SHORT_TOKEN = 16
 _RATE = re.compile(r"([1-9][0-9]{0,8})\s*/\s*([a-z]+)", re.ASCII)
-#: Seconds in the units of a length of time, and in those of a rate.
+#: Seconds in the units of durations, and in those of rates.
 LENGTHS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _PERIODS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "hour": 3_600, "day": 86_400}
 
 
 class Rate(NamedTuple):
-    """So many requests in so many seconds."""
+    """A limit of `requests` per `seconds`."""
 
     requests: int
     seconds: int
@@ -36,12 +36,12 @@ def refuse(name: str, reason: str) -> NoReturn:
 
 
 def text(name: str, default: str) -> str:
-    """Return the variable as it is; an unset or empty one is the default."""
+    """Return the variable unchanged, or the default if it is unset or empty."""
     return os.environ.get(name) or default
 
 
 def boolean(name: str, default: bool) -> bool:
-    """Return true or false; the words true, false, 1, 0, yes, no, on and off are known, in any case."""
+    """Return a boolean, spelt true, false, 1, 0, yes, no, on or off, in any case."""
     value = text(name, str(default)).strip().lower()
     if value in {"true", "1", "yes", "on"}:
         return True
@@ -67,7 +67,7 @@ def choice(name: str, default: str, known: Iterable[str]) -> str:
 
 
 def duration(name: str, *, most_days: int) -> int | None:
-    """Return a length of time in seconds: digits and s, m, h or d; none if it is unset. From a second on."""
+    """Return a duration, spelt as digits and s, m, h or d, in seconds, from 1 up; None if the variable is unset."""
     value = text(name, "").strip()
     if not value:
         return None
@@ -80,24 +80,24 @@ def duration(name: str, *, most_days: int) -> int | None:
 
 
 def address() -> tuple[str, int]:
-    """Return where the server listens: HOST and PORT."""
+    """Return the address at which the server listens: HOST and PORT."""
     return text("HOST", "127.0.0.1"), integer("PORT", 8_000, least=1, most=65_535)
 
 
 def server_url() -> str:
-    """Return the URL at which this machine reaches the server: a name that means everywhere is no place to go to."""
+    """Return the URL at which this machine reaches the server; wildcard addresses become the loopback address."""
     host, port = address()
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def words(name: str, default: str) -> list[str]:
-    """Return the comma-separated words, without blanks around them."""
+    """Return the comma-separated words, stripped of blanks."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
 def hosts(name: str, default: str) -> list[str]:
-    """Return host names as ALLOWED_HOSTS takes them; a scheme, path or port in one is refused."""
+    """Return host names as ALLOWED_HOSTS takes them; one with a scheme, path or port is refused."""
     found = words(name, default)
     for host in found:
         name_part = host.rpartition("]")[2] if host.startswith("[") else host
@@ -107,13 +107,14 @@ def hosts(name: str, default: str) -> list[str]:
 
 
 def tokens(name: str) -> list[str]:
-    """Return comma-separated bearer tokens; none if the variable is unset or empty. No message shows one."""
+    """Return the comma-separated bearer tokens, none if the variable is unset or empty. Messages never show a token."""
     found = words(name, "")
     if not found and os.environ.get(name):
-        refuse(name, "holds no token; leave it out where none is wanted.")
+        refuse(name, "holds no token; leave it unset if tokens are not wanted.")
     for place, token in enumerate(found, 1):
         if not _B68TOKEN.fullmatch(token):
-            refuse(name, f"token {place} of {len(found)} is none: letters, digits and -._~+/ make one, = may end it.")
+            allowed = "letters, digits and -._~+/, and = at the end"
+            refuse(name, f"token {place} of {len(found)} is invalid; a token may have {allowed}.")
     return found
 
 
@@ -129,11 +130,11 @@ def rate(name: str) -> Rate | None:
 
 
 def storage(name: str) -> Location | None:
-    """Return where the state is shared, or None for memory://, the process's own."""
+    """Return the location of the shared storage, or None for memory://, the memory of this process."""
     url = text(name, "memory://").strip()
     if url == "memory://":
         return None
-    # Takes a quarter of a second, so only where it is needed.
+    # Importing this takes a quarter of a second, so only where it is needed.
     from timeseries_project.storage.location import parse_location
 
     try:

@@ -1,4 +1,4 @@
-"""`make serve`: the production server, processes that answer (WORKERS) and one that watches over them.
+"""The production server of `make serve`: WORKERS processes that answer, and one that supervises them.
 
 HOST=127.0.0.1 PORT=8000 python -m timeseries_project.serve
 """
@@ -17,13 +17,11 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from timeseries_project import env
-
-#: Seconds that a stop waits for requests that were accepted; then those that stall are cut.
 from timeseries_project.ops import logs
 
-#: Seconds that a stop waits for requests that were accepted; then those that stall are cut.
+#: Seconds that a stop waits for accepted requests; those that are not finished by then are cut off.
 STOP_SECONDS = 10
-#: Requests begun at once, stalled ones included; one more waits.
+#: Most requests in progress, stalled ones included; further ones wait.
 MAX_CONCURRENT = 100_000
 
 
@@ -40,19 +38,19 @@ def main() -> None:
     os.environ.setdefault("LOG_FORMAT", "json")
     with ExitStack() as stack:
         if workers > 1:
-            # Where they count what /metrics adds up; before anything that counts is imported.
+            # The folder of the counts that /metrics adds up; set before any module with metrics is imported.
             counts = stack.enter_context(TemporaryDirectory(prefix="timeseries-metrics-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
-            # What one signs the others must know, however they come by their settings.
+            # All processes need the same key, because each must accept what the others have signed.
             os.environ["DJANGO_SECRET_KEY"] = env.text("DJANGO_SECRET_KEY", secrets.token_urlsafe(50))
         _serve(host, port, workers)
 
 
 def _serve(host: str, port: int, workers: int) -> None:
-    # Here, not in the worker: a bad setting or listing stops the start with its one line.
+    # Imported here, not in the worker: a bad setting or listing stops the start with its one line.
     from timeseries_project.asgi import application
 
-    line = {"()": logs.FORMATTERS[settings.LOG_FORMAT]}  # the server's own words look like ours
+    line = {"()": logs.FORMATTERS[settings.LOG_FORMAT]}  # the log lines of the server look like ours
     server = Server(
         "timeseries_project.asgi:application",
         address=host,
@@ -68,21 +66,21 @@ def _serve(host: str, port: int, workers: int) -> None:
         log_level=LogLevels.warning,
         log_dictconfig={"formatters": {"generic": line, "access": line}},
     )
-    print(f"Serving at http://{host}:{port}/", flush=True)  # noqa: T201 - what a person who starts it wants to know
+    print(f"Serving at http://{host}:{port}/", flush=True)  # noqa: T201 - for the person who starts it
     server.serve(target_loader=lambda *_: application)
 
 
 def _require_free(host: str, port: int) -> None:
-    """Stop the start where the address cannot be had: the server would share a port that another one serves."""
+    """Stop the start if the address is not available: otherwise the server would share the port of a running one."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have ended hold no port
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ended connections do not block the port
             probe.bind(address)
     except socket.gaierror as error:
-        env.refuse("HOST", f"{host!r} is no address of this machine: {error.strerror}.")
+        env.refuse("HOST", f"{host!r} is not an address of this machine: {error.strerror}.")
     except OSError as error:
-        env.refuse("PORT", f"{port} at {host} cannot be had: {error.strerror}.")
+        env.refuse("PORT", f"{port} at {host} is unavailable: {error.strerror}.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Django settings, all from environment variables; README.md has the table."""
+"""Django settings, all from environment variables; README.md lists them in a table."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from timeseries_project.app_list import APPS
 from timeseries_project.ops import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-# Templates and static files lie beside the packages in the repository; the wheel has them in here (pyproject.toml).
+# Templates and static files are beside the packages in the repository, but in this one in the wheel (pyproject.toml).
 _WHEEL_FILES = BASE_DIR / "timeseries_project" / "files"
 FILES_DIR = _WHEEL_FILES if _WHEEL_FILES.is_dir() else BASE_DIR
 
-# It signs the cookies of the sign-in page, and no more: with a key made at the start they end with the process.
+# Signs only the cookies of the sign-in page; with a random key they end with the process.
 SECRET_KEY = env.text("DJANGO_SECRET_KEY", get_random_secret_key())
 DEBUG = env.boolean("DJANGO_DEBUG", default=False)
 ALLOWED_HOSTS = env.hosts("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
@@ -25,7 +25,7 @@ LOG_REQUESTS = env.choice("LOG_REQUESTS", "errors", logs.LOGGED_FROM)
 API_TOKENS = tuple(env.tokens("API_TOKENS"))
 API_TOKENS_FOR_READS = env.boolean("API_TOKENS_FOR_READS", default=False)
 if API_TOKENS_FOR_READS and not API_TOKENS:
-    env.refuse("API_TOKENS_FOR_READS", "needs API_TOKENS, else nobody could read.")
+    env.refuse("API_TOKENS_FOR_READS", "needs API_TOKENS, or nobody could read.")
 SIGN_IN_HOURS = env.integer("SIGN_IN_HOURS", 12, least=1, most=8_760)
 RATE_LIMIT = env.rate("RATE_LIMIT")
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, least=0, most=10)
@@ -39,33 +39,33 @@ MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", 32 * 2**20, least=1, most=2**40)
 BODY_TIMEOUT_SECONDS = env.integer("BODY_TIMEOUT_SECONDS", 60, least=1, most=3_600)
 SEND_TIMEOUT_SECONDS = env.integer("SEND_TIMEOUT_SECONDS", 30, least=1, most=3_600)
 
-# The load balancer speaks TLS with the clients and plain HTTP with this process, and says in a header which it was.
+# The load balancer speaks plain HTTP with this process; the header says whether the client came by HTTPS.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 0, least=0, most=10 * 366 * 86_400)
 SILENCED_SYSTEM_CHECKS = [
-    "security.W002",  # X-Frame-Options: HeadersMiddleware sets it, with what else every answer has
-    "security.W003",  # CSRF: bodies are JSON, NDJSON or CSV, which no form can send; the sign-in page looks whence
-    "security.W004",  # HSTS: HSTS_SECONDS; a service that is also reached by plain HTTP must not have it
-    "security.W005",  # HSTS for subdomains: not for one service among others to decide
-    "security.W008",  # HTTPS redirect: where TLS ends, at the load balancer
-    "security.W021",  # HSTS preload: nor this
+    "security.W002",  # X-Frame-Options: HeadersMiddleware sets it, with the other headers of every answer
+    "security.W003",  # CSRF: bodies are JSON, NDJSON or CSV, which no form can send; the sign-in page checks the origin
+    "security.W004",  # HSTS: HSTS_SECONDS sets it; a service that is also reached by plain HTTP must not have it
+    "security.W005",  # HSTS for subdomains: one service cannot decide for the others
+    "security.W008",  # HTTPS redirect: the load balancer, where TLS ends, does it
+    "security.W021",  # HSTS preload: as for subdomains
 ]
 
 INSTALLED_APPS = [
-    "whitenoise.runserver_nostatic",  # before staticfiles: its own handler answers HTML for a missing file
+    "whitenoise.runserver_nostatic",  # before staticfiles, whose own handler answers a missing file with HTML
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "chartkick.django",
-    "timeseries_project",  # for its commands
+    "timeseries_project",  # for its management commands
     *APPS,
 ]
 MIDDLEWARE = [
-    "timeseries_project.ops.request_log.ObservationMiddleware",  # first: it sees what the others answer
+    "timeseries_project.ops.request_log.ObservationMiddleware",  # first: it sees the answers of the others
     "django.middleware.security.SecurityMiddleware",
     "timeseries_project.api.middleware.HeadersMiddleware",
-    "timeseries_project.api.middleware.RequestGuardMiddleware",  # what it refuses, it refuses of static files too
+    "timeseries_project.api.middleware.RequestGuardMiddleware",  # before WhiteNoise: it guards static files too
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "timeseries_project.api.answer_budget.AnswerBudgetMiddleware",
 ]
@@ -77,7 +77,7 @@ TEST_RUNNER = "timeseries_project.management.pytest_runner.PytestRunner"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [FILES_DIR / "templates"],  # before the apps' own: ours override those of the framework
+        "DIRS": [FILES_DIR / "templates"],  # before those of the apps: ours override the framework's
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -89,7 +89,7 @@ TEMPLATES = [
 ]
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [FILES_DIR / "static"]
-WHITENOISE_USE_FINDERS = True  # no collectstatic is needed, debug on or off
+WHITENOISE_USE_FINDERS = True  # serves without collectstatic, with debug on or off
 
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -108,7 +108,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["timeseries_project.api.throttling.RateThrottle"],
     "DEFAULT_SCHEMA_CLASS": "timeseries_project.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "timeseries_project.api.errors.exception_handler",
-    "UNAUTHENTICATED_USER": None,  # there is no django.contrib.auth to take the anonymous user from
+    "UNAUTHENTICATED_USER": None,  # without django.contrib.auth there is no anonymous user
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Time-series statistics",
@@ -118,7 +118,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": REST_FRAMEWORK["DEFAULT_PERMISSION_CLASSES"],
     "APPEND_COMPONENTS": {
         "securitySchemes": {
-            "bearer": {"type": "http", "scheme": "bearer", "description": "One of API_TOKENS, where there are any."}
+            "bearer": {"type": "http", "scheme": "bearer", "description": "One of API_TOKENS, if the service has any."}
         }
     },
     "COMPONENT_SPLIT_REQUEST": True,
@@ -138,7 +138,7 @@ LOGGING = {
     "formatters": {"line": {"()": logs.FORMATTERS[LOG_FORMAT]}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    # A refused request is answered with its reason; it is not news for the log. Failures log themselves.
+    # The client of a refused request gets the reason, so the log leaves it out. Failures are logged where they occur.
     "loggers": {
         "django": {"handlers": [], "level": "ERROR", "propagate": True},
         "django.request": {"filters": ["reason"]},

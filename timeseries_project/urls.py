@@ -1,4 +1,4 @@
-"""All routes: the apps', the shared ones, and last the one that answers what is not there."""
+"""All routes: those of the apps, the shared ones, and last the one that answers 404 to unknown paths."""
 
 from django.urls import re_path
 
@@ -10,7 +10,7 @@ from timeseries_project.ops import views
 from timeseries_project.web import dashboard, sign_in
 
 urlpatterns = [
-    # Not include(): one flat list is searched faster.
+    # Not with include(): a flat list is searched faster.
     *transactions.urls.urlpatterns,
     *datapoints.urls.urlpatterns,
     *bandwidth.urls.urlpatterns,
@@ -22,6 +22,6 @@ urlpatterns = [
     re_path(r"^metrics/?\Z", views.MetricsView.as_view()),
     re_path(r"^api/schema/?\Z", SchemaView.as_view(), name="schema"),
     re_path(r"^api/docs/?\Z", DocsView.as_view(), name="docs"),
-    # Not handler404: with DEBUG on, Django would show its own page instead.
+    # Not with handler404: with DEBUG on, Django would show its own page instead.
     re_path(r"", FaultView.as_view()),
 ]

@@ -1,4 +1,4 @@
-"""The WSGI application, for runserver and any WSGI server."""
+"""The WSGI application, for runserver and other WSGI servers."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _ABSOLUTE_FORM = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 
 
 class Utf8Request(WSGIRequest):
-    """A request whose path and query are UTF-8, whatever the charset of its body.
+    """A request whose path and query are read as UTF-8, whatever the charset of its body.
 
-    Django decodes the query in that charset: one that is a codec but no text encoding, such as hex, then fails
-    before any view. And it re-escapes bytes of a path that are not UTF-8, so that /devices/%FF/datapoints would
-    name the device "%FF", and replaces those of a query: `is_utf8` tells, before the bytes are lost, and the
-    middleware refuses.
+    Django decodes the query in the charset of the body; a charset that is a codec but not a text encoding, such as
+    hex, would then fail before any view. Django also escapes again the bytes of a path that are not UTF-8, so that
+    /devices/%FF/datapoints would name the device "%FF", and replaces such bytes in a query. `is_utf8` is worked out
+    before these bytes are lost, and the middleware refuses the request where it is false.
 
-    A request target in absolute form (RFC 9112 section 3.2.2) means its path.
+    A request target in absolute form (RFC 9112 section 3.2.2) is reduced to its path.
     """
 
-    #: When it arrived (`clock.elapsed`), where it may have waited since.
+    #: Time of arrival (`clock.elapsed`), if the request may have waited since.
     arrived: float | None = None
 
     def __init__(self, environ: dict[str, Any]) -> None:
@@ -55,10 +55,10 @@ class Utf8Request(WSGIRequest):
         super().__init__(environ)
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
-        """Read nothing yet: most requests are answered without it."""
+        """Do nothing: the content type is parsed on demand, because most requests are answered without it."""
 
     @cached_property
-    def content_type(self) -> str:  # type: ignore[override]  # what Django sets at once
+    def content_type(self) -> str:  # type: ignore[override]  # Django sets it at once
         """The media type of the body, in lower case."""
         return header_parameters(self.META.get("CONTENT_TYPE", ""))[0]
 
@@ -69,10 +69,10 @@ class Utf8Request(WSGIRequest):
 
 
 class PunctualHandler(BaseHandler):
-    """Lets all that a request asks of a shared storage end within STORAGE_TIMEOUT_SECONDS of its arrival."""
+    """A handler that limits all storage calls of a request to STORAGE_TIMEOUT_SECONDS after its arrival."""
 
     def get_response(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer; a request may say when it arrived, if it had to wait since (`arrived`, of `clock.elapsed`)."""
+        """Answer a request; the time limit counts from `request.arrived` (`clock.elapsed`), if that is set."""
         if settings.STORAGE is None:
             return super().get_response(request)
         from timeseries_project.storage.nodes import deadline
@@ -82,12 +82,12 @@ class PunctualHandler(BaseHandler):
 
 
 class Handler(PunctualHandler, WSGIHandler):
-    """Django's handler, with our request."""
+    """Django's WSGI handler with `Utf8Request`."""
 
     request_class = Utf8Request
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> HttpResponseBase:
-        """Answer one request; one whose headers are too large is refused without them."""
+        """Answer one request; if its headers are too large, it is refused without reading them."""
         headers = {name for name in environ if name.startswith(("HTTP_", "CONTENT_"))}
         if sum(len(name) + len(str(environ[name])) for name in headers) > MAX_BLOCK:
             from timeseries_project.api.errors import HeadersTooLarge
@@ -100,7 +100,7 @@ class Handler(PunctualHandler, WSGIHandler):
 django.setup(set_prefix=False)
 if any(len(token) < env.SHORT_TOKEN for token in settings.API_TOKENS):
     logging.getLogger(__name__).warning(
-        "API_TOKENS holds a token of fewer than %d characters, which may be guessed; openssl rand -hex 32 makes one.",
+        "API_TOKENS holds a token of fewer than %d characters, easy to guess; make one with openssl rand -hex 32.",
         env.SHORT_TOKEN,
     )
 application = Handler()

@@ -1,7 +1,7 @@
-"""Who may do what: bearer tokens (RFC 6750) in the header, or in the cookie that the sign-in page sets.
+"""Access control: bearer tokens (RFC 6750) in the header, or the cookie that the sign-in page sets.
 
-A token is known by its digest, and a digest is held against all of those that are configured, so that the time
-it takes tells neither which one matched nor how far. What the cookie carries is told in `sessions`.
+Tokens are compared by their digests, and always with all configured ones, so that the time taken reveals neither
+which token matched nor how far. `sessions` describes the cookie.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from rest_framework.request import Request
 from timeseries_project.api import sessions
 
 REALM = "timeseries"
-MISSING = "A token is needed here: Authorization: Bearer, and one of those that this service was given."
-WRONG = "The token is not one of those that this service was given."
+MISSING = "This needs a token: send Authorization: Bearer with one of the tokens of this service."
+WRONG = "The token is not one of the tokens of this service."
 
 Meta = Mapping[str, Any]
 
 
 def digest(token: str) -> bytes:
-    """Return what a token is known by."""
+    """Return the digest by which a token is compared."""
     return hashlib.sha256(token.encode("latin-1", "replace")).digest()
 
 
@@ -44,7 +44,7 @@ def known() -> tuple[bytes, ...]:
 
 
 def is_known(given: bytes) -> bool:
-    """Whether a digest is that of a configured token; the same work whichever it is, or none."""
+    """Whether a digest belongs to a configured token; takes the same time for every digest."""
     found = False
     for configured in known():
         found |= hmac.compare_digest(configured, given)
@@ -52,17 +52,17 @@ def is_known(given: bytes) -> bool:
 
 
 def bearer(meta: Meta) -> str | None:
-    """Return the token of the Authorization header; None if there is none of this scheme."""
+    """Return the token of the Authorization header; None without the header or with another scheme."""
     scheme, _, token = meta.get("HTTP_AUTHORIZATION", "").partition(" ")
     return token.strip(" ") or None if scheme.lower() == "bearer" else None
 
 
 def credentials(meta: Meta) -> bool | None:
-    """Whether the token or cookie that a request carries is good; None if it carries none. The header counts first."""
+    """Whether the token or, without one, the cookie of a request is valid; None if it carries neither."""
     token = bearer(meta)
     if token is not None:
         return is_known(digest(token))
-    # Only a page of ours may write with the cookie; SameSite alone would let those of other ports and subdomains.
+    # Only our own pages may write with the cookie; SameSite alone would allow those of other ports and subdomains.
     if meta["REQUEST_METHOD"] not in SAFE_METHODS and is_foreign(meta):
         return None
     text = sessions.cookie(meta)
@@ -70,25 +70,25 @@ def credentials(meta: Meta) -> bool | None:
 
 
 def is_needed(method: str | None) -> bool:
-    """Whether a request with this method needs a token, unless what it asks for is open to all."""
+    """Whether a request with this method needs a token on paths that are not open to all."""
     return bool(settings.API_TOKENS) and (settings.API_TOKENS_FOR_READS or method not in SAFE_METHODS)
 
 
 def is_refused(method: str | None, meta: Meta) -> bool:
-    """Whether a request needs a token and has not a good one."""
+    """Whether a request needs a token and carries no valid one."""
     return is_needed(method) and not credentials(meta)
 
 
 def is_signed_in(meta: Meta) -> bool:
-    """Whether the browser has a good cookie."""
+    """Whether the browser has a valid cookie."""
     text = sessions.cookie(meta)
     return text is not None and sessions.read(text, known()) is not None
 
 
 def is_foreign(meta: Meta) -> bool:
-    """Whether the page of another site, or of another port, made the browser send this.
+    """Whether a page of another site or port made the browser send this request.
 
-    Browsers say so themselves; what says nothing of where it comes from is no browser, and has no cookie to abuse.
+    Browsers name the origin in headers; a client without these headers is not a browser and has no cookie to abuse.
     """
     site = meta.get("HTTP_SEC_FETCH_SITE")
     if site is not None:
@@ -101,43 +101,43 @@ def is_foreign(meta: Meta) -> bool:
 
 
 def _origin(scheme: str, host: str) -> tuple[str, str]:
-    """Return an origin as others can be compared with it: in lower case, without the port that goes without saying."""
+    """Return an origin in a form for comparison: in lower case, without the default port."""
     scheme, host = scheme.lower(), host.lower().removesuffix(":")
     return scheme, host.removesuffix({"http": ":80", "https": ":443"}.get(scheme, ""))
 
 
 def challenge(*, wrong: bool) -> str:
-    """Return the header that asks for a token (RFC 6750 section 3)."""
+    """Return the value of the `WWW-Authenticate` header (RFC 6750 section 3)."""
     return f'Bearer realm="{REALM}"' + (', error="invalid_token"' if wrong else "")
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Tells by a token of API_TOKENS that a client is one of ours; nobody has a name.
+    """Authentication by one of API_TOKENS; clients have no names.
 
-    A wrong token is no fault of its own: where none is needed, say with an outdated cookie, all may read.
+    An invalid token is ignored where none is required, so that a browser with an outdated cookie can still read.
     """
 
     def authenticate(self, request: Request) -> tuple[None, bool] | None:
-        """Return that the token is good; None without a good one."""
+        """Return (None, True) for a valid token, else None."""
         return (None, True) if credentials(request.META) else None
 
     def authenticate_header(self, request: Request) -> str:
-        """Return the challenge of a 401: that a token was wrong, if one was sent."""
+        """Return the challenge of a 401 answer; it says so if the token sent was wrong."""
         return challenge(wrong=credentials(request.META) is not None)
 
 
 class HasToken(BasePermission):
-    """Lets those who have a token do what needs one; what needs none is not looked at."""
+    """Permission for requests that need no token, and for those with a valid one."""
 
     def has_permission(self, request: Request, view: object) -> bool:
-        """Return True. NotAuthenticated where a token is needed and missing, AuthenticationFailed for a wrong one."""
+        """Return True. Raises NotAuthenticated if a required token is missing, AuthenticationFailed if it is wrong."""
         if is_needed(request.method) and request.auth is None:
             raise _refusal(request.META)
         return True
 
 
 def require(request: HttpRequest) -> None:
-    """Raise the same for a request of a page."""
+    """Raise what `HasToken` raises, for the request of a page."""
     if is_refused(request.method, request.META):
         raise _refusal(request.META)
 

@@ -1,4 +1,4 @@
-"""Long answers beyond the budget of those that are under way are refused."""
+"""Middleware that refuses a long answer if the answers being sent leave no memory for it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from timeseries_project.api import answers
 from timeseries_project.api.errors import TooManyAnswers
 from timeseries_project.api.views import FaultView
 
-#: Only what these ask for is refused: what others asked for is done by now.
+#: Only answers to these methods are refused: requests with other methods have taken effect already.
 SAFE_METHODS = frozenset({"GET", "OPTIONS"})
 
 
 class AnswerBudgetMiddleware:
-    """Counts what a long answer holds until it is closed, and answers 503 where others leave no room for it."""
+    """Counts the memory of a long answer until it is closed; answers 503 if other answers leave no room for it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -35,13 +35,13 @@ class AnswerBudgetMiddleware:
             response.close()
             refusal = self._fault_view(request, fault=TooManyAnswers())
             return refusal.render() if hasattr(refusal, "render") else refusal
-        # What a response closes with itself; Django has no public name for it, and stubs none at all.
+        # Called when the response is closed; Django has no public name for it, and the stubs lack it.
         response._resource_closers.append(partial(answers.under_way.release, held))  # type: ignore[attr-defined]
         return response
 
 
 def _size(response: HttpResponseBase) -> int:
-    """Return what an answer holds; a streamed one says it (`nbytes`), and a file holds nothing."""
+    """Return the bytes that an answer holds in memory: `nbytes` of a streamed one, none of a file."""
     if isinstance(response, HttpResponse):
         return len(response.content)
     if isinstance(response, FileResponse) or not isinstance(response, StreamingHttpResponse):

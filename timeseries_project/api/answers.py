@@ -1,23 +1,35 @@
-"""Answers under way: all of them under one budget of memory. Knows no framework."""
+"""The memory budget that all answers being sent share. Knows no framework."""
 
 from __future__ import annotations
 
 import threading
 
-#: Answers of up to so many bytes are not counted.
+#: Most bytes of an answer that is not counted.
 FREE = 64 * 1024
-#: Answers of up to so many bytes have an eighth of the budget to themselves, which long ones that stall cannot take.
+#: Most bytes of a small answer. An eighth of the budget is reserved for these, out of reach of stalled long ones.
 SMALL = 2**20
-#: What each answer that is counted takes beside what it tells: its parts on their way through the server.
+#: Bytes that each counted answer takes beside its own size, for parts that are buffered in the server.
 SENDING = 2**20
 
 
 class TooManyAnswersError(Exception):
-    """There is no room for one more answer; there will be when others have been read."""
+    """There is no room for another answer until clients have read others."""
 
 
 class Answers:
-    """What answers hold while they are being sent, by all threads together."""
+    """A count of the bytes that answers hold while they are sent. Thread-safe.
+
+    >>> answers = Answers(budget=4 * SENDING)
+    >>> held = answers.hold(SMALL)
+    >>> answers.held == held == SMALL + SENDING
+    True
+    >>> answers.hold(2 * SMALL)
+    Traceback (most recent call last):
+    timeseries_project.api.answers.TooManyAnswersError
+    >>> answers.release(held)
+    >>> answers.held
+    0
+    """
 
     def __init__(self, *, budget: int) -> None:
         self.held = 0
@@ -25,9 +37,9 @@ class Answers:
         self._lock = threading.Lock()
 
     def hold(self, size: int) -> int:
-        """Count an answer that holds so many bytes; return what to release. O(1).
+        """Count an answer of `size` bytes; return the number to pass to `release`. O(1).
 
-        TooManyAnswersError where others leave no room. An answer that is alone always has it.
+        Raises TooManyAnswersError if other answers leave no room; a single answer always has room.
         """
         if size <= FREE:
             return 0
@@ -40,10 +52,10 @@ class Answers:
         return size
 
     def release(self, size: int) -> None:
-        """Count no longer what `hold` returned."""
+        """Subtract what `hold` returned from the count."""
         with self._lock:
             self.held -= size
 
 
-#: All of this process. Seven answers of 1.5 million buckets that all have values, or a hundred of short columns.
+#: The answers of this process. Room for seven of 1.5 million buckets that all have values, or a hundred small ones.
 under_way = Answers(budget=256 * 2**20)

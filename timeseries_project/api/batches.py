@@ -1,8 +1,7 @@
-"""The fast way for portions of a batch: typed decoding, then columns checked as a whole.
+"""The fast path for portions of a batch: typed decoding, then checks of whole columns.
 
-It never decides that a batch is wrong: where anything is out of the ordinary it gives up, and the portion is read
-item by item, which says what is wrong or accepts it. So what is valid has one definition, that of the fields, and
-this is only a shorter way for batches that are valid beyond doubt.
+It accepts portions of ordinary items and never refuses one: it gives up at anything unusual, and the portion is then
+read item by item, which accepts it or reports its faults. So validity has a single definition, in the fields.
 """
 
 from __future__ import annotations
@@ -20,23 +19,23 @@ from timeseries_project.api.serializers import Columns, InputSerializer
 from timeseries_project.core import timestamps
 from timeseries_project.core.arrays import Column, Keys
 
-#: Epoch seconds that are surely no date beyond the year 9999, and exact in a double to the microsecond.
+#: Limit of the epoch seconds read here: before the year 9999, and exact to the microsecond in a double.
 _LAST_SECOND = 2**33
-#: Characters that spell decimal numbers, or what `int` and `float` refuse, and nothing else.
+#: Characters of decimal numbers; texts of these that are not numbers are refused by `int` and `float`.
 _DECIMALS = b"0123456789+-.eE"
 
 
 class _NotOrdinaryError(Exception):
-    """The batch needs to be read item by item."""
+    """The portion has to be read item by item."""
 
 
 def read_json(serializer: type[InputSerializer], body: bytes) -> Columns | None:
-    """Read a JSON array of items into columns, or return None where it must be read item by item. O(body)."""
+    """Read a JSON array of items into columns; None if it has to be read item by item. O(body)."""
     return _read(serializer, lambda item: msgspec.json.decode(body, type=list[item]))  # type: ignore[valid-type]
 
 
 def read_lines(serializer: type[InputSerializer], lines: Iterable[bytes]) -> Columns | None:
-    """Read JSON documents, one per line, in the same way."""
+    """Read JSON documents, one per line, into columns; None if they have to be read item by item. O(lines)."""
 
     def decoded(item: type[msgspec.Struct]) -> list[Any]:
         decode = msgspec.json.Decoder(item).decode
@@ -46,7 +45,7 @@ def read_lines(serializer: type[InputSerializer], lines: Iterable[bytes]) -> Col
 
 
 def read_cells(serializer: type[InputSerializer], cells: Mapping[str, Sequence[str]]) -> Columns | None:
-    """Read columns of CSV cells in the same way."""
+    """Read columns of CSV cells into columns of values; None if they have to be read row by row. O(cells)."""
     try:
         return Columns(
             {name: _column(field)(_from_text(field, cells[name])) for name, field in serializer.wire_fields().items()}
@@ -66,9 +65,9 @@ def _read(serializer: type[InputSerializer], decode: Callable[[Any], Sequence[An
 
 @cache
 def _item_type(serializer: type[InputSerializer]) -> type[msgspec.Struct]:
-    """Return the struct that an ordinary item decodes to. Without cycles it needs no garbage collector.
+    """Return the struct type of ordinary items. Its instances form no cycles, so the garbage collector ignores them.
 
-    Items with further fields are not ordinary: what is skipped is not checked for being JSON with finite numbers.
+    Items with extra fields are not ordinary, because msgspec does not check skipped values for finite numbers.
     """
     types: dict[type, Any] = {
         fields.TimestampField: int | float | str,
@@ -80,11 +79,11 @@ def _item_type(serializer: type[InputSerializer]) -> type[msgspec.Struct]:
         (f"column_{place}", types[type(field)], msgspec.field(name=name))
         for place, (name, field) in enumerate(serializer.wire_fields().items())
     ]
-    assert len(members) <= len(_TAKE), "an item has more fields than columns are taken from it"
+    assert len(members) <= len(_TAKE), "an item has more fields than _TAKE has functions"
     return msgspec.defstruct("Item", members, gc=False, forbid_unknown_fields=True)
 
 
-#: The columns of items. Spelt out, they take half the time of `attrgetter`.
+#: Functions that take one column from items; spelt out, they take half the time of `attrgetter`.
 _TAKE: tuple[Callable[[Sequence[Any]], list[Any]], ...] = (
     lambda items: [item.column_0 for item in items],
     lambda items: [item.column_1 for item in items],
@@ -94,7 +93,7 @@ _TAKE: tuple[Callable[[Sequence[Any]], list[Any]], ...] = (
 
 
 def _from_text(field: fields.WireField, texts: Sequence[str]) -> list[Any]:
-    """Return cells as the JSON values that they spell."""
+    """Return the JSON values of CSV cells."""
     if isinstance(field, fields.KeyField):
         return [*texts]
     if "".join(texts).encode(errors="replace").translate(None, _DECIMALS):

@@ -1,4 +1,4 @@
-"""Requests' bodies on their way in: each under a limit and a deadline, all of them under one budget of memory."""
+"""Receiving request bodies: each with a size limit and a deadline, all within one memory budget."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from timeseries_project.api.errors import BodyTooSlow, TooManyBodies
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
-#: Bodies up to this size have an eighth of the budget to themselves, which large ones that stall cannot take.
+#: Most bytes of a small body. An eighth of the budget is reserved for these, out of reach of stalled large ones.
 SMALL = 64 * 1024
-#: A body of so many pieces is refused if they have less than so many bytes on average: each costs as much time as
-#: a kilobyte does, and as the smallest requests. Who writes a body token by token stays below or puts a buffer between.
+#: A body of at least MANY_PIECES pieces is refused if they have fewer than LEAST_PIECE bytes on average: a piece costs
+#: as much time as a kilobyte, or as a small request. Clients that write token by token send fewer pieces, or buffer.
 MANY_PIECES, LEAST_PIECE = 4_096, 16
-#: What is read and thrown away of a body that is refused, in bytes and in seconds. Many clients look for an answer
-#: only when they have sent all; where the connection is cut before, they see that and never the answer.
+#: How much of a refused body is read and discarded, and for how long. Many clients read the answer only after they
+#: have sent everything; if the connection closes before, they see only that, and not the answer.
 DRAIN_BYTES, DRAIN_SECONDS = 64 * 2**20, 5.0
 
 
 class Bodies:
-    """All bodies that are being collected, on one event loop.
+    """All bodies that are being received, on one event loop.
 
-    A deadline costs an entry in a dictionary, and one timer looks after all of them: a timer for each body would
-    be a good part of what a small request costs.
+    A deadline is an entry in a dictionary, and a single timer checks all of them: a timer per body would be a large
+    part of the cost of a small request.
     """
 
     def __init__(self, *, budget: int, seconds: float) -> None:
         self.held = 0  # bytes of bodies that are not complete
         self._budget = budget
         self._seconds = seconds
-        self._begun: dict[asyncio.Task[Any], float] = {}  # the oldest first
+        self._begun: dict[asyncio.Task[Any], float] = {}  # oldest first
         self._overdue: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     async def collect(self, receive: Receive, limit: int) -> tuple[bytes, bool]:
-        """Return a body and whether it is complete; one beyond the limit is not, and has a little more than that.
+        """Return a body and whether it is complete; of a body beyond the limit only the beginning is returned.
 
-        ParseError (the client went, or its chunks are malformed), BodyTooSlow or TooManyBodies otherwise.
+        Raises ParseError if the client disconnects or its chunks are malformed, BodyTooSlow or TooManyBodies.
         """
         task = asyncio.current_task()
         assert task is not None
@@ -65,9 +65,9 @@ class Bodies:
             self._overdue.discard(task)
 
     async def _rest(self, first: bytes, receive: Receive, limit: int) -> tuple[bytes, bool]:
-        """Join the pieces as they come: a list of them takes fifty bytes for each, however small.
+        """Join the pieces as they arrive, because a list would take fifty bytes for each, however small.
 
-        BytesIO grows by an eighth at a time, moves large buffers by their page tables, and gives them away uncopied.
+        BytesIO grows by an eighth at a time, moves large buffers by their page tables, and returns them uncopied.
         """
         joined, size, pieces, held = io.BytesIO(first), len(first), 1, 0
         joined.seek(size)
@@ -117,7 +117,7 @@ def _broken() -> ParseError:
 
 
 async def drain(receive: Receive) -> None:
-    """Read what a refused client still sends and keep nothing, so that it comes to see its answer."""
+    """Read and discard what a refused client still sends, so that it gets to read its answer."""
     size = 0
     try:
         async with asyncio.timeout(DRAIN_SECONDS):

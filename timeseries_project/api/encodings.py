@@ -1,4 +1,4 @@
-"""Content encodings of bodies: gzip, decoded no further than the limit."""
+"""Content encodings of bodies: gzip, decoded only up to the limit."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from timeseries_project.api.errors import BodyTooLarge
 
 #: Names of gzip (RFC 9110 section 8.4.1.3).
 GZIP = frozenset({"gzip", "x-gzip"})
-#: Members of one body at most: an empty one takes 20 bytes, and its decoder as much time as those of any other.
+#: Most gzip members of one body: an empty one takes only 20 bytes, but as much time to set up a decoder as any other.
 MAX_MEMBERS = 10_000
-#: Times as large as it came a decoded body may be, beyond a first megabyte. Measurements as text reach ten to thirty.
+#: Highest ratio of decoded to encoded size, beyond a first megabyte. Text of measurements reaches ten to thirty.
 MAX_RATIO, FREE_BYTES = 100, 2**20
-#: Decoders hand back a copy of what follows their member, so of later ones they are given little at first.
+#: A decoder copies the input that follows its member, so the first piece of every later member is small.
 _FIRST_PIECE, _PIECE = 4_096, 2**16
 _GZIP_ONLY = 31  # zlib's window bits: the largest window, with a gzip header
 
@@ -22,8 +22,13 @@ _GZIP_ONLY = 31  # zlib's window bits: the largest window, with a gzip header
 def gunzip(body: bytes, limit: int) -> bytes:
     """Decode a gzip body of one or several members (RFC 1952). O(encoded + decoded).
 
-    BodyTooLarge beyond `limit` bytes, of which no more than one is decoded, and for what is packed more than
-    MAX_RATIO : 1; ParseError for what is cut off, damaged, followed by anything else, or of more than MAX_MEMBERS.
+    Raises BodyTooLarge for a body of more than `limit` bytes, after decoding at most one byte more, and for one packed
+    more than MAX_RATIO : 1; ParseError for one that is cut off, damaged, followed by other data, or of more than
+    MAX_MEMBERS members.
+
+    >>> import gzip
+    >>> gunzip(gzip.compress(b"[1,") + gzip.compress(b"2]"), limit=5)
+    b'[1,2]'
     """
     decoded = bytearray()
     start, piece = 0, _PIECE

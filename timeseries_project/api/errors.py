@@ -1,4 +1,4 @@
-"""Every error as RFC 9457 problem details, whoever raised it and whatever DEBUG is."""
+"""Errors as RFC 9457 problem details, for every exception and whatever DEBUG is."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ STATUS_OF_FAULT: dict[type[FaultError], HTTPStatus] = {
     CapacityReachedError: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 
-#: When to ask again while the storage is away.
+#: Seconds after which clients may try again while the storage is unavailable.
 RETRY_AFTER_SECONDS = 1
 
 
 class HeaderedError(APIException):
-    """An error whose answer has headers of its own."""
+    """An error whose answer has additional headers."""
 
     headers: Mapping[str, str] = MappingProxyType({})
 
 
 class NotAllowed(MethodNotAllowed, HeaderedError):
-    """A page has no such method, but others."""
+    """The page does not support the method; the `Allow` header names those it supports."""
 
     def __init__(self, method: str | None, allowed: str) -> None:
         super().__init__(shown(str(method)))
@@ -62,7 +62,7 @@ class NotAllowed(MethodNotAllowed, HeaderedError):
 
 
 class BodyTooLarge(APIException):
-    """The decoded body is larger than the limit, MAX_BODY_BYTES, or than its encoded form lets expect."""
+    """The decoded body is larger than MAX_BODY_BYTES, or too large for its encoded size."""
 
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
@@ -80,7 +80,10 @@ class HeadersTooLarge(APIException):
 
 
 class BodyTooSlow(HeaderedError):
-    """The body was not complete within BODY_TIMEOUT_SECONDS; the rest of it would begin the next request."""
+    """The body was not complete within BODY_TIMEOUT_SECONDS.
+
+    The connection is closed, because the rest of the body would be read as the next request.
+    """
 
     status_code = HTTPStatus.REQUEST_TIMEOUT
     headers = MappingProxyType({"Connection": "close"})
@@ -90,29 +93,29 @@ class BodyTooSlow(HeaderedError):
 
 
 class TooManyBodies(HeaderedError):
-    """The bodies that are on their way take as much memory as they may."""
+    """The memory budget of bodies being received is used up."""
 
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
     headers = MappingProxyType({"Retry-After": "1"})
-    default_detail = "Too many large bodies are on their way at once; nothing was stored. Send this one again."
+    default_detail = "Too many large bodies are being sent at once; nothing was stored. Send this one again."
 
 
 class TooManyAnswers(HeaderedError):
-    """The long answers that are under way take as much memory as they may."""
+    """The memory budget of answers being sent is used up."""
 
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
     headers = MappingProxyType({"Retry-After": "1"})
-    default_detail = "Too many long answers are under way at once. Ask again, or for less."
+    default_detail = "Too many long answers are being sent at once. Ask again, or for less."
 
 
 class UnknownEncoding(UnsupportedMediaType, HeaderedError):
-    """The body has a content encoding that is not read here (RFC 9110 section 12.5.3 names those that are)."""
+    """The content encoding of the body is not supported; `Accept-Encoding` names those that are (RFC 9110 12.5.3)."""
 
     headers = MappingProxyType({"Accept-Encoding": "gzip"})
 
 
 def _headers(exc: Exception) -> dict[str, str]:
-    """Return the headers that an answer to an exception has beside the problem."""
+    """Return the additional headers of the answer to an exception."""
     headers = dict(exc.headers) if isinstance(exc, HeaderedError) else {}
     if challenge := getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
@@ -124,7 +127,7 @@ def _headers(exc: Exception) -> dict[str, str]:
 
 
 def problem_details(exc: Exception) -> dict[str, Any]:
-    """Return the members of RFC 9457 for an exception; an unknown one is logged and answered with 500."""
+    """Return the RFC 9457 members for an exception; an unknown exception is logged and answered with 500."""
     errors: list[FieldError] = []
     if isinstance(exc, FaultError):
         status = next(status for kind, status in STATUS_OF_FAULT.items() if isinstance(exc, kind))
@@ -136,14 +139,14 @@ def problem_details(exc: Exception) -> dict[str, Any]:
     elif isinstance(exc, APIException):
         status, detail = HTTPStatus(exc.status_code), str(exc.detail)
     elif isinstance(exc, StorageUnavailableError):
-        # What exactly is wrong is for the operator's log, where the storage writes it once.
+        # The exact reason is for the operator: the storage writes it to the log, once.
         detail = "The storage behind the service cannot be reached or does not answer in time; try again."
         status = HTTPStatus.SERVICE_UNAVAILABLE
     elif isinstance(exc, StorageFullError):
         status, detail = HTTPStatus.INSUFFICIENT_STORAGE, "The storage behind the service is full; nothing was stored."
     elif isinstance(exc, RequestDataTooBig):
         status, detail = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{exc}."
-    elif isinstance(exc, TooManyFieldsSent):  # its own words are for whoever sets Django up
+    elif isinstance(exc, TooManyFieldsSent):  # its own message names a Django setting
         limit = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
         status, detail = HTTPStatus.BAD_REQUEST, f"The query holds more than {limit} parameters."
     elif isinstance(exc, SuspiciousOperation):
@@ -166,14 +169,14 @@ def problem_details(exc: Exception) -> dict[str, Any]:
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
-    """Answer any exception of a view with problem details: on the browsable page or as JSON.
+    """Answer any exception of a view with problem details, on the browsable page or as JSON.
 
-    The renderer is chosen here, because an exception may come before, or from, its negotiation.
+    The renderer is chosen here, because the exception may come before negotiation, or from it.
     """
     request = context["request"]
     problem = problem_details(exc)
-    # View, request and response refer to one another and maybe to this, and live until the garbage collector runs. The
-    # frames of all callers, down to the connection that is to be closed, must not.
+    # View, request and response refer to one another and maybe to the exception, and live until the garbage collector
+    # runs. The frames of all callers, down to the connection that is to be closed, must not live as long.
     exc.__traceback__ = None
     renderer = BrowsableAPIRenderer() if prefers_html(request) else ProblemRenderer()
     request.accepted_renderer, request.accepted_media_type = renderer, renderer.media_type

@@ -1,9 +1,9 @@
-"""The fields of requests and answers: what each accepts from JSON, and from the text of CSV and query strings.
+"""The fields of requests and answers: what each accepts in JSON, CSV and query strings.
 
 A field reads a JSON value in `to_internal_value`, a query parameter in `from_text` and a CSV cell in `from_cell`;
-each raises ValidationError with one sentence. The text forms exist because in CSV and query strings a number is spelt
-out, and because what Python's `int()` and `float()` take beyond that (`1_0`, `nan`, other scripts' digits) is no
-number here.
+each raises ValidationError with one sentence. The text methods exist because CSV and query strings spell numbers as
+text, and because Python's `int()` and `float()` accept spellings that are not numbers here (`1_0`, `nan`, digits of
+other scripts).
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from timeseries_project.core import timestamps
 
 #: Integers that every JSON client reads exactly (RFC 8259 section 6).
 MAX_SAFE_INTEGER = 2**53 - 1
-#: Largest magnitude of a measured value: no sum, mean or deviation of such values overflows a double.
+#: Largest magnitude of a measured value, so that no sum, mean or deviation overflows a double.
 MAX_MAGNITUDE = 1e150
 MAX_KEY_LENGTH = 255
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DIGITS = re.compile(r"[0-9]+")
-#: Python converts no integer of more digits, and nor does the JSON decoder.
+#: Most digits of an integer that Python and the JSON decoder convert.
 _MAX_DIGITS = 4_300
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def refuse(message: str) -> NoReturn:
-    """Raise the error of one field."""
+    """Raise ValidationError with a message about one field."""
     raise ValidationError(message)
 
 
@@ -49,7 +49,11 @@ def _is_number(value: object) -> bool:
 
 
 def number_from_text(text: str) -> int | float | None:
-    """Read a decimal number in ASCII; None if the text is no such number. It may be infinite."""
+    """Read a decimal number in ASCII, which may be too large for a double (infinite); None for any other text.
+
+    >>> number_from_text("12"), number_from_text("-.5e1"), number_from_text("1_0"), number_from_text("nan")
+    (12, -5.0, None, None)
+    """
     if _INTEGER.fullmatch(text) and len(text) <= _MAX_DIGITS:
         return int(text)
     return float(text) if NUMBER.fullmatch(text) else None
@@ -59,26 +63,26 @@ class WireField(Field[Any, Any, Any, Any]):
     """A field that reads JSON values, query parameters (`from_text`) and CSV cells (`from_cell`)."""
 
     def from_text(self, text: str) -> Any:
-        """Read the field from a query parameter; ValidationError if it is not valid."""
+        """Read a query parameter; raises ValidationError if it is invalid."""
         return self.to_internal_value(text)
 
     def from_cell(self, text: str) -> Any:
-        """Read the field from a CSV cell, by default as a query parameter."""
+        """Read a CSV cell; by default like a query parameter."""
         return self.from_text(text)
 
     def to_internal_value(self, data: Any) -> Any:
-        """Read the field from a JSON value: by default any."""
+        """Read a JSON value; by default any value is accepted."""
         return data
 
     def to_representation(self, value: Any) -> Any:
-        """Return the value as it is."""
+        """Return the value unchanged."""
         return value
 
 
 class TimestampField(WireField):
-    """An instant as microseconds since 1970: from ISO 8601 or epoch seconds, written in UTC with `Z`.
+    """An instant in microseconds since 1970, read from ISO 8601 or epoch seconds and written in UTC with `Z`.
 
-    A time in the future is valid here; whether it is refused is for the service, which knows the time.
+    A time in the future is valid here; the service, which knows the time, decides about it.
     """
 
     def to_internal_value(self, data: Any) -> int:
@@ -95,7 +99,7 @@ class TimestampField(WireField):
         return self._since_1970(timestamps.from_seconds(data))
 
     def from_text(self, text: str) -> int:
-        """Read text: a number is epoch seconds, anything else an ISO 8601 date."""
+        """Read text: numbers as epoch seconds, anything else as an ISO 8601 date."""
         number = number_from_text(text)
         return self.to_internal_value(text if number is None else number)
 
@@ -119,7 +123,7 @@ class NumberField(WireField):
             refuse("must be a number.")
         try:
             number = float(data)
-        except OverflowError:  # an integer beyond all doubles
+        except OverflowError:  # an integer too large for a double
             number = math.inf
         if not -MAX_MAGNITUDE <= number <= MAX_MAGNITUDE:
             refuse("must be a finite number of magnitude 1e150 at most.")
@@ -131,10 +135,10 @@ class NumberField(WireField):
 
 
 class IntegerField(WireField):
-    """A whole number from `least` to `most`; a number without fraction is one (`1.0` is 1).
+    """A whole number from `least` to `most`; a number without a fraction counts as one (`1.0` is 1).
 
-    `most=None` leaves the judgement of large ones to the service. In query strings it is digits only; in CSV any
-    spelling of a whole number.
+    `most=None` leaves large numbers to the service to check. Query strings must spell it in digits only; CSV may use
+    any spelling of a whole number.
     """
 
     def __init__(
@@ -149,7 +153,7 @@ class IntegerField(WireField):
         self.most = most
 
     def to_internal_value(self, data: Any) -> int:
-        """Read a JSON number without fraction."""
+        """Read a JSON number without a fraction."""
         if not _is_number(data) or (isinstance(data, float) and not data.is_integer()):
             refuse("must be a whole number.")
         number = int(data)
@@ -164,7 +168,7 @@ class IntegerField(WireField):
         return self.to_internal_value(int(text) if len(text) <= _MAX_DIGITS else math.inf)
 
     def from_cell(self, text: str) -> int:
-        """Read any decimal spelling of a whole number, as `1.0` or `-0`."""
+        """Read any decimal spelling of a whole number, such as `1.0` or `-0`."""
         return self.to_internal_value(number_from_text(text))
 
     def _range(self) -> str:
@@ -172,7 +176,7 @@ class IntegerField(WireField):
 
 
 class KeyField(WireField):
-    """A device's or user's name, taken as it is: 1 to 255 code points, not blank, no control characters.
+    """The name of a device or user, kept unchanged: 1 to 255 code points, not blank, no control characters.
 
     An integer is taken as its decimal string.
     """
@@ -187,13 +191,13 @@ class KeyField(WireField):
             refuse(f"must have at most {MAX_KEY_LENGTH} characters.")
         if not data.strip():
             refuse("must not be blank.")
-        # isprintable is fast and false for every control character and surrogate, so most keys stop here.
+        # isprintable is fast, and false for every control character and surrogate, so most keys need no closer look.
         if not data.isprintable() and any(unicodedata.category(c) in {"Cc", "Cs"} for c in data):
             refuse("must hold no control characters and no surrogates.")
         return data
 
     def check_all(self, keys: Collection[str]) -> None:
-        """Raise ValidationError unless `to_internal_value` takes every one of these strings as it is."""
+        """Raise ValidationError unless `to_internal_value` accepts every one of these strings. O(characters)."""
         if (
             "".join(keys).isprintable()
             and all(map(str.strip, keys))
@@ -220,7 +224,7 @@ class ChoiceField(WireField, Generic[Choice]):
 
 
 class BucketField(WireField):
-    """A bucket's width in seconds, spelt as an integer and `s`, `m`, `h` or `d`: from 1s to 366d."""
+    """The width of a bucket in seconds, spelt as an integer and `s`, `m`, `h` or `d`, from 1s to 366d."""
 
     _WIDTH = re.compile(r"([0-9]{1,10})([smhd])")
     MAX_WIDTH = 366 * 86_400
@@ -234,16 +238,16 @@ class BucketField(WireField):
         return width
 
     def to_representation(self, value: int) -> str:
-        """Write a width in the largest unit that makes it whole."""
+        """Write a width in the largest unit of which it is a whole number."""
         unit = max((u for u in env.LENGTHS if value % env.LENGTHS[u] == 0), key=env.LENGTHS.__getitem__)
         return f"{value // env.LENGTHS[unit]}{unit}"
 
 
 class CursorField(WireField):
-    """The place in a listing where the next part begins, opaque to clients: what was given last."""
+    """A cursor: the last item of one part of a listing, after which the next part begins. Opaque to clients."""
 
     def __init__(self, shape: Any, **kwargs: Any) -> None:
-        """Take the type of what tells a place."""
+        """Take the type of the value that a cursor encodes."""
         super().__init__(**kwargs)
         self.shape = shape
 
@@ -256,5 +260,5 @@ class CursorField(WireField):
             refuse("must be the `next` of an earlier answer.")
 
     def to_representation(self, value: Any) -> str:
-        """Encode the place behind which the next part begins."""
+        """Encode the item after which the next part begins."""
         return base64.urlsafe_b64encode(msgspec.json.encode(value)).rstrip(b"=").decode()

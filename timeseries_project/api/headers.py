@@ -1,4 +1,4 @@
-"""Header values that may say anything: what is too long is not read, and reading the rest takes linear time."""
+"""Parsing of untrusted header values, in linear time; values that are too long are not parsed."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from collections.abc import Mapping
 from timeseries_project.core.caches import bounded_cache
 from timeseries_project.core.errors import shown
 
-#: Bytes of all of a request's headers together, names and values; more are refused (431) before any is looked at.
+#: Most bytes of all headers of a request, names and values; a request with more is refused (431) before any is read.
 MAX_BLOCK = 32 * 1024
-#: Characters of one value. A longer one is not parsed: as a media type it is unknown, as Accept it takes anything.
+#: Most characters of a value that is parsed. A longer media type counts as unknown; a longer Accept accepts anything.
 MAX_VALUE = 4_096
-#: Parts of one value that are looked at; browsers send ten.
+#: Most parts of one value that are read; browsers send ten.
 MAX_PARTS = 64
 
-#: Where a server leaves in the environment what it found wrong before a request was complete: an exception.
+#: Environment key for the exception that answers a request found faulty before it was complete.
 FAULT = "timeseries.fault"
 
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def split_list(text: str, separator: str) -> list[str]:
-    r"""Split a header at the separators outside of its quoted strings, into its first MAX_PARTS parts; never raises.
+    r"""Split a header at the separators outside of quoted strings and return the first MAX_PARTS parts; never raises.
 
-    O(n), in a number of steps that is bounded whatever the text is. A string that does not end takes the rest.
+    A string that does not end extends to the end of the header. O(n), and the number of steps is bounded for any text.
 
     >>> split_list('text/csv;a="b,c\\",d", */*', ",")
     ['text/csv;a="b,c\\",d"', ' */*']
@@ -49,7 +49,8 @@ def split_list(text: str, separator: str) -> list[str]:
 def parse_parameters(value: str) -> tuple[str, Mapping[str, str]]:
     r"""Split `type/subtype; a=b; c="d"` (RFC 9110 section 5.6.6) into value and parameters; never raises. O(n).
 
-    The value and the names are in lower case. What is no parameter is passed over; of repeated ones the last counts.
+    The value and the names are returned in lower case. Parts that are not parameters are ignored; of repeated
+    parameters the last counts.
 
     >>> parse_parameters('Text/CSV; Charset="utf-\\8" ; header = present;;x')
     ('text/csv', {'charset': 'utf-8', 'header': 'present'})
@@ -73,6 +74,6 @@ def _unquoted(text: str) -> str:
 def header_parameters(value: str) -> tuple[str, Mapping[str, str]]:
     """Split a header such as Content-Type into its value and its parameters; never raises.
 
-    Of one beyond MAX_VALUE only the beginning is returned, which no media type equals.
+    Of a header longer than MAX_VALUE only the beginning is returned, which equals no media type.
     """
     return parse_parameters(value) if len(value) <= MAX_VALUE else (shown(value), {})

@@ -1,4 +1,4 @@
-"""Lists whose rows come in portions: sent as they are taken, or up to a limit with an address to go on at."""
+"""Lists of rows read in portions: sent whole as they are read, or up to a limit with a link to the next rows."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from timeseries_project.core.arrays import gathered
 Row = dict[str, Any]
 T = TypeVar("T")
 
-#: Rows that are taken, written and sent at once.
+#: Rows that are read, written and sent at once.
 PORTION = 1_000
 
 
 class PortionedRows:
-    """A list of rows that are taken a portion at a time, when they are sent: the first now, the others once.
+    """A list of rows that is read portion by portion while it is sent; only the first two portions are read at once.
 
-    `total` says how many there are, where that is known without counting them.
+    It can be iterated once. `total` returns the number of rows, if that is known without counting them.
     """
 
-    #: What it holds, at most: two portions.
+    #: Bytes that it holds at most: two portions.
     nbytes = 2**20
 
     def __init__(self, portions: Iterator[list[Row]], total: Callable[[], int] | None) -> None:
@@ -37,7 +37,7 @@ class PortionedRows:
 
     @property
     def is_whole(self) -> bool:
-        """Whether there is no other portion than the first."""
+        """Whether the first portion is the only one."""
         return self._next is None
 
     def __iter__(self) -> Iterator[list[Row]]:
@@ -57,7 +57,7 @@ def listed(
     limit: int | None,
     total: Callable[[], int] | None,
 ) -> Response:
-    """Answer rows: all of them, or up to a limit, and then with a link to the next ones if there are more."""
+    """Answer with all rows, or with up to `limit` of them and a link to the next ones if there are more."""
     if limit is None:
         rows = PortionedRows(([row(item) for item in portion] for portion in portions), total)
         return Response(rows.first if rows.is_whole else rows)
@@ -69,11 +69,11 @@ def listed(
 
 
 def link_next(response: Response, request: Request, cursor: str) -> None:
-    """Tell in a `Link` header where what follows an answer begins."""
+    """Add a `Link` header with the address of the next part of a listing."""
     url = replace_query_param(iri_to_uri(request.get_full_path()), "cursor", cursor)
     response["Link"] = f'<{url}>; rel="next"'
 
 
 def portion_size(limit: int | None) -> int:
-    """Return how many rows are to be taken at once; one more than the limit tells whether there are more."""
+    """Return how many rows to read at once: one more than the limit shows whether there are more."""
     return PORTION if limit is None else min(PORTION, limit + 1)

@@ -1,4 +1,4 @@
-"""What is checked before, and added after, any view."""
+"""The middleware around every view: checks of the request before it, headers of the answer after it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from timeseries_project.api.views import FaultView
 from timeseries_project.core.caches import bounded_cache
 from timeseries_project.core.errors import InvalidInputError
 
-#: Characters of a Host header: a name, a colon and a port.
+#: Most characters of a Host header (a name, a colon and a port), and the highest port.
 MAX_HOST, MAX_PORT = 255 + 6, 65_535
-#: The standard library remembers the last 128 URLs that it split, of any length: those beyond this one it shall not.
+#: Longest URL that may stay in the cache of the standard library, which keeps the last 128 split URLs of any length.
 MAX_REMEMBERED_URL = 2_000
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 class HeadersMiddleware:
-    """Sets what every answer has: the one strict policy, all from here and nothing inline; no frames; its length.
+    """Sets the headers of every answer: the content security policy, a ban on frames, and the length.
 
-    Django's SecurityMiddleware, which stands outside of this one, adds what is not ours to decide.
+    Django's SecurityMiddleware, outside of this one, adds the other security headers.
     """
 
     POLICY = (
@@ -44,7 +44,7 @@ class HeadersMiddleware:
         response = self.get_response(request)
         response.headers["Content-Security-Policy"] = self.POLICY
         response.headers["X-Frame-Options"] = "DENY"
-        # A length lets a connection be kept, and a client see that an answer was cut.
+        # With a length, the connection can be reused, and the client can see that an answer was cut off.
         if isinstance(response, HttpResponse) and response.status_code != 204:
             response.headers.setdefault("Content-Length", str(len(response.content)))
         return response
@@ -52,7 +52,7 @@ class HeadersMiddleware:
 
 @bounded_cache(entries=256, longest=MAX_HOST)
 def _is_served(host: str, allowed: tuple[str, ...]) -> bool:
-    """Whether the setting `allowed` names a host, and its port, if it has one, is a port."""
+    """Whether `allowed`, the value of ALLOWED_HOSTS, matches a Host header, and its port, if any, is valid."""
     request = HttpRequest()
     request.META["HTTP_HOST"] = host
     try:
@@ -63,7 +63,7 @@ def _is_served(host: str, allowed: tuple[str, ...]) -> bool:
 
 
 class RequestGuardMiddleware:
-    """Refuses a foreign Host, a path that is not UTF-8 and half a body, and answers a failing page: as problems."""
+    """Answers problem details for an unknown Host, invalid UTF-8, a broken body, and exceptions of pages."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -79,7 +79,7 @@ class RequestGuardMiddleware:
         if not getattr(request, "is_utf8", True):
             return self._answer(request, InvalidInputError("The path or the query is not UTF-8."))
         if not request.path_info.startswith("/"):
-            # Django would answer this one before it asks any route.
+            # Django would answer this before trying any route.
             return self._answer(request, NotFound())
         response = self.get_response(request)
         if len(request.path_info) + len(request.META.get("QUERY_STRING", "")) > MAX_REMEMBERED_URL:
@@ -87,7 +87,7 @@ class RequestGuardMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase:
-        """Answer what a page raised; endpoints answer for themselves."""
+        """Answer an exception of a page; endpoints answer their own."""
         return self._answer(request, exception)
 
     def _answer(self, request: HttpRequest, fault: Exception) -> HttpResponseBase:

@@ -1,4 +1,4 @@
-"""Which parser reads a body and which renderer writes the answer (RFC 9110 section 12)."""
+"""Content negotiation: the parser for a body and the renderer for an answer (RFC 9110 section 12)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,20 @@ from timeseries_project.core.errors import shown
 MediaRange = tuple[str, str, float]
 
 _ANYTHING: tuple[MediaRange, ...] = (("*", "*", 1.0),)
-#: An Accept header up to this length is remembered; a browser's has some 150 characters, that of Prometheus 340.
+#: Longest Accept header that is cached; browsers send some 150 characters, Prometheus 340.
 _LONGEST = 512
 
 
 @bounded_cache(entries=256, longest=_LONGEST)
 def media_ranges(accept: str) -> tuple[MediaRange, ...]:
-    """Parse an Accept header; ranges that make no sense are passed over, and none at all accepts anything.
+    """Parse an Accept header into media ranges, ignoring invalid ones.
 
-    So does a header that is too long to be looked at.
+    A header without any valid range, or longer than MAX_VALUE, accepts anything.
+
+    >>> media_ranges("text/csv;q=0.5, application/json, nonsense")
+    (('text', 'csv', 0.5), ('application', 'json', 1.0))
+    >>> media_ranges("")
+    (('*', '*', 1.0),)
     """
     if len(accept) > MAX_VALUE:
         return _ANYTHING
@@ -48,7 +53,7 @@ def media_ranges(accept: str) -> tuple[MediaRange, ...]:
 
 
 def _quality(media_type: str, ranges: Iterable[MediaRange]) -> tuple[float, int]:
-    """Return how much a media type is wanted: the quality of the most specific range that holds it."""
+    """Return the quality and the specificity of the most specific range that matches a media type."""
     kind, _, subtype = media_type.partition(";")[0].strip().partition("/")
     specificity, quality = max(
         (
@@ -62,27 +67,27 @@ def _quality(media_type: str, ranges: Iterable[MediaRange]) -> tuple[float, int]
 
 
 def prefers_html(request: HttpRequest | Request) -> bool:
-    """Whether a client would rather have HTML than JSON, as a browser would, and asks for no other format."""
+    """Whether a client prefers HTML to JSON, as browsers do, and requests no other format."""
     ranges = media_ranges(request.META.get("HTTP_ACCEPT", ""))
     html = _quality("text/html", ranges)
     if html[0] == 0 or html <= _quality("application/json", ranges):
         return False
     try:
         return asked_format(request) in (None, "api")
-    except SuspiciousOperation:  # a query that cannot be read asks for nothing
+    except SuspiciousOperation:  # an unreadable query requests no format
         return True
 
 
 def asked_format(request: HttpRequest | Request) -> str | None:
-    """Return the value of `?format=`, if it is there. SuspiciousOperation for a query that cannot be read."""
+    """Return the value of `?format=`, None without one. Raises SuspiciousOperation for an unreadable query."""
     return request.GET.get("format") if request.META.get("QUERY_STRING") else None
 
 
 class ContentNegotiation(BaseContentNegotiation):
-    """`?format=` decides alone; else the Accept header does, with its qualities; ties go to the first renderer."""
+    """Negotiation by `?format=` or, without it, by the Accept header; of equals the first renderer wins."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
-        """Return the parser of the body's media type; UnsupportedMediaType names those that are known."""
+        """Return the parser of the body's media type; raises UnsupportedMediaType, which names the accepted ones."""
         media_type = header_parameters(request.content_type or "")[0]
         parsers = list(parsers)
         for parser in parsers:
@@ -94,7 +99,7 @@ class ContentNegotiation(BaseContentNegotiation):
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        """Return (renderer, its media type); NotAcceptable names the types that can be produced."""
+        """Return (renderer, its media type); raises NotAcceptable, which names the available types."""
         wanted = asked_format(request)
         renderers = list(renderers)
         if wanted is not None:
@@ -102,18 +107,18 @@ class ContentNegotiation(BaseContentNegotiation):
                 if renderer.format == wanted:
                     return type(renderer)(), _media_type(renderer)
             formats = ", ".join(str(renderer.format) for renderer in renderers)
-            raise NotAcceptable(f"There is no format {shown(wanted)!r} here; there are {formats}.")
+            raise NotAcceptable(f"The format {shown(wanted)!r} is not available here; available are {formats}.")
         types = tuple(map(_media_type, renderers))
         place = _choice(request.META.get("HTTP_ACCEPT", ""), types)
         if place is None:
             known = ", ".join(types)
-            raise NotAcceptable(f"None of the accepted media types can be produced; there are {known}.")
+            raise NotAcceptable(f"None of the accepted media types can be produced; available are {known}.")
         return type(renderers[place])(), types[place]
 
 
 @bounded_cache(entries=512, longest=_LONGEST)
 def _choice(accept: str, types: tuple[str, ...]) -> int | None:
-    """Return the place of the media type that an Accept header likes best, the first of equals; None if none."""
+    """Return the index of the media type that an Accept header prefers, of equals the first; None if none fits."""
     ranges = media_ranges(accept)
     (quality, _), place = max((_quality(media_type, ranges), -i) for i, media_type in enumerate(types))
     return -place if quality else None

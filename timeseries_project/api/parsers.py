@@ -1,4 +1,4 @@
-"""Bodies in: JSON, newline-delimited JSON and CSV, read whole under one limit, always UTF-8."""
+"""The parsers of request bodies: JSON, newline-delimited JSON and CSV, always in UTF-8, up to MAX_BODY_BYTES."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _BLANKS = b" \t\r\n"
 
 
 class BodyParser(BaseParser, ABC):
-    """Reads the body under MAX_BODY_BYTES and leaves the rest to `parse_body`."""
+    """A parser that reads up to MAX_BODY_BYTES and passes them to `parse_body`."""
 
     def parse(  # type: ignore[override]  # a body may be any JSON value, not only an object
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> object:
-        """Return the parsed body. ParseError (400), UnsupportedMediaType or BodyTooLarge otherwise."""
+        """Return the parsed body. Raises ParseError (400), UnsupportedMediaType (415) or BodyTooLarge (413)."""
         assert parser_context is not None
         request: Request = parser_context["request"]
         _require_utf8(media_type or "")
@@ -38,50 +38,50 @@ class BodyParser(BaseParser, ABC):
 
     @abstractmethod
     def parse_body(self, body: bytes) -> object:
-        """Return what the body says: a JSON value, or a batch that is parsed as it is read."""
+        """Return the content of the body: a JSON value, or a batch that is parsed while it is read."""
 
 
 def read_body(stream: IO[bytes], meta: Mapping[str, str], limit: int) -> bytes:
     """Read and decode a request's body.
 
-    UnknownEncoding (415) for others than gzip; BodyTooLarge for more than the limit, as sent or as decoded;
-    ParseError where it is cut or damaged.
+    Raises UnknownEncoding (415) for encodings other than gzip; BodyTooLarge for more than `limit` bytes, encoded or
+    decoded; ParseError if the body is cut off or damaged.
     """
     encoding = meta.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in _PLAIN and encoding not in GZIP:
-        reason = f"Content encoding {shown(encoding)!r} is not accepted; send gzip, or it as it is."
+        reason = f"Content encoding {shown(encoding)!r} is not accepted; send gzip, or no encoding."
         raise UnknownEncoding(encoding, reason)
     coding = meta.get("HTTP_TRANSFER_ENCODING", "chunked")
     if coding.strip().lower() != "chunked":
-        raise ParseError(f"The transfer coding {shown(coding)!r} is not accepted; there is chunked.")
+        raise ParseError(f"The transfer coding {shown(coding)!r} is not accepted; only chunked is.")
     declared = meta.get("CONTENT_LENGTH") or "0"
     if "HTTP_TRANSFER_ENCODING" in meta and not meta.get("CONTENT_LENGTH"):
         raise ParseError("A body without a Content-Length cannot be read here.")
     if not (declared.isascii() and declared.isdigit()):
-        raise ParseError(f"The Content-Length {shown(declared)!r} is no number of bytes.")
+        raise ParseError(f"The Content-Length {shown(declared)!r} is not a number of bytes.")
     if len(declared) > 20 or int(declared) > limit:
         raise BodyTooLarge(limit)
     body: bytes = stream.read(limit + 1)
     if len(body) > limit:
         raise BodyTooLarge(limit)
     if len(body) < int(declared):
-        # What was cut off may still be well-formed, as NDJSON and CSV are line by line: half a batch.
+        # A truncated body may still be well-formed: NDJSON and CSV cut at a line end are half a batch.
         raise ParseError(f"The body ends after {len(body)} of {declared} bytes.")
     return body if encoding in _PLAIN else gunzip(body, limit)
 
 
 def _require_utf8(media_type: str) -> None:
     parameters = header_parameters(media_type)[1]
-    charset = parameters.get("charset*") or parameters.get("charset", "utf-8")  # the former names no encoding at all
+    charset = parameters.get("charset*") or parameters.get("charset", "utf-8")  # `charset*` is never a valid charset
     if charset.lower() not in _UTF8:
         raise UnsupportedMediaType(media_type, f"Charset {shown(charset)!r} is not accepted; bodies are UTF-8.")
 
 
 def parse_json(body: bytes) -> object:
-    """Parse one JSON document; an array is a batch, to be read in portions. ParseError if it is malformed."""
+    """Parse one JSON document; an array becomes a batch that is read in portions. Raises ParseError if malformed."""
     start = body.lstrip(_BLANKS)
     if not start:
-        raise ParseError("The body is empty; a JSON document is due.")
+        raise ParseError("The body is empty; a JSON document is expected.")
     if start[:1] == b"[":
         return JSONArray(body)
     if len(body) > MAX_ITEM:
@@ -100,7 +100,7 @@ class JSONParser(BodyParser):
 
 
 class NDJSONParser(BodyParser):
-    """`application/x-ndjson`: a batch, one JSON document per line; blank lines are passed over."""
+    """`application/x-ndjson`: a batch, one JSON document per line; blank lines are ignored."""
 
     media_type = "application/x-ndjson"
 

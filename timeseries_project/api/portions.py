@@ -1,8 +1,8 @@
-"""Batches as they come in, cut into portions of some milliseconds' work: JSON arrays, NDJSON and CSV.
+"""Batches in JSON arrays, NDJSON and CSV, cut into portions that take some milliseconds each.
 
-Ordinary items become columns at once (`batches`); a portion in which anything is out of the ordinary is handed on
-item by item. So what a body costs, in time and in memory, follows from its bytes alone, whatever they are; and a
-thread that reads a large one lets others have their turn between two portions.
+Portions of ordinary items become columns directly (`batches`); a portion with anything unusual is passed on item by
+item. So time and memory are bounded by the size of a body, whatever it contains, and a thread that reads a large
+body lets others run between two portions.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from timeseries_project.api.batches import read_cells, read_json, read_lines
 from timeseries_project.api.scanner import BLOCK, item_ends
 from timeseries_project.api.serializers import Batch, Columns, CSVRows, InputSerializer, Portion
 
-#: Bytes of one item at most: a JSON object, a line, a row of CSV. One that is valid has some hundred.
+#: Most bytes of one item: a JSON object, a line or a CSV row. Valid ones have some hundred.
 MAX_ITEM = 2**20
-#: Columns of a CSV document at most, and the bytes of its first line.
+#: Most columns of a CSV document, and most bytes of its header.
 MAX_COLUMNS, MAX_HEADER = 100, 2**16
 
 #: Rows that the `csv` module reads in one call.
@@ -36,10 +36,13 @@ _decode = msgspec.json.Decoder().decode
 
 
 def decode_json(text: bytes | str, offset: int = 0) -> object:
-    """Parse one JSON document. Numbers are finite, integers exact, the last of repeated keys counts.
+    """Parse one JSON document. Numbers are finite, integers exact, and of repeated keys the last counts.
 
-    ParseError for anything malformed, for nesting beyond the interpreter's limit, and for lone surrogates.
-    `offset` is where the text begins in what was sent: errors name the byte.
+    Raises ParseError for malformed JSON, for nesting beyond the interpreter's limit, and for lone surrogates. `offset`
+    is the position of the text in the body, because messages name the byte. O(len(text)).
+
+    >>> decode_json(b'{"a": 1, "a": 2}')
+    {'a': 2}
     """
     try:
         return _decode(text)
@@ -51,13 +54,13 @@ def decode_json(text: bytes | str, offset: int = 0) -> object:
 
 
 class JSONArray(Batch):
-    """A JSON array, from its opening bracket on."""
+    """A JSON array; blanks may precede its opening bracket."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
 
     def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
-        """Read ordinary items for as long as there are only such, and the rest cut at its commas."""
+        """Yield portions of ordinary items up to the first unusual one; cut the rest at its commas."""
         at = self._body.index(b"[") + 1
         if ordinary and self._body[:1] == b"[":
             for columns, following in self._ordinary(serializer):
@@ -67,10 +70,10 @@ class JSONArray(Batch):
             yield from self._scanned(serializer, at, ordinary=ordinary)
 
     def _ordinary(self, serializer: type[InputSerializer]) -> Iterator[tuple[Columns, int]]:
-        """Yield portions of ordinary items with the place where the next one begins, until one is not ordinary.
+        """Yield portions of ordinary items, each with the position of the next portion, until one is not ordinary.
 
-        Cut behind the last object of a block. A cut is right if what lies before it parses: one inside of a string,
-        or of another item, leaves that open.
+        A block is cut after its last object. The cut is right if the text before it parses, because a cut inside of a
+        string or of an item leaves that open.
         """
         body, at = self._body, 1
         while at <= len(body):
@@ -78,18 +81,18 @@ class JSONArray(Batch):
             cut = len(body) if last else body.rfind(b"},", at, at + BLOCK) + 1
             whole = b"[" + body[at:cut] + (b"" if last else b"]") if not last or at > 1 else body
             columns = read_json(serializer, whole) if cut else None
-            if columns is None or (at > 1 and not columns.length):  # behind a comma, an item is due
+            if columns is None or (at > 1 and not columns.length):  # an item must follow a comma
                 return
             at = cut + 1
             yield columns, at
 
     def _scanned(self, serializer: type[InputSerializer], at: int, *, ordinary: bool) -> Iterator[Portion]:
-        """Yield the portions from the item on that begins at `at`."""
+        """Yield the portions from the item that begins at `at`."""
         body, begin, first = self._body, at, at
         for block, ends in enumerate(item_ends(body, at), 1):
             reached = at + block * BLOCK
             if np.diff(ends, prepend=begin, append=min(reached, len(body))).max() > MAX_ITEM:
-                raise ParseError(f"An item of the array, behind byte {begin}, is longer than {MAX_ITEM:,} bytes.")
+                raise ParseError(f"An item of the array, after byte {begin}, is longer than {MAX_ITEM:,} bytes.")
             if not len(ends):
                 continue
             end = int(ends[-1])
@@ -99,7 +102,7 @@ class JSONArray(Batch):
                 items = decode_json(text, begin - 1)
                 assert isinstance(items, list)
                 if len(items) != len(ends) and not (closed and begin == first and not items):
-                    raise ParseError(f"This is not valid JSON: between two commas an item is due (byte {begin}).")
+                    raise ParseError(f"This is not valid JSON: an item is missing between two commas (byte {begin}).")
                 yield items
             else:
                 yield columns
@@ -108,18 +111,18 @@ class JSONArray(Batch):
                     raise ParseError(f"This is not valid JSON: something follows its end (byte {end}).")
                 return
             begin = end + 1
-        decode_json(b"[" + body[begin:], begin - 1)  # has a reason of its own where the text is more than cut off
+        decode_json(b"[" + body[begin:], begin - 1)  # raises with a better reason unless the text is merely cut off
         raise ParseError("This is not valid JSON: the array is not closed.")
 
 
 class JSONLines(Batch):
-    """Newline-delimited JSON: one document per line; blank lines are passed over."""
+    """Newline-delimited JSON: one document per line; blank lines are ignored."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body.removeprefix(_BOM)
 
     def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
-        """Read line by line."""
+        """Yield a portion per block of lines."""
         number = 1  # of the first line of the block
         for block in _blocks_of_lines(self._body):
             lines = block.split(b"\n")
@@ -146,13 +149,13 @@ class JSONLines(Batch):
 
 
 def _blocks_of_lines(text: bytes) -> Iterator[bytes]:
-    """Cut a text behind its line ends, into blocks no longer than need be where a line is longer than one."""
+    """Cut a text into blocks that end at line ends; a block is longer than BLOCK only if one line is."""
     at = 0
     while at < len(text):
         longest = at + BLOCK + MAX_ITEM
         end = text.rfind(b"\n", at, at + BLOCK) + 1 or text.find(b"\n", at + BLOCK, longest) + 1 or len(text)
         if end > longest:
-            raise ParseError(f"The line behind byte {at} is longer than {MAX_ITEM:,} bytes.")
+            raise ParseError(f"The line after byte {at} is longer than {MAX_ITEM:,} bytes.")
         yield text[at:end]
         at = end
 
@@ -164,7 +167,7 @@ class CSVTable(Batch):
         self._body = body.removeprefix(_BOM)
 
     def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
-        """Read block by block: cut at commas and line ends, or where there is more to it by the `csv` module."""
+        """Yield a portion per block, split at commas and line ends or, if that is not enough, by the `csv` module."""
         header, start = _header(self._body, tuple(serializer.wire_fields()))
         ordinary = ordinary and b'"' not in self._body[:start]
         text, lines, rows = b"", self._body.count(b"\n", 0, start), 0
@@ -174,9 +177,9 @@ class CSVTable(Batch):
             columns = _cells(text, len(header)) if ordinary else None
             if columns is None:
                 records = _records(text, lines, last=start == len(self._body))
-                if records is None:  # a quoted cell goes on in the next block
+                if records is None:  # a quoted cell continues in the next block
                     if len(text) > MAX_ITEM + BLOCK:
-                        raise ParseError(f"A CSV row behind line {lines} is longer than {MAX_ITEM:,} bytes.")
+                        raise ParseError(f"A CSV row after line {lines} is longer than {MAX_ITEM:,} bytes.")
                     continue
                 columns = _transposed(records, len(header), rows)
             rows += len(columns[0])
@@ -188,9 +191,9 @@ class CSVTable(Batch):
 
 
 def _header(body: bytes, names: Sequence[str]) -> tuple[list[str], int]:
-    """Return the header of a CSV document, and where its rows begin.
+    """Return the header of a CSV document, and the position of its first row.
 
-    ParseError unless it names these columns, once each, and not too many others.
+    Raises ParseError unless it names each of these columns once, and at most MAX_COLUMNS columns in all.
     """
     end = len(body) if len(body) <= MAX_HEADER else body.rfind(b"\n", 0, MAX_HEADER) + 1
     if body and not end:
@@ -219,9 +222,10 @@ def _decoded(text: bytes, lines: int) -> str:
 
 
 def _cells(block: bytes, width: int) -> list[Sequence[str]] | None:
-    """Split rows of CSV at their commas and line ends into columns, several times as fast as `csv` does.
+    """Split CSV rows into columns at commas and line ends, several times as fast as the `csv` module.
 
-    None where there is more to it: quotes, rows of another length, what `csv` refuses. Blank lines are no rows.
+    Returns None if that is not enough: for quotes, rows of another width, or what `csv` refuses. Blank lines are not
+    rows.
     """
     text = block.replace(b"\r\n", b"\n") + b"\n"
     while b"\n\n" in text:
@@ -238,20 +242,20 @@ def _cells(block: bytes, width: int) -> list[Sequence[str]] | None:
         cells = text.decode().replace("\n", ",").split(",")
     except UnicodeDecodeError:
         return None
-    del cells[-1]  # behind the last line end
+    del cells[-1]  # after the last line end
     return [cells[place::width] for place in range(width)]
 
 
 def _records(block: bytes, lines: int, *, last: bool) -> list[list[str]] | None:
-    """Return the rows of CSV that a block of it holds, or None if it breaks off inside of one.
+    """Return the CSV rows of a block, or None if it ends inside of a row and is not the last block.
 
-    So many lines come before; behind the last block nothing follows. ParseError where it is malformed.
+    `lines` is the number of lines before the block. Raises ParseError if the block is malformed.
     """
     unread = iter(io.StringIO(_decoded(block, lines), newline=""))
     reader = csv.reader(unread, strict=True)
     rows: list[list[str]] = []
     try:
-        while some := [*islice(reader, ROWS)]:  # one call for all would keep others from their turn
+        while some := [*islice(reader, ROWS)]:  # a single call would stop all other threads
             rows += filter(None, some)
     except csv.Error as error:
         if not last and next(unread, None) is None:
@@ -261,7 +265,7 @@ def _records(block: bytes, lines: int, *, last: bool) -> list[list[str]] | None:
 
 
 def _transposed(rows: list[list[str]], width: int, before: int) -> list[Sequence[str]]:
-    """Return rows as columns. ParseError if one has not as many cells as the header; so many rows come before."""
+    """Return rows as columns; `before` is the number of earlier rows. Raises ParseError for a row of another width."""
     if set(map(len, rows)) - {width}:
         number, cells = next((i, len(row)) for i, row in enumerate(rows, before + 1) if len(row) != width)
         raise ParseError(f"CSV row {number} has {cells} cells, the header {width}.")

@@ -1,7 +1,7 @@
-"""How often each of many clients may ask: the generic cell rate algorithm, one number per client.
+"""A rate limit per client by the generic cell rate algorithm, which keeps one number per client.
 
-A client that has been quiet may ask `count` times at once, then once every `seconds / count`. Compare DRF's own
-throttles, which keep the time of every request.
+An idle client may send `count` requests at once, then one every `seconds / count` seconds. DRF's own throttles, in
+comparison, keep the time of every request.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from threading import Lock
 
-#: Clients that are remembered; of one that has not asked for longest nothing is known any more.
+#: Most clients that are remembered; beyond them, the one that has been idle longest is forgotten.
 MAX_CLIENTS = 65_536
 
 
 class RateLimiter:
-    """Counts requests by client, in constant time and bounded memory. Thread-safe.
+    """Limits the requests of each client, in constant time and bounded memory. Thread-safe.
 
-    For each client it keeps when its allowance will be whole again, in ticks of 1 / count ns: a request costs
-    `seconds` of those, so nothing is rounded. Time is the caller's, in seconds of a clock that nobody sets.
+    For each client it keeps the time at which its allowance is complete again, in ticks of 1 / count ns, so that the
+    cost of a request is a whole number of ticks. The caller passes the time, in seconds of a monotonic clock.
 
     >>> limiter = RateLimiter(count=2, seconds=60)
     >>> [limiter.ask("ada", now=100.0) for _ in range(3)], limiter.ask("bob", now=100.0)
@@ -38,14 +38,14 @@ class RateLimiter:
         return len(self._clients)
 
     def ask(self, client: str, *, now: float) -> float:
-        """Count a request and return 0, or return for how many seconds it comes too early, and count nothing. O(1)."""
+        """Count a request and return 0; or, if it is too early, return by how many seconds, uncounted. O(1)."""
         ticks = round(now * 1e9) * self._count
         with self._lock:
             after = max(self._clients.get(client, 0), ticks) + self._cost
             early = after - self._whole - ticks
             if early <= 0:
                 self._clients[client] = after
-            self._clients.move_to_end(client)  # the refused are known too, and so remembered
+            self._clients.move_to_end(client)  # refused clients are remembered too
             if len(self._clients) > self._most:
                 self._clients.popitem(last=False)
         return max(early, 0) / (self._count * 1e9)

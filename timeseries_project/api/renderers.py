@@ -1,4 +1,4 @@
-"""Answers out: JSON, CSV, problem details and the browsable page; long columnar answers slice by slice."""
+"""The renderers of answers: JSON, CSV, problem details and the browsable page; long answers slice by slice."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from timeseries_project.core.arrays import Column, ColumnarRows, run_lengths, ru
 from timeseries_project.core.offload import leave_loop
 from timeseries_project.core.summation import Integers
 
-#: Rows written at once: enough to make NumPy pay, few enough to bound memory and waiting.
+#: Rows written at once: enough for NumPy to pay off, few enough to bound memory and latency.
 SLICE = 8192
-#: Items of a long answer that the browsable page shows.
+#: Most items of an answer that the browsable page shows.
 BROWSABLE_ITEMS = 1_000
 
 _encode = msgspec.json.Encoder().encode
@@ -34,19 +34,19 @@ def _bounds(rows: ColumnarRows) -> Iterator[tuple[int, int]]:
 
 
 def _tokens(column: Column) -> list[bytes]:
-    """Write each value of a column as JSON does; timestamps without quotes."""
+    """Return the values of a column as in JSON, but timestamps without quotes."""
     if column.dtype.kind == "M":
         return _timestamps(column.astype(np.int64))
     return _encode(column.tolist())[1:-1].split(b",")
 
 
 def _table(texts: Iterable[str]) -> NDArray[np.uint8]:
-    """Return texts of one length as a row of characters each."""
+    """Return texts of equal length as an array with one row of characters per text."""
     rows = [text.encode() for text in texts]
     return np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(len(rows), -1)
 
 
-#: What a timestamp reads after the date, by minute of the day and by second.
+#: The parts of a timestamp after the date: by minute of the day, and by second.
 _MINUTES = _table(f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60))
 _SECONDS = _table(f"{second:02}Z" for second in range(60))
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -75,7 +75,7 @@ def _timestamps(seconds: Integers) -> list[bytes]:
 
 
 def _filled(template: bytes, columns: tuple[Column, ...], separator: bytes) -> bytes:
-    """Write rows: the template once per row, with the columns' values in its places."""
+    """Write rows by filling the template, once per row, with the values of the columns."""
     count = len(columns[0])
     values: list[bytes] = [b""] * (count * len(columns))
     for i, column in enumerate(columns):
@@ -84,7 +84,7 @@ def _filled(template: bytes, columns: tuple[Column, ...], separator: bytes) -> b
 
 
 def _json_rows(rows: ColumnarRows, start: int, stop: int) -> bytes:
-    """Write some rows as JSON objects with commas between."""
+    """Write the rows from `start` to before `stop` as JSON objects separated by commas."""
     columns = rows.columns(start, stop)
     members = (
         f'"{name}":"%b"' if column.dtype.kind == "M" else f'"{name}":%b'
@@ -94,7 +94,11 @@ def _json_rows(rows: ColumnarRows, start: int, stop: int) -> bytes:
 
 
 def json_bytes(data: object, *, indent: bool = False) -> bytes:
-    """Encode as JSON; NaN becomes null, and integers of any size, as sums of bytes can be, are exact."""
+    """Encode as JSON; NaN becomes null, and integers of any size are exact (sums of bytes can exceed 64 bits).
+
+    >>> json_bytes({"value": float("nan"), "sum": 2**64})
+    b'{"value":null,"sum":18446744073709551616}'
+    """
     text = _encode(data)
     return msgspec.json.format(text, indent=2) if indent else text
 
@@ -113,7 +117,7 @@ class JSONRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        """Write any answer; None, which has no body, as nothing."""
+        """Write any answer; None becomes an empty body."""
         if data is None:
             return b""
         if isinstance(data, ColumnarRows):
@@ -145,7 +149,7 @@ class ProblemRenderer(JSONRenderer):
 class CSVRenderer(BaseRenderer):
     """`text/csv` (RFC 4180): the rows of an answer under a header; null is an empty cell.
 
-    Where the rows are a member of the answer, the view's `rows_member` names it.
+    If the rows are a member of the answer, the view's `rows_member` names it.
     """
 
     media_type = "text/csv"
@@ -166,7 +170,7 @@ class CSVRenderer(BaseRenderer):
         return _csv(rows, view.row_fields(), header=True)
 
     def stream(self, rows: ColumnarRows | PortionedRows, names: Sequence[str] = ()) -> Iterator[bytes]:
-        """Write rows slice by slice; the names of their columns are those of the header."""
+        """Write rows slice by slice under a header; `names` are the columns of rows that come in portions."""
         if isinstance(rows, PortionedRows):
             yield _csv([], names, header=True)
             for portion in rows:
@@ -175,7 +179,7 @@ class CSVRenderer(BaseRenderer):
         yield ",".join(rows.names).encode() + b"\r\n"
         template = b",".join([b"%b"] * len(rows.names)) + b"\r\n"
         for start, stop in _bounds(rows):
-            # The cells are numbers and timestamps: null is never part of a text.
+            # Cells are numbers and timestamps, so "null" is never part of a text.
             yield _filled(template, rows.columns(start, stop), b"").replace(b"null", b"")
 
 
@@ -189,7 +193,7 @@ def _csv(rows: Iterable[Mapping[str, Any]], names: Sequence[str], *, header: boo
 
 
 class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
-    """The answer as a page, for people; with the raw-data form only, and long answers cut short."""
+    """An HTML page that shows the answer to people; it has only the raw-data form, and cuts long answers."""
 
     #: Shown above an answer that was cut.
     _CUT: ClassVar[str] = "Showing the first {shown:,} of {total:,} items; ask for JSON or CSV to get all."
@@ -201,7 +205,7 @@ class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> str | bytes:
-        """Render the page; an answer without content stays one, which the framework would make a 200."""
+        """Render the page; a 204 answer stays without content, where the framework would make it a 200."""
         response = (renderer_context or {})["response"]
         if response.status_code == 204:
             return b""
@@ -213,13 +217,13 @@ class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
         return JSONRenderer()
 
     def get_content(self, renderer: Any, data: Any, accepted_media_type: Any, renderer_context: Any) -> str:
-        """Return the answer as indented JSON, the first thousand items at most."""
+        """Return the answer as indented JSON, with at most its first thousand items."""
         view = renderer_context["view"]
         member = getattr(view, "rows_member", None)
         items = data[member] if isinstance(data, dict) and member in data else data
         note = ""
         if isinstance(items, PortionedRows):
-            leave_loop()  # nothing was changed: what is read is asked for by GET
+            leave_loop()  # nothing was changed: rows are read by GET only
             data = items.first[:BROWSABLE_ITEMS]
             cut = self._CUT_OF_UNKNOWN if items.total is None else self._CUT
             note = cut.format(shown=len(data), total=items.total and items.total()) + "\n\n"
@@ -232,7 +236,7 @@ class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
         return note + ("" if data is None else json_bytes(data, indent=True).decode())
 
     def get_rendered_html_form(self, data: Any, view: Any, method: str, request: Any) -> Any:
-        """Offer buttons for DELETE and OPTIONS, but no forms of fields."""
+        """Return buttons for DELETE and OPTIONS, but no forms with fields."""
         if method not in ("DELETE", "OPTIONS"):
             return None
         return super().get_rendered_html_form(data, view, method, request)
@@ -246,7 +250,7 @@ class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
         return form
 
     def get_breadcrumbs(self, request: Any) -> list[tuple[str, str]]:
-        """Return no trail: the paths above an endpoint are none of their own."""
+        """Return no breadcrumbs: the parent paths of an endpoint are not endpoints."""
         return []
 
     def get_context(self, data: Any, accepted_media_type: Any, renderer_context: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How the OpenAPI schema describes the shared parts: fields, problem details, paths."""
+"""The OpenAPI descriptions that all apps share: fields, problem details, request bodies, answers, paths."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from timeseries_project.api.serializers import InputSerializer, NoParameters
 from timeseries_project.core import timestamps
 
 Endpoint = tuple[str, str, str, Any]
-#: By operation what its parameters are, as runtime expressions of OpenAPI such as `$response.body#/device`.
+#: Linked operations with their parameters, as runtime expressions of OpenAPI such as `$response.body#/device`.
 Links = Mapping[str, Mapping[str, str]]
 
 
 def without_trailing_slashes(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
-    """Write paths as they are documented; the optional slash at their end is not part of them."""
+    """Return the endpoints with their documented paths, which do not include the optional trailing slash."""
     kept = ("/api/schema/", "/api/docs/")
     return [(p if p in kept else p.rstrip("/") or "/", regex, m, view) for p, regex, m, view in endpoints]
 
 
 class AutoSchema(BaseAutoSchema):
-    """Describes query parameters from the view's query serializers."""
+    """A schema that takes the query parameters from the view's query serializers."""
 
     def get_override_parameters(self) -> list[Any]:
         """Return the query parameters of the operation."""
         view: Any = self.view
         formats = [str(renderer.format) for renderer in view.get_renderers()]
-        known = OpenApiParameter("format", {"type": "string", "enum": formats}, description="Instead of Accept.")
+        known = OpenApiParameter("format", {"type": "string", "enum": formats}, description="Overrides Accept.")
         return [*query_parameters(view.query_serializers.get(view.operation, NoParameters)), known]
 
     def _get_request_body(self, direction: Direction = "request") -> Any:
@@ -54,7 +54,7 @@ class AutoSchema(BaseAutoSchema):
         return {**response, "links": links} if links else response
 
     def get_auth(self) -> list[dict[str, list[str]]]:
-        """Return what has to be sent along: a token, or where there are none configured maybe nothing."""
+        """Return the security requirements: a token, which is optional for writes if none is configured."""
         if not self.view.permission_classes:
             return []  # open to all
         token: dict[str, list[str]] = {"bearer": []}
@@ -63,7 +63,7 @@ class AutoSchema(BaseAutoSchema):
         return [] if self.method in SAFE_METHODS else [{}, token]
 
     def _get_response_bodies(self, direction: Direction = "response") -> Any:
-        """Add what any operation may answer, whatever it does."""
+        """Add the errors that every operation may answer."""
         common = () if not self.view.permission_classes else (401, 429, 503)
         if self.method == "POST":
             common = (*common, 408)
@@ -75,12 +75,12 @@ class AutoSchema(BaseAutoSchema):
         return dict(sorted(bodies.items()))
 
     def _is_list_view(self, serializer: Any = None) -> bool:
-        # An answer is a list where its serializer says so, whatever the action is called.
+        # The serializer decides whether an answer is a list, not the name of the action.
         return isinstance(serializer, serializers.ListSerializer)
 
 
 class LinkedResponse(OpenApiResponse):
-    """A response that says which operations its content leads to, and with which parameters."""
+    """A response with OpenAPI links to the operations that its content leads to."""
 
     def __init__(self, *args: Any, links: Links | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -90,13 +90,13 @@ class LinkedResponse(OpenApiResponse):
         }
 
 
-#: Where what follows an answer begins.
+#: The header with the address of the next part of a listing.
 NEXT = OpenApiParameter(
     "Link",
     str,
     OpenApiParameter.HEADER,
     response=[200],
-    description='The address of what follows, with `rel="next"`; none where nothing does.',
+    description='The address of the next part, with `rel="next"`; absent from the last part.',
 )
 
 
@@ -114,8 +114,8 @@ def query_parameters(serializer: type[InputSerializer]) -> list[OpenApiParameter
 
 
 def query_schema(field: fields.WireField) -> dict[str, Any]:
-    """Return the JSON schema of a field as it is spelt in a query string."""
-    # Spelt out, a time that may be a date or a number is text.
+    """Return the JSON schema of a field in a query string."""
+    # In a query string a time is text, whether it is a date or a number.
     times = isinstance(field, fields.TimestampField)
     time = {"type": "string", "pattern": _pattern(timestamps.DATE_TIME, fields.NUMBER)}
     schema = time if times else field_schema(field, "response")
@@ -125,17 +125,17 @@ def query_schema(field: fields.WireField) -> dict[str, Any]:
 
 
 def _pattern(*patterns: re.Pattern[str]) -> str:
-    """Return what matches any of some patterns, in the dialect of JSON schemas: whole texts, no named groups."""
+    """Join patterns as alternatives, in the dialect of JSON schemas: anchored, and without named groups."""
     return "^(?:" + "|".join(re.sub(r"\?P<[a-z]+>", "?:", pattern.pattern) for pattern in patterns) + ")$"
 
 
 def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
-    """Return the JSON schema of a field as JSON, in a request or in a response."""
+    """Return the JSON schema of a field in the body of a request or response."""
     match field:
         case fields.TimestampField():
             text = {"type": "string", "format": "date-time"}
             epoch = {"type": "number", "minimum": 0, "description": "Epoch seconds."}
-            # A date alone is accepted too, and is no RFC 3339 date-time, so requests carry no format.
+            # Requests have no format, because a date alone is accepted too, which is not an RFC 3339 date-time.
             date = {"type": "string", "pattern": _pattern(timestamps.DATE_TIME)}
             return text if direction == "response" else {"oneOf": [date, epoch]}
         case fields.NumberField():
@@ -162,7 +162,7 @@ def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
 
 
 class WireFieldExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """Tells drf-spectacular what our fields are in JSON."""
+    """Tells drf-spectacular the JSON schemas of our fields."""
 
     target_class = "timeseries_project.api.fields.WireField"
     match_subclasses = True
@@ -173,13 +173,13 @@ class WireFieldExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-un
 
 
 class HealthSerializer(serializers.Serializer[Any]):
-    """The answer of a living process."""
+    """The answer of `/healthz`."""
 
     status = serializers.CharField()
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
-    """One thing wrong with one field."""
+    """One fault of one field."""
 
     field = serializers.CharField(help_text="The field or parameter; empty for a whole item.")
     message = serializers.CharField(help_text="What is wrong with it.")
@@ -189,12 +189,12 @@ class FieldErrorSerializer(serializers.Serializer[Any]):
 class ProblemSerializer(serializers.Serializer[Any]):
     """Problem details (RFC 9457)."""
 
-    type = serializers.CharField(help_text="A URI of the kind of problem, or about:blank.")
+    type = serializers.CharField(help_text="A URI that identifies the kind of problem, or about:blank.")
     title = serializers.CharField(help_text="The status in words.")
     status = serializers.IntegerField(help_text="The HTTP status.")
     detail = serializers.CharField(help_text="What is wrong, in a sentence.")
     errors = FieldErrorSerializer(  # type: ignore[assignment]  # hides Serializer.errors, unused here
-        many=True, required=False, help_text="Field by field, 100 at most."
+        many=True, required=False, help_text="The faults by field, 100 at most."
     )
 
 
@@ -208,14 +208,17 @@ _PROBLEMS = {
     413: ("Request Entity Too Large", "The body is larger than the limit."),
     415: ("Unsupported Media Type", "The media type or content encoding is not accepted."),
     422: ("Unprocessable Entity", "The timestamp lies in the future."),
-    429: ("Too Many Requests", "The client asks more often than the rate limit allows; Retry-After says when again."),
-    503: ("Service Unavailable", "A shared storage is away, or the process is busy; Retry-After may say when again."),
+    429: ("Too Many Requests", "The client exceeds the rate limit; Retry-After says when to try again."),
+    503: (
+        "Service Unavailable",
+        "A shared storage is away, or the process is busy; Retry-After may say when.",
+    ),
     507: ("Insufficient Storage", "The configured capacity is reached; nothing was stored."),
 }
 
 
 def problems(*statuses: int) -> dict[Any, OpenApiResponse]:
-    """Describe the errors that an operation answers, each with an example."""
+    """Describe the errors of an operation, each with an example."""
     return {
         (status, "application/problem+json"): OpenApiResponse(
             ProblemSerializer,
@@ -239,8 +242,7 @@ def problems(*statuses: int) -> dict[Any, OpenApiResponse]:
 def one_or_batch(serializer: type[InputSerializer]) -> dict[str, Any]:
     """Describe a body that is one item or a JSON array of them.
 
-    The other media types that a parser may take are described in words: generators of clients know JSON only,
-    and warn of anything else.
+    Other accepted media types are described in words, because client generators support only JSON and warn of others.
     """
     name = serializer.__name__.removesuffix("Serializer")
     return {
@@ -254,7 +256,7 @@ def one_or_batch(serializer: type[InputSerializer]) -> dict[str, Any]:
 
 
 def one_or_batch_examples(noun: str, item: object) -> list[OpenApiExample]:
-    """Return the examples of such a body."""
+    """Return the examples of a body that is one item or a batch."""
     return [
         OpenApiExample(f"One {noun}", value=item, request_only=True),
         OpenApiExample("A batch", value=[item], request_only=True),
@@ -264,7 +266,7 @@ def one_or_batch_examples(noun: str, item: object) -> list[OpenApiExample]:
 def created(
     one: type[InputSerializer], item: object, many: Any, counts: object, links: Links | None = None
 ) -> dict[Any, OpenApiResponse]:
-    """Describe the answer to such a body: the item as stored or, for a batch, what became of it."""
+    """Describe the answer to a body of one item or a batch: the stored item, or the counts of the batch."""
     name = one.__name__.removesuffix("Serializer")
     return {
         (201, "application/json"): LinkedResponse(
@@ -274,7 +276,7 @@ def created(
                 resource_type_field_name=None,
                 many=False,
             ),
-            description="The item as stored or, for a batch, how many were.",
+            description="The item as stored or, for a batch, how many were stored.",
             examples=[OpenApiExample("One", value=item), OpenApiExample("A batch", value=counts)],
             links=links,
         ),
@@ -292,12 +294,12 @@ def answer(serializer: Any, example: object, links: Links | None = None) -> dict
 
 
 def rows(serializer: Any, example: object, links: Links | None = None) -> dict[Any, OpenApiResponse]:
-    """Describe an answer that holds rows, and so comes in CSV too."""
+    """Describe an answer of rows, which is available in JSON and CSV."""
     return {
         **answer(serializer, example, links),
         (200, "text/csv"): OpenApiResponse({"type": "string"}, description="The rows under a header."),
     }
 
 
-#: The same answer for people.
+#: The answer as an HTML page, for people.
 PAGE = OpenApiResponse({"type": "string"})

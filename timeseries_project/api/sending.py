@@ -1,4 +1,4 @@
-"""Answers on their way out, over ASGI: in parts that wait for the client, worked out while others are sent."""
+"""Sending answers over ASGI: in parts, as fast as the client reads, computing the next part while one is sent."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from timeseries_project.api.bodies import Receive
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-#: Bytes handed to the server at once. It buffers a few such pieces, however large, and then waits for the client.
+#: Bytes passed to the server at once. It buffers a few pieces, of any size, and then waits for the client.
 PIECE = 64 * 1024
 
 
 async def send_answer(response: HttpResponseBase, method: str, receive: Receive, send: Send, threads: Executor) -> None:
-    """Send an answer and close it. Where the client goes, or is cut off, what is left of it is not worked out.
+    """Send an answer and close it. If the client disconnects, the remaining parts are not computed.
 
-    The server ends the connection of an answer that was not sent to its end, without the mark that ends it.
+    The server closes the connection of an answer that was not sent whole without sending the end of its body.
     """
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
     if response.cookies:
@@ -33,20 +33,20 @@ async def send_answer(response: HttpResponseBase, method: str, receive: Receive,
         elif isinstance(response, HttpResponse):
             await _send_content(response.content, send)
         elif isinstance(response, FileResponse):
-            # From the system's cache, nearly always; a thread would take longer than the file.
+            # Read here: the file is nearly always in the system's cache, and a thread would take longer.
             response.block_size = PIECE
             await _send_parts(cast(Iterator[bytes], response.streaming_content), receive, send, None)
         else:
             assert isinstance(response, StreamingHttpResponse)
             await _send_parts(cast(Iterator[bytes], response.streaming_content), receive, send, threads)
     finally:
-        # Django's signals around a request are not sent: most answers have nothing to close.
+        # Django's request signals are not sent, and most answers have nothing to close.
         if response._resource_closers:  # type: ignore[attr-defined]  # the stubs lack it
             await asyncio.get_running_loop().run_in_executor(threads, response.close)
 
 
 async def _send_content(content: bytes, send: Send) -> None:
-    """Send what is there as a whole; what is long in pieces, so that it is given back when it was taken."""
+    """Send content that is in memory; in pieces if it is long, so that the server frees each after sending it."""
     end = len(content) - PIECE
     start = 0
     while start < end:
@@ -56,12 +56,12 @@ async def _send_content(content: bytes, send: Send) -> None:
 
 
 async def _send_parts(parts: Iterator[bytes], receive: Receive, send: Send, threads: Executor | None) -> None:
-    """Send parts as they are worked out, the next one in a thread while one is sent.
+    """Send parts as they are computed, each in a thread while the one before is sent.
 
-    A part may take milliseconds, and a lock of a store, for which the loop must not wait. Without threads they are
-    worked out here.
+    A part may take milliseconds and a lock of a store, for which the loop must not wait. Without `threads` the parts
+    are computed in the loop.
     """
-    # Sending does not tell that the client has gone, and a long answer to nobody costs as much as to one.
+    # Sending does not reveal that the client has disconnected; without this, the whole answer would be computed.
     upcoming = _next(parts, threads)
     gone = asyncio.ensure_future(_disconnected(receive))
     try:
@@ -69,19 +69,19 @@ async def _send_parts(parts: Iterator[bytes], receive: Receive, send: Send, thre
             upcoming = _next(parts, threads)
             for start in range(0, len(part), PIECE):
                 await send(_piece(part[start : start + PIECE] if len(part) > PIECE else part))
-                await asyncio.sleep(0)  # the others' turn; sending alone may not wait
+                await asyncio.sleep(0)  # lets other tasks run; `send` may return without waiting
                 if gone.done():
                     return
         await send(_last(b""))
     finally:
         gone.cancel()
-        # The parts are closed next, which must not happen while one is worked out.
+        # The caller closes the parts next, which must not happen while one is computed.
         await asyncio.wait([upcoming])
-        upcoming.exception()  # asked for, or it would be logged as one that nobody has seen
+        upcoming.exception()  # retrieved, or asyncio would log it as never retrieved
 
 
 def _next(parts: Iterator[bytes], threads: Executor | None) -> asyncio.Future[bytes | None]:
-    """Begin to work out the next part, None after the last."""
+    """Start to compute the next part; the result is None after the last."""
     loop = asyncio.get_running_loop()
     if threads is not None:
         return loop.run_in_executor(threads, next, parts, None)

@@ -1,4 +1,4 @@
-"""How a request's items and query parameters are read through the fields that a serializer declares."""
+"""Reading the items and query parameters of requests through the fields that a serializer declares."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ REQUIRED = "is required."
 NOT_NULL = "must not be null."
 
 
-#: Items of a portion that are read one by one in the event loop; more are read in a thread.
+#: Most items of a portion that are read one by one in the event loop; more are read in a thread.
 INLINE_ITEMS = 500
 
 
 class CSVRows(list[dict[str, str]]):
-    """Rows of a CSV document: the cells are text, to be read as the fields say."""
+    """Rows of a CSV document, whose cells are text that the fields still have to read."""
 
 
 class Columns(dict[str, Any]):
-    """Items that were read into columns already, by field."""
+    """Items that have been read, as columns by field."""
 
     @property
     def length(self) -> int:
-        """How many items there are."""
+        """The number of items."""
         return len(next(iter(self.values())))
 
 
@@ -45,13 +45,13 @@ Portion = Columns | CSVRows | list[object]
 
 
 class Batch(ABC):
-    """Many items in one body, parsed portion by portion as they are read."""
+    """A body of many items, parsed portion by portion."""
 
     @abstractmethod
     def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
-        """Yield the items in order: ordinary ones as columns, unless they are not wanted so, others as they came.
+        """Yield the items in order, in portions: ordinary items as columns (unless `ordinary` is false), others unread.
 
-        ParseError where the body is malformed, once that is reached.
+        Raises ParseError when the iteration reaches a malformed part of the body.
         """
 
 
@@ -64,7 +64,7 @@ class _Accumulator:
         self._keys = {name: KeyColumn() for name, field in fields.items() if isinstance(field, KeyField)}
 
     def add(self, columns: Mapping[str, Any]) -> None:
-        """Append columns, or lists of values."""
+        """Append a portion of columns, as arrays or lists of values."""
         for name, column in columns.items():
             if name in self._keys:
                 self._keys[name].extend(column)
@@ -76,13 +76,13 @@ class _Accumulator:
                 self._parts[name].append(_integers(column))
 
     def columns(self) -> dict[str, Any]:
-        """Return the columns of all portions; integers beyond 64 bits as a list."""
+        """Return the columns of all portions; integers beyond 64 bits make a column a list."""
         columns: dict[str, Any] = {}
         for name, field in self._fields.items():
             if name in self._keys:
                 columns[name] = self._keys[name].keys()
                 continue
-            parts = self._parts.pop(name)  # each column is held twice only while it is joined
+            parts = self._parts.pop(name)  # popped, so that each column is held twice only while it is joined
             kind = np.float64 if isinstance(field, NumberField) else np.int64
             column = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty(0, dtype=kind)])
             columns[name] = column.tolist() if column.dtype == object else column
@@ -97,10 +97,9 @@ def _integers(values: list[int]) -> NDArray[Any]:
 
 
 class InputSerializer(Serializer[Any]):
-    """Fields declared once; read from one item, from a batch of them, or from a query string.
+    """Declared fields, and methods that read them from one item, from a batch or from a query string.
 
-    The declared fields are used as they stand, without the copy that an instance makes of them, so reading
-    costs what its fields cost.
+    These are class methods, because an instance would first copy all fields.
     """
 
     @classmethod
@@ -111,9 +110,9 @@ class InputSerializer(Serializer[Any]):
 
     @classmethod
     def read(cls, data: object) -> dict[str, Any]:
-        """Read one item from a parsed JSON body; fields that are not declared are ignored.
+        """Read one item from a parsed JSON body; undeclared fields are ignored.
 
-        Raises InvalidInputError that lists every fault.
+        Raises InvalidInputError, which lists every fault.
         """
         errors: list[FieldError] = []
         values = cls._read_item(data, None, errors, text=False)
@@ -123,10 +122,10 @@ class InputSerializer(Serializer[Any]):
 
     @classmethod
     def read_batch(cls, batch: Batch | list[object]) -> dict[str, Any]:
-        """Read a batch as columns by field: arrays, or a list where integers are beyond 64 bits. O(items).
+        """Read a batch into columns by field: arrays, or a list if integers exceed 64 bits. O(items).
 
-        Raises InvalidInputError that lists the first hundred faults with the index of their item; behind these
-        nothing is read. ParseError where the batch is malformed.
+        Raises InvalidInputError, which lists the first MAX_ERRORS faults with the index of their item; reading stops
+        after these. Raises ParseError if the batch is malformed.
         """
         read = _Accumulator(cls.wire_fields())
         errors: list[FieldError] = []
@@ -179,10 +178,9 @@ class InputSerializer(Serializer[Any]):
 
     @classmethod
     def read_query(cls, parameters: QueryDict) -> dict[str, Any]:
-        """Read a query string: every parameter declared, given once; `format` is known everywhere.
+        """Read a query string. Only declared parameters and `format` are allowed, each once.
 
-        Parameters left out take the default that their field declares, None if none. Raises
-        InvalidInputError that lists every fault.
+        A missing parameter takes the default of its field, or None. Raises InvalidInputError, which lists every fault.
         """
         fields = cls.wire_fields()
         errors = [
@@ -216,17 +214,17 @@ class InputSerializer(Serializer[Any]):
     @classmethod
     @cache
     def _left_out(cls) -> dict[str, Any]:
-        """Return what is read from a query string without any parameters."""
+        """Return the values that an empty query string is read as."""
         return cls.read_query(QueryDict())
 
     @classmethod
     def read_request(cls, request: HttpRequest | Request) -> dict[str, Any]:
-        """Read the query string of a request; most have none, and then nothing is parsed."""
+        """Read the query string of a request; most have none, for which the values are cached."""
         return cls.read_query(request.GET) if request.META.get("QUERY_STRING") else dict(cls._left_out())
 
     @classmethod
     def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
-        """Return what is wrong with parameters that are valid one by one."""
+        """Return the faults of parameters that are valid one by one but not together."""
         return []
 
 
@@ -235,15 +233,15 @@ class NoParameters(InputSerializer):
 
 
 class KeysQuerySerializer(InputSerializer):
-    """Which keys are listed."""
+    """The query of a listing of keys."""
 
-    search = KeyField(required=False, help_text="Only those that contain this text, in upper or lower case.")
-    limit = IntegerField(required=False, least=1, most=10_000, help_text="So many at most; all by default.")
-    cursor = CursorField(str, required=False, help_text="Those that follow an earlier answer, as its `Link` says.")
+    search = KeyField(required=False, help_text="Only keys that contain this text, whatever its case.")
+    limit = IntegerField(required=False, least=1, most=10_000, help_text="The most keys to return; all by default.")
+    cursor = CursorField(str, required=False, help_text="The next part of the listing, as in the `Link` of an answer.")
 
 
 def is_batch(data: object) -> TypeGuard[Batch]:
-    """Return whether a body is a batch: a JSON array, NDJSON or CSV. InvalidInputError if it is no object either."""
+    """Whether a body is a batch (a JSON array, NDJSON or CSV). Raises InvalidInputError if it is no object either."""
     if isinstance(data, Batch):
         return True
     if not isinstance(data, dict):

@@ -1,8 +1,8 @@
-"""What the sign-in page leaves with a browser: a signed text that ends, and that signing out ends earlier.
+"""Sign-in sessions: a signed cookie that expires, and that signing out ends earlier.
 
-`expiry.id.signature`: epoch seconds, 12 random bytes, and an HMAC under the secret key over both and the digest of the
-token that was given. So the text tells nothing about the token, which has to be configured still, and is worthless
-under another key. Signed-out ids are remembered, by this process, until they would have expired.
+The cookie is `expiry.id.signature`: epoch seconds, 12 random bytes, and an HMAC under the secret key over both and the
+digest of the token. So it reveals nothing about the token, and is valid only while the token is configured and the key
+is the same. The process remembers the ids of signed-out sessions until they would have expired.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from django.utils.crypto import salted_hmac
 
 from timeseries_project.core import clock
 
-#: The cookie's name by plain HTTP, and by HTTPS, where the prefix has browsers take it from this host alone.
+#: The cookie's name over HTTP, and over HTTPS, where the prefix makes browsers accept it from this host only.
 PLAIN, SECURE = "timeseries_token", "__Host-timeseries_token"
-#: Signed-out ids that are remembered; beyond them that which would expire first is forgotten.
+#: Most signed-out ids that are remembered; beyond them, the one that would expire first is forgotten.
 MAX_SIGNED_OUT = 10_000
 
 _TEXT = re.compile(r"([0-9]{1,12})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})", re.ASCII)
@@ -33,14 +33,14 @@ Meta = Mapping[str, Any]
 
 
 class Session(NamedTuple):
-    """What a cookie says, whose signature is good."""
+    """The content of a cookie with a valid signature."""
 
     expiry: int
     id: bytes
 
 
 class SignedOut:
-    """Ids of sessions that ended before their time, in bounded memory. Thread-safe.
+    """The ids of sessions that were signed out before they expired, in bounded memory. Thread-safe.
 
     >>> ids = SignedOut(most=2)
     >>> for expiry, id in ((30, b"a"), (10, b"b"), (20, b"c")):
@@ -65,7 +65,7 @@ class SignedOut:
         return id in self._ids
 
     def add(self, session: Session, *, now: int) -> None:
-        """Remember a session's id; forget those that have expired, and what is too much. O(log n)."""
+        """Add the id of a session; forget those that have expired or exceed the limit. O(log n)."""
         with self._lock:
             if session.id not in self._ids:
                 self._ids.add(session.id)
@@ -78,7 +78,7 @@ _signed_out = SignedOut()
 
 
 def scheme(meta: Meta) -> str:
-    """Return by what the client came, as Django's own requests tell it."""
+    """Return the scheme of a request, `http` or `https`, as Django determines it."""
     if setting := settings.SECURE_PROXY_SSL_HEADER:
         name, secure = setting
         if (said := meta.get(name)) is not None:
@@ -87,12 +87,12 @@ def scheme(meta: Meta) -> str:
 
 
 def cookie_name(meta: Meta) -> str:
-    """Return the one name that counts in a request, and that its answer sets."""
+    """Return the name of the cookie that a request is read from and its answer sets."""
     return SECURE if scheme(meta) == "https" else PLAIN
 
 
 def cookie(meta: Meta) -> str | None:
-    """Return the cookie's text; None if there is none. O(n): Django's own reading of the header is quadratic."""
+    """Return the text of the cookie, None without one. O(n), where Django's own parsing of the header is quadratic."""
     if "HTTP_COOKIE" not in meta:
         return None
     found = _COOKIES[cookie_name(meta)].search(meta["HTTP_COOKIE"])
@@ -100,20 +100,20 @@ def cookie(meta: Meta) -> str | None:
 
 
 def lifetime() -> int:
-    """Return for how many seconds a cookie is good."""
+    """Return the seconds for which a cookie is valid."""
     return int(settings.SIGN_IN_HOURS) * 3_600
 
 
 def issue(token: bytes) -> str:
-    """Return a new cookie's text for the digest of a token."""
+    """Return the text of a new cookie for the digest of a token."""
     expiry, id = clock.now_s() + lifetime(), secrets.token_urlsafe(12)
     return f"{expiry}.{id}.{_signature(token, expiry, id)}"
 
 
 def read(text: str, tokens: Iterable[bytes]) -> Session | None:
-    """Return the session of a cookie's text; None if it is none, has expired or was signed out.
+    """Return the session of a cookie; None if the text is invalid, has expired or was signed out.
 
-    It is held against the digests of all tokens, so that the time it takes does not tell which one matched.
+    The signature is compared for the digests of all tokens, so that the time taken does not reveal which one matched.
     """
     match = _TEXT.fullmatch(text)
     if not match:
@@ -127,7 +127,7 @@ def read(text: str, tokens: Iterable[bytes]) -> Session | None:
 
 
 def sign_out(text: str, tokens: Iterable[bytes]) -> None:
-    """End a session for good; a text that is none is passed over, so that strangers fill nothing."""
+    """End the session of a cookie; an invalid text is ignored, so that strangers cannot fill the memory."""
     if session := read(text, tokens):
         _signed_out.add(session, now=clock.now_s())
 

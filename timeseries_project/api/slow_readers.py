@@ -1,9 +1,9 @@
-"""Connections whose clients do not read: where nothing is taken for too long, the connection is reset.
+"""Resetting the connections of clients that do not read: those that take no bytes for too long.
 
-An application cannot tell how far an answer has come, nor end a connection: the last megabytes of an answer lie with
-the server and with the operating system, which keeps them as long as the client likes. But the operating system
-counts what a client has acknowledged. So a thread looks at every connection now and then, and an answer costs
-nothing, however it is sent and whatever its size. On Linux; elsewhere nothing is reset. Knows no framework.
+An ASGI application cannot see how much of an answer has arrived, nor close a connection: the last megabytes of an
+answer are buffered by the server and the operating system for as long as the client likes. But the operating system
+counts the bytes that a client has acknowledged. So a thread checks every connection from time to time, which adds no
+cost to an answer. Works on Linux; elsewhere nothing is reset. Knows no framework.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from contextlib import suppress
 
 from timeseries_project.core import clock
 
-#: A deadline is looked at so many times before it ends, and every so many seconds at least.
+#: Least number of checks before a deadline ends, and most seconds between two checks.
 LOOKS, MOST_SECONDS = 4, 5.0
 _DESCRIPTORS = "/proc/self/fd"
-#: Where Linux has `tcpi_bytes_acked` in `struct tcp_info`: eight bytes, 24 numbers of 32 bits, two of 64.
+#: `tcpi_bytes_acked` in Linux's `struct tcp_info`, after eight bytes, 24 numbers of 32 bits and two of 64.
 _ACKNOWLEDGED = struct.Struct("=120xQ")
-#: Close at once and drop what was not taken, so that the system lets go of it and the client sees an error.
+#: SO_LINGER value that closes at once and drops unsent bytes: the system frees them, and the client sees an error.
 _RESET = struct.pack("ii", 1, 0)
 
 
 class SlowReaders:
-    """Watches all connections to one port of this process that have not taken what was sent to them."""
+    """Watches the connections to one port of this process for bytes that the client does not acknowledge."""
 
     def __init__(self, *, port: int, seconds: float) -> None:
         self._port = port
         self._seconds = seconds
-        #: By socket: the bytes it has taken, and since when no more.
+        #: By the inode of a socket: the bytes acknowledged, and the time since which there have been no more.
         self._waiting: dict[int, tuple[int, float]] = {}
 
     def watch(self) -> None:
-        """Look again and again, in a thread that ends with the process."""
+        """Start a daemon thread that checks the connections periodically."""
         if sys.platform == "linux":
             threading.Thread(target=self._watch, name="slow-readers", daemon=True).start()
 
@@ -48,15 +48,15 @@ class SlowReaders:
             self.look(clock.elapsed())
 
     def look(self, now: float) -> int:
-        """Reset the connections of which nothing was taken for too long; return how many. O(open descriptors).
+        """Reset the connections that have taken nothing for too long; return how many. O(open descriptors).
 
-        One that has taken all, as nearly all have, costs a system call.
+        A connection that has taken everything, as nearly all have, costs one system call.
         """
         waiting: dict[int, tuple[int, float]] = {}
         cut = 0
         for name in os.listdir(_DESCRIPTORS):
             descriptor = int(name)
-            # It may be closed, or that of another connection, by now: what is looked at is a duplicate.
+            # The descriptor may be closed or reused meanwhile, so a duplicate is examined.
             with suppress(OSError):
                 if not _untaken(descriptor):
                     continue
@@ -73,12 +73,12 @@ class SlowReaders:
                         continue
                     cut += 1
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                    connection.shutdown(socket.SHUT_RDWR)  # the server sees it, closes its own and lets go
+                    connection.shutdown(socket.SHUT_RDWR)  # the server notices, and closes its own descriptor
         self._waiting = waiting
         return cut
 
     def _is_ours(self, connection: socket.socket) -> bool:
-        """Tell whether a client of ours is at its other end."""
+        """Whether the connection is one of a client to our port."""
         if connection.family not in (socket.AF_INET, socket.AF_INET6) or connection.type != socket.SOCK_STREAM:
             return False
         port: int = connection.getsockname()[1]
@@ -86,7 +86,7 @@ class SlowReaders:
 
 
 def _untaken(descriptor: int) -> int:
-    """Return how many bytes were sent through a socket and not acknowledged. OSError if it is none."""
+    """Return how many bytes sent through a socket are not acknowledged. Raises OSError if it is not a socket."""
     count: int = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))[0]
     return count
 

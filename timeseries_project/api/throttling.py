@@ -1,4 +1,4 @@
-"""How often a client may ask: RATE_LIMIT, for pages and endpoints alike."""
+"""RATE_LIMIT, the limit of requests per client, for pages and endpoints."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from timeseries_project.core import clock
 from timeseries_project.core.caches import bounded_cache
 from timeseries_project.env import Rate
 
-#: Set in the environment of a request that was counted: one that is begun again in a thread counts once.
+#: Environment key of a request that was counted, so that one repeated in a thread counts once.
 COUNTED = "timeseries.counted"
-#: Characters of an address that a client is known by; an IPv6 address with its port has 53.
+#: Most characters of a client's address that are used; an IPv6 address with its port has 53.
 MAX_ADDRESS = 64
 
 
@@ -30,10 +30,10 @@ def _limiter(rate: Rate) -> RateLimiter:
 
 
 def client_address(meta: Mapping[str, Any]) -> str:
-    """Return whose request it is: the peer's address, or the one that the outermost of TRUSTED_PROXIES saw.
+    """Return the address of the client: the peer's, or the one that the outermost of TRUSTED_PROXIES saw.
 
-    Each proxy adds to X-Forwarded-For whom it was asked by, so only as many entries from the right as there are
-    proxies can be believed; what stands before them is the client's own invention.
+    Each proxy appends the address of its peer to X-Forwarded-For, so only as many entries from the right as there are
+    proxies can be trusted; the client can invent those before.
     """
     hops: int = settings.TRUSTED_PROXIES
     peer: str = meta.get("REMOTE_ADDR", "")
@@ -45,7 +45,7 @@ def client_address(meta: Mapping[str, Any]) -> str:
 
 @bounded_cache(entries=4096, longest=MAX_ADDRESS)
 def _network(address: str) -> str:
-    """Return the address, or of IPv6 the network of 64 bits, all of which one client has to itself."""
+    """Return an IPv4 address, or the /64 network of an IPv6 address, because one client has all of it."""
     bare = address
     if address.startswith("["):
         bare = address[1:].partition("]")[0]
@@ -61,10 +61,10 @@ def _network(address: str) -> str:
 
 
 class RateThrottle(BaseThrottle):
-    """Refuses what comes faster than RATE_LIMIT from one client."""
+    """Refuses requests of a client that exceed RATE_LIMIT."""
 
     def allow_request(self, request: Request | HttpRequest, view: object) -> bool:
-        """Whether a request may be answered now; it is counted if so."""
+        """Whether a request is within the limit; if so, it is counted."""
         if COUNTED in request.META:
             return True
         self._early = _limiter(settings.RATE_LIMIT).ask(client_address(request.META), now=clock.elapsed())
@@ -73,12 +73,12 @@ class RateThrottle(BaseThrottle):
         return not self._early
 
     def wait(self) -> float:
-        """Return for how many seconds the client has to wait."""
+        """Return the seconds that the client has to wait."""
         return self._early
 
 
 def require(request: HttpRequest) -> None:
-    """Raise Throttled where a page is asked for too often."""
+    """Raise Throttled if the request of a page exceeds RATE_LIMIT."""
     if settings.RATE_LIMIT:
         throttle = RateThrottle()
         if not throttle.allow_request(request, None):

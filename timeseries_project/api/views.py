@@ -1,4 +1,4 @@
-"""What every endpoint has in common: reading its query, streaming long answers, and the endpoints of no app."""
+"""The base classes of all endpoints, and the views that belong to no app: health, schema, docs and faults."""
 
 from __future__ import annotations
 
@@ -34,37 +34,37 @@ from timeseries_project.core.offload import leave_loop
 
 
 class Request(BaseRequest):
-    """A request whose body always goes to a parser: there are no forms and no files, and an empty one is judged too.
+    """A request whose body, even an empty one, always goes to a parser: there are no forms or files.
 
-    `method` and `META` are looked up so often that the framework's detour over `__getattr__` shows.
+    `method` and `META` are properties because the framework's lookup by `__getattr__` is slow and frequent.
     """
 
     @property
     def method(self) -> str | None:  # type: ignore[override]  # nothing writes it
-        """The method, as Django has it."""
+        """The method of the Django request."""
         return self._request.method
 
     @property
     def META(self) -> dict[str, Any]:  # type: ignore[override]  # nothing writes it
-        """The environment, as Django has it."""
+        """The environment of the Django request."""
         return self._request.META
 
     def _load_data_and_files(self) -> None:
-        self.release_data()  # what cannot be parsed is not tried again, say by the page that shows the error
+        self.release_data()  # so that the page that shows an error does not parse a malformed body again
         parser: Any = cast(BaseContentNegotiation, self.negotiator).select_parser(self, self.parsers or ())
         self._data = self._full_data = parser.parse(self._request, self.content_type, self.parser_context)
 
     def release_data(self) -> None:
         """Drop the parsed body.
 
-        View, request and response refer to one another, so they live until the garbage collector runs, which a
-        few objects per request seldom make it do; megabytes of a batch must not wait for that.
+        View, request and response refer to one another, so they live until the garbage collector runs. A few objects
+        per request seldom trigger it, and megabytes of a batch must not wait for that.
         """
         self._data = self._full_data = None
         self._files: Any = None
 
 
-# Made once; of the browsable one, which keeps what it renders, negotiation returns a new one.
+# Created once; negotiation returns a new instance, because the browsable renderer keeps state.
 _RENDERERS: list[BaseRenderer] = [renderers.JSONRenderer(), renderers.BrowsableAPIRenderer()]
 _RENDERERS_OF_ROWS: list[BaseRenderer] = [_RENDERERS[0], renderers.CSVRenderer(), _RENDERERS[1]]
 
@@ -80,7 +80,7 @@ def _methods(actions: tuple[str, ...]) -> list[str]:
 
 
 class AdmittingView(APIView):
-    """A view that asks for no token and counts no request where the settings want none, and costs nothing then."""
+    """A view whose checks of tokens and rate limits cost nothing if the settings have none."""
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Return those of the framework's setting, where there are tokens."""
@@ -95,9 +95,9 @@ class AdmittingView(APIView):
         return super().get_throttles() if settings.RATE_LIMIT else []
 
     def admit(self, request: BaseRequest) -> None:
-        """Refuse an unknown method, what comes too often, what lacks a token; then negotiate.
+        """Check method, rate limit and token, in this order and before anything else; then negotiate the format.
 
-        In this order, and before anything else is looked at. The permission authenticates, if it wants to know.
+        Authentication happens only if the permission needs it.
         """
         if request.method not in self.allowed_methods:
             raise MethodNotAllowed(shown(str(request.method)))  # whatever the client accepts
@@ -108,21 +108,21 @@ class AdmittingView(APIView):
 
 
 class ApiView(AdmittingView):
-    """A view that reads its query string before it does anything, and streams long columnar answers."""
+    """A view that reads its query string first, and streams long answers of rows."""
 
-    #: The query parameters by action, for viewsets, or by "get" and so on.
+    #: The query serializers by action (in viewsets) or method name such as "get".
     query_serializers: ClassVar[Mapping[str, type[InputSerializer]]] = {}
-    #: Actions that answer rows, and so in CSV too, with the names of the columns.
+    #: The column names by action, for actions that answer rows and so support CSV.
     row_columns: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    #: The member of an answer that holds its rows, where the answer is not the list itself.
+    #: The member of an answer that holds its rows, if the answer is not the list itself.
     rows_member: ClassVar[str | None] = None
-    #: What the items of a body are, where the view takes one.
+    #: The serializer of the items of a body, if the view takes one.
     item_serializer: ClassVar[type[InputSerializer] | None] = None
     query: dict[str, Any]
 
     @property
     def operation(self) -> str:
-        """What is being done: a viewset's action, or the method. Describing the schema, there is no request."""
+        """The action of a viewset, or the method in lower case. While the schema is generated there is no request."""
         action: str | None = getattr(self, "action", None)
         return action or ((self.request and self.request.method) or "GET").lower()
 
@@ -144,21 +144,21 @@ class ApiView(AdmittingView):
             self.query = serializer.read_request(request)
 
     def get_renderers(self) -> list[BaseRenderer]:
-        """Add CSV where rows are answered."""
+        """Return the renderers, with CSV if rows are answered."""
         return _RENDERERS_OF_ROWS if self.row_fields() else _RENDERERS
 
     def get_parsers(self) -> list[BaseParser]:
-        """Return the parsers, which keep nothing of a request."""
+        """Return the parsers, which are shared because they keep no state."""
         return _parsers(tuple(self.parser_classes))
 
     def row_fields(self) -> tuple[str, ...]:
-        """Return the columns of the rows that this operation answers; none if it answers no rows."""
+        """Return the column names of the rows that this operation answers; none if it answers no rows."""
         return self.row_columns.get(self.operation, ())
 
-    def finalize_response(  # type: ignore[override]  # a long answer is no Response any more
+    def finalize_response(  # type: ignore[override]  # a long answer becomes a StreamingHttpResponse
         self, request: BaseRequest, answer: Any, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
-        """Let go of the body; stream a columnar answer of more than a slice, in memory that does not grow."""
+        """Release the body of the request; stream an answer of more than one slice of rows, in constant memory."""
         if isinstance(request, Request):
             request.release_data()
         response: Response = answer
@@ -178,7 +178,7 @@ class ApiView(AdmittingView):
             status=response.status_code,
             headers={**response.headers, "Content-Type": f"{renderer.media_type}{charset}"},
         )
-        stream.nbytes = rows.nbytes  # type: ignore[attr-defined]  # ours, for the budget of answers
+        stream.nbytes = rows.nbytes  # type: ignore[attr-defined]  # our attribute, for the budget of answers
         return stream
 
 
@@ -186,12 +186,12 @@ class ApiViewSet(ViewSetMixin, ApiView):  # type: ignore[misc]  # as the framewo
     """An `ApiView` whose methods are named actions."""
 
     def _allowed_methods(self) -> list[str]:
-        # The framework looks for every method's handler again with each request.
+        # Cached: the framework looks up every method's handler with each request.
         return _methods(tuple(self.action_map or ()))
 
 
 class _AnyRenderer(BaseContentNegotiation):
-    """Lets a fault be answered as what it is, whatever the client accepts."""
+    """Negotiation for faults, which are answered whatever the client accepts."""
 
     def select_renderer(
         self, request: BaseRequest, renderers: Any, format_suffix: str | None = None
@@ -200,17 +200,17 @@ class _AnyRenderer(BaseContentNegotiation):
 
 
 class FaultView(ApiView):
-    """Answers a fault found outside of any endpoint, as an endpoint would."""
+    """Answers a fault found outside of any endpoint as an endpoint would."""
 
     name = "Error"
-    description = ""  # the problem says it
+    description = ""  # the problem details describe it
     content_negotiation_class = _AnyRenderer
     schema = None
-    #: Not those of the framework: no method is allowed where nothing is.
+    #: Without the framework's `Allow`: a path with no endpoint allows no method.
     default_response_headers = {"Vary": "Accept"}  # noqa: RUF012 - read only
 
     def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
-        """Raise the fault; by default that there is no such route, which is not found for nothing either."""
+        """Raise the fault, by default NotFound; requests of unknown paths count towards the rate limit too."""
         if "fault" in kwargs:
             raise kwargs["fault"]
         self.check_throttles(request)
@@ -218,14 +218,14 @@ class FaultView(ApiView):
 
 
 class OpenView(ApiView):
-    """A view for whoever watches over the service: no token, and no limit to how often it is asked."""
+    """A view for monitoring: it needs no token, and RATE_LIMIT does not apply."""
 
     permission_classes = ()
     throttle_classes = ()
 
 
 class HealthView(OpenView):
-    """Whether the process lives. Asks nothing of any store."""
+    """Whether the process is alive; uses no store."""
 
     name = "Health"
 
@@ -235,7 +235,7 @@ class HealthView(OpenView):
         tags=["operations"],
     )
     def get(self, request: BaseRequest) -> Response:
-        """Answer while the process lives."""
+        """Answer `{"status": "ok"}` while the process is alive."""
         return Response({"status": "ok"})
 
 
@@ -243,13 +243,13 @@ class SchemaView(AdmittingView, SpectacularAPIView):
     """The OpenAPI 3 schema of this API, as YAML or JSON."""
 
     name = "OpenAPI schema"
-    #: drf-spectacular loads its extensions when it first needs them, and not for several threads at once.
+    #: drf-spectacular loads its extensions on first use, which is not thread-safe.
     _generating = Lock()
 
     def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
         """Admit the request, and refuse unknown parameters, as everywhere."""
         self.admit(request)
-        request.version = request.versioning_scheme = None  # drf-spectacular asks for them
+        request.version = request.versioning_scheme = None  # drf-spectacular reads them
         NoParameters.read_query(request.query_params)
 
     def _get_schema_response(self, request: BaseRequest) -> Response:
@@ -262,13 +262,13 @@ class SchemaView(AdmittingView, SpectacularAPIView):
 
 
 class DocsQuery(InputSerializer):
-    """How Swagger UI asks for its own script."""
+    """The query by which Swagger UI requests its own script."""
 
     script = WireField(required=False)
 
 
 class DocsView(AdmittingView, SpectacularSwaggerSplitView):
-    """Swagger UI, its script apart from the page as the content security policy wants it."""
+    """Swagger UI, with its script separate from the page as the content security policy requires."""
 
     url_name = "schema"
 

@@ -1,4 +1,4 @@
-"""Columns of numbers: their order, and long answers as columns, worked out a slice at a time; knows no framework."""
+"""Columns of numbers and of keys: sorting, runs, growth, and long answers computed by slices. Knows no framework."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Column = NDArray[Any]
 Codes = NDArray[np.int32]
 T = TypeVar("T")
 
-#: Rows that are added to a growing column at once at most: what growing costs at a time.
+#: Most spare rows that a growing column gets at once; this bounds what a single growth costs.
 GROWTH = 8192
 
 
 class ColumnarRows(ABC):
-    """A list of rows that is worked out column-wise, a slice at a time.
+    """A list of rows that is computed column by column, one slice at a time.
 
-    A column of datetime64[s] is written as timestamps, one of floats with null for NaN.
+    Columns of datetime64[s] are written as timestamps; NaN in columns of floats is written as null.
     """
 
     #: The columns' names, in order.
     names: tuple[str, ...]
-    #: Memory that they hold until the last is worked out.
+    #: Bytes of memory that the rows hold until the last slice is computed.
     nbytes: int = 0
 
     @abstractmethod
@@ -36,11 +36,11 @@ class ColumnarRows(ABC):
 
     @abstractmethod
     def columns(self, start: int, stop: int) -> tuple[Column, ...]:
-        """Work out the columns of the rows start to stop."""
+        """Compute the columns of the rows from `start` to before `stop`."""
 
 
 class _Codes(dict[str, int]):
-    """Numbers keys in the order in which they are first asked for."""
+    """A mapping that numbers keys in the order in which they are first looked up."""
 
     def __missing__(self, key: str) -> int:
         code = self[key] = len(self)
@@ -48,7 +48,14 @@ class _Codes(dict[str, int]):
 
 
 class Keys:
-    """A column of keys: the distinct ones, and the number of each row's. What is done to a key is done once."""
+    """A column of keys, stored as the distinct keys (`names`) and the index of each row's key in them (`codes`).
+
+    Work on a key is so done once per distinct key rather than once per row.
+
+    >>> keys = Keys(["b", "a", "b"])
+    >>> keys.names, keys.codes.tolist()
+    (['b', 'a'], [0, 1, 0])
+    """
 
     __slots__ = ("codes", "names")
 
@@ -62,12 +69,17 @@ class Keys:
 
     @classmethod
     def of(cls, keys: Sequence[str] | Keys) -> Keys:
-        """Return keys as such a column, if they are not one already. O(rows)."""
+        """Return the keys as a column; one that is a column already is returned unchanged. O(rows).
+
+        >>> column = Keys.of(["b", "a"])
+        >>> Keys.of(column) is column
+        True
+        """
         return keys if isinstance(keys, Keys) else cls(keys)
 
 
 class KeyColumn:
-    """A column of keys that grows by portions.
+    """A column of keys that is built portion by portion.
 
     >>> column = KeyColumn()
     >>> for portion in (["b", "a", "b"], Keys(["c", "a"])):
@@ -95,7 +107,11 @@ class KeyColumn:
 
 
 def matching(keys: Sequence[str], search: str | None) -> list[str]:
-    """Return the keys that contain a text, in upper or lower case. O(keys)."""
+    """Return the keys that contain a text, whatever its case; all of them for None. O(keys).
+
+    >>> matching(["Router-1", "sensor"], "ROUT"), matching(["Router-1", "sensor"], None)
+    (['Router-1'], ['Router-1', 'sensor'])
+    """
     if search is None:
         return list(keys)
     folded = search.casefold()
@@ -103,7 +119,12 @@ def matching(keys: Sequence[str], search: str | None) -> list[str]:
 
 
 def gathered(portions: Iterable[list[T]], limit: int | None) -> list[T]:
-    """Return what comes in portions in one list, up to a limit; no more portions are taken than it needs."""
+    """Join portions into one list of at most `limit` items; no portion beyond the limit is taken.
+
+    >>> portions = iter([[1, 2], [3, 4], [5]])
+    >>> gathered(portions, 3), next(portions)
+    ([1, 2, 3], [5])
+    """
     found: list[T] = []
     for portion in portions:
         found += portion
@@ -113,10 +134,14 @@ def gathered(portions: Iterable[list[T]], limit: int | None) -> list[T]:
 
 
 def stable_order(*keys: Integers) -> Integers:
-    """Return what sorts rows by these columns, the last first as in `numpy.lexsort`, equal rows in their order.
+    """Return the indices that sort rows by these columns; equal rows keep their order.
 
-    NumPy sorts 16-bit integers by radix, several times as fast as wider ones: so a column is sorted by 16 bits
-    at a time, from the lowest on, and not at all where it is in order. O(n * bits in the span of the columns / 16).
+    The last column is the primary key, as in `numpy.lexsort`. NumPy sorts 16-bit integers by radix, several times
+    as fast as wider ones. So a column is sorted by 16 bits at a time, from the lowest up, and a column that is in
+    order already is not sorted. O(n * bits in the span of the columns / 16).
+
+    >>> stable_order(np.array([1, 0, 0]), np.array([5, 7, 5])).tolist()
+    [2, 0, 1]
     """
     order: Integers = np.arange(len(keys[0]))
     identity = True
@@ -135,7 +160,11 @@ def stable_order(*keys: Integers) -> Integers:
 
 
 def run_starts(*columns: Integers) -> Integers:
-    """Return where runs of rows begin that are equal in these columns. O(n)."""
+    """Return where each run of rows with equal values in all these columns begins. O(n).
+
+    >>> run_starts(np.array([3, 3, 3, 8]), np.array([1, 1, 2, 2])).tolist()
+    [0, 2, 3]
+    """
     begins = np.ones(len(columns[0]), dtype=bool)
     np.not_equal(columns[0][1:], columns[0][:-1], out=begins[1:])
     for column in columns[1:]:
@@ -144,7 +173,11 @@ def run_starts(*columns: Integers) -> Integers:
 
 
 def run_lengths(starts: Integers, length: int) -> Integers:
-    """Return how long the runs are that begin at `starts`, in a column of that length."""
+    """Return the lengths of the runs that begin at `starts` in a column of `length` rows.
+
+    >>> run_lengths(np.array([0, 2, 3]), 4).tolist()
+    [2, 1, 1]
+    """
     lengths = np.empty(len(starts), dtype=np.int64)
     np.subtract(starts[1:], starts[:-1], out=lengths[:-1])
     lengths[-1:] = length - starts[-1:]
@@ -152,10 +185,15 @@ def run_lengths(starts: Integers, length: int) -> Integers:
 
 
 def grow(column: Column, length: int) -> None:
-    """Lengthen a column in place, if it is shorter, by an eighth at least, so that adding one by one stays cheap.
+    """Lengthen a column in place to at least `length` rows, with spare rows so that adding one by one stays cheap.
 
-    The allocator moves large columns by their page tables: nothing is copied, and nothing held twice. What is new
-    is zeros. No view of the column may outlive this.
+    The spare rows are an eighth of the column, from 64 to GROWTH of them. The allocator moves large columns by their
+    page tables, so nothing is copied or held twice. New rows are zero. No view of the column may outlive the call.
+
+    >>> column = np.array([1, 2])
+    >>> grow(column, 3)
+    >>> len(column), column[:4].tolist()
+    (67, [1, 2, 0, 0])
     """
     if length > len(column):
         spare = min(max(len(column) // 8, 64), GROWTH)

@@ -1,4 +1,4 @@
-"""Caches whose keys a stranger chooses: bounded in entries and in bytes. Plain Python; knows no framework."""
+"""Caches whose keys clients choose, bounded in entries and in bytes. Plain Python; knows no framework."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ R = TypeVar("R")
 def bounded_cache(
     *, entries: int, longest: int
 ) -> Callable[[Callable[Concatenate[str, P], R]], Callable[Concatenate[str, P], R]]:
-    """Remember what a function of a text returns: at most so many results, and none of a text longer than `longest`.
+    """Cache the results of a function of a text: at most `entries`, and none for texts longer than `longest`.
 
-    `lru_cache` bounds its entries only, and keeps keys of any length. What a result takes must be bounded by its
-    text, and further arguments must be the program's own. Thread-safe; a hit costs a comparison more than
-    `lru_cache` does.
+    `lru_cache` bounds only the number of its entries and keeps keys of any length. The size of a result must be
+    bounded by that of its text, and further arguments must not come from clients. Thread-safe; a hit costs one
+    comparison more than with `lru_cache`.
 
     >>> @bounded_cache(entries=2, longest=3)
     ... def shout(text: str) -> str:

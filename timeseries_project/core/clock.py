@@ -1,7 +1,7 @@
-"""The one place that asks what time it is.
+"""The clock: the only module that reads the time.
 
-Services are given the time as an argument; views take it from here. A test that wants another time replaces
-`now` and nothing else.
+Services take the time as an argument, and views get it here. A test that needs another time replaces `now` and
+nothing else.
 """
 
 import time
@@ -13,20 +13,20 @@ def now() -> int:
 
 
 def now_ms() -> int:
-    """Return the same in milliseconds, as the transactions count them."""
+    """Return the wall clock in whole milliseconds, the unit of the transactions."""
     return now() // 1_000
 
 
 def now_s() -> int:
-    """Return the same in whole seconds, as the bandwidth windows count them."""
+    """Return the wall clock in whole seconds, the unit of the bandwidth windows."""
     return now() // 1_000_000
 
 
 def elapsed() -> float:
-    """Return seconds of a clock that nobody sets, to measure how long something takes."""
+    """Return the seconds of a monotonic clock, for measuring durations."""
     return time.monotonic()
 
 
 def sleep(seconds: float) -> None:
-    """Wait, unless a signal handler raises."""
+    """Wait for some seconds, or until a signal handler raises."""
     time.sleep(seconds)

@@ -1,7 +1,7 @@
-"""What can be wrong with a request, without naming HTTP: serializers, services and stores raise these.
+"""The faults of a request, independent of HTTP; serializers, services and stores raise them.
 
-`timeseries_project.api.errors` gives each its status. Of several faults in one request, the one that is
-declared first here is answered, because inputs are read, then held against the clock, then against the store.
+`timeseries_project.api.errors` maps each to a status. Of several faults in one request, the one declared first here
+is answered, because inputs are read first, then compared with the clock, then with the store.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 
 from timeseries_project.core.summation import Integers
 
-#: Errors listed in one answer at most.
+#: Most errors listed in one answer.
 MAX_ERRORS = 100
 
-#: Characters of a client's text that a message repeats at most.
+#: Most characters of a client's text that a message repeats.
 MAX_SHOWN = 100
-#: The same of a key: all of any that could be stored.
+#: Most characters of a key that a message repeats: enough for any key that can be stored.
 MAX_SHOWN_KEY = 255
 
 #: Ticks per second of the units that epoch times are mistaken for.
@@ -30,7 +30,7 @@ _TEN_YEARS = 10 * 366 * 86_400
 
 
 def shown(text: str, most: int = MAX_SHOWN) -> str:
-    """Return what a message repeats of a text that a client sent.
+    """Return a text from a client as messages repeat it: cut after `most` characters.
 
     >>> shown("short"), shown("longer", 3)
     ('short', 'lon…')
@@ -48,7 +48,7 @@ class FieldError:
 
 
 class FaultError(Exception):
-    """Something the client sent cannot be done: `detail` says what in a sentence, `errors` field by field."""
+    """A request that cannot be fulfilled: `detail` gives the reason in a sentence, `errors` the reasons by field."""
 
     def __init__(self, detail: str, errors: Iterable[FieldError] = ()) -> None:
         super().__init__(detail)
@@ -65,19 +65,19 @@ class FutureTimestampError(FaultError):
 
 
 class AlreadyExistsError(FaultError):
-    """What should be created exists."""
+    """The item to be created exists already."""
 
 
 class UnknownKeyError(FaultError):
-    """There is no data under that key."""
+    """There is no data under this key."""
 
 
 class NotReadyError(FaultError):
-    """The process cannot serve at the moment; what the client sent is not at fault."""
+    """The process cannot serve at the moment; the request itself is valid."""
 
 
 class CapacityReachedError(FaultError):
-    """There is no room for what should be stored: `setting` limits it."""
+    """Storing the items would exceed the capacity that `setting` limits."""
 
     def __init__(self, setting: str, limit: int, what: str) -> None:
         super().__init__(
@@ -88,10 +88,18 @@ class CapacityReachedError(FaultError):
 def refuse_future(
     timestamps: Sequence[int] | Integers, *, now: int, skew_seconds: int, ticks: int, unit: str, batch: bool
 ) -> None:
-    """Raise FutureTimestampError if any lies more than `skew_seconds` ahead of now.
+    """Raise FutureTimestampError if any timestamp lies more than `skew_seconds` ahead of `now`.
 
-    Timestamps and now count `ticks` per second; `unit` is the one that numbers are due in, named in the
-    message where a number looks like another. O(n).
+    The timestamps and `now` are in ticks, of which there are `ticks` per second. `unit` is the unit in which clients
+    send numbers; the message names it where a number looks like another unit. With `batch`, errors have the index of
+    their item. O(n).
+
+    >>> request = {"skew_seconds": 5, "ticks": 1, "unit": "seconds", "batch": False}
+    >>> refuse_future([1_000_005], now=1_000_000, **request)
+    >>> refuse_future([1_000_006], now=1_000_000, **request)
+    Traceback (most recent call last):
+    timeseries_project.core.errors.FutureTimestampError: timestamp lies in the future, more than 5 s ahead of the \
+server's clock.
     """
     latest = now + skew_seconds * ticks
     if not len(timestamps) or (timestamps.max() if isinstance(timestamps, np.ndarray) else max(timestamps)) <= latest:
@@ -111,12 +119,16 @@ def _future_message(timestamp: int, now: int, skew_seconds: int, ticks: int, uni
     for name, per_second in _UNITS.items():
         finer = per_second > _UNITS[unit]
         if finer and number > _LAST_YEAR * _UNITS[unit] and number // per_second <= now // ticks + _TEN_YEARS:
-            return f"{message}; the number looks like {name}, but epoch {unit} are due."
+            return f"{message}; the number looks like {name}, but epoch {unit} are expected."
     return f"{message}."
 
 
 def invalid(errors: list[FieldError]) -> InvalidInputError:
-    """Return the error of a request some of whose fields are wrong."""
+    """Return the error for a request with invalid fields; its detail is the first fault and the number of others.
+
+    >>> invalid([FieldError("value", "is required.", 3), FieldError("user", "is required.", 4)]).detail
+    'item 3: value is required. (1 more)'
+    """
     return InvalidInputError(_summary(errors, len(errors)), errors)
 
 

@@ -1,7 +1,7 @@
-"""Keys in order of their code points, worked out when somebody asks for it; knows no framework.
+"""Keys sorted by their code points, on demand. Knows no framework.
 
-A million keys take a second to sort, and a single call of `list.sort` would stop every other thread for as long. So
-they are sorted in blocks, and what is new since then is put in its place a few hundred keys at a time.
+Sorting a million keys takes a second, and a single call of `list.sort` would stop every other thread for as long. So
+keys are sorted in blocks, and keys added later are inserted a few hundred at a time.
 """
 
 from __future__ import annotations
@@ -14,34 +14,46 @@ from typing import Any
 
 from timeseries_project.core.offload import give_way, leave_loop
 
-#: Keys in a block, about; one of twice as many is divided.
+#: Approximate number of keys in a block; a block of more than twice as many is divided.
 BLOCK = 1024
-#: New keys that are put in their place while the lock is held.
+#: Most new keys that are inserted while the lock is held.
 PLACED_AT_ONCE = 512
-#: Keys that are new before the order is given up, whatever it holds.
+#: New keys that are kept before the order is discarded, however small the order is.
 NEW_AT_LEAST = 16384
 
 
 class KeyOrder:
-    """The keys of a store in order, some of which may be gone: whoever reads them knows which.
+    """The keys of a store in sorted order; it may still hold deleted keys, which reading leaves out.
 
-    The store's lock guards it, and is held for some hundred keys at a time. Before anybody asks, and when too much has
-    changed since, nothing is kept: the order is then built from all keys. Where a step fails it is built anew.
+    The store's lock guards it, and is held for a few hundred keys at a time. Nothing is kept before the first read,
+    after too many changes, or after a step that failed; the next read then builds the order from all keys.
+
+    >>> known = {"b", "a", "c"}
+    >>> order = KeyOrder(Lock(), lambda: [list(known)])
+    >>> order.after(None, 2, known)
+    (['a', 'b'], 'b')
+    >>> known.remove("b")
+    >>> known.add("d")
+    >>> order.note("d")
+    >>> order.after("a", 2, known)
+    (['c', 'd'], 'd')
+    >>> order.after("d", 2, known)
+    ([], None)
     """
 
     def __init__(self, lock: Lock, keys: Callable[[], Iterable[Sequence[str]]]) -> None:
-        """Take the store's lock, and what yields all its keys in portions; the lock is not held when it is called."""
+        """Take the store's lock, and a function that yields all keys in portions and is called without the lock."""
         self._lock = lock
         self._keys = keys
-        self._building = Lock()  # taken before the store's
+        self._building = Lock()  # acquired before the store's
         self._blocks: list[list[str]] | None = None
-        #: The first key of each block but the first one.
+        #: The first key of every block except the first block.
         self._bounds: list[str] = []
         self._length = 0
         self._new: list[str] | None = None
 
     def note(self, key: str) -> None:
-        """Tell of a key that may be new; the lock is held. O(1)."""
+        """Record a key that may be new. The caller holds the lock. O(1)."""
         if self._new is None:
             return
         if len(self._new) > max(NEW_AT_LEAST, self._length // 2):
@@ -50,14 +62,14 @@ class KeyOrder:
             self._new.append(key)
 
     def commit_forget(self) -> None:
-        """Give the order up: it will be built when it is asked for. The lock is held."""
+        """Discard the order; the next read builds it again. The caller holds the lock."""
         self._blocks = self._new = None
 
     def after(self, key: str | None, count: int, known: Collection[str]) -> tuple[list[str], str | None]:
-        """Return up to `count` keys beyond a key, or the first ones; and the last looked at, None if there are no more.
+        """Return up to `count` keys after a key (the first ones for None), and the last key read: None at the end.
 
-        `known` are the keys that the store has, and is looked at with the lock held; others are left out. O(count +
-        log n), and what it takes to put what is new in its place: for many keys that is done outside of the event loop.
+        `known` holds the store's keys; it is read under the lock, and other keys are left out. O(count + log n), plus
+        the insertion of new keys, which for many keys happens outside of the event loop.
         """
         while True:
             self._build(known)
@@ -73,19 +85,19 @@ class KeyOrder:
             give_way()
 
     def _build(self, known: Collection[str]) -> None:
-        """Sort all keys, if there is no order yet. O(n log n)."""
+        """Sort all keys if there is no order yet. O(n log n)."""
         if self._is_built():
             return
         if len(known) > 2 * BLOCK:
             leave_loop()
         with self._building:
-            if self._is_built():  # by who was quicker
+            if self._is_built():  # meanwhile, by another thread
                 return
             with self._lock:
                 self._new, self._length = [], len(known)
             blocks = blocks_of(self._keys())
             with self._lock:
-                if self._new is not None:  # else more came meanwhile than there were
+                if self._new is not None:  # else too many new keys came meanwhile, and the order was discarded
                     self._bounds = [block[0] for block in blocks[1:]]
                     self._length = sum(map(len, blocks))
                     self._blocks = blocks
@@ -94,14 +106,14 @@ class KeyOrder:
         return self._blocks is not None
 
     def _forget_the_gone(self, known: Collection[str]) -> None:
-        """Give the order up where most of it is not known any more; the lock is held."""
+        """Discard the order if most of its keys are deleted. The caller holds the lock."""
         if self._blocks is None:
             return
         if self._length > 2 * len(known) + NEW_AT_LEAST or len(self._blocks) > 8 * (len(known) // BLOCK) + 64:
             self.commit_forget()
 
     def _place_new(self) -> bool:
-        """Put some of the keys in their place that are new; return whether there are more. The lock is held."""
+        """Insert some of the new keys; return whether there are more. The caller holds the lock."""
         assert self._blocks is not None
         assert self._new is not None
         for key in self._new[-PLACED_AT_ONCE:]:
@@ -140,7 +152,15 @@ class KeyOrder:
 
 
 def blocks_of(portions: Iterable[Sequence[str]]) -> list[list[str]]:
-    """Return keys in order, each once, in blocks of about a thousand, one at least. No step takes long."""
+    """Return the distinct keys in sorted order, in blocks of about a thousand; there is at least one block.
+
+    No single step takes long. O(n log n).
+
+    >>> blocks_of([["b", "a"], ["b"]])
+    [['a', 'b']]
+    >>> max(map(len, blocks_of([[str(number) for number in range(5_000)]]))) <= BLOCK
+    True
+    """
     keys = [key for portion in portions for key in portion]
     if len(keys) <= BLOCK:
         return [sorted(set(keys))]
@@ -159,12 +179,20 @@ def _divided(keys: list[str]) -> Iterator[list[str]]:
 
 
 def in_order(keys: Iterable[str]) -> list[str]:
-    """Return distinct keys in order, as `sorted` does, in steps of which none takes long. O(n log n)."""
+    """Return the distinct keys in sorted order; unlike `sorted`, no single step takes long. O(n log n).
+
+    >>> in_order(["b", "a", "b"])
+    ['a', 'b']
+    """
     return [key for block in blocks_of([list(keys)]) for key in block]
 
 
 def places_in_order(keys: Sequence[str]) -> Iterator[list[int]]:
-    """Yield the places of keys in their order, some hundred at a time, in the same way."""
+    """Yield the indices that sort the keys, about a thousand at a time; no single step takes long. O(n log n).
+
+    >>> list(places_in_order(["b", "c", "a"]))
+    [[2, 0, 1]]
+    """
     bounds = _bounds_of(keys)
     blocks: list[list[int]] = [[] for _ in range(len(bounds) + 1)]
     for place, key in enumerate(keys):
@@ -175,14 +203,20 @@ def places_in_order(keys: Sequence[str]) -> Iterator[list[int]]:
 
 
 def _bounds_of(keys: Sequence[str]) -> list[str]:
-    """Return keys that divide keys into blocks of about a thousand. Chance makes some ten times as large as others.
+    """Return keys that divide the keys into blocks of about a thousand; some blocks are ten times as large as others.
 
-    They are chosen by chance, so that nobody who chooses the keys can make a block large.
+    They are drawn at random, so that clients cannot choose keys that make one block large.
     """
     return sorted(set(sample(keys, len(keys) // BLOCK)))
 
 
 def release(items: list[Any]) -> None:
-    """Empty a list: a long one is let go of in portions, for to touch a million objects is one long step."""
+    """Empty a list in portions, because releasing a million objects at once is one long step. O(n).
+
+    >>> items = [1, 2, 3]
+    >>> release(items)
+    >>> items
+    []
+    """
     while items:
         del items[-BLOCK:]

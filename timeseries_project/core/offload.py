@@ -1,9 +1,9 @@
-"""What would hold up the event loop is done in a thread: whoever is about to do it says so before it begins.
+"""Moving work that would hold up the event loop to a thread.
 
 The production server answers requests inline, in the thread of its event loop, because nearly all of them take
-microseconds. Code that is about to take milliseconds calls `leave_loop`: inline it raises `Offload`, the server
-starts the request again in a thread, and there the call does nothing. So only the code that knows what a question
-costs decides, once it knows, and what is cheap pays nothing. Plain Python; knows no framework.
+microseconds. Code that is about to take milliseconds calls `leave_loop`. Inline, the call raises `Offload`, and the
+server repeats the request in a thread, where the call does nothing. So the decision lies with the code that knows
+what a request costs, and cheap requests pay nothing for it. Plain Python; knows no framework.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Seconds for which whoever works in portions lets others go ahead: a thread needs some microseconds to wake up.
+#: Seconds that a thread pauses between portions for other threads, which need some microseconds to wake up.
 GIVE_WAY_SECONDS = 0.0001
 
 _thread = threading.local()
@@ -23,15 +23,15 @@ _never = threading.Event()
 
 
 class Offload(BaseException):
-    """The call must be repeated outside of the event loop's thread. No `Exception`: nothing may answer it."""
+    """The call must be repeated outside of the event loop's thread. No `Exception`, so that no handler catches it."""
 
 
 def inline(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a function in the event loop's thread. Offload where it would take long there.
+    """Call a function in the event loop's thread. Raises Offload if the call would take long.
 
     >>> inline(leave_loop)
     Traceback (most recent call last):
-    timeseries_project.offload.Offload
+    timeseries_project.core.offload.Offload
     >>> leave_loop()
     """
     _thread.inline = True
@@ -42,14 +42,19 @@ def inline(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def leave_loop() -> None:
-    """Raise Offload if this is the event loop's thread. To be called before anything is changed or counted."""
+    """Raise Offload in the event loop's thread; elsewhere do nothing. Call it before anything is changed or counted.
+
+    >>> leave_loop()
+    """
     if getattr(_thread, "inline", False):
         raise Offload
 
 
 def give_way() -> None:
-    """Let those have their turn who wait for a lock that was just released.
+    """Pause, so that threads waiting for a lock that was just released can take it.
 
-    Python's locks know no queue: who takes one again at once gets it before those who are still waking up.
+    Python's locks have no queue: a thread that takes one again at once gets it before the waiting ones have woken up.
+
+    >>> give_way()
     """
     _never.wait(GIVE_WAY_SECONDS)

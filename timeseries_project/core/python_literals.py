@@ -1,4 +1,4 @@
-"""Python files that are data: one list of literals, which is parsed and never executed."""
+"""Python files that hold data: one list of literals, which is parsed and never executed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import warnings
 
 
 def literal_list(body: bytes, variable: str) -> list[tuple[int, object]]:
-    """Return the members of the list in a file whose one statement is `variable = [...]`, each with its line.
+    """Return the items, each with its line number, of a file whose only statement is `variable = [...]`.
 
-    A docstring may come first. ValueError, with a sentence, for anything else. O(body).
+    A docstring may precede the statement. Raises ValueError, with a sentence, for anything else. O(body).
 
     >>> literal_list(b"'''Primes.'''\\nP = [2,\\n 3]", "P")
     [(2, 2), (3, 3)]
+    >>> literal_list(b"P = [\\n print(1)]", "P")
+    Traceback (most recent call last):
+    ValueError: it holds something other than literals (on line 2).
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an odd escape in a string is no second line on standard error
+            warnings.simplefilter("ignore")  # invalid escapes in strings must not print a second line on standard error
             statements = ast.parse(body).body
             if statements and isinstance(statements[0], ast.Expr) and _is_text(statements[0].value):
                 del statements[0]
@@ -29,10 +32,10 @@ def literal_list(body: bytes, variable: str) -> list[tuple[int, object]]:
                 raise ValueError("it must hold a list of entries.")
             return [(entry.lineno, _literal(entry)) for entry in value.elts]
     except (SyntaxError, MemoryError, RecursionError) as error:
-        # The parser reports nesting beyond its stack as any of the three.
+        # The parser raises any of the three for nesting that exceeds its stack.
         reason = getattr(error, "msg", None) or "it is nested too deeply"
         line = getattr(error, "lineno", None)
-        raise ValueError(f"it is no Python literal: {reason}{f' (line {line})' if line else ''}.") from None
+        raise ValueError(f"it is not a Python literal: {reason}{f' (line {line})' if line else ''}.") from None
 
 
 def _literal(node: ast.expr) -> object:
@@ -41,7 +44,7 @@ def _literal(node: ast.expr) -> object:
     except (ValueError, TypeError) as error:  # a call, a name, an operator; a list as a key
         line = re.search(r"on line [0-9]+", str(error))
         where = f" ({line[0]})" if line else ""
-        raise ValueError(f"it holds something else than literals{where}.") from None
+        raise ValueError(f"it holds something other than literals{where}.") from None
 
 
 def _is_text(node: ast.expr) -> bool:

@@ -1,4 +1,4 @@
-"""Sums that do not lose what they add: exact splits of doubles, and pairs of doubles that carry the rest.
+"""Exact and nearly exact sums of doubles: splits into integers, and pairs of doubles that carry the rounding error.
 
 Plain Python and NumPy; knows no framework. Sources: D. E. Knuth, *The Art of Computer Programming* 2, 4.2.2
 (TwoSum); M. Joldes, J.-M. Muller, V. Popescu, "Tight and rigorous error bounds for basic building blocks of
@@ -23,7 +23,11 @@ MANTISSA_BITS = 53
 
 
 def two_sum(a: Number, b: Number) -> tuple[Number, Number]:
-    """Return the rounded sum of two doubles and the error of rounding it: a + b == s + e exactly. O(1)."""
+    """Return the rounded sum of two doubles and its rounding error: a + b == s + e exactly. O(1).
+
+    >>> two_sum(1e16, 1.0)
+    (1e+16, 1.0)
+    """
     s = a + b
     t = s - a
     return s, (a - (s - t)) + (b - t)
@@ -34,6 +38,10 @@ def add_to_pair(high: Number, low: Number, x: Number) -> tuple[Number, Number]:
 
     The relative error of one addition is at most 2**-105, so n of them stray at most n**2 * 2**-105 times
     the largest |x| from the exact sum: under 2**-51 of it for every n up to 2**27.
+
+    >>> high, low = add_to_pair(1e16, 0.0, 1.0)
+    >>> add_to_pair(high, low, -1e16)
+    (1.0, 0.0)
     """
     s = high + x
     t = s - high
@@ -49,6 +57,9 @@ def limbs(values: Floats, bits: int) -> Iterator[tuple[int, Integers]]:
     of integers are exact in any order. Two or three limbs hold ordinary data; the number grows with the
     spread between the largest value and the last bit of the smallest. O(len(values)) each. Finite values
     only.
+
+    >>> [(exponent, limb.tolist()) for exponent, limb in limbs(np.array([5.0, 0.25]), 3)]
+    [(0, [5, 0]), (-4, [0, 4])]
     """
     rest = values
     while True:
@@ -67,6 +78,10 @@ def grouped_sums(values: Floats, starts: Integers) -> tuple[Floats, Floats]:
 
     `high` is the exact sum rounded to a double and `low` the rounded rest: the pair depends on the group's
     values alone, not on their order or on the other groups. O(len(values)).
+
+    >>> high, low = grouped_sums(np.array([1e16, 1.0, -1e16, 0.5]), np.array([0, 3]))
+    >>> high.tolist(), low.tolist()
+    ([1.0, 0.5], [0.0, 0.0])
     """
     longest = int(np.max(np.diff(starts, append=len(values)), initial=1))
     bits = MANTISSA_BITS - longest.bit_length()
@@ -79,8 +94,12 @@ def grouped_sums(values: Floats, starts: Integers) -> tuple[Floats, Floats]:
 def sum_parts(parts: list[Floats], length: int) -> tuple[Floats, Floats]:
     """Add columns of doubles elementwise into pairs: high is the exact sum, rounded, low the rounded rest.
 
-    Two columns or fewer are exact at once. More leave a remainder in few elements, and only these are added
-    by `math.fsum`. O(length * len(parts)).
+    Up to two columns are added exactly in one step. With more, a few elements leave a remainder, and only these are
+    added by `math.fsum`. O(length * len(parts)).
+
+    >>> high, low = sum_parts([np.array([1e16, 1.0]), np.array([1.0, 2.0])], 2)
+    >>> high.tolist(), low.tolist()
+    ([1e+16, 3.0], [1.0, 0.0])
     """
     high, low = np.zeros(length), np.zeros(length)
     if parts:

@@ -1,7 +1,7 @@
-"""Timestamps as text and numbers: what is read as one, and how one is written.
+"""Timestamps: reading them from text and numbers, and writing them.
 
-In memory a timestamp is a whole number of microseconds since the Unix epoch. Read are ISO 8601 calendar dates
-in extended format with optional time (RFC 3339 section 5.6 and its reduced precisions), and epoch seconds.
+In memory a timestamp is a whole number of microseconds since the Unix epoch. The accepted forms are ISO 8601 calendar
+dates in extended format with optional time (RFC 3339 section 5.6 and its reduced precisions), and epoch seconds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ _UNESCAPED_OFFSET = re.compile(r".*[Tt][0-9:.,]+ [0-9]{2}:?[0-9]{2}", re.DOTALL)
 def parse(text: str) -> int:
     """Read an ISO 8601 date with optional time; no offset means UTC, digits beyond the sixth are cut.
 
-    Raises ValueError, with a sentence for the client, for anything else.
+    Raises ValueError, with a sentence for the client, for anything else. O(1).
+
+    >>> parse("1970-01-02"), parse("1970-01-01T01:00:00.0000019+01:00")
+    (86400000000, 1)
     """
     match = DATE_TIME.fullmatch(text)
     if match is None:
@@ -39,7 +42,7 @@ def parse(text: str) -> int:
     try:
         days = date(int(match["year"]), int(match["month"]), int(match["day"])).toordinal() - _EPOCH_DAY
     except ValueError as error:
-        raise ValueError(f"is no calendar date: {error}.") from None
+        raise ValueError(f"is not a calendar date: {error}.") from None
     hour, minute, second = (int(match[name] or 0) for name in ("hour", "minute", "second"))
     if hour > 23 or minute > 59 or second > 59:
         raise ValueError("has a time of day beyond 23:59:59.")
@@ -48,7 +51,7 @@ def parse(text: str) -> int:
 
 
 def _offset(text: str | None) -> int:
-    """Return the seconds that local time is ahead of UTC."""
+    """Return by how many seconds local time is ahead of UTC."""
     if text is None or text in "Zz":
         return 0
     digits = text[1:].replace(":", "").ljust(4, "0")
@@ -61,11 +64,14 @@ def _offset(text: str | None) -> int:
 def from_seconds(number: float) -> int:
     """Read finite epoch seconds; digits beyond the microsecond are cut, as in the shortest decimal spelling.
 
-    The nearest double to a whole number of microseconds is that number, not the one below it.
+    The double nearest to a whole number of microseconds is read as that number, not as the one below it. O(1).
+
+    >>> from_seconds(1.000001), from_seconds(0.9999999)
+    (1000001, 999999)
     """
     if isinstance(number, int) or abs(number) >= 2**52:
         return int(number) * MICROSECONDS
-    # The largest whole number of microseconds that is no later; the product itself was rounded.
+    # The product was rounded; find the largest whole number of microseconds that is not later.
     microseconds = round(number * MICROSECONDS)
     if microseconds / MICROSECONDS > number:
         return microseconds - 1
@@ -73,7 +79,11 @@ def from_seconds(number: float) -> int:
 
 
 def column_from_seconds(seconds: Floats) -> Integers:
-    """Read a column of epoch seconds from 0 to 2**33 as `from_seconds` reads each."""
+    """Read a column of epoch seconds from 0 to 2**33 with the same results as `from_seconds`. O(n).
+
+    >>> column_from_seconds(np.array([1.000001, 0.9999999])).tolist()
+    [1000001, 999999]
+    """
     microseconds = np.rint(seconds * MICROSECONDS)
     microseconds -= microseconds / MICROSECONDS > seconds
     microseconds += (microseconds + 1) / MICROSECONDS <= seconds
@@ -81,9 +91,14 @@ def column_from_seconds(seconds: Floats) -> Integers:
 
 
 def parse_column(texts: list[str]) -> Integers | None:
-    """Read timestamps all spelt `YYYY-MM-DDTHH:MM:SSZ` or with a fraction of one length, as `parse` reads each.
+    """Read timestamps of the form `YYYY-MM-DDTHH:MM:SSZ`, or all with a fraction of one length, as `parse` does.
 
-    None if any is spelt otherwise, is no date, or lies before 1970. O(characters), digit by digit for all at once.
+    Returns None if any has another form, is not a date, or lies before 1970. O(characters): one array operation per
+    digit serves all timestamps.
+
+    >>> parse_column(["1970-01-01T00:00:01Z", "1970-01-02T00:00:00Z"]).tolist()
+    [1000000, 86400000000]
+    >>> parse_column(["1970-01-01"])
     """
     joined, length = "".join(texts), len(texts[0])
     if length < 20 or length == 21 or length * len(texts) != len(joined) or not joined.isascii():
@@ -106,7 +121,7 @@ def parse_column(texts: list[str]) -> Integers | None:
         return None
     first_of_month = (12 * (year - 1970) + month - 1).astype("datetime64[M]")
     days = first_of_month.astype("datetime64[D]").astype(np.int64) + day - 1
-    # A day beyond its month's last falls into another month, and so does a zeroth one.
+    # Day 0, and days beyond the month's last, fall into another month.
     if (days.astype("datetime64[D]").astype("datetime64[M]") != first_of_month).any():
         return None
     decimals = min(digits.shape[1] - 14, 6)
@@ -117,7 +132,11 @@ def parse_column(texts: list[str]) -> Integers | None:
 
 
 def render(timestamp: int) -> str:
-    """Write a timestamp in UTC with Z, with a fraction only where it is not zero."""
+    """Write a timestamp in UTC with Z, with a fraction only if it is not zero. O(1).
+
+    >>> render(0), render(1_500_000)
+    ('1970-01-01T00:00:00Z', '1970-01-01T00:00:01.500000Z')
+    """
     moment = _EPOCH + timedelta(microseconds=timestamp)
     text = moment.isoformat(timespec="microseconds" if moment.microsecond else "seconds")
     return text.removesuffix("+00:00") + "Z"

@@ -125,7 +125,7 @@ def test_large_files_are_read_as_they_are_sent(tmp_path: Path) -> None:
         ("short.csv", 'amount,timestamp,"no\nte"\n\n1,1,1\n1,1\n', ", line 5: the row has 2 cells, the header 3."),
         ("quote.csv", 'amount,timestamp\n1,"1\n', ", line 2: this is not valid CSV: "),
         ("code.py", "import os", ": its one statement must be BANDWIDTHS = [...]."),
-        ("call.py", f"BANDWIDTHS = [\n  {ENTRY},\n  print(1),\n]", ": it holds something else than literals"),
+        ("call.py", f"BANDWIDTHS = [\n  {ENTRY},\n  print(1),\n]", ": it holds something other than literals"),
         ("number.py", f"BANDWIDTHS = [\n{ENTRY},\n\n5]", ", line 4: an entry must be a dict."),
         ("bytes.py", "BANDWIDTHS = [\n" + ENTRY.replace(': "', ': b"') + "]", ", line 2: the entry holds something"),
         ("inf.py", f"BANDWIDTHS = [\n{ENTRY.replace('1', '1e999')}]", ", line 2: the entry holds something"),

@@ -1,4 +1,4 @@
-"""The dashboard: what is being measured right now, and links to everything. Each app registers its card."""
+"""The dashboard: a card of live figures per app, which the app registers, and links to all pages and endpoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from timeseries_project.web.pages import REFRESH, Context, read_only
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An address of an app and what is there."""
+    """A link to an address of an app."""
 
     path: str
     text: str
@@ -24,7 +24,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What an app shows at this moment: the context of its template, and the sample that its script draws."""
+    """The current content of an app's card: the context of its template, and the sample that its script draws."""
 
     context: Context
     sample: dict[str, Any]
@@ -34,7 +34,7 @@ class Card:
 class Section:
     """An app's part of the dashboard.
 
-    `card` is asked with the request and the time in microseconds. Its template is `<app>/card.html` and its script
+    `card` is called with the request and the time in microseconds. Its template is `<app>/card.html` and its script
     `<app>/card.js`. The links are listed below the cards.
     """
 
@@ -47,13 +47,13 @@ _sections: dict[str, Callable[[], Section]] = {}
 
 
 def register(app: str, section: Callable[[], Section]) -> None:
-    """Show this from now on, behind what was registered before. It is asked with each request: addresses may differ."""
+    """Add the section of an app after the earlier ones. It is called for each request, as addresses may differ."""
     _sections[app] = section
 
 
 @read_only
 def home(request: HttpRequest) -> HttpResponse:
-    """Show a card of live figures per app, or where an app has no data the command that adds some."""
+    """Show a card of live figures per app or, for an app without data, the command that adds some."""
     NoParameters.read_query(request.GET)
     now = clock.now()
     sections = {app: section() for app, section in _sections.items()}

@@ -1,4 +1,4 @@
-"""What all pages have in common: what they refuse, how they write figures, and the commands that add data."""
+"""The common parts of all pages: checks of requests, formatting of figures, and commands that add data."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from timeseries_project.core.errors import FaultError, shown
 Page = Callable[[HttpRequest], HttpResponse]
 Context = dict[str, Any]
 
-#: Devices or users that a page lists at most.
+#: Most devices or users that a page lists.
 MAX_LISTED = 1_000
-#: Keys whose rows take some milliseconds to be written.
+#: Number of keys whose rows take some milliseconds to render.
 MANY_LISTED = 100
-#: Seconds until a live page asks anew.
+#: Seconds between two updates of a live page.
 REFRESH = 2
-#: Seconds until it is looked again whether an unknown key has data: after a restart it may have some soon.
+#: Seconds between two checks whether an unknown key has data by now, as it may soon after a restart.
 REFRESH_UNKNOWN = 10
 
-#: Adds one item to each app: path and body, in which the shell writes the time.
+#: The path and body that add one item to each app; the shell inserts the time.
 COMMANDS = {
     "datapoints": (
         "datapoints",
@@ -48,7 +48,7 @@ COMMANDS = {
 
 
 class Figure(NamedTuple):
-    """A named number as a page shows it, and in full."""
+    """A named number, as a page shows it and in full."""
 
     name: str
     text: str
@@ -56,9 +56,9 @@ class Figure(NamedTuple):
 
 
 def read_only(page: Page) -> Page:
-    """Refuse every method but GET and HEAD, what comes too often or lacks a token, and every format but HTML.
+    """Make a page refuse methods except GET and HEAD, formats except HTML, missing tokens and too many requests.
 
-    HTML is answered whatever is accepted. The middleware answers a refusal as problem details.
+    The page is HTML whatever the Accept header says. The middleware answers a refusal with problem details.
     """
 
     @wraps(page)
@@ -68,14 +68,14 @@ def read_only(page: Page) -> Page:
         throttling.require(request)
         access.require(request)
         if (wanted := asked_format(request)) not in (None, "html"):
-            raise NotAcceptable(f"There is no format {shown(wanted)!r} here; there is html.")
+            raise NotAcceptable(f"The format {shown(wanted)!r} is not available here; only html is.")
         return page(request)
 
     return checked
 
 
 def given(parameters: QueryDict) -> QueryDict:
-    """Return the parameters without the empty ones, which a form sends for controls left empty."""
+    """Return the parameters without empty ones, which a form sends for empty controls."""
     kept = QueryDict(mutable=True)
     for name, texts in parameters.lists():
         if filled := [text for text in texts if text]:
@@ -84,14 +84,14 @@ def given(parameters: QueryDict) -> QueryDict:
 
 
 def problem_shown(request: HttpRequest, fault: FaultError) -> Context:
-    """Return a fault as a page shows it; for clients that do not prefer HTML it is raised again."""
+    """Return the context in which a page shows a fault; for clients that do not prefer HTML, raise it again."""
     if not prefers_html(request):
         raise fault
     return {"problem": problem_details(fault)}
 
 
 def render_page(request: HttpRequest, template: str, context: Context) -> HttpResponse:
-    """Render a page, with the status of the problem that it shows, if any."""
+    """Render a page; if it shows a problem, with the status of that."""
     status = context["problem"]["status"] if "problem" in context else 200
     response = render(request, template, context, status=status)
     response.headers["Vary"] = "Accept"  # faults are problem details for clients that do not prefer HTML
@@ -99,7 +99,11 @@ def render_page(request: HttpRequest, template: str, context: Context) -> HttpRe
 
 
 def utc(seconds: int) -> str:
-    """Write epoch seconds as a date and time in UTC or, beyond the year 9999, as they are."""
+    """Write epoch seconds as a date and time in UTC or, beyond the year 9999, as seconds.
+
+    >>> utc(0), utc(10**12)
+    ('1970-01-01 00:00:00', '1000000000000 s since 1970')
+    """
     try:
         return timestamps.render(seconds * timestamps.MICROSECONDS).replace("T", " ").removesuffix("Z")
     except OverflowError:
@@ -107,16 +111,16 @@ def utc(seconds: int) -> str:
 
 
 def time_element(seconds: int) -> str:
-    """Write epoch seconds as an element that the browser shows in the viewer's zone."""
+    """Write epoch seconds as a `<time>` element, which the browser shows in the viewer's time zone."""
     text = utc(seconds)
     machine = text.replace(" ", "T") + "Z"
     return format_html('<time datetime="{}">{}</time>', machine, text) if text[4] == "-" else text
 
 
 def command(request: HttpRequest, app: str) -> str:
-    """Write the command that adds one item, timed now, to an app of this server; to be pasted as it is.
+    """Return the shell command that adds one item with the present time to an app of this server.
 
-    Where a token is needed the shell takes it from a variable: no page shows one.
+    If a token is needed, the shell takes it from a variable: pages never show tokens.
     """
     path, body = COMMANDS[app]
     url = request.build_absolute_uri(f"/{path}")
@@ -125,7 +129,11 @@ def command(request: HttpRequest, app: str) -> str:
 
 
 def figure(name: str, value: float | None) -> Figure:
-    """Name a number and write it in a dozen characters at most; a dash stands for none."""
+    """Return a named number, written in at most a dozen characters; None is a dash.
+
+    >>> figure("sum", 1234.5), figure("avg", None)
+    (Figure(name='sum', text='1,234.50', exact='1234.5'), Figure(name='avg', text='–', exact=''))
+    """
     if value is None:
         return Figure(name, "–", "")
     if isinstance(value, int):

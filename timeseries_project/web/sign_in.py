@@ -1,4 +1,4 @@
-"""Signing in with a token, for browsers: a form that leaves a cookie, and a button that takes it away."""
+"""Signing in with a token, for browsers: a form that sets a cookie, and a button that deletes it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from timeseries_project.api.negotiation import prefers_html
 from timeseries_project.api.parsers import read_body
 from timeseries_project.core.errors import shown
 
-#: Bytes of a form at most: whoever has no token yet may send no more than this.
+#: Most bytes of a form, and so of what a client without a token may send.
 MAX_FORM = 8_192
-#: Characters of an address to come back to; what is longer no redirect may name, and it leads to the first page.
+#: Most characters of the address to return to; a longer one is replaced by that of the dashboard.
 MAX_TARGET = 2_000
 _FORM = "application/x-www-form-urlencoded"
 
 
 def context(request: HttpRequest | Request) -> dict[str, object]:
-    """Return what the header of every page says about signing in: nothing where there are no tokens."""
+    """Return the template context for the sign-in link of every page; empty if no tokens are configured."""
     if not settings.API_TOKENS:
         return {}
     url = reverse("sign-in")
@@ -39,7 +39,7 @@ def context(request: HttpRequest | Request) -> dict[str, object]:
 
 
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Ask for a token; leave a cookie with the browser, and go back to the page that wanted it."""
+    """Show the form; for a valid token, set the cookie and redirect to the page that needed it."""
     _check(request, "GET, HEAD, POST")
     form = _form(request) if request.method == "POST" else request.GET
     target = _target(form.get("next", ""))
@@ -65,7 +65,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def sign_out(request: HttpRequest) -> HttpResponse:
-    """Take the cookie away, and let it be good for nothing."""
+    """Delete the cookie, and make it invalid."""
     _check(request, "POST")
     _form(request)
     if (text := sessions.cookie(request.META)) is not None:
@@ -76,7 +76,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 def _check(request: HttpRequest, methods: str) -> None:
-    """Refuse what these pages are not there for; guesses of tokens are as limited as anything else."""
+    """Refuse requests if no tokens are configured, other methods, and too many requests, as guesses of tokens are."""
     if not settings.API_TOKENS:
         raise NotFound
     if request.method not in methods.split(", "):
@@ -85,9 +85,9 @@ def _check(request: HttpRequest, methods: str) -> None:
 
 
 def _form(request: HttpRequest) -> QueryDict:
-    """Return what a form of ours sent; PermissionDenied where it was another site's.
+    """Return the fields of the form. Raises PermissionDenied if a page of another site sent it.
 
-    A foreign page could else sign its visitors in with a token of its own, or out.
+    Otherwise a foreign page could sign its visitors in with a token of its own, or out.
     """
     if access.is_foreign(request.META):
         raise PermissionDenied("This form was sent by a page of another site.")
@@ -103,7 +103,7 @@ def _page(request: HttpRequest, target: str, status: int) -> HttpResponse:
 
 
 def _target(path: str) -> str:
-    """Return where to go after signing in: a path of this server, whatever was asked for."""
+    """Return the path to go to after signing in: the given one if it is on this server, else the dashboard."""
     if not path.startswith("/") or len(path) > MAX_TARGET:
         return reverse("home")
     return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else reverse("home")

@@ -304,7 +304,7 @@ def test_a_quarter_century_is_drawn_in_few_buckets(
     assert buckets > 940_000
     assert 500 < len(chart["labels"]) <= 2_000
     words = (
-        f"Buckets of 15m would be {buckets:,}, more than can be told apart. Drawn are {len(chart['labels']):,} of 7d"
+        f"This range has {buckets:,} buckets of 15m, too many to tell apart. The chart shows {len(chart['labels']):,} of 7d"
     )
     expect(page.locator("#coarsened")).to_contain_text(words)
     expect(page.get_by_label("Bucket")).to_have_value("15m")

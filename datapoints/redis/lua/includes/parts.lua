@@ -13,7 +13,8 @@ end
 
 -- Return the points that are stored already, as pairs of the place of a part and a row of its points, both from 0; and,
 -- if late points go to more than LATE_BLOCKS blocks, the pair at which the search stopped. Each part keeps the blocks
--- as they would be with its late points. local function duplicates(parts)
+-- as they would be with its late points.
+local function duplicates(parts)
   local found, blocks = {}, 0
   for number, part in ipairs(parts) do
     local series, points = part.series, part.points

@@ -1,6 +1,6 @@
-"""Widths of buckets that suit a range of time, so that a chart has as many as one can tell apart.
+"""Bucket widths for charts: chosen for a range of time so that the buckets can be told apart.
 
-Plain Python; knows no framework. Widths are seconds; times are in any unit, told as `unit` per second.
+Plain Python; knows no framework. Widths are seconds; times may have any unit, of which `unit` make a second.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
-#: The widths to choose from, in seconds: those that people read time in. The last suits five centuries.
+#: The widths to choose from, in seconds: those in which people think of time. The last one suits five centuries.
 LADDER = (
     *(1, 5, 15),
     *(_MINUTE, 5 * _MINUTE, 15 * _MINUTE),
@@ -17,29 +17,41 @@ LADDER = (
     *(_DAY, 7 * _DAY, 30 * _DAY, 90 * _DAY, 366 * _DAY),
 )
 
-#: Buckets in a chart whose width nobody chose, at least: few enough that what reports every so often leaves no gaps.
+#: The least number of buckets where the width is chosen for the user: so few that a device that reports now and then
+#: leaves no gaps.
 LEAST_CHOSEN = 60
-#: Buckets in any chart, at most: beyond that a wider one is drawn.
+#: The largest number of buckets in any chart; beyond it a wider bucket is drawn.
 MOST_DRAWN = 2_000
 
 
 class Width(NamedTuple):
-    """The width to draw, and, where one was asked for that is too narrow, how many buckets of it there would be."""
+    """The width to draw; and, if the requested width is too narrow, how many buckets of it there would be."""
 
     width: int
     too_many: int | None
 
 
 def count(start: int, stop: int, width: int) -> int:
-    """Return how many buckets hold a part of start <= time < stop; the width is in the unit of the times."""
+    """Return how many buckets overlap start <= time < stop; the width is in the unit of the times.
+
+    >>> count(59, 121, 60), count(60, 120, 60), count(60, 60, 60)
+    (3, 1, 0)
+    """
     return -(-stop // width) - start // width if start < stop else 0
 
 
 def suitable(start: int, stop: int, asked: int | None, unit: int = 1) -> Width:
-    """Return the width to draw start <= time < stop with: the one asked for, unless it is none or too narrow.
+    """Return the width with which to draw start <= time < stop: `asked`, unless it is None or too narrow.
 
-    Where none is asked for it is the widest of the ladder that gives enough buckets, else the narrowest; instead of
-    one that is too narrow it is the next of the ladder that keeps them few enough, else the widest. O(1).
+    If it is None: the widest of the ladder that gives at least LEAST_CHOSEN buckets, else the narrowest. If it is too
+    narrow: the next of the ladder that gives at most MOST_DRAWN, else the widest. O(1).
+
+    >>> suitable(0, 86_400, None)
+    Width(width=900, too_many=None)
+    >>> suitable(0, 86_400, 3_600)
+    Width(width=3600, too_many=None)
+    >>> suitable(0, 86_400, 1)
+    Width(width=60, too_many=86400)
     """
     if asked is None:
         enough = (width for width in reversed(LADDER) if count(start, stop, width * unit) >= LEAST_CHOSEN)

@@ -1,4 +1,4 @@
-"""The page that draws datapoints: a form, a chart of averages and moving averages, and the figures behind it."""
+"""The chart page of datapoints: a form, a chart of averages and moving averages, and its figures."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ Query = dict[str, Any]
 
 @read_only
 def chart(request: HttpRequest) -> HttpResponse:
-    """Draw the averages of a device or user; without either, let one choose it.
+    """Draw the averages of a device or user; without either, offer a choice.
 
-    The parameters are those of the statistics; an empty one, as a form sends it, counts as left out.
+    The parameters are those of the statistics. An empty one, as a form sends it, counts as missing.
     """
     parameters = given(request.GET)
     context: Context = {"controls": _controls(parameters), "ladder": [_width(width) for width in LADDER]}
@@ -70,7 +70,7 @@ def chart(request: HttpRequest) -> HttpResponse:
 
 
 def _controls(parameters: QueryDict) -> dict[str, str]:
-    """Return what the form's controls show: the parameters as given, else the default, if it is a constant."""
+    """Return the contents of the form's controls: the parameters as given, else the default if it is a constant."""
     names = ("device", "user", "bucket", "start", "end")
     window_size = ChartQuerySerializer.wire_fields()["window_size"].default
     return {name: parameters.get(name, "") for name in names} | {
@@ -88,7 +88,7 @@ def _draw(axis: Axis, key: str, query: Query) -> services.ChartData:
 
 
 def _chart(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> Context:
-    """Return what the script draws; times are epoch seconds."""
+    """Return the data for the script that draws the chart; times are epoch seconds."""
     return {
         "key": f"{axis} {key}",
         "bucket": drawing.width,
@@ -105,7 +105,7 @@ def _values(column: Iterable[float]) -> list[float | None]:
 
 
 def _figures(drawing: services.ChartData) -> Context:
-    """Return the words and numbers of what is drawn."""
+    """Return the texts, figures and table rows that describe the chart."""
     starts, averages, counts = drawing.starts.tolist(), _values(drawing.averages), drawing.counts.tolist()
     moving_averages = _values(drawing.moving_averages)
     points = sum(counts)
@@ -130,7 +130,7 @@ def _figures(drawing: services.ChartData) -> Context:
 
 
 def _extremes(starts: list[int], values: list[float | None]) -> list[tuple[str, str]]:
-    """Return the latest, lowest and highest value, each with the start of its bucket; nothing of no values."""
+    """Return the latest, lowest and highest value, each with the start of its bucket; empty if there is no value."""
     known = [(value, start) for start, value in zip(starts, values, strict=True) if value is not None]
     if not known:
         return []
@@ -140,9 +140,9 @@ def _extremes(starts: list[int], values: list[float | None]) -> list[tuple[str, 
 
 
 def _links(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> Context:
-    """Return where to go from here: other ranges, and the API for what is drawn."""
+    """Return the links of the page: to other ranges, and to the API for the data of the chart."""
     start, end = query["start"], query["end"]
-    # Without a start the range begins with the first datapoint; its length is what the steps keep.
+    # Without a start the range begins with the first datapoint. Steps keep the length of the range.
     span = max((end if end is not None else clock.now()) - (drawing.first if start is None else start), 1)
     stepping = start is not None and end is not None and start < end
     after_last = drawing.last // MICROSECONDS * MICROSECONDS + MICROSECONDS
@@ -198,7 +198,7 @@ def _listed(axis: Axis, summary: KeySummary, query: Query) -> Context:
 
 
 def _url(axis: Axis, key: str, query: Query) -> str:
-    """Return the address of a chart; without an end it goes on ending now."""
+    """Return the address of a chart. Without `end`, the chart stays live."""
     bucket = query["bucket"]
     chosen = {
         axis: key,
@@ -219,14 +219,18 @@ def _width(seconds: int) -> str:
 
 
 def _time(timestamp: int | None) -> str | None:
-    """Write a time as a parameter; beyond the year 9999 only epoch seconds can."""
+    """Write a time as a parameter; beyond the year 9999 only epoch seconds can express it."""
     if timestamp is None or timestamp <= _LAST_TIME:
         return None if timestamp is None else timestamps.render(timestamp)
     return str(timestamp // MICROSECONDS)
 
 
 def written(value: float) -> str:
-    """Write a number with at most six digits that count, and thousands apart where it is not too large for that."""
+    """Write a number with at most six significant digits, and with thousands separators unless it is too large.
+
+    >>> written(1234.5678), written(0.1), written(2e20), written(0.00012)
+    ('1,234.57', '0.1', '2e+20', '0.00012')
+    """
     rounded = float(f"{value:.6g}")
     if rounded and not 1e-3 <= abs(rounded) < 1e15:
         return f"{rounded:g}"
@@ -234,7 +238,7 @@ def written(value: float) -> str:
 
 
 def card(request: HttpRequest, now: int) -> Card:
-    """Return what the dashboard shows of what is stored."""
+    """Return the dashboard's card: how much is stored."""
     totals = services.totals_get()
     context = {
         "figures": [

@@ -1,4 +1,4 @@
-"""What the commands `load` and `simulate` have to know of datapoints."""
+"""The target of datapoints for the commands `load` and `simulate`."""
 
 from timeseries_project.client.target import Target
 

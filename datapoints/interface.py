@@ -1,6 +1,6 @@
-"""What the services ask of a store of datapoints, wherever it keeps them, and the values both speak in.
+"""The interface between the services and a store of datapoints, in memory or shared, and the values they exchange.
 
-Plain Python and NumPy; knows no framework. Times are microseconds since the Unix epoch, from 0 on.
+Plain Python and NumPy; knows no framework. Times are microseconds since the Unix epoch, never negative.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from timeseries_project.core.summation import Floats, Integers
 Axis = Literal["device", "user"]
 AXES: tuple[Axis, Axis] = ("device", "user")
 
-#: The bucket whose sums are kept as points arrive; its multiples are built from these.
+#: The width of the buckets whose sums are kept up to date as points arrive; buckets of a multiple are built from these.
 QUARTER_HOUR = 15 * 60 * 1_000_000
 
-#: Duplicates of a batch that are told at most; a batch may have millions.
+#: The largest number of duplicates reported for one batch, which may have millions.
 LISTED = 100
 
 
 class Point(NamedTuple):
-    """One datapoint; sorts as the listing does: by time, device, user."""
+    """One datapoint; sorts like the listing: by time, device, user."""
 
     timestamp: int
     device: str
@@ -33,9 +33,9 @@ class Point(NamedTuple):
 
 
 class BucketSums(NamedTuple):
-    """Quarter-hours of one or more series, side by side: `high + low` is the sum of `counts` values each.
+    """Sums of the quarter-hours of one or more series, as columns: `highs + lows` is the sum of `counts` values.
 
-    One row per series and non-empty quarter-hour, so a quarter-hour may occur once per series.
+    One row per series and non-empty quarter-hour, so the number of a quarter-hour may occur once per series.
     """
 
     numbers: Integers
@@ -46,7 +46,7 @@ class BucketSums(NamedTuple):
 
 @dataclass(frozen=True, slots=True, order=True)
 class KeySummary:
-    """What is stored of one device or user: how many points, and the times of the oldest and newest."""
+    """Summary of one device or user: the number of its points, and the times of the oldest and newest."""
 
     key: str
     count: int
@@ -55,9 +55,10 @@ class KeySummary:
 
 
 class Totals(NamedTuple):
-    """How much is stored: devices, users, series, points and the bytes of their columns; and points added.
+    """How much is stored: devices, users, series, points and the bytes of their columns.
 
-    Those since the start of the process, or of the storage, whose own exporter tells its bytes: None here.
+    `added` counts the points added since the process, or the shared storage, started. `nbytes` is None for a shared
+    storage: its own exporter reports that.
     """
 
     devices: int
@@ -69,10 +70,10 @@ class Totals(NamedTuple):
 
 
 class DuplicatePointsError(ValueError):
-    """Points of a batch that exist already, or occur in it twice: how many, and the positions of the first hundred."""
+    """Points of a batch exist already or occur in it twice: how many, and the positions of the first hundred."""
 
     def __init__(self, positions: Integers) -> None:
-        """Take the positions of all, in any order; the array is sorted in place."""
+        """Take the positions of all duplicates, in any order; the array is sorted in place."""
         super().__init__(f"{len(positions)} duplicate points")
         self.count = len(positions)
         positions.sort()
@@ -80,7 +81,7 @@ class DuplicatePointsError(ValueError):
 
 
 class FullError(Exception):
-    """There is no room: `limit` is how many there may be of `what`, points or series."""
+    """The store is full: `limit` is the largest number of `what`, points or series."""
 
     def __init__(self, what: Literal["points", "series"], limit: int) -> None:
         super().__init__(f"at most {limit} {what}")
@@ -89,14 +90,14 @@ class FullError(Exception):
 
 
 class ViewChangedError(Exception):
-    """What a view was reading has been deleted or has grown into the past meanwhile: it is to be read again."""
+    """While a view was open, points were deleted, or some were added before the oldest one: read everything again."""
 
 
 class View(Protocol):
-    """The series of one device or user, ordered by the other key, as they are while it is open.
+    """The series of one device or user, ordered by the other key, as they are while the view is open.
 
-    A series' part of a batch is seen whole or not at all. Every method may raise ViewChangedError where the store
-    does not stand still for its readers: one that others share, or one in memory for a reader of thousands of series.
+    The points that a batch adds to one series are seen all or not at all. Every method may raise ViewChangedError
+    where the store can change during a view: a shared one, or one in memory if a view has thousands of series.
     """
 
     @property
@@ -114,29 +115,28 @@ class View(Protocol):
         """Return the time of the first point not before `time`, if any."""
 
     def sums(self, start: int, stop: int) -> BucketSums:
-        """Copy the quarter-hours that begin in start <= time < stop, of every series. O(what is copied)."""
+        """Copy the sums of all quarter-hours, of every series, that begin in start <= time < stop. O(copied rows)."""
 
     def points(self, start: int, stop: int) -> tuple[Integers, Floats]:
-        """Copy the points with start <= time < stop: two columns, series by series. O(what is copied)."""
+        """Copy the points with start <= time < stop: two columns, series by series. O(copied rows)."""
 
 
 class Store(Protocol):
-    """Series of datapoints, each of a device and a user; any number of threads may use it.
+    """A store of datapoints in series, one for each pair of a device and a user. Thread-safe.
 
-    There may be `max_points` at most, in `max_series`. Methods that are given `oldest`, the start of a quarter-hour,
-    answer as if no point before it had ever been stored, and drop such points in steps.
+    It holds at most `max_points` points in at most `max_series` series. Methods with the parameter `oldest`, the start
+    of a quarter-hour, behave as if no point before it had ever been stored, and drop such points in steps.
 
-    Where something takes more than some milliseconds, no lock is held for longer than that at a time, and
-    `offload.leave_loop` is called before it begins.
+    Work of more than a few milliseconds begins with `offload.leave_loop`, and no lock is held for longer than that.
     """
 
     max_points: int
     max_series: int
 
     def add(self, time: int, value: float, device: str, user: str, *, oldest: int = 0) -> bool:
-        """Add one point; return False, and change nothing, where there is one. FullError if there is no room for it.
+        """Add one point; return False, and change nothing, if it exists already. FullError if there is no room for it.
 
-        One before `oldest` is added and dropped at once.
+        A point before `oldest` is added and dropped at once.
         """
 
     def add_batch(
@@ -151,27 +151,27 @@ class Store(Protocol):
     ) -> int:
         """Add points in any order; return how many were added.
 
-        Of equal points the first wins where duplicates are skipped; otherwise any duplicate, inside the batch
-        or of a stored point, raises DuplicatePointsError, and nothing is added. FullError where there is no room for
-        what is new. Points before `oldest` are added and dropped at once, so none of them is a duplicate.
+        With `skip_duplicates` the first of equal points wins. Otherwise any duplicate, within the batch or of a stored
+        point, raises DuplicatePointsError, and nothing is added. FullError if there is no room for what is new. Points
+        before `oldest` are added and dropped at once, so none of them is a duplicate.
         """
 
     def delete(self, axis: Axis, key: str, *, oldest: int = 0) -> int:
-        """Forget all points of a device or of a user; return how many there were.
+        """Delete all points of a device or user; return how many there were.
 
-        Where there are thousands of series this may be done in portions: readers meanwhile see some of them, and what
-        is added meanwhile may stay or be forgotten.
+        Thousands of series may be deleted in portions: readers may then see some of them, and points added meanwhile
+        may stay or be deleted.
         """
 
     def clear(self) -> None:
-        """Forget everything, except how many points were ever added."""
+        """Delete everything, except the count of points ever added."""
 
     def view(
         self, axis: Axis, key: str, *, oldest: int = 0, ahead: range | None = None
     ) -> AbstractContextManager[View]:
-        """Open one device's or user's series for reading; KeyError if it has none. May raise ViewChangedError.
+        """Open the series of one device or user for reading; KeyError if it has none. May raise ViewChangedError.
 
-        `ahead` are the times whose sums will be asked for, most likely: a store that is far away sends them at once.
+        `ahead` is a hint: the range of times whose sums will most likely be read. A remote store sends them at once.
         """
 
     def keys(
@@ -183,9 +183,9 @@ class Store(Protocol):
         after: str | None = None,
         oldest: int = 0,
     ) -> list[KeySummary]:
-        """Return devices or users with their count and first and last time, by key.
+        """Return the summaries of devices or users, by key.
 
-        Only those that contain a text, in upper or lower case, that lie beyond a key, and so many at most.
+        Only keys that contain `search`, ignoring case, and come after the key `after`; at most `limit` of them.
         """
 
     def key_portions(
@@ -197,16 +197,16 @@ class Store(Protocol):
         size: int | None = None,
         oldest: int = 0,
     ) -> Iterator[list[KeySummary]]:
-        """Yield the same in portions of `size` at most, none of them empty, each as it is when it is taken.
+        """Yield what `keys` returns in non-empty portions of at most `size`, each read when it is taken.
 
-        A key that is there all the time comes once; one that comes or goes meanwhile comes once or not at all.
+        A key that exists all the time comes once; one that is added or deleted meanwhile comes once or not at all.
         """
 
     def key(self, axis: Axis, key: str, *, oldest: int = 0) -> KeySummary:
         """Return the summary of one device or user; KeyError if it has no points."""
 
     def totals(self, *, oldest: int = 0) -> Totals:
-        """Return how much is stored, and in a large store what is yet to be dropped."""
+        """Return how much is stored; a large store also counts expired points that are not yet dropped."""
 
     def listing(
         self,
@@ -219,4 +219,4 @@ class Store(Protocol):
         limit: int,
         oldest: int = 0,
     ) -> list[Point]:
-        """Return up to `limit` points by time, device and user: those in [start, end) and beyond `after`."""
+        """Return up to `limit` points by time, device and user: those in [start, end) that come after `after`."""

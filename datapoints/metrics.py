@@ -1,4 +1,4 @@
-"""What Prometheus is told of datapoints."""
+"""The Prometheus metrics of datapoints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from timeseries_project.ops.app_state import AppState, Gauge
 
 
 def state() -> AppState:
-    """Return what is stored."""
+    """Return how much is stored, and the limits."""
     totals = services.totals_get()
     return AppState(
         [
@@ -17,8 +17,8 @@ def state() -> AppState:
             Gauge("series", "Series of datapoints: pairs of a device and a user.", totals.series),
             Gauge("devices", "Devices that have datapoints.", totals.devices),
             Gauge("users", "Users that have datapoints.", totals.users),
-            Gauge("datapoints_limit", "Datapoints that may be stored.", settings.MAX_DATAPOINTS),
-            Gauge("series_limit", "Series that there may be.", settings.MAX_SERIES),
+            Gauge("datapoints_limit", "Largest number of datapoints that may be stored.", settings.MAX_DATAPOINTS),
+            Gauge("series_limit", "Largest number of series that may be stored.", settings.MAX_SERIES),
         ],
         held_bytes=totals.nbytes,
         accepted=None if totals.nbytes is None else totals.added,

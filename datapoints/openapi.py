@@ -1,4 +1,4 @@
-"""How the datapoints endpoints appear in the OpenAPI schema; the views name these and stay short."""
+"""Descriptions of the datapoints endpoints for the OpenAPI schema, as decorators that keep the views short."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _key(name: str) -> OpenApiParameter:
 
 
 def _of_key(name: str, key: str) -> Links:
-    """Lead from an answer, at the place in it that names a device or user, to what there is of it."""
+    """Return links from an answer to the operations on the device or user that `key`, an expression, finds in it."""
     operations = ("{}_retrieve", "{}_statistics", "{}_moving_average", "{}_datapoints_delete")
     return {operation.format(name): {name: key} for operation in operations} | {"datapoints_list": {name: key}}
 
@@ -111,7 +111,7 @@ def _keys(name: str, serializer: Any) -> Any:
             parameters=[_key(name)],
             responses={
                 204: LinkedResponse(
-                    description="There are none any more.",
+                    description="Deleted: there are no datapoints any more.",
                     links={f"{name}_retrieve": {name: f"$request.path.{name}"}, f"{name}s_list": {}},
                 ),
                 **problems(400, 406),
@@ -127,7 +127,7 @@ users = _keys("user", serializers.UserSerializer)
 def aggregates(axis: str) -> Any:
     """Describe the aggregates of devices or of users."""
     aggregate = OpenApiParameter(
-        "aggregate", str, OpenApiParameter.PATH, enum=list(Aggregate), description="What of the values."
+        "aggregate", str, OpenApiParameter.PATH, enum=list(Aggregate), description="The aggregate of the values."
     )
     return extend_schema_view(
         list=extend_schema(

@@ -1,4 +1,4 @@
-"""Questions about the buckets of one device or user: which these are, what they depend on, and the rows of the answer.
+"""Questions about one device or user: which buckets are asked for, what they depend on, and the rows of the answer.
 
 Times are microseconds since the Unix epoch; widths of buckets are seconds. Plain Python and NumPy; knows no framework.
 """
@@ -17,14 +17,14 @@ from timeseries_project.core.arrays import Column, ColumnarRows
 from timeseries_project.core.errors import FieldError, InvalidInputError
 from timeseries_project.core.timestamps import MICROSECONDS
 
-#: Buckets in one answer at most: 15 minutes since 1970 are two million.
+#: The largest number of buckets in one answer; the quarter-hours since 1970 are two million.
 MAX_BUCKETS = 3_000_000
-#: Beyond all times.
+#: Later than every timestamp.
 NEVER = 2**53
 
 
 class Question(NamedTuple):
-    """What is asked of one device or user: which buckets, how wide, and how empty ones are filled."""
+    """A question about one device or user: which buckets, how wide they are, and how empty ones are filled."""
 
     axis: Axis
     key: str
@@ -36,7 +36,7 @@ class Question(NamedTuple):
 
 
 class BucketRows(ColumnarRows):
-    """The buckets of an answer, oldest first, as columns that are worked out a slice at a time."""
+    """The buckets of an answer, oldest first, as columns that are computed one slice at a time."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class BucketRows(ColumnarRows):
         return len(self._numbers)
 
     def columns(self, start: int, stop: int) -> tuple[Column, ...]:
-        """Return the columns of the rows start to stop: the buckets' starts, then what was asked for."""
+        """Return the columns of the rows from `start` up to `stop`: the start of each bucket, then the values."""
         seconds = np.asarray(self._numbers[start:stop], dtype=np.int64) * self._width
         values = self._columns(self._first + start, self._first + stop)
         return (seconds.astype("datetime64[s]"), *values)
@@ -72,7 +72,16 @@ def bucket_rows(
     columns: Callable[[int, int], tuple[Column, ...]],
     nbytes: int,
 ) -> BucketRows:
-    """Lay out the rows of an answer; where empty buckets are left out, only the others are rows."""
+    """Return the rows of an answer: one per bucket, or one per non-empty bucket with `Fill.NONE`.
+
+    >>> from datapoints.statistics import Buckets
+    >>> buckets = Buckets(np.array([2, 4]), np.array([1, 3]), np.array([7.0, 8.0]))
+    >>> question = Question("device", "d", 60, None, None, Fill.NONE, now=0)
+    >>> timeline = Timeline(buckets, 2, Fill.NONE)
+    >>> rows = bucket_rows(("timestamp", "value", "count"), question, timeline, range(2, 5), timeline.values, 0)
+    >>> [column.tolist()[-1] for column in rows.columns(0, len(rows))]
+    [datetime.datetime(1970, 1, 1, 0, 4), 8.0, 3]
+    """
     if question.fill is not Fill.NONE:
         return BucketRows(names, numbers, question.bucket, columns, numbers.start, nbytes)
     first, last = timeline.rank(numbers.start), timeline.rank(numbers.stop)
@@ -81,15 +90,16 @@ def bucket_rows(
 
 
 def read(store: Store, question: Question, aggregate: Aggregate, *, window: int, oldest: int) -> tuple[Timeline, range]:
-    """Read what the asked buckets and the windows that end in them depend on; return it and their numbers.
+    """Read everything that the requested buckets and their moving windows depend on.
 
-    What is before `oldest` does not count. KeyError without datapoints; InvalidInputError for more than MAX_BUCKETS.
+    Returns it as a timeline, and the numbers of the requested buckets. Points before `oldest` do not count. KeyError
+    without datapoints; InvalidInputError for more than MAX_BUCKETS.
     """
     while True:
         try:
             return _read_once(store, question, aggregate, window, oldest)
         except ViewChangedError:
-            # Something was deleted, or grew into the past, between two looks at a shared storage.
+            # Between two reads points were deleted, or some were added before the oldest one: read again.
             continue
 
 
@@ -115,7 +125,7 @@ def _read_once(
 
 
 def _asked(question: Question, first: int, last: int, width: int) -> range:
-    """Return the numbers of the buckets asked for: those of first to last that start and end choose."""
+    """Return the numbers of the requested buckets: those from `first` to `last` that lie in the question's range."""
     start, end = question.start, question.end
     low = first if start is None else max(first, start // width)
     high = last + 1 if end is None else min(last + 1, -(-end // width))
@@ -125,17 +135,17 @@ def _asked(question: Question, first: int, last: int, width: int) -> range:
 
 
 def _expected(question: Question, window: int, width: int) -> range:
-    """Return the range of time that `_needed` will most likely tell, before anything is known of the key's points."""
+    """Return the range of time that `_needed` will most likely return, before anything is known about the points."""
     start = 0 if question.start is None or window > 1 else question.start // width * width
     return range(start, NEVER if question.end is None else -(-question.end // width) * width)
 
 
 def _needed(question: Question, asked: range, view: View, window: int, width: int) -> tuple[int, int]:
-    """Return the range of time that the asked buckets depend on, through windows and through filling."""
+    """Return the range of time that the requested buckets depend on, because of windows and of filling."""
     if not asked:
         return 0, 0
     if question.fill is Fill.NONE and window > 1:
-        # Windows then reach back over as many non-empty buckets, wherever these lie.
+        # Windows then hold non-empty buckets only, and may reach back to any earlier one.
         return view.first // width * width, asked.stop * width
     start, stop = max(asked.start - (window - 1), 0) * width, asked.stop * width
     if question.fill in (Fill.PREVIOUS, Fill.LINEAR):
@@ -149,8 +159,8 @@ def _needed(question: Question, asked: range, view: View, window: int, width: in
 
 def _refuse_too_many(buckets: int) -> None:
     if buckets > MAX_BUCKETS:
-        message = f"would be answered in {buckets:,} buckets; at most {MAX_BUCKETS:,} are."
+        message = f"would have {buckets:,} buckets; at most {MAX_BUCKETS:,} are allowed."
         raise InvalidInputError(
-            f"The answer {message} Choose a wider bucket, or a later start.",
-            [FieldError("bucket", f"is too narrow: the range {message}")],
+            f"The answer {message} Choose a wider bucket or a later start.",
+            [FieldError("bucket", f"is too narrow: the answer {message}")],
         )

@@ -1,4 +1,4 @@
-"""What goes in and out of the datapoints API, field by field."""
+"""The input and output of the datapoints API, field by field."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from timeseries_project.api.serializers import InputSerializer
 from timeseries_project.core.errors import FieldError
 
 MAX_WINDOW_SIZE = 2**31 - 1
-#: Datapoints in one answer at most.
+#: The largest number of datapoints in one answer.
 MAX_LIMIT = 10_000
 
 
 class OnDuplicate(StrEnum):
-    """What becomes of a datapoint that exists already."""
+    """How to treat a datapoint that exists already."""
 
     ERROR = "error"
     SKIP = "skip"
 
 
 class DatapointSerializer(InputSerializer):
-    """One measured value. Timestamp, device and user together are unique."""
+    """One measured value. The combination of timestamp, device and user is unique."""
 
     timestamp = TimestampField(help_text="When it was measured, to the microsecond.")
-    value = NumberField(help_text="What was measured.")
-    device = KeyField(help_text="What measured it.")
-    user = KeyField(help_text="For whom.")
+    value = NumberField(help_text="The measured value.")
+    device = KeyField(help_text="The device that measured it.")
+    user = KeyField(help_text="The user for whom it was measured.")
 
 
 class AddQuerySerializer(InputSerializer):
-    """How datapoints are added."""
+    """Options for adding datapoints."""
 
     on_duplicate = ChoiceField(
         OnDuplicate, default=OnDuplicate.ERROR, help_text="`skip` stores what is new and counts the rest."
@@ -59,8 +59,8 @@ def _check_range(values: dict[str, Any]) -> list[FieldError]:
 class RangeSerializer(InputSerializer):
     """A half-open range of time."""
 
-    start = TimestampField(required=False, help_text="From here on, inclusive.")
-    end = TimestampField(required=False, help_text="Up to here, exclusive.")
+    start = TimestampField(required=False, help_text="Start of the range, inclusive.")
+    end = TimestampField(required=False, help_text="End of the range, exclusive.")
 
     @classmethod
     def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
@@ -68,40 +68,40 @@ class RangeSerializer(InputSerializer):
         return _check_range(values)
 
 
-#: The time, device and user of the last datapoint of a part of the listing.
+#: The time, device and user of the last datapoint of a listing, to which its cursor points.
 PLACE = tuple[int, str, str]
 
 
 class ListQuerySerializer(RangeSerializer):
-    """Which datapoints are listed."""
+    """Which datapoints to list."""
 
-    device = KeyField(required=False, help_text="Of this device only.")
-    user = KeyField(required=False, help_text="Of this user only.")
-    limit = IntegerField(least=1, most=MAX_LIMIT, default=1_000, help_text="Datapoints in one answer.")
-    cursor = CursorField(PLACE, required=False, help_text="`next` of the answer before.")
+    device = KeyField(required=False, help_text="Only datapoints of this device.")
+    user = KeyField(required=False, help_text="Only datapoints of this user.")
+    limit = IntegerField(least=1, most=MAX_LIMIT, default=1_000, help_text="Largest number of datapoints to return.")
+    cursor = CursorField(PLACE, required=False, help_text="`next` of the previous answer.")
 
 
 class StatisticsQuerySerializer(RangeSerializer):
-    """Which buckets are answered, and what stands in the empty ones."""
+    """Which buckets to return, and how to fill the empty ones."""
 
-    bucket = BucketField(default=15 * 60, help_text="The buckets' width, from 1s to 366d.")
-    fill = ChoiceField(Fill, default=Fill.NULL, help_text="What stands in an empty bucket.")
+    bucket = BucketField(default=15 * 60, help_text="Width of the buckets, from 1s to 366d.")
+    fill = ChoiceField(Fill, default=Fill.NULL, help_text="How to fill an empty bucket; `none` leaves it out.")
 
 
 class MovingAverageQuerySerializer(StatisticsQuerySerializer):
-    """The same, and the window that moves."""
+    """The parameters of all statistics, and those of the moving window."""
 
-    window_size = IntegerField(least=1, most=MAX_WINDOW_SIZE, help_text="How many buckets a window holds.")
+    window_size = IntegerField(least=1, most=MAX_WINDOW_SIZE, help_text="Number of buckets in a window.")
     min_periods = IntegerField(
         required=False,
         least=1,
         most=MAX_WINDOW_SIZE,
-        help_text="How many of them must have a value; all by default.",
+        help_text="How many buckets of the window must have a value; all by default.",
     )
 
     @classmethod
     def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
-        """Refuse to wait for more buckets than a window holds."""
+        """Refuse a wrong range, and `min_periods` larger than the window."""
         errors = _check_range(values)
         if values["min_periods"] is not None and values["min_periods"] > values["window_size"]:
             errors.append(FieldError("min_periods", "must not be larger than window_size."))
@@ -109,18 +109,18 @@ class MovingAverageQuerySerializer(StatisticsQuerySerializer):
 
 
 class ChartQuerySerializer(RangeSerializer):
-    """What the page draws; without a device or user it lets one choose."""
+    """The parameters of the chart page. Without a device or user the page offers a choice."""
 
-    device = KeyField(required=False, help_text="The device; either it or a user.")
-    user = KeyField(required=False, help_text="The user; either it or a device.")
-    bucket = BucketField(required=False, help_text="The buckets' width; by default one that suits the range.")
+    device = KeyField(required=False, help_text="The device; not together with a user.")
+    user = KeyField(required=False, help_text="The user; not together with a device.")
+    bucket = BucketField(required=False, help_text="Width of the buckets; by default one that suits the range.")
     window_size = IntegerField(
-        least=1, most=MAX_WINDOW_SIZE, default=4, help_text="How many buckets a moving average's window holds."
+        least=1, most=MAX_WINDOW_SIZE, default=4, help_text="Number of buckets in a window of the moving average."
     )
 
     @classmethod
     def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
-        """Refuse a device and a user at once, and a range that ends before it starts."""
+        """Refuse a device together with a user, and a range that ends before it starts."""
         errors = _check_range(values)
         if values["device"] is not None and values["user"] is not None:
             errors.append(FieldError("user", "must not be given together with device."))
@@ -128,7 +128,7 @@ class ChartQuerySerializer(RangeSerializer):
 
 
 class DatapointsCreatedSerializer(serializers.Serializer[Any]):
-    """What became of a batch."""
+    """How many datapoints of a batch were stored, and how many skipped."""
 
     created = serializers.IntegerField(min_value=0, help_text="Datapoints stored.")
     skipped = serializers.IntegerField(
@@ -137,28 +137,28 @@ class DatapointsCreatedSerializer(serializers.Serializer[Any]):
 
 
 class ListingSerializer(serializers.Serializer[Any]):
-    """A page of the listing."""
+    """Some datapoints in order, and the cursor of those that follow."""
 
     results = DatapointSerializer(many=True)
-    next = serializers.CharField(allow_null=True, help_text="The next page's `cursor`; null on the last.")
+    next = serializers.CharField(allow_null=True, help_text="The `cursor` of the next listing; null in the last one.")
 
 
 class SummarySerializer(serializers.Serializer[Any]):
-    """What is stored of a key."""
+    """Summary of the datapoints of a device or user."""
 
-    count = serializers.IntegerField(min_value=1, help_text="How many datapoints.")
-    first = TimestampField(help_text="When the oldest was measured.")
-    last = TimestampField(help_text="When the newest was measured.")
+    count = serializers.IntegerField(min_value=1, help_text="Number of datapoints.")
+    first = TimestampField(help_text="Timestamp of the oldest datapoint.")
+    last = TimestampField(help_text="Timestamp of the newest datapoint.")
 
 
 class DeviceSerializer(SummarySerializer):
-    """What is stored of a device."""
+    """Summary of the datapoints of a device."""
 
     device = KeyField()
 
 
 class UserSerializer(SummarySerializer):
-    """What is stored of a user."""
+    """Summary of the datapoints of a user."""
 
     user = KeyField()
 
@@ -168,11 +168,11 @@ class BucketSerializer(serializers.Serializer[Any]):
 
     timestamp = TimestampField(help_text="The bucket's start.")
     value = serializers.FloatField(allow_null=True, help_text="null where the bucket is empty.")
-    count = serializers.IntegerField(min_value=0, help_text="How many datapoints it holds.")
+    count = serializers.IntegerField(min_value=0, help_text="Number of datapoints in the bucket.")
 
 
 class MovingAverageSerializer(serializers.Serializer[Any]):
-    """The moving average that ends in one bucket."""
+    """The moving average of the window that ends with one bucket."""
 
     timestamp = TimestampField(help_text="The bucket's start.")
-    value = serializers.FloatField(allow_null=True, help_text="null where the window lacks buckets.")
+    value = serializers.FloatField(allow_null=True, help_text="null where too few buckets of the window have a value.")

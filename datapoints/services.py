@@ -1,6 +1,6 @@
-"""The use cases of datapoints, on the process-level store that stands where a database would.
+"""The use cases of datapoints, on a process-level store that takes the place of a database.
 
-Times are microseconds since the Unix epoch, `now` included; widths of buckets are seconds.
+Times, `now` included, are microseconds since the Unix epoch; widths of buckets are seconds.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from timeseries_project.core.summation import Floats, Integers
 from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.storage import connection
 
-#: Datapoints in an answer that takes some milliseconds to be written.
+#: From this many datapoints on, writing an answer takes some milliseconds.
 LARGE_LISTING = 2_000
 
 
@@ -53,7 +53,7 @@ def _store() -> Store:
     limits = {"max_points": settings.MAX_DATAPOINTS, "max_series": settings.MAX_SERIES}
     if connection.storage is None:
         return SeriesStore(**limits)
-    # Takes a quarter of a second to import, which the memory of the process need not wait for.
+    # Imported only where it is used: this takes a quarter of a second.
     from datapoints.redis.store import RedisStore
 
     return RedisStore(connection.storage, **limits)
@@ -63,31 +63,31 @@ store = _store()
 
 
 class Added(NamedTuple):
-    """What became of a batch."""
+    """How many datapoints of a batch were stored and how many were skipped."""
 
     created: int
     skipped: int
 
 
 class Listing(NamedTuple):
-    """Some datapoints in order, and the place where the next listing begins."""
+    """Some datapoints in order, and the place of the last one if more follow: the next listing begins after it."""
 
     points: list[Point]
     next: tuple[int, str, str] | None
 
 
 def oldest_kept(now: int) -> int:
-    """Return the start of the oldest quarter-hour that RETENTION keeps; 0 if it keeps all."""
+    """Return the start of the oldest quarter-hour that RETENTION keeps; 0 if everything is kept."""
     if settings.RETENTION_SECONDS is None:
         return 0
     return max(now - settings.RETENTION_SECONDS * MICROSECONDS, 0) // QUARTER_HOUR * QUARTER_HOUR
 
 
 def datapoint_add(*, timestamp: int, value: float, device: str, user: str, now: int) -> None:
-    """Store a datapoint, for as long as RETENTION says.
+    """Store a datapoint for as long as RETENTION allows.
 
-    FutureTimestampError beyond the allowed skew; AlreadyExistsError if there is one; CapacityReachedError if there
-    is no room for it.
+    FutureTimestampError beyond the allowed skew; AlreadyExistsError if its timestamp, device and user are taken;
+    CapacityReachedError if there is no room for it.
     """
     refuse_future(
         [timestamp], now=now, skew_seconds=settings.CLOCK_SKEW_SECONDS, ticks=MICROSECONDS, unit="seconds", batch=False
@@ -109,7 +109,7 @@ def datapoints_add(
     now: int,
     skip_duplicates: bool = False,
 ) -> Added:
-    """Store a batch, all or nothing; where duplicates are skipped, all that is new. Errors as for one."""
+    """Store a batch, all or nothing; with `skip_duplicates`, only what is new. Errors are those of `datapoint_add`."""
     refuse_future(
         timestamp, now=now, skew_seconds=settings.CLOCK_SKEW_SECONDS, ticks=MICROSECONDS, unit="seconds", batch=True
     )
@@ -126,7 +126,7 @@ def datapoints_add(
         raise _full(error) from None
     except DuplicatePointsError as error:
         raise AlreadyExistsError(
-            f"{error.count:,} of these datapoints exist already, or occur twice in the batch.",
+            f"{error.count:,} of these datapoints exist already or occur twice in the batch.",
             (FieldError("", "exists already.", position) for position in error.positions),
         ) from None
     return Added(created, len(timestamp) - created)
@@ -141,7 +141,7 @@ def datapoints_list(
     limit: int,
     cursor: tuple[int, str, str] | None,
 ) -> Listing:
-    """Return datapoints by time, device and user, and the cursor of the next listing, if there is one."""
+    """Return up to `limit` datapoints by time, device and user, and the cursor of the next listing if more follow."""
     if limit > LARGE_LISTING:
         leave_loop()
     points = store.listing(
@@ -154,28 +154,28 @@ def datapoints_list(
 
 
 def datapoints_delete(*, axis: Axis, key: str) -> None:
-    """Forget all datapoints of a device or of a user."""
+    """Delete all datapoints of a device or user."""
     store.delete(axis, key, oldest=_oldest_now())
 
 
 def keys_list(*, axis: Axis, search: str | None = None, limit: int | None = None) -> list[KeySummary]:
-    """Return the devices or users that have datapoints, by key: all, or some of those that contain a text."""
+    """Return the devices or users that have datapoints, by key: at most `limit` of those that contain `search`."""
     return store.keys(axis, search, limit, oldest=_oldest_now())
 
 
 def keys_portions(*, axis: Axis, search: str | None, after: str | None, size: int) -> Iterator[list[KeySummary]]:
-    """Yield the same, beyond a key, in portions of `size` at most that are read when they are taken."""
+    """Yield what `keys_list` returns, after the key `after`, in portions of at most `size`, each read when taken."""
     return store.key_portions(axis, search, after=after, size=size, oldest=_oldest_now())
 
 
 def keys_count(*, axis: Axis) -> int:
-    """Return how many devices or users there are, in a large store with those that are yet to be dropped. O(1)."""
+    """Return how many devices or users there are; a large store counts expired ones until they are dropped. O(1)."""
     held = totals_get()
     return held.devices if axis == "device" else held.users
 
 
 def key_get(*, axis: Axis, key: str, now: int | None = None) -> KeySummary:
-    """Return what is stored of a device or user. UnknownKeyError if it has no datapoints."""
+    """Return the summary of a device or user. UnknownKeyError if it has no datapoints."""
     try:
         return store.key(axis, key, oldest=_oldest_now() if now is None else oldest_kept(now))
     except KeyError:
@@ -207,10 +207,11 @@ def _unknown(axis: Axis, key: str) -> UnknownKeyError:
 
 
 class ChartData(NamedTuple):
-    """What a chart shows: neighbouring buckets and their columns, in which NaN stands for no value.
+    """The columns of a chart: one row for each of several consecutive buckets; NaN stands for no value.
 
-    `width` is theirs in seconds; `too_many` says how many of the width asked for there would be, where that
-    was too narrow to be drawn. `starts` are epoch seconds, `first` and `last` the times of the key's points.
+    `width` is the width of a bucket in seconds. `too_many` is None, unless the requested width was too narrow to be
+    drawn: then it is the number of buckets of that width. `starts` are epoch seconds; `first` and `last` are the times
+    of the oldest and newest datapoint of the key.
     """
 
     width: int
@@ -234,9 +235,9 @@ def statistics_list(
     fill: Fill,
     now: int,
 ) -> BucketRows:
-    """Answer an aggregate per bucket, from the first datapoint's to now's: rows (timestamp, value, count).
+    """Return rows (timestamp, value, count): an aggregate per bucket, from the first datapoint's bucket to now's.
 
-    A count has no gaps to fill: that of an empty bucket is 0. UnknownKeyError without datapoints;
+    Counts have no gaps to fill: the count of an empty bucket is 0. UnknownKeyError without datapoints;
     InvalidInputError for more than MAX_BUCKETS. O(buckets) for avg, sum and count of whole quarter-hours,
     else O(datapoints in the range).
     """
@@ -264,9 +265,9 @@ def moving_average_list(
     fill: Fill,
     now: int,
 ) -> BucketRows:
-    """Answer the moving average of the last `window_size` buckets' averages: rows (timestamp, value).
+    """Return rows (timestamp, value): the mean of the averages of the last `window_size` buckets.
 
-    Errors as for `statistics`. O(buckets), whatever the window's size.
+    Errors are those of `statistics_list`. O(buckets) if buckets are whole quarter-hours, whatever the window size.
     """
     question = Question(axis, key, bucket, start, end, fill, now)
     timeline, numbers = _read(question, Aggregate.AVG, window=window_size)
@@ -285,19 +286,19 @@ def chart_get(
     end: int | None,
     now: int,
 ) -> ChartData:
-    """Answer averages and their moving averages in as many buckets as a chart can show (`ladder`).
+    """Return averages and moving averages in as many buckets as a chart can show (`bucket_widths`).
 
-    Both are of the same moment, and those that `statistics` and `moving_average` answer for the width drawn.
-    UnknownKeyError without datapoints. O(buckets) if the width is of whole quarter-hours, else O(datapoints in
-    the range).
+    Both are computed from the same data and equal those of `statistics_list` and `moving_average_list` for the width
+    drawn. UnknownKeyError without datapoints. O(buckets) if buckets are whole quarter-hours, else O(datapoints in the
+    range).
     """
     summary = key_get(axis=axis, key=key, now=now)
     low = max(start or 0, summary.first)
-    # The bucket of the present, or of the last datapoint, is the last: one tick behind that it is over.
+    # The last bucket is that of now, or of the last datapoint if this is later; the range is half-open, hence + 1.
     high = max(now, summary.last) + 1
     high = high if end is None else min(end, high)
     width, too_many = bucket_widths.suitable(low, high, bucket, unit=MICROSECONDS)
-    # An older datapoint that has come since then must not make the answer longer than the width allows.
+    # An older datapoint that is added in between must not make the answer longer than the width allows.
     first_bucket = summary.first // (width * MICROSECONDS) * width * MICROSECONDS
     question = Question(axis, key, width, max(start or 0, first_bucket), end, Fill.NULL, now)
     timeline, numbers = _read(question, Aggregate.AVG, window=window_size)

@@ -1,7 +1,7 @@
 """Statistics of a series: bucketing, aggregates, gap filling and moving averages, as functions of arrays.
 
-Plain Python and NumPy; knows no framework. A bucket has a number: its start divided by its width, counted
-from the Unix epoch, so that buckets of every series line up.
+Plain Python and NumPy; knows no framework. The number of a bucket is its start, counted from the Unix epoch, divided by
+its width, so the buckets of all series line up.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from timeseries_project.core.summation import MANTISSA_BITS, Floats, Integers, g
 
 
 class Aggregate(StrEnum):
-    """What can be asked of the values in a bucket."""
+    """An aggregate of the values in a bucket."""
 
     AVG = "avg"
     MIN = "min"
@@ -34,7 +34,7 @@ class Aggregate(StrEnum):
 
 
 class Fill(StrEnum):
-    """What stands in an empty bucket."""
+    """How an empty bucket gets its value; `NONE` leaves it out."""
 
     NULL = "null"
     ZERO = "zero"
@@ -43,15 +43,16 @@ class Fill(StrEnum):
     NONE = "none"
 
 
-#: Aggregates that need only the sums of quarter-hours, where the bucket is made of whole ones.
+#: Aggregates that can be computed from the sums of quarter-hours if a bucket is made of whole ones.
 FROM_SUMS = frozenset({Aggregate.AVG, Aggregate.SUM, Aggregate.COUNT})
 
-#: What a moving average keeps of each non-empty bucket that its windows reach: a place, and prefix sums of two limbs.
+#: Bytes that a moving average keeps for each non-empty bucket in reach of its windows: an index, prefix sums of two
+#: limbs.
 WINDOW_BYTES = 32
 
 
 class Buckets(NamedTuple):
-    """The non-empty buckets of a series, ascending: their numbers, how many values each has, the aggregate."""
+    """The non-empty buckets of a series in ascending order: number, count of values, and aggregate of each."""
 
     numbers: Integers
     counts: Integers
@@ -59,7 +60,12 @@ class Buckets(NamedTuple):
 
 
 def aggregate_sums(sums: BucketSums, quarter_hours: int, aggregate: Aggregate) -> Buckets:
-    """Build buckets of that many quarter-hours each from their sums, of any number of series. O(n log n)."""
+    """Build buckets of `quarter_hours` quarter-hours each from the sums of any number of series. O(n log n).
+
+    >>> sums = BucketSums(np.array([0, 1, 4]), np.array([2, 1, 1]), np.array([3.0, 9.0, 5.0]), np.zeros(3))
+    >>> [column.tolist() for column in aggregate_sums(sums, 4, Aggregate.AVG)]
+    [[0, 1], [3, 1], [4.0, 5.0]]
+    """
     order = _order(sums.numbers)
     numbers = sums.numbers[order] // quarter_hours
     starts = run_starts(numbers)
@@ -79,7 +85,11 @@ def aggregate_sums(sums: BucketSums, quarter_hours: int, aggregate: Aggregate) -
 def aggregate_points(times: Integers, values: Floats, width: int, aggregate: Aggregate) -> Buckets:
     """Build buckets of `width` (in the unit of the times) from points, given as two columns.
 
-    Points of one time keep their order. O(n log n) for the percentiles, else O(n).
+    Points of the same time keep their order. O(n log n) for the percentiles, else O(n).
+
+    >>> times, values = np.array([0, 59, 60, 200]), np.array([1.0, 2.0, 4.0, 8.0])
+    >>> [column.tolist() for column in aggregate_points(times, values, 60, Aggregate.SUM)]
+    [[0, 1, 3], [2, 1, 1], [3.0, 4.0, 8.0]]
     """
     order = _order(times)
     numbers = times[order] // width
@@ -90,27 +100,27 @@ def aggregate_points(times: Integers, values: Floats, width: int, aggregate: Agg
 
 
 def _order(column: Integers) -> Integers | slice:
-    """Return what sorts a column, equal values in their order; of one that is sorted, as one series is, no copy."""
+    """Return the index that sorts a column stably; a slice, which copies nothing, if it is sorted, as one series is."""
     if (column[1:] >= column[:-1]).all():
         return slice(None)
     return stable_order(column)
 
 
 def _stddev(values: Floats, starts: Integers, counts: Integers) -> Floats:
-    """The population's standard deviation: two passes, scaled so that no square over- or underflows."""
+    """Return population standard deviations: two passes, scaled so that no square overflows or underflows."""
     means = grouped_sums(values, starts)[0] / counts
     deviations = values - np.repeat(means, counts)
     scale = np.maximum.reduceat(np.abs(deviations), starts)
     scale[scale == 0] = 1
     deviations /= np.repeat(scale, counts)
     squares = grouped_sums(deviations * deviations, starts)[0]
-    # The mean was rounded: the second term takes back what that added.
+    # The mean was rounded: the second term corrects for this.
     shift = grouped_sums(deviations, starts)[0] / counts
     return scale * np.sqrt(np.maximum(squares / counts - shift * shift, 0))
 
 
 def _percentile(fraction: float) -> Callable[[Floats, Integers, Integers], Floats]:
-    """Linear interpolation between the closest ranks, as `numpy.percentile` does it to the last bit."""
+    """Return a reduction that interpolates linearly between the closest ranks, bit for bit as `numpy.percentile`."""
 
     def reduction(values: Floats, starts: Integers, counts: Integers) -> Floats:
         ranked = values[np.lexsort((values, np.repeat(np.arange(len(starts)), counts)))]
@@ -141,18 +151,27 @@ _REDUCTIONS: dict[Aggregate, Callable[[Floats, Integers, Integers], Floats]] = {
 
 
 class Timeline:
-    """Buckets without gaps: the non-empty ones, and a rule for what stands in the empty ones between.
+    """Consecutive buckets: the non-empty ones, and a rule that fills the empty ones between them.
 
-    Nothing is laid out in full: values are worked out for the slice that is asked for, so a timeline of a
-    billion empty buckets costs what its non-empty ones cost. `first` is the number of the first bucket of the
-    series; `buckets` may leave out any that no slice asked for depends on.
+    The empty buckets are not stored: values are computed for the requested slice only, so a timeline with a billion
+    empty buckets costs as much as its non-empty ones. `first` is the number of the first bucket of the series;
+    `buckets` may omit those that no requested slice depends on.
+
+    >>> buckets = Buckets(np.array([10, 13]), np.array([2, 1]), np.array([1.0, 4.0]))
+    >>> timeline = Timeline(buckets, 10, Fill.LINEAR)
+    >>> [column.tolist() for column in timeline.values(10, 15)]
+    [[1.0, 2.0, 3.0, 4.0, nan], [2, 0, 0, 1, 0]]
+    >>> timeline.moving_average(2, 2)(10, 15).tolist()
+    [nan, 1.5, 2.5, 3.5, nan]
+    >>> timeline.rank(13)
+    1
     """
 
     def __init__(self, buckets: Buckets, first: int, fill: Fill) -> None:
         self._first = first
         self._fill = fill
         self._numbers, self._counts, self._values = buckets
-        # Where empty buckets are left out, the remaining ones are neighbours: their ranks are the numbers.
+        # Without empty buckets the others follow one another: their ranks serve as numbers.
         self.numbers = buckets.numbers
         if fill is Fill.NONE:
             self._first = 0
@@ -160,20 +179,20 @@ class Timeline:
 
     @property
     def nbytes(self) -> int:
-        """The memory of its columns."""
+        """The bytes of its columns."""
         columns = (self._numbers, self._counts, self._values)
         return sum(column.nbytes for column in columns) + (self.numbers.nbytes if self._fill is Fill.NONE else 0)
 
     def windows_nbytes(self, size: int) -> int:
-        """The memory that moving averages of that many buckets hold beside it, while they are worked out."""
+        """Return the additional bytes needed while moving averages over `size` buckets are computed."""
         return WINDOW_BYTES * min(len(self._numbers), 2 * size)
 
     def rank(self, number: int) -> int:
-        """Return how many non-empty buckets lie before `number`. O(log n)."""
+        """Return how many non-empty buckets precede `number`. O(log n)."""
         return int(np.searchsorted(self.numbers, number))
 
     def values(self, start: int, stop: int) -> tuple[Floats, Integers]:
-        """Return (values, counts) of the buckets start <= number < stop; an unknown value is NaN.
+        """Return (values, counts) of the buckets start <= number < stop; NaN stands for no value.
 
         O(stop - start + log n).
         """
@@ -195,12 +214,11 @@ class Timeline:
     def moving_average(self, size: int, min_periods: int) -> Callable[[int, int], Floats]:
         """Return a function (start, stop) -> moving averages of the last `size` buckets, filled ones included.
 
-        Where fewer than `min_periods` of a window's buckets have a value the average is NaN. Called for one
-        slice after the other: O(n) for all of them together, whatever the size.
+        The average is NaN where fewer than `min_periods` buckets of the window have a value. The function is called
+        for consecutive slices and takes O(n) for all of them together, whatever the window size.
 
-        Instead of subtracting what leaves a running sum, which keeps its rounding errors, each value is split
-        into integers (`limbs`) with prefix sums: differences of those are exact, modulo 2**64 included, so
-        what has left a window leaves no trace in it.
+        A running sum would keep the rounding errors of values that have left the window. So each value is split into
+        integers (`limbs`) with prefix sums, whose differences are exact, even modulo 2**64.
         """
         windows: _Windows | None = None
         covered = range(0)
@@ -208,7 +226,7 @@ class Timeline:
         def averages(start: int, stop: int) -> Floats:
             nonlocal windows, covered
             if windows is None or start < covered.start or stop > covered.stop:
-                # As many at once as a window reaches back: twice the work at most, and memory for no more.
+                # At least as many buckets at once as a window has: this bounds the work to twice as much, and memory.
                 covered = range(start, max(stop, start + size))
                 windows = _Windows(self._around(start - size, covered.stop), size)
             sums, periods = windows.sums(start, stop)
@@ -218,15 +236,15 @@ class Timeline:
         return averages
 
     def _around(self, start: int, stop: int) -> Timeline:
-        """Return a timeline of the non-empty buckets from start to stop, and the next one on either side."""
+        """Return a timeline of the non-empty buckets from `start` to `stop` and of the next one on either side."""
         a, b = np.searchsorted(self._numbers, (max(start, self._first), stop))
         part = slice(max(int(a) - 1, 0), int(b) + 1)
         buckets = Buckets(self._numbers[part], self._counts[part], self._values[part])
-        # Ranks stay what they are where empty buckets are left out: there is nothing more to leave out.
+        # With `Fill.NONE` the numbers are ranks already and must not be numbered again.
         return Timeline(buckets, self._first, Fill.NULL if self._fill is Fill.NONE else self._fill)
 
     def _last_at(self, start: int, stop: int) -> Integers:
-        """Return, for start <= number < stop, the index of the last non-empty bucket up to it; -1 before all."""
+        """Return, for start <= number < stop, the index of the last non-empty bucket up to it; -1 if there is none."""
         a, b = np.searchsorted(self._numbers, (start, stop))
         steps = np.zeros(stop - start, dtype=np.int64)
         steps[self._numbers[a:b] - start] = 1
@@ -234,13 +252,13 @@ class Timeline:
         return at
 
     def _ramp(self, at: Integers, start: Integers, end: Integers) -> Floats:
-        """Sum the filled values from the start-th to the end-th bucket after the non-empty one, both included."""
+        """Sum the filled values of the buckets `start` to `end` places after the non-empty one, both included."""
         periods = end - start + 1
         if self._fill is Fill.PREVIOUS:
             return self._values[at] * periods
         after = np.minimum(at + 1, len(self._numbers) - 1)
         length = np.maximum(self._numbers[after] - self._numbers[at], 1)
-        # The weights of the right neighbour grow by 1/length from bucket to bucket.
+        # The weight of the right neighbour grows by 1/length from bucket to bucket.
         right = (start + end).astype(np.float64) * periods / 2
         left = periods.astype(np.float64) * length - right
         total: Floats = (self._values[at] * left + self._values[after] * right) / length
@@ -248,7 +266,7 @@ class Timeline:
 
 
 class _Windows:
-    """Sums over windows of `size` buckets of a timeline: whole stretches by prefix sums, their ends by ramps.
+    """Sums over windows of `size` buckets of a timeline: prefix sums for whole stretches, ramps for partial ones.
 
     A stretch is a non-empty bucket with the empty ones after it, up to the next non-empty one.
     """
@@ -258,7 +276,7 @@ class _Windows:
         self._size = size
         self._ramps = timeline._fill in (Fill.PREVIOUS, Fill.LINEAR)
         numbers = timeline._numbers
-        # How many values a window's sum can hold, and so how many bits of a limb must stay free.
+        # The number of values that a window's sum can hold tells how many bits of a limb must stay free.
         reach = len(numbers)
         if self._ramps and reach:
             reach = 2 * int(numbers[-1] - numbers[0] + 1)
@@ -268,7 +286,7 @@ class _Windows:
         ]
 
     def _prefix(self, limb: Integers, exponent: int, lengths: Integers) -> tuple[int, Integers]:
-        """Return (exponent, prefix sums over the stretches): prefix[j] sums the stretches before the j-th."""
+        """Return (exponent, prefix sums of the stretches): prefix[j] is the sum of the stretches before the j-th."""
         if self._timeline._fill is Fill.PREVIOUS:
             stretches = limb[:-1] * lengths
         elif self._timeline._fill is Fill.LINEAR:
@@ -280,7 +298,7 @@ class _Windows:
         return exponent, np.concatenate(([0], np.cumsum(stretches)))
 
     def sums(self, start: int, stop: int) -> tuple[Floats, Integers]:
-        """Return (sums, how many values each has) of the windows that end in start <= number < stop."""
+        """Return (sums, numbers of values) of the windows that end in the buckets start <= number < stop."""
         timeline = self._timeline
         ends = np.arange(start, stop)
         begins = np.maximum(ends - (self._size - 1), timeline._first)
@@ -303,7 +321,7 @@ class _Windows:
         return self._stretches(np.minimum(first + 1, last), last, [head, tail]), periods
 
     def _stretches(self, first: Integers, last: Integers, parts: list[Floats]) -> Floats:
-        """Add the stretches first <= j < last to the parts, with the rounding errors carried along."""
+        """Add the stretches first <= j < last to the parts, carrying the rounding errors along."""
         high, low = np.zeros(len(first)), np.zeros(len(first))
         for exponent, prefix in self._prefixes:
             parts.append(np.ldexp((prefix[last] - prefix[first]).astype(np.float64), exponent))

@@ -1,4 +1,4 @@
-"""The routes of datapoints. A key may hold anything, slashes too, so its pattern is greedy."""
+"""The routes of datapoints. The pattern of a key is greedy, because a key may contain anything, even slashes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ for _name, _keys, _aggregates, _moving_averages in (
     _path = rf"{_name}s/{_key(_name)}"
     urlpatterns += [
         re_path(rf"^{_path}/datapoints/?\Z", _keys.as_view({"delete": "destroy"})),
-        # Not greedy: a slash at the end is the optional one, and a key that ends in one is followed by another.
+        # Not greedy: a trailing slash is the optional one of the route; a key that ends in a slash has two there.
         re_path(rf"^{_name}s/(?P<{_name}>(?s:.*?))/?\Z", _keys.as_view({"get": "retrieve"})),
         re_path(rf"^statistics/{_path}/moving_avg/?\Z", _moving_averages.as_view({"get": "list"})),
         re_path(rf"^statistics/{_path}/{_AGGREGATE}/?\Z", _aggregates.as_view({"get": "list"})),

@@ -1,4 +1,4 @@
-"""Datapoints over HTTP: parse, call one service, answer."""
+"""The HTTP endpoints of datapoints: parse the request, call one service, respond."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from timeseries_project.core.timestamps import render
 
 @openapi.datapoints
 class DatapointViewSet(ApiViewSet):
-    """What devices measured for users. The sole input of the statistics.
+    """Values that devices measured for users: the only input of the statistics.
 
-    POST takes one datapoint, or a batch: a JSON array, NDJSON, or CSV.
+    POST takes one datapoint or a batch: a JSON array, NDJSON or CSV.
     """
 
     name = "Datapoints"
@@ -41,14 +41,14 @@ class DatapointViewSet(ApiViewSet):
 
     @staticmethod
     def example() -> object:
-        """Return a datapoint that can be sent as it is."""
+        """Return a datapoint that can be sent unchanged."""
         return {**openapi.EXAMPLE, "timestamp": render(clock.now())}
 
     def create(self, request: Request) -> Response:
-        """Store one datapoint, or a batch all or nothing.
+        """Store one datapoint, or a batch: all of it or nothing.
 
-        A batch is a JSON array; a body of `application/x-ndjson`, one datapoint per line; or one of `text/csv`
-        with a header that names the columns timestamp, value, device and user in any order.
+        A batch is a JSON array; a body of type `application/x-ndjson` with one datapoint per line; or a body of type
+        `text/csv` whose header names the columns timestamp, value, device and user in any order.
         """
         skip = self.query["on_duplicate"] is serializers.OnDuplicate.SKIP
         if is_batch(request.data):
@@ -63,7 +63,7 @@ class DatapointViewSet(ApiViewSet):
         return Response(added._asdict() if skip else {"created": added.created}, HTTP_201_CREATED)
 
     def list(self, request: Request) -> Response:
-        """List datapoints by timestamp, device and user, a listing at a time."""
+        """List datapoints by timestamp, device and user; `next` is the cursor of the listing that follows."""
         listing = services.datapoints_list(**self.query)
         results = [
             {"timestamp": render(p.timestamp), "value": p.value, "device": p.device, "user": p.user}
@@ -77,27 +77,27 @@ class DatapointViewSet(ApiViewSet):
 
 
 class KeyViewSet(ApiViewSet):
-    """The devices, or users, that have datapoints."""
+    """The devices or users that have datapoints."""
 
     axis: Axis
     query_serializers: ClassVar = {"list": KeysQuerySerializer}
 
     def list(self, request: Request) -> Response:
-        """List them by key, with how many datapoints there are and from when to when."""
+        """List them by key, each with the number of its datapoints and the times of the oldest and newest."""
         search, limit, cursor = self.query["search"], self.query["limit"], self.query["cursor"]
         portions = services.keys_portions(axis=self.axis, search=search, after=cursor, size=portion_size(limit))
         total = partial(services.keys_count, axis=self.axis) if search is None and cursor is None else None
         return listed(request, portions, self._summary, attrgetter("key"), limit=limit, total=total)
 
     def retrieve(self, request: Request, **path: str) -> Response:
-        """Answer the same of one of them."""
+        """Return the number of datapoints of one of them, and the times of the oldest and newest."""
         return Response(self._summary(services.key_get(axis=self.axis, key=path[self.axis])))
 
     def _summary(self, key: KeySummary) -> dict[str, object]:
         return {self.axis: key.key, "count": key.count, "first": render(key.first), "last": render(key.last)}
 
     def destroy(self, request: Request, **path: str) -> Response:
-        """Forget all datapoints; it is no error if there are none."""
+        """Delete all datapoints; there need not be any."""
         services.datapoints_delete(axis=self.axis, key=path[self.axis])
         return Response(status=HTTP_204_NO_CONTENT)
 
@@ -129,7 +129,7 @@ class AggregateViewSet(ApiViewSet):
     row_columns: ClassVar = {"list": ("timestamp", "value", "count")}
 
     def list(self, request: Request, aggregate: str, **path: str) -> Response:
-        """Answer the buckets, oldest first, none left out."""
+        """Return the buckets, oldest first, empty ones included unless `fill=none`."""
         rows = services.statistics_list(
             axis=self.axis, key=path[self.axis], aggregate=Aggregate(aggregate), **self.query, now=clock.now()
         )
@@ -137,7 +137,7 @@ class AggregateViewSet(ApiViewSet):
 
 
 class MovingAverageViewSet(ApiViewSet):
-    """The mean of the last buckets' averages, for each bucket from the first datapoint's to now's."""
+    """The mean of the averages of the last buckets, for each bucket from that of the first datapoint to that of now."""
 
     name = "Moving average"
     axis: Axis
@@ -145,7 +145,7 @@ class MovingAverageViewSet(ApiViewSet):
     row_columns: ClassVar = {"list": ("timestamp", "value")}
 
     def list(self, request: Request, **path: str) -> Response:
-        """Answer the same buckets as `avg`; null where the window lacks one."""
+        """Return the same buckets as `avg`; the value is null where a bucket of the window is missing or empty."""
         key = path[self.axis]
         return Response(services.moving_average_list(axis=self.axis, key=key, **self.query, now=clock.now()))
 

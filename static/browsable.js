@@ -1,12 +1,12 @@
-// Mends what the framework's page lacks.
+// Additions to the page of the framework.
 "use strict";
 
 // For screen readers.
 document.documentElement.lang = "en";
 $(".format-selection .dropdown-toggle").attr("aria-label", "Format");
-$(".response-info pre").attr("tabindex", "0"); // on a phone it is scrolled
+$(".response-info pre").attr("tabindex", "0"); // on a phone it scrolls, by keyboard too
 
-// The framework's form script takes an answer without content for a failure, and stops on it: shown here instead.
+// The framework's form script treats an answer without content as a failure, and stops. It is shown here instead.
 
 $.ajaxPrefilter((options, _, answer) => {
   const always = answer.always;

@@ -1,7 +1,7 @@
-// What all charts have in common: colours from the style sheet, times on the axis, pictures and tables to take away.
+// The common parts of all charts: colours from the style sheet, times on the axis, pictures and tables to download.
 // Chart.js is loaded before, as a classic script.
 
-const LAST_DATE = 8.64e12; // epoch seconds of the last, and negated the first, date that JavaScript knows
+const LAST_DATE = 8.64e12; // epoch seconds of JavaScript's last date; the first one is its negative
 const DAY = 86400;
 const MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 7 * 1440];
 const ROUND = [1, 2, 5, 10, 15, 30, ...MINUTES.map((minutes) => minutes * 60)]; // seconds
@@ -10,7 +10,7 @@ const charts = new Set();
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-// Makes a chart whose options are those given on top of what all charts share. Its lines take their colours in order.
+// Makes a chart with the given options in addition to the common ones. Its lines take their colours in order.
 export function makeChart(canvas, type, options) {
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   const chart = new Chart(canvas, {
@@ -28,7 +28,7 @@ export function makeChart(canvas, type, options) {
   return chart;
 }
 
-// Shows other data; hover and size stay.
+// Shows the chart's new data; hover and size stay.
 export function update(chart) {
   paint(chart);
   chart.update();
@@ -63,7 +63,7 @@ export function tooltip(callbacks) {
   return { usePointStyle: true, boxPadding: 4, borderWidth: 1, callbacks };
 }
 
-// Writes epoch seconds in the viewer's zone or, where there is no such date, as they are.
+// Writes epoch seconds as a date in the viewer's zone or, if JavaScript has no such date, as a number.
 export function timeText(seconds, options = { dateStyle: "medium", timeStyle: "long" }) {
   if (Math.abs(seconds) > LAST_DATE) return `${seconds} s`;
   return new Intl.DateTimeFormat(undefined, options).format(seconds * 1000);
@@ -74,8 +74,8 @@ export function utcText(seconds) {
   return `${new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
-// An axis of equally long steps, labelled in epoch seconds, with ticks at round times of the viewer's day.
-// Places in order are places in time, whatever the date.
+// Makes a time axis with steps of equal length, whose labels are epoch seconds, with ticks at round times of the viewer's
+// day. Positions are indices and not dates, so it works beyond the dates that JavaScript knows.
 export function timeAxis(what) {
   const axis = { grid: {}, title: { display: true, text: what }, offset: false };
   let places = [];
@@ -85,7 +85,7 @@ export function timeAxis(what) {
     scale.ticks = places.map((value) => ({ value }));
   };
   axis.ticks = { maxRotation: 0, autoSkipPadding: 16, callback: (place) => timeText(labels[place], tickStyle) };
-  // To be called when the chart's times are other ones.
+  // Call this when the times of the chart have changed.
   axis.follow = (chart, times, step) => {
     labels = times;
     places = roundPlaces(times);
@@ -97,7 +97,7 @@ export function timeAxis(what) {
   return axis;
 }
 
-// The places of round times of the viewer's day, a dozen at most; all if there are none.
+// Returns the places of at most a dozen round times of the viewer's day; all places if there are no round times.
 function roundPlaces(labels) {
   const every = labels.map((_, place) => place);
   if (!labels.length) return every;
@@ -125,12 +125,12 @@ function daysOf(labels) {
   return `${days.join(" – ")}, ${zone}`;
 }
 
-// A line's points are marked where they are few enough to tell apart.
+// Makes a line. Its points are marked if they are few enough to tell apart.
 export function line(label, data, pointStyle, more = {}) {
   return { label, data, pointStyle, pointRadius: data.length > 60 ? 0 : 3, pointHoverRadius: 5, borderWidth: 2, ...more };
 }
 
-// Saves what the canvas shows, on the page's background.
+// Saves the chart as a picture, on the background colour of the page.
 export function savePicture(chart, name) {
   const { canvas } = chart;
   const copy = document.createElement("canvas");
@@ -142,7 +142,7 @@ export function savePicture(chart, name) {
   save(copy.toDataURL("image/png"), `${name}.png`);
 }
 
-// Saves rows as CSV; the first names the columns.
+// Saves rows as CSV; the first row names the columns.
 export function saveTable(rows, name) {
   const text = rows.map((row) => row.map((cell) => cell ?? "").join(",")).join("\r\n");
   save(`data:text/csv;charset=utf-8,${encodeURIComponent(`${text}\r\n`)}`, `${name}.csv`);
@@ -156,7 +156,7 @@ function save(url, name) {
 
 export const BYTE_UNITS = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
 
-// The unit, by its place in the list, that leaves up to three digits before the point.
+// Returns the index of the unit that leaves at most three digits before the decimal point.
 export function byteUnit(bytes) {
   return Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3 + 1e-9), BYTE_UNITS.length - 1);
 }
@@ -164,7 +164,7 @@ export function byteUnit(bytes) {
 const number = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 6 });
 const power = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 6, notation: "scientific" });
 
-// Writes a figure with at most six digits, and null as no value.
+// Writes a number with at most six digits, and null as "no value".
 export function figure(value) {
   if (value === null || value === undefined) return "no value";
   const ordinary = value === 0 || (Math.abs(value) >= 1e-6 && Math.abs(value) < 1e12);

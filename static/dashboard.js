@@ -1,4 +1,4 @@
-// The dashboard: keeps what it was shown during the last minutes, and lets each app's card draw it small.
+// The dashboard: keeps the samples of the last minutes, and lets the card of each app draw them.
 import { figure, makeChart, update } from "./charts.js";
 import { onView, start } from "./live.js";
 import { Samples, curve, slide, slidingOptions } from "./samples.js";
@@ -8,12 +8,12 @@ const SPAN = 300; // seconds that the curves show
 const charts = new Map(); // by the canvas' id
 const cards = [];
 
-// Calls back with the server's time and an app's sample when the page opens and after each exchange.
+// Calls `show` with the server's time and the sample of an app when the page opens and after each refresh.
 export function onSample(app, show) {
   cards.push([app, show]);
 }
 
-// Returns the chart on a canvas of the view, made when it is first there; none while the canvas is not.
+// Returns the chart on a canvas of the view, and makes it when the canvas is new; undefined while there is no canvas.
 export function chartOn(id, type, options) {
   const canvas = document.getElementById(id);
   const chart = charts.get(id);
@@ -24,7 +24,7 @@ export function chartOn(id, type, options) {
   return charts.get(id);
 }
 
-// A curve of one figure of the last minutes, on a canvas.
+// A curve of one figure over the last minutes, on a canvas.
 export class Curve {
   #id;
   #label;
@@ -35,12 +35,12 @@ export class Curve {
     this.#label = label;
   }
 
-  // The last sample but those of this moment, which are replaced.
+  // Returns the last sample before `time`.
   before(time) {
     return this.#samples.kept.findLast((sample) => sample.time < time);
   }
 
-  // Takes the sample of a moment, and draws it.
+  // Adds a sample and draws the curve.
   add(sample, key) {
     this.#samples.add(sample);
     const chart = chartOn(this.#id, "line", slidingOptions({ writing: figure }));
@@ -50,7 +50,7 @@ export class Curve {
   }
 }
 
-// Modules run before this event: every card is there then.
+// All modules have run before this event, so every card has registered.
 document.addEventListener("DOMContentLoaded", () => {
   onView(() => {
     const { time, ...samples } = JSON.parse(document.getElementById("sample").textContent);

@@ -1,23 +1,23 @@
-// What all pages have in common: the part that shows data is fetched anew and exchanged, when an address is chosen
-// and, where it is live, every few seconds. The server writes each page whole; without JavaScript they work too.
+// Live pages: the part of a page that shows data is fetched and replaced when the user chooses another address and, if
+// the page is live, every few seconds. The server renders each page as a whole, so all work without JavaScript too.
 
-const SLOWEST = 15; // seconds between attempts to reach the server again, at most
-const PATIENCE = 10; // seconds until an attempt counts as failed
+const SLOWEST = 15; // the longest time in seconds between attempts to reach the server again
+const PATIENCE = 10; // seconds after which an attempt counts as failed
 
 const view = () => document.getElementById("view");
 const banner = document.getElementById("unreachable");
 
 let timer = 0;
-let attempt = null; // aborts the request that is under way
+let attempt = null; // aborts the current request
 let failures = 0;
 
-// Calls back with the view when the page opens and after each exchange.
+// Calls `show` with the view when the page opens and each time it is replaced.
 export function onView(show) {
   document.addEventListener("view", () => show(view()));
   show(view());
 }
 
-// Begins to follow links, forms, the address bar and the time.
+// Starts to handle links, forms and the address bar, and to refresh a live page.
 export function start() {
   document.addEventListener("click", followLink);
   document.addEventListener("submit", followForm);
@@ -43,12 +43,12 @@ function followForm(event) {
   const url = new URL(form.action);
   if (event.defaultPrevented || form.method !== "get" || !isHere(url)) return;
   event.preventDefault();
-  // Empty controls mean the default: they are left out of the address.
+  // An empty control means the default, and is left out of the address.
   url.search = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
   visit(url.href, { push: url.href !== location.href, controls: true });
 }
 
-// Shows what an address shows. A live page comes back to it by itself.
+// Shows the page of an address. A live page schedules its next refresh.
 export async function visit(url, { push = false, controls = false } = {}) {
   pause();
   attempt = new AbortController();
@@ -64,14 +64,14 @@ export async function visit(url, { push = false, controls = false } = {}) {
     return page.ok;
   } catch (error) {
     if (signal.aborted) return false; // something else is being fetched, or the page is hidden
-    if (push) history.pushState(null, "", url); // what was asked for is shown when the server is back
+    if (push) history.pushState(null, "", url); // the requested page is shown when the server is back
     unreachable();
     timer = setTimeout(refresh, 1000 * Math.max(Math.min(2 ** (failures - 1), SLOWEST), error.delay ?? 0));
     return false;
   }
 }
 
-// An answer that is none, and for how many seconds it wants no other request.
+// The server refused to answer; `delay` is the time in seconds that it asks to wait.
 class Refused extends Error {
   constructor(page) {
     super(`status ${page.status}`);
@@ -93,7 +93,7 @@ function pause() {
   attempt?.abort();
 }
 
-// A page that takes long is asked for more rarely, so that looking on costs little.
+// A page that takes long is refreshed less often, so that watching it costs the server little.
 function schedule(took = 0) {
   clearTimeout(timer);
   const seconds = Number(view().dataset.refresh);
@@ -105,17 +105,17 @@ function unreachable() {
   document.dispatchEvent(new Event("unreachable"));
   if (!banner.hidden) return;
   const since = new Date().toLocaleTimeString();
-  banner.textContent = `The server cannot be reached since ${since}. What is shown is from before; trying again.`;
+  banner.textContent = `The server cannot be reached since ${since}. The data shown are from before; trying again.`;
   banner.hidden = false;
 }
 
-// The token that the page was shown with is not accepted any more: nothing is asked until there is another one.
+// The token of this page is not accepted any more: no more requests until the user signs in again.
 function signedOut() {
   document.dispatchEvent(new Event("unreachable"));
   const link = document.createElement("a");
   link.href = `${banner.dataset.signIn}?${new URLSearchParams({ next: location.pathname + location.search })}`;
   link.textContent = "Sign in";
-  banner.replaceChildren("A token is needed to see more; what is shown is from before. ", link, ".");
+  banner.replaceChildren("A token is needed to see more; the data shown are from before. ", link, ".");
   banner.hidden = false;
   return false;
 }
@@ -125,8 +125,8 @@ function reached() {
   banner.hidden = true;
 }
 
-// Puts the view of a new page in the place of the present one. Elements marked as kept, such as canvases, stay; so do
-// opened details, the focus, and what is selected in a kept element.
+// Replaces the view by that of a new page. Elements marked as kept, such as canvases, stay; so do open details, the
+// focus, and the selection in a kept element.
 function exchange(page, controls) {
   const [before, after] = [view(), page.getElementById("view")];
   if (!after) return location.reload(); // another version of the service
@@ -150,7 +150,7 @@ function exchange(page, controls) {
   document.dispatchEvent(new Event("view"));
 }
 
-// The controls show what the address says.
+// Sets the controls to the parameters of the address.
 function copyControls(page) {
   for (const form of document.forms) {
     for (const control of page.forms[form.id]?.elements ?? []) {
@@ -164,7 +164,8 @@ function copyControls(page) {
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 
-// Times are written in UTC and shown in the viewer's zone, with UTC at hand; some as the time of day alone.
+// Shows the times of a page, which are written in UTC, in the viewer's zone, with UTC as the title; some only as time of
+// day.
 function localTimes(part) {
   for (const time of part.querySelectorAll("time[datetime]")) {
     const date = new Date(time.dateTime);
@@ -174,7 +175,7 @@ function localTimes(part) {
   }
 }
 
-// Fills a control's list of suggestions with the keys that contain what was typed.
+// Suggests the keys that contain the text typed into a control.
 export function suggest(input, url, field) {
   const list = document.createElement("datalist");
   list.id = `${input.id}-keys`;

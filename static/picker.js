@@ -1,9 +1,9 @@
-// A time in the viewer's zone beside the control that holds the parameter; it is no parameter of its own.
+// A date and time picker in the viewer's zone, beside the control that holds the parameter. It is not a parameter itself.
 
 const DAY = 86400;
 
-// Shows the picker, which is hidden without JavaScript, and keeps both in step. `read` turns the parameter's text into
-// epoch seconds, NaN where it is no time, and `write` turns these back into text.
+// Shows the picker, which is hidden without JavaScript, and keeps it in step with the control. `read` turns the text of
+// the parameter into epoch seconds, or NaN if it is not a time; `write` turns epoch seconds into text.
 export function setUpPicker(input, place, read, write) {
   const picker = place.querySelector("input");
   const follow = () => {

@@ -1,14 +1,14 @@
-// The samples that a live page takes of its figures: one each time it asks, timed by the server's clock.
+// Samples of the figures of a live page: one per refresh, with the time of the server's clock.
 import { legend, line, timeText, tooltip, utcText } from "./charts.js";
 
-const PAUSE = 20; // seconds without a sample, as in a hidden tab, that show as a gap
-const TICKS = 6; // at most
+const PAUSE = 20; // seconds without a sample, as in a hidden tab, after which the curve has a gap
+const TICKS = 6; // the largest number of ticks
 const STEPS = [10, 30, 60, 120, 300, 600]; // seconds between ticks
 
 export class Samples {
   #interrupted = false;
 
-  // Keeps the samples of so many seconds.
+  // Keeps the samples of the last `span` seconds.
   constructor(span) {
     this.span = span;
     this.kept = [];
@@ -19,7 +19,7 @@ export class Samples {
     return this.kept.at(-1);
   }
 
-  // Takes the sample of a moment. One of the same moment is replaced; so are later ones, for the clock was set back.
+  // Adds a sample. It replaces one of the same time, and later ones, which exist if the clock was set back.
   add(sample) {
     const replaced = this.kept.find(({ time }) => time >= sample.time);
     this.kept = this.kept.filter(({ time }) => time >= sample.time - this.span && time < sample.time);
@@ -28,20 +28,20 @@ export class Samples {
     this.#interrupted = false;
   }
 
-  // The points of a curve; one without a value makes the gap.
+  // Returns the points of a curve; a point without a value makes a gap.
   points(key) {
     return this.kept.flatMap(({ time, afterGap, [key]: y }) => [...(afterGap ? [{ x: time, y: null }] : []), { x: time, y }]);
   }
 }
 
-// A curve of samples: a dot marks the present, and a sample that no line reaches.
+// Makes a curve of samples. Dots mark the latest sample, and samples without neighbours, which no line reaches.
 export function curve(label, data, more = {}) {
   const blank = (place) => (data[place]?.y ?? null) === null;
   const dot = ({ dataIndex: place }) => (place === data.length - 1 || (blank(place - 1) && blank(place + 1)) ? 3 : 0);
   return line(label, data, "circle", { pointRadius: dot, colour: 0, clip: 6, cubicInterpolationMode: "monotone", ...more });
 }
 
-// The options of a chart whose time ends at the last sample.
+// Returns the options of a chart whose time axis ends at the last sample.
 export function slidingOptions({ writing, ...more }) {
   return {
     scales: {
@@ -66,7 +66,7 @@ export function slidingOptions({ writing, ...more }) {
   };
 }
 
-// Moves the time that is shown to the samples' end.
+// Moves the time axis to the last sample.
 export function slide(chart, samples) {
   const { x } = chart.options.scales;
   x.max = samples.last.time;

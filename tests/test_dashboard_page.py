@@ -269,7 +269,7 @@ def test_reads_well_aloud(page: Page, now: int) -> None:
 
     levels = page.locator("h1, h2, h3").evaluate_all("all => all.map((one) => one.tagName)")
     assert levels == ["H1"] + ["H2"] * 6
-    for name in ("Transactions of 60 seconds", "Datapoints added per second", "Bytes to and from the server"):
+    for name in ("Transactions in 60 seconds", "Datapoints added per second", "Bytes to and from the server"):
         expect(page.get_by_role("img", name=name)).to_be_visible()
     assert page.locator("[aria-live], [role=status], [role=alert]:visible").count() == 0
 

@@ -38,7 +38,7 @@ def test_a_page_leads_to_the_form_and_the_form_back(page: Page, path: str, refus
     page.goto(path)
     page.get_by_role("alert").get_by_role("link", name="Sign in").click()
     sign_in(page, "wrong")
-    expect(page.get_by_role("alert")).to_contain_text("not one of those")
+    expect(page.get_by_role("alert")).to_contain_text("does not accept this token")
     sign_in(page)
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     assert page.url.endswith(path)

@@ -258,7 +258,7 @@ def test_reads_well_aloud(page: Page) -> None:
 
     headings = page.locator("h1, h2").evaluate_all("all => all.map((one) => one.tagName)")
     assert headings == ["H1", "H2"]
-    expect(page.get_by_role("img", name="What the statistics of 60 seconds were")).to_be_visible()
+    expect(page.get_by_role("img", name="The statistics of the last 60 seconds")).to_be_visible()
     expect(page.get_by_role("combobox", name="Show")).to_be_visible()
     assert page.locator("[aria-live], [role=status]").count() == 0
 

@@ -1,4 +1,4 @@
-"""Columns of many series in blocks of one pool, and what can be read of them.
+"""Columns of many series in the blocks of one pool, and the methods that read them.
 
 Plain Python and NumPy; knows no framework.
 """
@@ -24,7 +24,7 @@ ROWS_AT_ONCE = 16384
 
 
 class BlockColumns:
-    """The blocks behind `SortedBlocks`, room for more of them, and all that only reads."""
+    """The blocks of `SortedBlocks`, with spare room for more, and all methods that only read."""
 
     def __init__(self, width: int, *dtypes: DTypeLike) -> None:
         self._width = width

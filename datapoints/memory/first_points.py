@@ -1,4 +1,4 @@
-"""The first points of many series by time, device and user: found without looking into most of the series.
+"""The first points of many series by time, device and user, found without reading most of the series.
 
 Plain Python and NumPy; knows no framework. Times are microseconds since the Unix epoch.
 """
@@ -40,10 +40,9 @@ class Wanted(NamedTuple):
 
 
 class FirstPoints:
-    """The first wanted points of the series that were looked into; each series is looked into once.
+    """The first wanted points of the series read so far; each series is read once, so at one moment.
 
-    `portions` tells which: they come in the order in which they can begin to contribute, until none of the rest can.
-    So what one series contributes is how it was at one moment.
+    `portions` tells which to read next: those with the earliest possible point, until no other can contribute.
     """
 
     def __init__(self, pool: SeriesPool, pairs: Sequence[Pair], wanted: Wanted) -> None:
@@ -52,14 +51,14 @@ class FirstPoints:
         self._wanted = wanted
         self._times = np.empty(0, dtype=np.int64)
         self._values = np.empty(0)
-        #: Whose each point is: a place in the list of names, which are those of the moment when it was read.
+        #: The series of each point, as an index of `_names`, which holds the names at the moment of reading.
         self._owners = np.empty(0, dtype=np.int64)
         self._names: list[Pair] = []
-        #: There are enough points up to here; beyond all times while there are not.
+        #: There are enough points up to this time; later than every timestamp while there are not.
         self._newest = LARGEST
 
     def bounds(self, series: Integers | slice) -> tuple[Integers, Integers]:
-        """Return those of some series that may have wanted points, and a time before which each has none. O(series).
+        """Return the series that may have wanted points, and for each a time before which it has none. O(series).
 
         The store's lock is held.
         """
@@ -68,9 +67,9 @@ class FirstPoints:
         return some if isinstance(series, slice) else series[some], np.maximum(firsts[some], self._wanted.start)
 
     def portions(self, series: Integers, bounds: Integers) -> Iterator[Integers]:
-        """Yield the series that have to be looked into, in portions: whoever takes one looks into it at once.
+        """Yield portions of the series to read; the caller reads each before it takes the next.
 
-        One pass over the bounds tells the first: every series has a point at its bound or later.
+        One pass over the bounds finds the first portion: every series has a point at its bound or later.
         """
         limit = self._wanted.limit
         if len(series) > limit:
@@ -120,13 +119,13 @@ class FirstPoints:
         return series[use]
 
     def _last_of_equal(self) -> Pair:
-        """Return of which device and user the last of the points is that are wanted and of the newest time."""
+        """Return device and user of the last wanted point among those of the newest time."""
         before = np.count_nonzero(self._times < self._newest)
         equal = self._owners[self._times == self._newest]
         return sorted(map(self._names.__getitem__, equal.tolist()))[self._wanted.limit - before - 1]
 
     def _forget_the_rest(self) -> None:
-        """Forget what is beyond the points that are wanted; of equal times some more are kept."""
+        """Drop points after the wanted ones, but keep all of the newest wanted time."""
         limit = self._wanted.limit
         if len(self._times) < limit:
             return

@@ -1,4 +1,4 @@
-"""Numbers to give out and to take back, dense from 0: of blocks in a pool, of series in a store.
+"""Free lists of dense numbers from 0, which are given out and taken back: of blocks in a pool, of series in a store.
 
 Plain Python and NumPy; knows no framework.
 """
@@ -12,9 +12,9 @@ from timeseries_project.core.summation import Integers
 
 
 class Vacancies:
-    """The numbers that nobody has: those given back, the last of them first, and then those never given.
+    """The free numbers: first those given back, the latest first, and then those never given.
 
-    To look at them changes nothing; `commit_take` and `commit_return` only assign, and cannot fail.
+    Reading them changes nothing; `commit_take` and `commit_return` only assign, and cannot fail.
     """
 
     __slots__ = ("_back", "_returned", "used")

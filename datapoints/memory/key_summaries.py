@@ -1,6 +1,6 @@
-"""What is stored of devices and users, from the columns of their series.
+"""Summaries of devices and users, computed from the columns of their series.
 
-Plain Python and NumPy; knows no framework. The store's lock is held.
+Plain Python and NumPy; knows no framework. Callers hold the store's lock.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from datapoints.interface import Axis, KeySummary
 from datapoints.memory.names import SeriesNames
 from datapoints.memory.series import SeriesPool
 
-#: Series that are summed up at once, of however many keys, unless one key alone has more.
+#: The largest number of series summed up at once, for any number of keys, unless one key alone has more.
 SERIES_SUMMED_UP = 65_536
 
 
 def first_of(names: SeriesNames, axis: Axis, keys: Sequence[str]) -> int:
-    """Return how many of these keys, from the first on, can be summed up at once."""
+    """Return how many keys, counted from the first, can be summed up at once."""
     members = names.members[axis]
     sizes = np.cumsum([len(members.get(key, ())) for key in keys])
     return max(int(np.searchsorted(sizes, SERIES_SUMMED_UP, side="right")), 1)

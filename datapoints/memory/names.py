@@ -1,6 +1,6 @@
-"""Which device and user a series is of, and which series each of them has.
+"""The device and user of each series, and the series of each device and user.
 
-Plain Python and NumPy; knows no framework. As elsewhere, what is named `commit...` only assigns, and cannot fail.
+Plain Python and NumPy; knows no framework. As elsewhere, functions named `commit...` only assign, and cannot fail.
 """
 
 from __future__ import annotations
@@ -24,22 +24,23 @@ Pair = tuple[str, str]
 
 
 class SeriesNames:
-    """The series of each pair of a device and a user, known by dense numbers that are given out again."""
+    """The series of each pair of a device and a user, identified by dense numbers that are reused."""
 
     def __init__(self, lock: Lock) -> None:
-        """Take the store's lock, which is held wherever it is not told otherwise."""
+        """Take the store's lock, which callers hold unless a method says otherwise."""
         self._lock = lock
         self.numbers: dict[Pair, int] = {}
-        #: The (device, user) of each number; those of dropped series are free to be given again.
+        #: The (device, user) of each number; the numbers of dropped series may be reused.
         self.pairs: list[Pair] = []
-        #: The series of each device and each user, and where in there each series stands.
+        #: The series of each device and of each user.
         self.members: dict[Axis, dict[str, array[int]]] = {"device": {}, "user": {}}
-        #: Which of all series that ever were each number is given to: the count of those before it, up to 2**31.
+        #: A serial number of the series that has each number, modulo 2**31: it tells whether a number was reused.
         self.births = array("i")
         self._born = 0
+        # The members of each axis, the position of every series in there, and the place of the axis in a pair.
         self._sides = [(self.members[axis], array("i"), place) for place, axis in enumerate(AXES)]
         self._vacant = Vacancies()
-        #: Devices and users in order, which are asked without the lock.
+        #: Devices and users in order, which are read without holding the lock.
         self.orders: dict[Axis, KeyOrder] = {axis: KeyOrder(lock, partial(self._names, axis)) for axis in AXES}
 
     def _names(self, axis: Axis) -> Iterator[Sequence[str]]:
@@ -58,11 +59,11 @@ class SeriesNames:
         return np.frombuffer(joined, dtype=np.int32).astype(np.int64)
 
     def births_of(self, series: Integers) -> Integers:
-        """Return which of all series that ever were these are: others, if they have got other names meanwhile."""
+        """Return the serial numbers of series; they differ if a number now belongs to another series."""
         return np.frombuffer(self.births, dtype=np.int32)[series].astype(np.int64)
 
     def matching(self, device: str | None, user: str | None) -> Integers | slice:
-        """Return the series of a device, of a user, of both or of all, the latter with numbers that no series has."""
+        """Return the series of a device, a user, both, or all; the last includes numbers without a series."""
         if device is not None and user is not None:
             pair = (device, user)
             return np.array([self.numbers[pair]] if pair in self.numbers else [], dtype=np.int64)
@@ -71,7 +72,7 @@ class SeriesNames:
         return slice(None) if user is None else self.series("user", [user])
 
     def vacant(self, count: int) -> list[int]:
-        """Return so many numbers that no series has, and make room for their names."""
+        """Return `count` free numbers, and make room for their names."""
         numbers: list[int] = [self._vacant.first()] if count == 1 else self._vacant.next(count).tolist()
         known = max(numbers) + 1
         if known > len(self.pairs):
@@ -83,7 +84,7 @@ class SeriesNames:
         return numbers
 
     def enter(self, number: int, pair: Pair) -> None:
-        """Take up a series under a number that there is room for; `withdraw` undoes it, wherever it fails."""
+        """Enter a series under a number returned by `vacant`; `withdraw` undoes this, even if it failed half-way."""
         self.pairs[number] = pair
         self._born = (self._born + 1) % 2**31
         self.births[number] = self._born
@@ -97,7 +98,7 @@ class SeriesNames:
             members.append(number)
 
     def withdraw(self, entered: list[tuple[int, Pair]]) -> None:
-        """Undo what was done of the entering of series, which were the last to enter."""
+        """Undo the entering, whole or half-done, of the series that entered last."""
         for number, pair in reversed(entered):
             self.numbers.pop(pair, None)
             for groups, _, place in self._sides:
@@ -108,7 +109,7 @@ class SeriesNames:
                     del groups[pair[place]]
 
     def commit_entered(self, count: int) -> None:
-        """Take so many numbers for given."""
+        """Mark `count` numbers as used."""
         self._vacant.commit_take(count)
 
     def make_room(self, count: int) -> None:

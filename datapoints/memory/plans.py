@@ -1,4 +1,4 @@
-"""What blocks of sorted columns are made of, and what changing them will change.
+"""The parts of blocks of sorted columns, and the plans of changes to them.
 
 Plain Python and NumPy; knows no framework. `SortedBlocks` makes plans and carries them out.
 """
@@ -66,7 +66,7 @@ class Directory:
 
 
 class Write(NamedTuple):
-    """Cells of blocks that change: each column, flat, with the slots and what they will hold."""
+    """Cells of blocks to write: the slots, and each column, flattened, with the new contents of these slots."""
 
     slots: Integers
     columns: list[tuple[NDArray[Any], NDArray[Any]]]
@@ -75,7 +75,7 @@ class Write(NamedTuple):
 
 
 class Links(NamedTuple):
-    """Blocks that are entered into directories, by exchanging what stands in these from a place on."""
+    """Blocks to enter into directories, by replacing the contents of these from some place on."""
 
     directories: list[tuple[int, Directory]]
     changes: list[tuple[Directory, int, int, array[int], array[int]]]
@@ -120,7 +120,7 @@ class Cut(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """Cells that get other values: at these places of these blocks, column by column."""
+    """New values of cells at these places of these blocks, column by column."""
 
     blocks: Integers
     places: Integers

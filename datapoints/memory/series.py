@@ -16,21 +16,21 @@ from datapoints.memory.sorted_blocks import SortedBlocks
 from timeseries_project.core.arrays import run_lengths, run_starts
 from timeseries_project.core.summation import Floats, Integers, add_to_pair, grouped_sums
 
-#: Wide blocks waste room in short series, narrow ones take more entries in the directories of long ones.
+#: Wide blocks waste room in short series; narrow ones need more directory entries in long series.
 POINTS_IN_PAGE = 24
 SUMS_IN_PAGE = 4
 
 
 class PointsAddition(NamedTuple):
-    """What adding points will change: the points, quarter-hours that are new, and the sums of those that are not."""
+    """The plan of an addition: the points, new quarter-hours, and new sums of existing ones."""
 
     points: Addition
     new_sums: Addition | None
     changes: Changes
 
 
-#: What adding one point will change, a plain tuple for speed: the point; the sum of its quarter-hour, if it is new;
-#: else where that stands, and the new pair.
+#: The plan of adding one point, a plain tuple for speed: the point; the entry of its quarter-hour, if this is new;
+#: otherwise the place of the sum, and the new pair.
 PointAddition = tuple[Entry, Entry | None, tuple[int, int], tuple[float, float]]
 
 
@@ -155,7 +155,7 @@ class SeriesPool:
         return times, values
 
     def sums(self, series: Sequence[int] | Integers, start: int, stop: int) -> BucketSums:
-        """Copy the quarter-hours numbered start <= number < stop, in the same way."""
+        """Copy the quarter-hours with start <= number < stop, series by series; those of a series almost in order."""
         return BucketSums(*self._sums.read(series, start, stop))
 
     def first_points(self, series: Integers, start: int, stop: int, count: int) -> tuple[Integers, Integers, Floats]:

@@ -1,4 +1,4 @@
-"""The series of one device or user as whoever asks a question reads them: at once, or in portions where they are many.
+"""Views of the series of one device or user: read at once, or in portions if there are many.
 
 Plain Python and NumPy; knows no framework. Times are microseconds since the Unix epoch.
 """
@@ -21,7 +21,7 @@ from timeseries_project.core.summation import Floats, Integers
 
 T = TypeVar("T")
 
-#: What is looked at while the store's lock is held, so that this takes a few milliseconds: series, and points of these.
+#: The numbers of series and of points read at once while the store's lock is held, which takes a few milliseconds.
 SERIES_AT_ONCE = 1024
 POINTS_AT_ONCE = 131_072
 
@@ -65,14 +65,14 @@ class SeriesView:
 
 
 class PortionedView:
-    """The same of many series: they are looked at in portions, and the store's lock is free in between.
+    """The same for many series: they are read in portions, and the store's lock is free in between.
 
-    What is read of one series is how it was at one moment, of one that was not deleted since the view was opened;
-    ViewChangedError if one was, or begins before all of them did.
+    Each series is read as it was at one moment. ViewChangedError if a series was deleted since the view was opened, or
+    got a point older than all of the view.
     """
 
     def __init__(self, pool: SeriesPool, names: SeriesNames, lock: Lock, series: Integers, births: Integers) -> None:
-        """Take series, and which ones they are (`births_of`). The lock is not held; may raise ViewChangedError."""
+        """Take series and their serial numbers (`births_of`). The lock is not held; may raise ViewChangedError."""
         self._pool = pool
         self._names = names
         self._lock = lock
@@ -129,7 +129,7 @@ class PortionedView:
         return np.concatenate(times), np.concatenate(values)
 
     def _each(self, look: Callable[[Integers], T], at_once: int = 0) -> list[T]:
-        """Return what is seen of each portion of the series, while the lock is held."""
+        """Read each portion of the series while the lock is held; return the results."""
         if at_once:
             ends = np.arange(at_once, len(self._series), at_once)
         else:
@@ -144,7 +144,7 @@ class PortionedView:
         return found
 
     def _refuse_changed(self, some: Integers, begin: int) -> None:
-        """Raise ViewChangedError unless these series are those that the view was opened with."""
+        """Raise ViewChangedError unless these are still the series with which the view was opened."""
         firsts, births = self._pool.firsts[some], self._births[begin : begin + len(some)]
         if (firsts == LARGEST).any() or (firsts < self.first).any() or (self._names.births_of(some) != births).any():
             raise ViewChangedError

@@ -2,9 +2,9 @@
 
 Plain Python and NumPy; knows no framework.
 
-Every change is made in two steps. `plan...` works out everything and takes what memory there is to take; it may
-fail, and has changed nothing that shows. `commit...` only assigns, in place, what has been worked out: it calls
-nothing that could fail, so no change is ever half made.
+Every change has two steps. `plan...` computes the change and allocates all memory that it needs; it may fail, and has
+no visible effect. `commit...` only assigns the results in place: it calls nothing that could fail, so no change is ever
+half made.
 """
 
 from __future__ import annotations
@@ -45,9 +45,8 @@ class SortedBlocks(BlockColumns):
     keys stand as they came, and whoever reads them sorts them if need be. As in a B+ tree a block that overflows
     is divided; but what arrives in order fills block after block, and leaves a sixteenth of each for late keys.
 
-    Adding costs O(1) for the newest keys of a series, O(width + log n) for others, and for every so many the
-    insertion of a block into the directory of its series. Nothing is thread-safe: the store's lock guards it, from
-    the plan of a change to its commit.
+    Adding costs O(1) for the newest keys of a series and O(width + log n) for others; each new block is also inserted
+    into the directory of its series. Not thread-safe: the caller holds the store's lock from plan to commit.
     """
 
     def plan_one(self, series: int, key: int, block: int, *cells: float) -> Entry:

@@ -1,4 +1,4 @@
-"""Where all series are: found by device and by user, read and changed under one lock.
+"""The store of datapoints in memory: all series by device and by user, read and changed under one lock.
 
 Plain Python and NumPy; knows no framework. Times are microseconds since the Unix epoch.
 """
@@ -31,27 +31,27 @@ from timeseries_project.core.arrays import Keys, gathered, matching, run_lengths
 from timeseries_project.core.offload import give_way, leave_loop
 from timeseries_project.core.summation import Floats, Integers
 
-#: The number of a series that is not there yet.
+#: The number of a series that does not exist yet.
 UNKNOWN = -1
 
-#: What dropping old points costs a request at most: series that are looked at, and that are dropped from.
+#: Bounds on the dropping of old points per request: series that are checked, and series from which points are dropped.
 LOOKED_AT = 4096
 DROPPED_FROM = 256
-#: Series, or keys, that are looked at while the lock is held: where there are more it is released in between.
+#: Series, or keys, that are read while the lock is held; if there are more, it is released in between.
 AT_ONCE = 2048
 
 
 class SeriesStore:
-    """All series of the process, by device and user, in one pool: at most so many points, and so many series.
+    """All series of the process, by device and user, in one pool of limited size. Thread-safe.
 
-    Every method takes the one lock for as long as it reads or changes series; what is computed from them is
-    computed outside. What concerns some thousand series is read or changed in one step. More of them are read in
-    portions, so that nobody waits for the lock for more than some milliseconds: each series is then how it was at one
-    moment, but not all at the same. A method that fails has changed nothing, but for what portions dropped or deleted.
+    Every method holds the one lock while it reads or changes series, and computes results outside. Up to some thousand
+    series are read or changed in one step; more are read in portions, so that nobody waits for the lock for more than a
+    few milliseconds: each series is then seen at one moment, but not all at the same. A method that fails has changed
+    nothing, except for portions already dropped or deleted.
 
-    Those that are given `oldest`, the start of a quarter-hour, answer as if no point before it had ever been
-    stored. They drop such points as they come across them, and whatever they are asked, of a few series more: a
-    store of some thousand series is always clean, and a larger one becomes so over some requests.
+    Methods with the parameter `oldest`, the start of a quarter-hour, behave as if no point before it had ever been
+    stored. They drop such points of the series that they use and, each time, of a few others: a store of some thousand
+    series is always clean, and a larger one becomes clean over several requests.
     """
 
     def __init__(self, *, max_points: int = LARGEST, max_series: int = LARGEST) -> None:
@@ -67,13 +67,13 @@ class SeriesStore:
         with self._lock:
             self._pool, self._names = pool, names
             self._points = 0
-            #: Up to which series points before which time were dropped.
+            #: How far the sweep has come: points before `_swept_to` were dropped from the first `_swept` series.
             self._swept, self._swept_to = 0, 0
 
     def add(self, time: int, value: float, device: str, user: str, *, oldest: int = 0) -> bool:
-        """Add one point; return False, and change nothing, where there is one. See `SortedBlocks` for costs.
+        """Add one point; return False, and change nothing, if it exists already. See `SortedBlocks` for costs.
 
-        One before `oldest` is added and dropped at once. FullError where there is no room for it.
+        A point before `oldest` is added and dropped at once. FullError if there is no room for it.
         """
         pair = (device, user)
         with self._lock:
@@ -189,7 +189,7 @@ class SeriesStore:
             raise FullError("series", self.max_series)
 
     def _number(self, pairs: list[Pair]) -> tuple[Integers, list[tuple[int, Pair]]]:
-        """Return the series of distinct pairs, and of those that are new which will be theirs when they enter."""
+        """Return the series of distinct pairs, and the new pairs with the numbers that they will get."""
         numbers = np.array([self._names.numbers.get(pair, UNKNOWN) for pair in pairs], dtype=np.int64)
         missing = np.flatnonzero(numbers == UNKNOWN)
         if not len(missing):
@@ -215,7 +215,7 @@ class SeriesStore:
         return gone.removed
 
     def _sweep(self, oldest: int) -> None:
-        """Drop the points before `oldest` of a few series, those after the ones of the last time. The lock is held."""
+        """Drop the points before `oldest` of a few series, those after the ones of the last call. The lock is held."""
         if oldest != self._swept_to:
             self._swept, self._swept_to = 0, oldest
         begin, firsts = self._swept, self._pool.firsts
@@ -238,7 +238,7 @@ class SeriesStore:
                 self._cut(behind, oldest)
 
     def _drop_most_expired(self, axis: Axis, keys: Sequence[str], oldest: int) -> None:
-        """Drop the points before `oldest` of some keys' series in portions, where there are many: few may be left."""
+        """If keys have many series, drop their points before `oldest` in portions; a few series may be left over."""
         if not oldest:
             return
         with self._lock:
@@ -253,9 +253,9 @@ class SeriesStore:
                 give_way()
 
     def delete(self, axis: Axis, key: str, *, oldest: int = 0) -> int:
-        """Forget all points of a device or of a user; return how many there were. O(its series and their blocks).
+        """Delete all points of a device or user; return how many there were. O(its series and their blocks).
 
-        Those of some thousand series in one step; of more in portions, and what is new meanwhile may stay.
+        Up to some thousand series are deleted in one step; more in portions, and points added meanwhile may stay.
         """
         self._drop_most_expired(axis, [key], oldest)
         with self._lock:
@@ -280,7 +280,7 @@ class SeriesStore:
 
     @contextmanager
     def view(self, axis: Axis, key: str, *, oldest: int = 0, ahead: range | None = None) -> Iterator[View]:
-        """Read one device's or user's series, with the lock held where they are few; KeyError if it has none."""
+        """Open the series of one device or user; the lock is held if they are few. KeyError if it has none."""
         self._drop_most_expired(axis, [key], oldest)
         with self._lock:
             self._drop_expired(self._names.series(axis, [key]), oldest)
@@ -353,7 +353,7 @@ class SeriesStore:
         return summary
 
     def totals(self, *, oldest: int = 0) -> Totals:
-        """Return how much is stored, and in a large store what is yet to be dropped. O(1)."""
+        """Return how much is stored; a large store also counts expired points that are not yet dropped. O(1)."""
         with self._lock:
             if oldest:
                 self._sweep(oldest)

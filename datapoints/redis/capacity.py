@@ -1,4 +1,4 @@
-"""How many points and series there may still be in a Redis or Valkey that any number of processes add to.
+"""The free capacity, in points and series, of a Redis or Valkey to which any number of processes add.
 
 Plain Python; knows no framework.
 """
@@ -11,21 +11,21 @@ from datapoints.interface import FullError
 from datapoints.redis.layout import Layout
 from timeseries_project.core import clock
 
-#: Seconds for which is believed what other stripes of a cluster held.
+#: Seconds for which counts of the other stripes of a cluster are used before they are read again.
 FRESH_SECONDS = 1.0
 
 
 class BaseCounts(NamedTuple):
-    """What is held under one base or more."""
+    """Numbers of points and series under one base or more."""
 
     points: int
     series: int
 
 
 class Room:
-    """What each base holds, as far as this process knows: what it added itself at once, the rest within a second.
+    """The counts of each base as this process knows them: its own additions at once, those of others within a second.
 
-    On one node there is one base, whose functions count exactly, and nothing has to be known beforehand.
+    On one node there is only one base, whose functions count exactly, and nothing has to be known beforehand.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -34,7 +34,7 @@ class Room:
         self._looked = 0.0
 
     def look(self) -> None:
-        """Ask all bases what they hold. One exchange."""
+        """Read the counts of all bases. One exchange."""
         begun = clock.elapsed()
         self._held = {
             base: BaseCounts(points, series)
@@ -43,11 +43,11 @@ class Room:
         self._looked = begun
 
     def learn(self, base: bytes, points: int, series: int) -> None:
-        """Take note of what a base holds now."""
+        """Note the counts of a base."""
         self._held[base] = BaseCounts(points, series)
 
     def beside(self, base: bytes) -> BaseCounts:
-        """Return what all other bases hold; what was known a second ago is asked again."""
+        """Return the counts of all other bases together; if older than FRESH_SECONDS, they are read again."""
         if len(self._layout.bases) == 1:
             return BaseCounts(0, 0)
         if not self._held or clock.elapsed() - self._looked > FRESH_SECONDS:
@@ -56,7 +56,7 @@ class Room:
         return BaseCounts(sum(held.points for held in others), sum(held.series for held in others))
 
     def refuse_too_many(self, most: BaseCounts, more: BaseCounts) -> None:
-        """Raise FullError if there is no room for so many more. One exchange."""
+        """Raise FullError if there is no room for `more` within the limits `most`. One exchange."""
         self.look()
         held = list(self._held.values())
         if sum(one.points for one in held) + more.points > most.points:

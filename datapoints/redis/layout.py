@@ -1,7 +1,7 @@
-"""Where series of datapoints are in a Redis or Valkey, and how they are read from there.
+"""The location of series of datapoints in a Redis or Valkey, and the calls that read them.
 
-Plain Python and NumPy; knows no framework. `redis/lua/` is the other half; its
-`includes/layout.lua` says how the keys are laid out.
+Plain Python and NumPy; knows no framework. The other half is `redis/lua/`, whose `includes/layout.lua` describes the
+keys.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from datapoints.redis.library import LIBRARY
 from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.nodes import Argument
 
-#: Slots that are used in a cluster, evenly apart, so that each node has its share.
+#: The number of slots used in a cluster, evenly spaced, so that each node has its share.
 STRIPES = 64
-#: Devices, users or series that one call asks for at most.
+#: The largest number of devices, users or series that one call asks for.
 KEYS_AT_ONCE = 1_000
-#: Names that one call lists, about.
+#: The approximate number of names that one call lists.
 NAMES_AT_ONCE = 5_000
-#: Blocks that one call copies at most: about a mebibyte.
+#: The largest number of blocks that one call copies: about a mebibyte.
 BLOCKS_AT_ONCE = 1_000
-#: Blocks of quarter-hours that are sent with the first look at one key's series at most: some weeks of one series.
+#: The largest number of blocks of quarter-hours sent when the series of a key are opened: some weeks of one series.
 BLOCKS_AHEAD = 32
 
 LOOK = LIBRARY.function("datapoints_look")
@@ -38,13 +38,14 @@ NEIGHBOURS = LIBRARY.function("datapoints_neighbours")
 READ = LIBRARY.function("datapoints_read")
 TOTALS = LIBRARY.function("datapoints_totals")
 
-#: What of a series' figures is of use here: count, late, first, last, epoch.
+#: The figures of a series that are used here: count, late, first, last, epoch.
 _FIGURES = Struct("<IIddd")
 
 
 class Figures(NamedTuple):
-    """How a series is: how many points it has, how often it was given some that were not its newest, the first and last
-    time, and which one it is of those that ever had its name.
+    """Figures of a series: number of points, number of additions of late points, first and last time, and epoch.
+
+    The epoch is a random number that distinguishes the series from earlier ones of the same name.
     """
 
     points: int
@@ -55,7 +56,7 @@ class Figures(NamedTuple):
 
     @classmethod
     def read(cls, packed: bytes) -> Figures | None:
-        """Read what the server keeps; None where there is no series, but nothing or the mark of one to come."""
+        """Unpack the server's form; None if there is no series: nothing, or only the mark of one to come."""
         if len(packed) < _FIGURES.size:
             return None
         points, late, first, last, epoch = _FIGURES.unpack_from(packed)
@@ -63,7 +64,7 @@ class Figures(NamedTuple):
 
 
 class Series(NamedTuple):
-    """A series, and how it was when it was looked at."""
+    """A series, with its figures when they were read."""
 
     device: str
     user: str
@@ -71,9 +72,9 @@ class Series(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Some rows of a column in order, how the series was then, and the key from which to read on.
+    """Consecutive rows of a column, the figures of the series at that moment, and the key at which to continue.
 
-    The rows may begin before the key that was asked for, and end behind.
+    Blocks are sent whole, so the rows may begin before the requested range and end after it.
     """
 
     figures: Figures | None
@@ -82,7 +83,14 @@ class Chunk(NamedTuple):
 
 
 def stripe_bases(one_node: bool) -> list[bytes]:
-    """Return what keys begin with: one base on one node; in a cluster one for each stripe, of a slot of its own."""
+    """Return the bases, with which all keys begin: one on one node; in a cluster one per stripe, each in its own slot.
+
+    >>> stripe_bases(one_node=True)
+    [b'dp:{0}']
+    >>> bases = stripe_bases(one_node=False)
+    >>> len(bases), len({key_slot(base) for base in bases})
+    (64, 64)
+    """
     if one_node:
         return [b"dp:{0}"]
     tags: dict[int, int] = {}
@@ -98,18 +106,18 @@ def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
 
 
 class Layout:
-    """Calls of the functions that read, each at the nodes where the keys are. Errors are those of `Storage`."""
+    """Calls of the functions that read, each sent to the node that has the keys. Errors are those of `Storage`."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
         self.bases = stripe_bases(storage.one_node)
 
     def base(self, name: str) -> bytes:
-        """Return under which base a device's series are, or a user's entries."""
+        """Return the base of the series of a device, or of the entries of a user."""
         return self.bases[crc32(name.encode()) % len(self.bases)] if len(self.bases) > 1 else self.bases[0]
 
     def grouped(self, names: Iterable[str]) -> list[tuple[bytes, list[int]]]:
-        """Return the places of these names by base, in groups of what one call asks for at most."""
+        """Return the places of the names by base, in groups of at most KEYS_AT_ONCE."""
         groups: list[tuple[bytes, list[int]]] = []
         open_groups: dict[bytes, list[int]] = {}
         for place, name in enumerate(names):
@@ -122,9 +130,9 @@ class Layout:
         return groups
 
     def look(self, letter: str, pairs: Sequence[tuple[str, str]]) -> list[dict[str, bytes]]:
-        """Look into hashes: those of devices (letter d) hold figures by user, those of users (u) tokens by device.
+        """Read hashes: those of devices (letter d) hold figures by user, those of users (u) tokens by device.
 
-        A pair names the hash and a field, or "" for all of them.
+        A pair names the hash and a field, or "" for all fields.
         """
         groups = self.grouped([key for key, _ in pairs])
         calls = [
@@ -149,7 +157,7 @@ class Layout:
     def members(self, axis: Axis, keys: Sequence[str]) -> list[list[Series]]:
         """Return the series of each of these devices or users, by the other key. O(series).
 
-        One exchange; two for users in a cluster, where their series are on other nodes than the list of them.
+        One exchange; two for users in a cluster, whose series may be on other nodes than the user's entries.
         """
         if axis == "device":
             found = self.look("d", [(key, "") for key in keys])
@@ -166,7 +174,7 @@ class Layout:
         return [self._series(axis, key, others) for key, others in zip(keys, found, strict=True)]
 
     def one(self, device: str, user: str) -> list[Series]:
-        """Return one series, if it is there."""
+        """Return one series in a list; an empty list if it does not exist."""
         [found] = self.look("d", [(device, user)])
         return self._series("device", device, found)
 
@@ -179,9 +187,9 @@ class Layout:
         ]
 
     def opened(self, axis: Axis, key: str, ahead: range) -> list[tuple[Series, Chunk]]:
-        """Return the series of a device or user, and with each its first sums of the quarter-hours ahead.
+        """Return the series of a device or user, each with its first sums of the quarter-hours in `ahead`.
 
-        One exchange, two for a user in a cluster, whose sums are then all yet to be read.
+        One exchange; two for a user in a cluster, without any sums.
         """
         if axis == "user" and not self.storage.one_node:
             nothing_yet = ahead.start if ahead else None
@@ -199,11 +207,11 @@ class Layout:
         return sorted(found)
 
     def totals(self) -> list[list[int]]:
-        """Return what each base counts: devices, users, series, points, points ever added."""
+        """Return the counts of each base: devices, users, series, points, points ever added."""
         return self.storage.calls([Call(TOTALS, [base], read_only=True) for base in self.bases])
 
     def names(self, axis: Axis) -> list[str]:
-        """Return all devices or users, in any order; some may have no points any more, or not yet. O(these)."""
+        """Return all devices or users, in any order; some may have no points any more, or not yet. O(names)."""
         found: set[bytes] = set()
         cursors = dict.fromkeys(self.bases, b"0")
         while cursors:
@@ -221,10 +229,10 @@ class Layout:
     def read(
         self, letter: str, wanted: Sequence[tuple[Series, int]], stop: int, *, rows: int = 0, whole: bool = False
     ) -> list[Chunk | None]:
-        """Read rows of columns, points (letter p) or sums (s), each from a key of its own on and before `stop`.
+        """Read rows of columns, points (letter p) or sums (s): from the key given with each series, before `stop`.
 
-        At most so many rows of each, from there on (0: as many as there are); where one call would have to copy too
-        many blocks the answer is None, or ends early. `whole` reads all in one call, however many.
+        At most `rows` rows of each series (0: all). Where one call would copy too many blocks a chunk is None or ends
+        early; `whole` reads everything in one call, however much.
         """
         groups = self.grouped([series.device for series, _ in wanted])
         limits: list[Argument] = [letter, stop, rows, -1 if whole else BLOCKS_AT_ONCE]
@@ -239,7 +247,7 @@ class Layout:
         return chunks
 
     def neighbours(self, series: Sequence[Series], time: int) -> tuple[int | None, int | None]:
-        """Return the time of the last point before `time` and of the first not before it, of all these series."""
+        """Return the time of the last point before `time`, and of the first at or after it, in all these series."""
         groups = self.grouped([one.device for one in series])
         calls = [
             Call(NEIGHBOURS, [base], [time, *(name for at in places for name in series[at][:2])], read_only=True)

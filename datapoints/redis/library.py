@@ -1,4 +1,4 @@
-"""The functions that run in the server, and the sizes that they work with."""
+"""The library of functions that run in the server, and the sizes with which they work."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ LIBRARY = Library(
     Path(__file__).with_name("lua"),
     {
         "QUARTER_HOUR": QUARTER_HOUR,
-        # Bytes of a block of points, and of quarter-hours, that is filled from the left: with its header it fills an
-        # allocation. Small, since Lua hashes every byte of every string it makes (2 ns each).
+        # Bytes of a full block of points, and of quarter-hours: with its header it fills an allocation. Small, since
+        # Lua hashes every byte of every string it makes (2 ns each).
         "POINTS_BLOCK": 1_008,
         "SUMS_BLOCK": 2_016,
-        # Blocks that one call adds late points to at most, so that it ends in time: each costs some 50 us.
+        # The largest number of blocks to which one call adds late points, so that it ends in time: each costs 50 us.
         "LATE_BLOCKS": 1_000,
-        # Series that one call drops old points of at most, unless it is told which, and blocks of points, about.
+        # The largest number of series from which one call drops old points, unless the call names them; and about how
+        # many blocks of points.
         "CUT_SERIES": 100,
         "CUT_BLOCKS": 1_000,
-        # Devices or users that one step of a clearing forgets.
+        # Devices or users that one step of `clear` deletes.
         "CLEARED_NAMES": 100,
-        # Keys that one command removes at most.
+        # The largest number of keys that one command removes.
         "UNLINKED_KEYS": 500,
     },
 )

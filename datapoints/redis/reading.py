@@ -1,4 +1,4 @@
-"""Reading series of datapoints that a Redis or Valkey holds: ranges of one key's, and pages of the listing.
+"""Readers of datapoints in a Redis or Valkey: ranges of the series of one key, and listings.
 
 Plain Python and NumPy; knows no framework.
 """
@@ -13,22 +13,22 @@ from datapoints.interface import QUARTER_HOUR, BucketSums, KeySummary, Point, Vi
 from datapoints.redis.layout import Chunk, Figures, Layout, Series
 from timeseries_project.core.summation import Floats, Integers
 
-#: Beyond all times.
+#: Later than every timestamp.
 NEVER = 2**53
-#: Series that a page of the listing looks at first, where there are many, and rows of each at least.
+#: Where there are many series, a listing reads so many of them first, and at least so many rows of each.
 SERIES_AT_FIRST = 64
 ROWS_AT_LEAST = 16
 
 
 class RedisView:
-    """The series of one device or user, ordered by the other key, as they were when they were looked at, or later.
+    """The series of one device or user, ordered by the other key, as they were when the view was opened or later.
 
-    A series that is read in several portions was changed in between only at its end, or it is read again at once:
-    so what is read of it is how it was at one moment.
+    A series that takes several portions is read again in one call if it was changed in between other than at its end.
+    So its rows show it at one moment.
     """
 
     def __init__(self, layout: Layout, opened: Sequence[tuple[Series, Chunk]], oldest: int, ahead: range) -> None:
-        """Take series with those of their sums in the quarter-hours ahead that were read with them."""
+        """Take series, each with the sums that were read together with it, of the quarter-hours in `ahead`."""
         self._layout = layout
         self.series = [series for series, _ in opened]
         self._read_ahead = [chunk for _, chunk in opened]
@@ -79,9 +79,9 @@ class RedisView:
     def _read(
         self, letter: str, unit: int, start: int, stop: int, parts: list[list[bytes]], wanted: list[tuple[int, int]]
     ) -> Floats:
-        """Return the rows with start <= key < stop of every series, as columns; a key counts so many microseconds.
+        """Return the rows with start <= key < stop of every series, as columns; keys are multiples of `unit` us.
 
-        `parts` are what has been read of each, and `wanted` from where on each is yet to be.
+        `parts` holds the rows already read of each series; `wanted` tells from which key on to read which series.
         """
         seen = {at: self.series[at].figures for at, part in enumerate(parts) if part}
         reach = [(one.figures.first // unit, one.figures.last // unit) for one in self.series]
@@ -106,7 +106,7 @@ class RedisView:
         return columns if inside.all() else columns[:, inside]
 
     def _whole(self, letter: str, series: Series, start: int, stop: int) -> bytes:
-        """Read at once what was changed while it was read in portions."""
+        """Read in one call a series that was changed while it was read in portions."""
         [chunk] = self._layout.read(letter, [(series, start)], stop, whole=True)
         assert chunk is not None
         _unchanged(series, chunk.figures)
@@ -114,12 +114,16 @@ class RedisView:
 
 
 def table(letter: str, parts: Sequence[bytes]) -> Floats:
-    """Return rows of points (p) or sums (s) as the server keeps them."""
+    """Return rows of points (p) or sums (s) from the bytes that the server stores.
+
+    >>> table("p", [np.array([60.0, 1.5]).tobytes(), np.array([120.0, 2.5]).tobytes()]).tolist()
+    [[60.0, 1.5], [120.0, 2.5]]
+    """
     return np.frombuffer(b"".join(parts), dtype=np.float64).reshape(-1, 2 if letter == "p" else 4)
 
 
 def _unchanged(series: Series, figures: Figures | None) -> Figures:
-    """Return how a series is now; ViewChangedError if it is gone, another one, or reaches farther back."""
+    """Return the present figures of a series; ViewChangedError if it is gone, replaced, or begins earlier."""
     if figures is None or figures.epoch != series.figures.epoch or figures.first < series.figures.first:
         raise ViewChangedError
     return figures
@@ -133,15 +137,15 @@ def read_listing(
     after: tuple[int, str, str] | None,
     limit: int,
 ) -> list[Point]:
-    """Return up to `limit` points of these series by time, device and user: those in [start, end), beyond `after`.
+    """Return up to `limit` points of these series by time, device and user: those in [start, end), after `after`.
 
-    Series are read in the order in which they can begin to contribute, some rows at a time, until none of the rest
-    can. ViewChangedError if one was deleted meanwhile, or changed between two portions of it.
+    Series are read some rows at a time, those with the earliest possible point first, until no other can contribute.
+    ViewChangedError if one was deleted meanwhile, or changed between two of its portions.
     """
     stop = NEVER if end is None else end
     ranked = sorted(series)
     starts = [_start_of(one, start, after) for one in ranked]
-    #: From which key on each series is yet to be read, and no point of it can be older.
+    #: The key from which on each series is still to be read; none of its unread points is older.
     bounds = {
         at: max(begin, one.figures.first)
         for at, (one, begin) in enumerate(zip(ranked, starts, strict=True))
@@ -184,14 +188,14 @@ def read_listing(
 
 
 def _start_of(series: Series, start: int, after: tuple[int, str, str] | None) -> int:
-    """Return from which time on the points of a series are beyond `after`."""
+    """Return the time from which on the points of a series come after `after`."""
     if after is None or after[0] < start:
         return start
     return after[0] + 1 if (series.device, series.user) <= after[1:] else after[0]
 
 
 def summary_of(key: str, series: Sequence[Series]) -> KeySummary:
-    """Return the summary of a device or user from all of its series, at least one. O(series)."""
+    """Return the summary of a device or user from all its series, of which there is at least one. O(series)."""
     figures = [one.figures for one in series]
     return KeySummary(
         key, sum(one.points for one in figures), min(one.first for one in figures), max(one.last for one in figures)

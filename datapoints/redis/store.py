@@ -1,7 +1,7 @@
-"""All series of datapoints in a Redis or Valkey, one node or a cluster, for any number of processes.
+"""The store of datapoints in a Redis or Valkey, one node or a cluster, for any number of processes.
 
-Plain Python and NumPy; knows no framework. Times are microseconds since the Unix epoch. docs/storage.md tells what is
-atomic and what is not.
+Plain Python and NumPy; knows no framework. Times are microseconds since the Unix epoch. docs/storage.md says what is
+atomic.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ UNMARK = LIBRARY.function("datapoints_unmark")
 
 
 class _Answer:
-    """What became of a group: rows that are stored already, or the one from which on it is too much for one call.
+    """The outcome of adding a group: rows that are stored already, or the row at which it exceeded one call.
 
-    Where there is neither it was added.
+    If there is neither, the group was added.
     """
 
     __slots__ = ("found", "stopped")
@@ -59,10 +59,10 @@ class _Answer:
 
 
 class RedisStore:
-    """All series, by device and user. Errors beside those told are those of `Storage`.
+    """All series, by device and user. Every method may also raise the errors of `Storage`.
 
-    After one of these a write may have been done, wholly or for some series: what is repeated with `skip_duplicates`
-    ends as it should.
+    After such an error a write may have been done, for all series or some. Repeated with `skip_duplicates` it ends in
+    the right state.
     """
 
     def __init__(self, storage: Storage, *, max_points: int = 2**53, max_series: int = 2**53) -> None:
@@ -71,13 +71,13 @@ class RedisStore:
         self._storage = storage
         self._layout = Layout(storage)
         self._room = Room(self._layout)
-        #: Whether the entries of users are where the series are, so that one call changes both.
+        #: Whether the entries of users are under the same base as the series, so that one call changes both.
         self._here = b"1" if storage.one_node else b"0"
 
     def add(self, time: int, value: float, device: str, user: str, *, oldest: int = 0) -> bool:
-        """Add one point; return False, and change nothing, where there is one.
+        """Add one point; return False, and change nothing, if it exists already.
 
-        One exchange, four for a new series in a cluster. One before `oldest` is dropped at once, and not counted.
+        One exchange; four for a new series in a cluster. A point before `oldest` is dropped at once and not counted.
         """
         group = Group(self._layout.base(device))
         if time < oldest:
@@ -98,10 +98,10 @@ class RedisStore:
         skip_duplicates: bool = False,
         oldest: int = 0,
     ) -> int:
-        """Add points in any order; return how many were added. Duplicates and FullError are as in `SeriesStore`.
+        """Add points in any order; return how many were added. Duplicates and FullError are as in `interface.Store`.
 
-        What one call can bring is added wholly or not at all. Where several are needed all is checked before the
-        first adds, and each adds all that it brings or nothing.
+        A batch that fits one call is added wholly or not at all. If it takes several, everything is checked before
+        the first one adds, and each adds all of its points or nothing.
         """
         batch = Batch(self._layout, times, values, Keys.of(devices), Keys.of(users))
         created = 0
@@ -124,7 +124,7 @@ class RedisStore:
                 rest[group.span] = bool(answer.found) or answer.stopped is not None
                 if answer.stopped is not None:
                     divisions.append(answer.stopped)
-                    whole = len(groups) > 1  # nothing was added: what comes now takes several calls
+                    whole = len(groups) > 1  # nothing was added: the batch now takes several calls
                 elif not answer.found:
                     created += group.rows
                 elif skip_duplicates:
@@ -138,9 +138,9 @@ class RedisStore:
         return created
 
     def _checked(self, batch: Batch, groups: list[Group], twice: Integers, skip: bool, oldest: int) -> list[Group]:
-        """Look through a batch that takes several calls, before the first adds; return what each is to bring.
+        """Check a batch that takes several calls before the first one adds; return the group for each call.
 
-        Leaves out what is stored where duplicates are skipped, and divides what is too much for one call.
+        Removes stored points if duplicates are skipped, and divides what is too much for one call.
         """
         self._sweep(dict.fromkeys(group.base for group in groups), oldest)
         found: list[int] = []
@@ -153,7 +153,7 @@ class RedisStore:
                 if stop:
                     [row] = group.rows_of(stop)
                     batch.divide(row)
-                    batch.divide(group.span.stop)  # what is seen stays where it is
+                    batch.divide(group.span.stop)  # groups that were checked stay as they are
                     unseen.append(row)
                 series += new
             groups = [group for group in batch.groups() if group.span.start in unseen] if unseen else []
@@ -167,7 +167,7 @@ class RedisStore:
         return batch.groups() if len(batch) else []
 
     def _add(self, groups: list[Group], oldest: int) -> list[_Answer]:
-        """Add groups, each wholly or not at all, and tell what became of each.
+        """Add groups, each wholly or not at all; return the outcome of each.
 
         In a cluster a new series is entered in its user's index before it is created. See `marks` in add.lua.
         """
@@ -185,7 +185,7 @@ class RedisStore:
                     group = groups[at]
                     self._room.learn(group.base, points, series)
                     if full:
-                        # What other bases hold may be less by now.
+                        # The other bases may hold less by now: read their counts and try once more.
                         if self._storage.one_node or at in doubted:
                             raise self._full(full)
                         doubted.add(at)
@@ -216,16 +216,16 @@ class RedisStore:
         return Call(ADD, [group.base], [epoch, self._here, *room, *group.arguments()])
 
     def _change_index(self, function: Function, entries: Sequence[tuple[str, str, bytes]]) -> None:
-        """Enter or remove (user, device, token) where each user's entries are."""
+        """Enter or remove entries (user, device, token), each under its user's base."""
         groups = self._layout.grouped(user for user, _, _ in entries)
         self._storage.calls(
             [Call(function, [base], [part for at in places for part in entries[at]]) for base, places in groups]
         )
 
     def _withdraw(self, marks: Sequence[tuple[str, str, bytes]]) -> None:
-        """Take away marks (device, user, token) of series that will not be created, and then their entries.
+        """Remove marks (device, user, token) of series that will not be created, and then their entries.
 
-        Only if the mark was still there: nobody can create a series with it any more, so the entry is nobody's.
+        An entry is removed only if its mark was still there: then nobody can create the series with it any more.
         """
         groups = self._layout.grouped(device for device, _, _ in marks)
         replies = self._storage.calls(
@@ -251,7 +251,7 @@ class RedisStore:
         return [base for base, (more, _) in zip(bases, replies, strict=False) if more]
 
     def _leave_dropped(self, replies: Sequence[tuple[int, list[bytes]]]) -> None:
-        """In a cluster, forget the entries of series of which nothing is left."""
+        """In a cluster, remove the entries of series that were dropped as a whole."""
         if self._storage.one_node:
             return
         dropped = [names for _, names in replies]
@@ -264,7 +264,7 @@ class RedisStore:
             self._change_index(LEAVE, entries)
 
     def _drop_expired(self, series: Sequence[Series], oldest: int) -> bool:
-        """Drop points before `oldest` of these series, in one step; return whether there were any."""
+        """Drop points before `oldest` of these series in one step; return whether there were any."""
         behind = [one for one in series if one.figures.first < oldest]
         groups = self._layout.grouped(one.device for one in behind)
         calls = [
@@ -276,17 +276,17 @@ class RedisStore:
         return bool(calls)
 
     def delete(self, axis: Axis, key: str, *, oldest: int = 0) -> int:
-        """Forget all points of a device or of a user; return how many there were. O(its series and their blocks).
+        """Delete all points of a device or user; return how many there were. O(its series and their blocks).
 
-        Those of a device at once. Those of a user at once on one node, up to KEYS_AT_ONCE devices; in a cluster
-        device by device.
+        Atomic for a device, and on one node for a user of up to KEYS_AT_ONCE devices; in a cluster a user is deleted
+        stripe by stripe.
         """
         if not key:
             return 0
         if oldest:
             while self._drop_expired(self._layout.members(axis, [key])[0], oldest):
                 pass
-        # Read first: what is entered from now on has other tokens, and stays.
+        # The entries are read first: those made from now on have other tokens, and stay.
         entries: list[tuple[str, str, bytes]] = []
         if axis == "user":
             [devices] = self._layout.look("u", [(key, "")])
@@ -310,7 +310,7 @@ class RedisStore:
         return sum(replies)
 
     def clear(self) -> None:
-        """Forget everything, in steps, except how many points were ever added. Nothing should be added meanwhile."""
+        """Delete everything, in steps, except the count of points ever added. Nothing should be added meanwhile."""
         bases = self._layout.bases
         while bases:
             replies = self._storage.calls([Call(CLEAR, [base]) for base in bases])
@@ -318,7 +318,7 @@ class RedisStore:
 
     @contextmanager
     def view(self, axis: Axis, key: str, *, oldest: int = 0, ahead: range | None = None) -> Iterator[RedisView]:
-        """Look at one device's or user's series; KeyError if it has none. One exchange, as a rule."""
+        """Open the series of one device or user for reading; KeyError if it has none. Usually one exchange."""
         quarters = range(0)
         if ahead is not None:
             quarters = range(-(-max(ahead.start, oldest) // QUARTER_HOUR), -(-ahead.stop // QUARTER_HOUR))
@@ -338,7 +338,7 @@ class RedisStore:
         after: str | None = None,
         oldest: int = 0,
     ) -> list[KeySummary]:
-        """Return devices or users with their count and first and last time, by key. See `key_portions`."""
+        """Return the summaries of devices or users, by key. See `key_portions`."""
         return gathered(self.key_portions(axis, search, after=after, size=limit, oldest=oldest), limit)
 
     def key_portions(
@@ -350,9 +350,9 @@ class RedisStore:
         size: int | None = None,
         oldest: int = 0,
     ) -> Iterator[list[KeySummary]]:
-        """Yield the same in portions: one exchange per 5,000 names of all, then one for each portion. O(names).
+        """Yield the same in portions: one exchange per 5,000 of all names, then one per portion. O(names).
 
-        A name may have no points any more, or not yet, and is then left out.
+        A name that has no points any more, or not yet, is left out.
         """
         bases = self._layout.bases if oldest else []
         while bases:
@@ -375,8 +375,8 @@ class RedisStore:
     def totals(self, *, oldest: int = 0) -> Totals:
         """Return how much is stored. O(1).
 
-        In a cluster a user or device counts, until it is deleted, whose first series was about to be created when a
-        process or node failed.
+        If a process or node of a cluster fails while it creates the first series of a device or user, that device or
+        user counts until it is deleted.
         """
         self._sweep(self._layout.bases, oldest)
         devices, users, series, points, added = map(sum, zip(*self._layout.totals(), strict=True))
@@ -393,9 +393,9 @@ class RedisStore:
         limit: int,
         oldest: int = 0,
     ) -> list[Point]:
-        """Return up to `limit` points by time, device and user: those in [start, end) and beyond `after`.
+        """Return up to `limit` points by time, device and user: those in [start, end) that come after `after`.
 
-        O(series that match + limit + blocks that hold these).
+        O(series that match + limit + blocks that hold these points).
         """
         start = max(start, oldest)
         while True:

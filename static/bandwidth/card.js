@@ -2,7 +2,7 @@
 import { BYTE_UNITS, byteUnit, figure, line, tooltip, update } from "../charts.js";
 import { chartOn, onSample } from "../dashboard.js";
 
-const NAME = 14; // characters of a device's name beside its bar
+const NAME = 14; // the largest number of characters of a device's name beside its bar
 
 function bytesText(bytes) {
   const unit = byteUnit(bytes);

@@ -1,4 +1,4 @@
-// The bandwidth page: draws the windows, in the unit that is chosen, and keeps the form's two ends in step.
+// The bandwidth page: draws the windows in the chosen unit, and keeps the form's two fields for the end in step.
 import { BYTE_UNITS, byteUnit, legend, line, makeChart, savePicture, timeAxis, timeText, tooltip, update, utcText } from "../charts.js";
 import { onView, start, suggest } from "../live.js";
 import { setUpPicker } from "../picker.js";
@@ -8,7 +8,7 @@ const axis = timeAxis("End of window");
 let chart = null;
 let data = null;
 
-// Writes bytes in the chosen unit, or in the one that leaves up to three digits before the point.
+// Writes bytes in the chosen unit, or in the one that leaves at most three digits before the decimal point.
 function bytesText(number, digits = 1) {
   const chosen = BYTE_UNITS.indexOf(unit().value);
   const power = chosen < 0 ? byteUnit(number) : chosen;
@@ -73,7 +73,7 @@ function draw() {
   show();
 }
 
-// Writes what depends on the unit: axis, hover and figures. The lines stay what they are.
+// Updates what depends on the unit: axis, hover and figures. The lines do not change.
 function show() {
   axis.follow(chart, data.labels, data.window_time);
   chart.options.scales.y.title.text = rate() ? "Bytes per second" : "Bytes per window";
@@ -89,7 +89,7 @@ const readSeconds = (text) => (/^[0-9]{1,12}$/.test(text) ? Number(text) : NaN);
 
 document.addEventListener("change", (event) => event.target.closest("#units") && chart && show());
 document.addEventListener("click", (event) => event.target.id === "picture" && savePicture(chart, "bandwidth"));
-// A page that the browser kept comes back with the controls as edited since.
+// A page that the browser restores from its cache has the controls as they were edited.
 window.addEventListener("pageshow", ({ persisted }) => persisted && form.reset());
 setUpPicker(form.elements.end_time, document.getElementById("picker"), readSeconds, String);
 suggest(form.elements.device_uuid, "/api/bandwidth/devices", "device_id");

@@ -1,9 +1,9 @@
-// The datapoints page: draws averages and moving averages, and keeps the form's controls in step with one another.
+// The datapoints page: draws averages and moving averages, and keeps the controls of the form in step.
 import { figure, legend, line, makeChart, savePicture, timeAxis, timeText, tooltip, update, utcText } from "../charts.js";
 import { onView, start, suggest } from "../live.js";
 import { setUpPicker } from "../picker.js";
 
-const FEW = 60; // points that are marked each
+const FEW = 60; // up to this number, each point is marked
 
 const form = document.getElementById("parameters");
 const axis = timeAxis("Start of bucket");
@@ -13,7 +13,7 @@ let data = null;
 const bars = () => document.getElementById("drawn").value === "bar";
 const movingName = () => `moving average over ${data.window_size}`;
 
-// The averages come first in words, though they lie behind in the drawing.
+// Averages come first in legend and tooltip, though they are drawn behind the moving averages.
 const inOrder = (a, b) => a.datasetIndex - b.datasetIndex;
 
 function options() {
@@ -40,14 +40,14 @@ function options() {
   };
 }
 
-// What no line shows at this place: the count, and the values that are none.
+// Returns the lines of the tooltip that no curve provides: missing values, and the count.
 function rest(items) {
   const at = items[0].dataIndex;
   const missing = chart.data.datasets.filter((each, i) => each.data[at] === null && chart.isDatasetVisible(i));
   return [...missing.map((each) => `${each.label}: no value`), `datapoints: ${data.counts[at].toLocaleString()}`];
 }
 
-// A point without neighbours is no line: it is marked, however many there are.
+// A point without neighbours makes no line, so it is marked, however many points there are.
 function marks(values) {
   const alone = (at) => (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null;
   return values.map((value, at) => (value !== null && (values.length <= FEW || alone(at)) ? 3 : 0));
@@ -71,7 +71,7 @@ function draw() {
   show();
 }
 
-// Bars begin at zero, so that their lengths can be compared; a line need not. The moving average lies in front.
+// Bars begin at zero, so that their lengths can be compared; a line need not. The moving average is drawn in front.
 function show() {
   const [averages, moving] = chart.data.datasets;
   const many = data.labels.length > FEW;
@@ -84,14 +84,14 @@ function show() {
   update(chart);
 }
 
-// One field for the key, and a choice of what it names. The address has a parameter for either.
+// Shows one field for the key, and a choice of device or user; the address has a parameter for each.
 function setUpChoice() {
   const choice = document.getElementById("axis");
   const fields = ["device", "user"].map((name) => form.elements[name]);
   const follow = () => {
     const filled = fields.filter((field) => field.value);
     for (const field of fields) {
-      const shown = field.name === choice.value || filled.length === 2; // both are shown where both are wrong
+      const shown = field.name === choice.value || filled.length === 2; // show both if both are given, which is wrong
       field.closest("p").hidden = !shown;
       field.disabled = !shown;
     }
@@ -110,7 +110,7 @@ function setUpChoice() {
   for (const field of fields) suggest(field, `/${field.name}s`, field.name);
 }
 
-// Times are written as the API reads them: ISO 8601, UTC if nothing else is said, or epoch seconds.
+// Reads times as the API does: ISO 8601, in UTC unless there is an offset, or epoch seconds.
 function readTime(text) {
   if (/^[0-9]{1,12}(\.[0-9]*)?$/.test(text)) return Number(text);
   const zoned = /T.*(Z|[+-][0-9:]+)$/i.test(text) || !/[T ]/i.test(text);
@@ -125,7 +125,7 @@ setUpChoice();
 for (const place of document.querySelectorAll("[data-picker]")) {
   setUpPicker(form.elements[place.dataset.picker], place, readTime, writeTime);
 }
-// A page that the browser kept comes back with the controls as edited since.
+// A page that the browser restores from its cache has the controls as they were edited.
 window.addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) return;
   form.reset();

@@ -1,4 +1,4 @@
-// The dashboard's card of transactions: how many there were in the last 60 seconds.
+// The dashboard's card of transactions: their number in the last 60 seconds.
 import { Curve, onSample } from "../dashboard.js";
 
 const curve = new Curve("transactions-chart", "transactions");

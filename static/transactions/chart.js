@@ -1,4 +1,4 @@
-// The page of the last 60 seconds: keeps a sample of each time it is shown, and draws those of ten minutes.
+// The transactions page: takes a sample of the last 60 seconds with each refresh, and draws those of ten minutes.
 import { figure, makeChart, savePicture, saveTable, update, utcText } from "../charts.js";
 import { onView, start } from "../live.js";
 import { Samples, curve, slide, slidingOptions } from "../samples.js";
@@ -8,7 +8,7 @@ const COLUMNS = ["count", "sum", "avg", "min", "max"];
 const samples = new Samples(600);
 const quantity = document.getElementById("quantity");
 const table = document.getElementById("table");
-const rows = new Map(); // of the table, by sample
+const rows = new Map(); // rows of the table, by sample
 const chart = makeChart(document.getElementById("chart"), "line", slidingOptions({ writing: figure }));
 
 const drawings = {
@@ -31,7 +31,7 @@ function draw() {
   update(chart);
 }
 
-// Adds and takes away single rows, so that what is being read stays.
+// Adds and removes single rows, so that the rows being read stay in place.
 function tabulate() {
   if (!table.open) return;
   const body = table.querySelector("tbody");
@@ -49,7 +49,7 @@ function tabulate() {
   }
 }
 
-// Fifteen digits are what a double holds of any decimal number.
+// A double holds any decimal number of up to fifteen digits.
 const numberText = (value) => (value === null ? "–" : String(Number(value.toPrecision(15))));
 
 function download() {

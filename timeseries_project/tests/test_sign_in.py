@@ -113,7 +113,7 @@ def test_a_proxy_that_is_trusted_says_that_it_was_https(api: APIClient, settings
 def test_a_wrong_token_is_told_on_the_form(api: APIClient, body: str) -> None:
     response = sign_in(api, body)
     assert (response.status_code, response["WWW-Authenticate"]) == (401, access.challenge(wrong=True))
-    assert "is not one of those" in response.content.decode()
+    assert "does not accept this token" in response.content.decode()
     assert not response.cookies
     refused(sign_in(api, body, {}), wrong=False)
 

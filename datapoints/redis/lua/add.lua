@@ -1,22 +1,22 @@
 --- Adds points to series under one base: all of them, or none.
 --
 -- KEYS    base
--- ARGV    1  a new epoch: 8 bytes, the token of a series that this call creates
+-- ARGV    1  a new epoch: 8 bytes, the token of series that this call creates
 --         2  '1' if the entries of users are under the same base, else '0'
---         3  points that there may be under the base, 4  series
---         5… device, user, token, points, sums of each series: rows, see layout.lua
--- Answer  {duplicates, where it stopped to look for them, what there would be too many of: 'points', 'series' or '',
---         marks: pairs of place and token, points stored, series stored}. Unless the first four are empty nothing was
---         added. See parts.lua for the first two, and docs/storage.md for marks.
+--         3  the largest number of points under the base, 4  of series
+--         5… device, user, token, points, sums of each series; points and sums are rows, see layout.lua
+-- Answer  {duplicates, the row at which the search for them stopped, the limit that would be exceeded: 'points',
+--         'series' or '', marks: pairs of place and token, points stored, series stored}. Points were added only if
+--         the first four are empty. See parts.lua for the first two, and docs/storage.md for marks.
 -- Cost    O(points in order + blocks of late ones)
 --- @include command
 --- @include counters
 --- @include index
 --- @include parts
 
--- Make ready for series to come whose users' entries are under other bases. A mark is set for each, with a token that
--- its entry must carry; only who shows the mark's token may create it, and a delete takes the mark away. So nobody
--- creates a series whose entry a delete has read before, and may remove. Returns pairs of place and token.
+-- Prepare to create series whose users' entries are under other bases. Each gets a mark with a token that its entry
+-- must carry. Only a call with that token may create the series, and a delete removes the mark: so no series is
+-- created whose entry a delete has already read and may remove. Returns pairs of place and token.
 local function marks(parts, epoch)
   local missing = {}
   for number, part in ipairs(parts) do
@@ -34,7 +34,7 @@ local function marks(parts, epoch)
   return missing
 end
 
--- Add points, none of which the series has, and the sums of their quarter-hours; `late` as for insert.
+-- Add points that the series lacks, and the sums of their quarter-hours; `late` as for insert.
 local function grow(series, points, sums, late)
   local count = #points / POINTS.width
   local first, last = key_of(points, POINTS, 0), key_of(points, POINTS, count - 1)

@@ -1,8 +1,8 @@
---- Tells what would keep points from being added; adds nothing.
+--- Checks whether points could be added; adds nothing.
 --
 -- KEYS    base
 -- ARGV    device, user, token, points, sums of each series, as for add
--- Answer  {duplicates, where it stopped to look for them, how many of the series before that are not there yet, points
+-- Answer  {duplicates, the row at which the search for them stopped, the number of new series before that, points
 --         stored, series stored}
 -- Cost    O(series + blocks of late points)
 --- @include command

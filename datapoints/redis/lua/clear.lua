@@ -1,8 +1,8 @@
---- Forgets some devices with all their series; where there are none, some users.
+--- Deletes some devices with all their series or, if there are none, some users.
 --
 -- KEYS    base
 -- Answer  1 if there may be more, else 0
--- Cost    O(series and their blocks), of CLEARED_NAMES devices at most
+-- Cost    O(series and their blocks), for at most CLEARED_NAMES devices
 --- @include command
 --- @include counters
 --- @include dropping

@@ -1,18 +1,18 @@
---- Forgets points before a time, in steps.
+--- Drops points before a time, in steps.
 --
 -- KEYS    base
 -- ARGV    1  '1' if the entries of users are under the same base, else '0'
 --         2  the time, the start of a quarter-hour
---         3… device and user of each series; none: those that begin before the time, some of them
+--         3… device and user of each series; without any: some of the series that begin before the time
 -- Answer  {1 if there may be more, else 0; user, device and token of each series of which nothing is left}
--- Cost    O(series + blocks that go), about CUT_SERIES and CUT_BLOCKS of them at most
+-- Cost    O(series + blocks removed), at most about CUT_SERIES and CUT_BLOCKS of them
 --- @include command
 --- @include counters
 --- @include dropping
 
--- Forget the points of a series before `oldest`; where they lie in many blocks only some, of at least a quarter-hour.
--- Returns how many these were, and in about how many blocks. What is left of it is saved; where nothing is, `dropped`
--- gets its user, device and token.
+-- Drop the points of a series before `oldest`; if they fill many blocks only some of them, at least a quarter-hour.
+-- Returns how many points were dropped, and from about how many blocks. The rest of the series is saved; if there is no
+-- rest, its user, device and token are appended to `dropped`.
 local function cut(series, oldest, here, dropped)
   local time, blocks = oldest, series.points.blocks
   if blocks > CUT_BLOCKS then

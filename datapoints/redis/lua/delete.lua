@@ -1,4 +1,4 @@
---- Forgets series.
+--- Deletes series.
 --
 -- KEYS    base
 -- ARGV    1  '1' if the entries of users are under the same base, else '0'

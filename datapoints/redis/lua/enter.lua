@@ -1,4 +1,4 @@
---- Enters series among those of their users, where these are under a base of their own.
+--- Enters series in the indexes of their users, where these are under other bases than the series.
 --
 -- KEYS    base
 -- ARGV    user, device, token of each entry

@@ -1,4 +1,4 @@
---- Removes entries of users, each only if it still has its token.
+--- Removes users' entries, each only if it still has its token.
 --
 -- KEYS    base
 -- ARGV    user, device, token of each entry

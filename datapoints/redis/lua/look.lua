@@ -1,10 +1,10 @@
---- Looks into hashes of devices or of users.
+--- Reads hashes of devices or of users.
 --
 -- KEYS    base
 -- ARGV    1  'd' for devices, 'u' for users
---         2… a device and a user, or a user and a device; '' as second for all that there are
--- Answer  for each a list of second, value: figures and marks of a device's series, tokens of a user's entries; '' as
---         value where there is none
+--         2… pairs of a device and a user, or of a user and a device; '' as the second for all of them
+-- Answer  for each pair a list of second, value: figures and marks of a device's series, or tokens of a user's
+--         entries; '' as value if there is none
 -- Cost    O(values)
 --- @include command
 

@@ -2,7 +2,7 @@
 --
 -- KEYS    base
 -- ARGV    the users
--- Answer  for each a list of device, figures; '' as figures where the series is not there
+-- Answer  for each user a list of device, figures; '' as figures if the series does not exist
 -- Cost    O(series)
 --- @include command
 --- @include layout

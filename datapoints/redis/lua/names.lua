@@ -1,9 +1,9 @@
---- Lists names of devices or of users, some at a time.
+--- Lists some names of devices or of users.
 --
 -- KEYS    base
 -- ARGV    1  'D' for devices, 'U' for users
---         2  a cursor, '0' first
---         3  about how many
+--         2  the cursor of the previous answer, '0' at first
+--         3  about how many names to list
 -- Answer  {the next cursor, '0' at the end; names}
 -- Cost    O(names)
 --- @include command

@@ -1,13 +1,13 @@
---- Finds the points next to a time in series.
+--- Finds the points of some series that are next to a time.
 --
 -- KEYS    base
 -- ARGV    1  the time, 2… device and user of each series
--- Answer  {time of the last point before it, time of the first not before it}; -1 where there is none
--- Cost    O(series), each O(log blocks)
+-- Answer  {time of the last point before it, time of the first at or after it}; -1 if there is none
+-- Cost    O(series * log blocks)
 --- @include command
 --- @include series
 
--- The times before and not before a time in a series; -1 where there is none.
+-- Return the last time in a series before `time`, and the first at or after it; -1 if there is none.
 local function around(series, time)
   local column, before, after = series.points, -1, -1
   if series.count == 0 then return before, after end

@@ -1,10 +1,10 @@
---- Opens the series of a device or a user, which are all under one base, with their first quarter-hours.
+--- Reads the series of a device or user, all under one base, each with its first quarter-hours of a range.
 --
 -- KEYS    base
 -- ARGV    1  'd' for a device, 'u' for a user, 2  its name
 --         3  start and 4  stop of quarter-hours
---         5  blocks of these to send at most
--- Answer  for each series {its other name, figures, blocks of sums, the quarter-hour from which to read on or ''}
+--         5  the largest number of blocks to send
+-- Answer  for each series {its other name, figures, blocks of sums, the quarter-hour at which to continue or ''}
 -- Cost    O(series + blocks sent)
 --- @include command
 --- @include reading

@@ -3,11 +3,11 @@
 -- KEYS    base
 -- ARGV    1  'p' for points, 's' for the sums of quarter-hours
 --         2  the key before which to stop
---         3  rows of each series at most; 0: all
---         4  blocks of all series at most; -1: all
+--         3  the largest number of rows of each series; 0: all
+--         4  the largest number of blocks of all series together; -1: all
 --         5… device, user and start of each series
--- Answer  for each series {figures, blocks, the key from which to read on or ''}, '' as figures of one that is not
---         there; the answer ends early where there are enough blocks
+-- Answer  for each series {figures, blocks, the key at which to continue or ''}, '' as figures if it does not exist;
+--         the answer ends early once there are enough blocks
 -- Cost    O(series + blocks sent)
 --- @include command
 --- @include reading

@@ -1,4 +1,4 @@
---- Tells how much is stored under a base.
+--- Returns how much is stored under a base.
 --
 -- KEYS    base
 -- Answer  {devices, users, series, points, points ever added}

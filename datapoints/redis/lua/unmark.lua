@@ -1,8 +1,8 @@
---- Takes away the marks of series that will not be created.
+--- Removes the marks of series that will not be created.
 --
 -- KEYS    base
--- ARGV    device, user, token of each
--- Answer  for each: 1 if its mark was still there, else 0
+-- ARGV    device, user, token of each series
+-- Answer  for each series 1 if its mark was still there, else 0
 -- Cost    O(series)
 --- @include command
 --- @include index

@@ -1,6 +1,6 @@
 --- Columns: rows of one kind, in blocks.
 --
--- `bound` is that of the last block, `rows` how many that one has, `blocks` how many blocks there are.
+-- `bound` is the bound of the last block, `rows` the number of its rows, `blocks` the number of blocks.
 --- @include layout
 --- @include merging
 --- @include rows
@@ -17,7 +17,7 @@ local function block_key(column, bound)
   return column.key .. '\31' .. bound
 end
 
--- Set a block that is not there yet; the first one begins at 0, the least key there can be.
+-- Write a new block; the bound of the first block is 0, the least possible key.
 local function new_block(column, bound, rows)
   local name = decimal(bound)
   call('SET', block_key(column, name), rows)
@@ -27,7 +27,7 @@ local function new_block(column, bound, rows)
   if bound >= column.bound then column.bound, column.rows = bound, #rows / column.kind.width end
 end
 
--- Add rows beyond all that the column has. No loop over rows, one over blocks.
+-- Append rows whose keys are greater than all keys of the column. Loops over blocks, not over rows.
 local function append(column, rows)
   local kind, done = column.kind, 0
   local length = kind.block
@@ -41,7 +41,7 @@ local function append(column, rows)
       done = #part
     end
     if done == #rows then return end
-    -- What was appended to has room to grow: it is not needed any more.
+    -- APPEND reserved room to grow in this block, which is full now: writing it anew releases the room.
     call('SET', key, call('GET', key))
   end
   while done < #rows do
@@ -51,15 +51,15 @@ local function append(column, rows)
   end
 end
 
--- The bound of the block to which a key belongs, and that of the block behind it, if there is one.
+-- Return the bound of the block to which a key belongs, and the bound of the next block, if there is one.
 local function bounds_around(column, key)
   if key >= column.bound then return decimal(column.bound) end
   local bound = call('ZREVRANGEBYSCORE', column.key, decimal(key), '-inf', 'LIMIT', 0, 1)[1]
   return bound, call('ZRANGEBYSCORE', column.key, '(' .. bound, '+inf', 'LIMIT', 0, 1)[1]
 end
 
--- Call `visit` for each block to which rows belong: with its bound, those rows, and the number of the first of them.
--- Returns that number where `visit` asks to stop.
+-- Call `visit` for each block to which rows belong, with its bound, those rows, and the number of the first of them.
+-- If `visit` returns true, stop and return that number.
 local function each_block(column, rows, visit)
   local kind, row = column.kind, 0
   local all = #rows / kind.width
@@ -71,7 +71,7 @@ local function each_block(column, rows, visit)
   end
 end
 
--- Write a block that has grown, in several where it is too long.
+-- Write a block that has grown, divided into several if it is too long.
 local function write_block(column, bound, block)
   local kind = column.kind
   local all = #block / kind.width
@@ -85,15 +85,15 @@ local function write_block(column, bound, block)
   end
 end
 
--- Add rows; those with keys up to `last`, the greatest there is, to the blocks where they belong. `late` are these
--- blocks with them, if that is known: pairs of bound and block.
+-- Add rows. Those with keys up to `last`, the greatest key of the column, go to the blocks where they belong; `late`
+-- are these blocks, already merged, if known: pairs of bound and block.
 local function insert(column, last, rows, late)
   local kind = column.kind
   local before = first_from(rows, kind, last + 1, 0)
   if late then
     for i = 1, #late, 2 do write_block(column, late[i], late[i + 1]) end
   elseif before == 1 and kind == SUMS and key_of(rows, kind, 0) == last then
-    -- The quarter-hour in progress, as most often.
+    -- The most frequent case: the current quarter-hour.
     local key, at = block_key(column, decimal(column.bound)), (column.rows - 1) * kind.width
     call('SETRANGE', key, at, combined(call('GETRANGE', key, at, -1), slice(rows, kind, 0, 1)))
   elseif before > 0 then

@@ -1,13 +1,13 @@
---- What is counted under a base.
+--- The counters of a base.
 --- @include builtins
 
--- Count so many points more, or less, that are stored; and so many that were ever added.
+-- Add to the count of stored points, or subtract from it, and add to the count of points ever added.
 local function count_points(base, stored, added)
   if stored ~= 0 then call('HINCRBY', base .. 'C', 'points', stored) end
   if added ~= 0 then call('HINCRBY', base .. 'C', 'added', added) end
 end
 
--- How many points and series there are.
+-- Return the numbers of points and of series.
 local function counted(base)
   return tonumber(call('HGET', base .. 'C', 'points') or 0), call('ZCARD', base .. 'F')
 end

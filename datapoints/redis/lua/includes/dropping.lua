@@ -1,9 +1,9 @@
---- Series forgotten as a whole.
+--- Deletion of whole series.
 --- @include index
 --- @include removal
 --- @include series
 
--- Forget a series; `here` says that its entry among the user's is under the same base. Returns how many points it had.
+-- Delete a series; `here` says that the user's entry is under the same base. Returns how many points it had.
 local function drop(base, device, user, packed, here)
   call('HDEL', device_key(base, device), user)
   if not exists(packed) then return 0 end
@@ -15,7 +15,7 @@ local function drop(base, device, user, packed, here)
   return series.count
 end
 
--- Forget all series of a device. Returns how many points they had.
+-- Delete all series of a device. Returns how many points they had.
 local function drop_device(base, device, here)
   local count = 0
   local fields = call('HGETALL', device_key(base, device))

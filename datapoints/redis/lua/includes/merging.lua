@@ -1,9 +1,9 @@
---- Rows merged into rows.
+--- Merging of rows.
 --- @include add_to_pair
 --- @include layout
 --- @include rows
 
--- One row of sums made of two of the same quarter-hour.
+-- Return the sum of two rows of sums of the same quarter-hour.
 local function combined(one, other)
   local number, count, high, low = unpack_from('<dddd', one)
   local _, more, x, y = unpack_from('<dddd', other)
@@ -12,8 +12,9 @@ local function combined(one, other)
   return pack('<dddd', number, count + more, high, low)
 end
 
--- Two lists of rows made into one. Where both have a key, `equal` says what stands there in the end, of the row stored,
--- the new one and its number. Runs are moved as they are, so a block that fits into a gap costs O(log rows).
+-- Merge new rows into those of a block. Where both have the same key, `equal` returns the resulting row from the stored
+-- row, the new row and the number of the new row. Runs are copied as a whole, so rows that all lie between two stored
+-- ones cost O(log rows).
 local function merged(block, rows, kind, equal)
   local pieces, at, row = {}, 0, 0
   local stored, new = #block / kind.width, #rows / kind.width

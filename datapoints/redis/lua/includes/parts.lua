@@ -1,7 +1,7 @@
---- Parts of a call that adds: what each series gets.
+--- The parts of a call that adds: the points for each series.
 --- @include series
 
--- The parts that arguments from `from` on bring: device, user, token, points and sums of each series.
+-- Return the parts in the arguments from `from` on: device, user, token, points and sums of each series.
 local function parts_of(base, args, from)
   local parts = {}
   for i = from, #args, 5 do
@@ -11,9 +11,9 @@ local function parts_of(base, args, from)
   return parts
 end
 
--- The points that are stored already: pairs of the place of a part and of a row in its points, both from 0. And where
--- it stopped, as such a pair: there are late points for too many blocks. Leaves with each part the blocks that its late
--- points would make.
+-- Return the points that are stored already, as pairs of the place of a part and a row of its points, both from 0; and,
+-- if late points go to more than LATE_BLOCKS blocks, the pair at which the search stopped. Each part keeps the blocks
+-- as they would be with its late points.
 local function duplicates(parts)
   local found, blocks = {}, 0
   for number, part in ipairs(parts) do
@@ -42,7 +42,7 @@ local function duplicates(parts)
   return found, {}
 end
 
--- How many points the first so many parts bring, and how many series that are not there yet.
+-- Return how many points and how many new series the first `number` parts bring.
 local function brought(parts, number)
   local points, series = 0, 0
   for i = 1, number do

@@ -1,7 +1,7 @@
---- Rows of a column as they are sent: whole blocks.
+--- Reading of columns in whole blocks.
 --- @include columns
 
--- The bounds of up to `limit` blocks that may hold keys of start <= key < stop; all of them where it is -1.
+-- Return the bounds of up to `limit` blocks that may hold keys with start <= key < stop; -1: of all of them.
 local function bounds_in(column, start, stop, limit)
   if column.blocks == 1 or start >= column.bound then return {decimal(column.bound)} end
   local first = call('ZREVRANGEBYSCORE', column.key, decimal(start), '-inf', 'LIMIT', 0, 1)[1]
@@ -9,9 +9,9 @@ local function bounds_in(column, start, stop, limit)
   return #bounds > 0 and bounds or {first}
 end
 
--- Blocks of a column from `start` on, the key from which to read on if there is more before `stop`, else '', and how
--- many blocks these were. Whole ones; but only rows from `start` on, and not more than so many, where `rows` says how
--- many.
+-- Return blocks of a column from `start` on, the key at which to continue if there are more rows before `stop`, else
+-- '', and the number of blocks read. Blocks are whole if `rows` is 0; otherwise there are at most `rows` rows, all of
+-- them from `start` on.
 local function read_column(column, start, stop, rows, limit)
   local bounds = bounds_in(column, start, stop, limit < 0 and -1 or limit + 1)
   local used = limit < 0 and #bounds or min(#bounds, limit)

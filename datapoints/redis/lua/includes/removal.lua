@@ -1,15 +1,15 @@
---- Columns, or their first rows, removed.
+--- Removal of columns or of their first rows.
 --- @include columns
 
--- Remove keys, however many.
+-- Remove any number of keys.
 local function unlink(keys)
   for i = 1, #keys, UNLINKED_KEYS do
     call('UNLINK', unpack(keys, i, min(i + UNLINKED_KEYS - 1, #keys)))
   end
 end
 
--- Remove the first block, and those of the bounds told but the last, whose block becomes the first: its bound is 0
--- then. Returns how many rows they had.
+-- Remove the first block and those with the given bounds except the last, whose block becomes the first, with bound 0.
+-- Returns how many rows were removed.
 local function remove_first(column, bounds)
   local last, rows, keys = bounds[#bounds], 0, {block_key(column, '0')}
   for i = 1, #bounds - 1 do keys[i + 1] = block_key(column, bounds[i]) end
@@ -25,7 +25,7 @@ local function remove_first(column, bounds)
   return rows
 end
 
--- Remove the rows before a key that is not beyond the last row. Returns how many these were.
+-- Remove the rows before a key, which must not lie beyond the last row. Returns how many were removed.
 local function cut_column(column, key)
   local gone, kind = 0, column.kind
   local bounds = column.blocks > 1 and call('ZRANGEBYSCORE', column.key, '(0', decimal(key)) or {}

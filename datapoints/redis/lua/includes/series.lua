@@ -1,12 +1,12 @@
 --- A series: its figures, and its columns of points and of sums.
 --- @include columns
 
--- Whether a device's hash holds figures under a user's name: neither nothing nor a mark.
+-- Return whether a value of a device's hash is the figures of a series: neither missing nor a mark.
 local function exists(packed)
   return packed and #packed > MARK_LENGTH
 end
 
--- A series of these figures; an empty one without.
+-- Return the series with these figures; an empty one if there are none.
 local function series_of(base, device, user, packed)
   local series = {base = base, device = device, user = user, packed = packed, count = 0, late = 0}
   local p_bound, p_rows, p_blocks, s_bound, s_rows, s_blocks = 0, 0, 0, 0, 0, 0
@@ -30,7 +30,7 @@ local function save(series)
   call('HSET', device_key(series.base, series.device), series.user, figures)
 end
 
--- Take note of the time of a series' first point.
+-- Note the time of the first point of a series.
 local function note_first(series)
   call('ZADD', series.base .. 'F', decimal(series.first), series.device .. '\31' .. series.user)
 end

@@ -33,6 +33,12 @@ from timeseries_project.web.pages import (
     utc,
 )
 
+#: The path and body that add one item; the shell inserts the time.
+EXAMPLE = (
+    "api/bandwidth",
+    """{"timestamp": '$(date +%s)', "device_id": "router-1", "bytes_ts": 1200, "bytes_fs": 3400}""",
+)
+
 #: Number of windows above which writing the page takes some milliseconds.
 MANY_WINDOWS = 500
 
@@ -188,7 +194,7 @@ def card(request: HttpRequest, now: int) -> Card:
     context = {
         "figures": [figure("Devices", totals.devices), figure("Entries", totals.entries)],
         "busiest": device_table(totals.busiest),
-        "command": None if totals.devices else command(request, "bandwidth"),
+        "command": None if totals.devices else command(request, *EXAMPLE),
     }
     busiest = [(device.device_id, device.bytes_ts, device.bytes_fs) for device in totals.busiest]
     return Card(context, sample={"busiest": busiest})
@@ -197,6 +203,7 @@ def card(request: HttpRequest, now: int) -> Card:
 def section() -> Section:
     """Return the app's part of the dashboard."""
     return Section(
+        "Bandwidth",
         card,
         charts=[Link(reverse("bandwidth-chart"), "Bytes to and from the server per device.")],
         browse=[Link("/api/bandwidth/devices", "Devices whose bytes are counted.")],

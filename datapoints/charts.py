@@ -37,6 +37,12 @@ from timeseries_project.web.pages import (
     utc,
 )
 
+#: The path and body that add one item; the shell inserts the time.
+EXAMPLE = (
+    "datapoints",
+    """{"timestamp": '$(date +%s)', "value": 20.5, "device": "thermometer-1", "user": "ada"}""",
+)
+
 _LAST_TIME = timestamps.parse("9999-12-31")
 
 Query = dict[str, Any]
@@ -181,7 +187,7 @@ def _chooser(request: HttpRequest, query: Query) -> Context:
             }
             for axis, total in zip(AXES, (totals.devices, totals.users), strict=True)
         ],
-        "command": None if totals.points else command(request, "datapoints"),
+        "command": None if totals.points else command(request, *EXAMPLE),
     }
 
 
@@ -246,7 +252,7 @@ def card(request: HttpRequest, now: int) -> Card:
             figure("Devices", totals.devices),
             figure("Users", totals.users),
         ],
-        "command": None if totals.points else command(request, "datapoints"),
+        "command": None if totals.points else command(request, *EXAMPLE),
     }
     return Card(context, sample={"added": totals.added})
 
@@ -254,6 +260,7 @@ def card(request: HttpRequest, now: int) -> Card:
 def section() -> Section:
     """Return the app's part of the dashboard."""
     return Section(
+        "Datapoints",
         card,
         charts=[Link(reverse("datapoints-chart"), "Averages and moving averages of a device or user.")],
         browse=[

@@ -89,9 +89,7 @@ def datapoint_add(*, timestamp: int, value: float, device: str, user: str, now: 
     FutureTimestampError beyond the allowed skew; AlreadyExistsError if its timestamp, device and user are taken;
     CapacityReachedError if there is no room for it.
     """
-    refuse_future(
-        [timestamp], now=now, skew_seconds=settings.CLOCK_SKEW_SECONDS, ticks=MICROSECONDS, unit="seconds", batch=False
-    )
+    _refuse_future([timestamp], now=now, batch=False)
     try:
         added = store.add(timestamp, value, device, user, oldest=oldest_kept(now))
     except FullError as error:
@@ -110,9 +108,7 @@ def datapoints_add(
     skip_duplicates: bool = False,
 ) -> Added:
     """Store a batch, all or nothing; with `skip_duplicates`, only what is new. Errors are those of `datapoint_add`."""
-    refuse_future(
-        timestamp, now=now, skew_seconds=settings.CLOCK_SKEW_SECONDS, ticks=MICROSECONDS, unit="seconds", batch=True
-    )
+    _refuse_future(timestamp, now=now, batch=True)
     try:
         created = store.add_batch(
             np.asarray(timestamp, dtype=np.int64),

@@ -83,6 +83,7 @@ TEMPLATES = [
             "context_processors": [
                 "django.template.context_processors.request",
                 "timeseries_project.web.sign_in.context",
+                "timeseries_project.web.dashboard.navigation",
             ]
         },
     }

@@ -15,6 +15,12 @@ from timeseries_project.web.pages import REFRESH, Figure, command, figure, read_
 from transactions import services
 from transactions.interface import Summary
 
+#: The path and body that add one item; the shell inserts the time.
+EXAMPLE = (
+    "api/transactions",
+    """{"timestamp": '$(date +%s000)', "amount": 12.3}""",
+)
+
 #: Seconds that the statistics cover.
 WINDOW = 60
 
@@ -34,7 +40,7 @@ def chart(request: HttpRequest) -> HttpResponse:
             figure("Sum per second", summary.sum / WINDOW),
         ],
         "sample": {"time": now / timestamps.MICROSECONDS, **sample(summary)},
-        "command": None if summary.count else command(request, "transactions"),
+        "command": None if summary.count else command(request, *EXAMPLE),
     }
     return render(request, "transactions/chart.html", context)
 
@@ -57,7 +63,7 @@ def card(request: HttpRequest, now: int) -> Card:
     summary = services.statistics_get(now=now // 1_000)
     context = {
         "figures": figures(summary),
-        "command": None if summary.count else command(request, "transactions"),
+        "command": None if summary.count else command(request, *EXAMPLE),
     }
     return Card(context, sample={"count": summary.count})
 
@@ -65,6 +71,7 @@ def card(request: HttpRequest, now: int) -> Card:
 def section() -> Section:
     """Return the app's part of the dashboard."""
     return Section(
+        "Transactions",
         card,
         charts=[Link(reverse("transactions-chart"), "The last 60 seconds, and a curve of them.")],
         browse=[

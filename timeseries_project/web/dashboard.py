@@ -38,6 +38,7 @@ class Section:
     `<app>/card.js`. The links are listed below the cards.
     """
 
+    title: str
     card: Callable[[HttpRequest, int], Card]
     charts: list[Link]
     browse: list[Link]
@@ -49,6 +50,12 @@ _sections: dict[str, Callable[[], Section]] = {}
 def register(app: str, section: Callable[[], Section]) -> None:
     """Add the section of an app after the earlier ones. It is called for each request, as addresses may differ."""
     _sections[app] = section
+
+
+def navigation(request: HttpRequest) -> Context:
+    """Return the links of the header: the first chart of each app, by title."""
+    links = sorted((section.title, section.charts[0].path) for section in (make() for make in _sections.values()))
+    return {"navigation": [Link(path, title) for title, path in links]}
 
 
 @read_only

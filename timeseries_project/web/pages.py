@@ -30,22 +30,6 @@ REFRESH = 2
 #: Seconds between two checks whether an unknown key has data by now, as it may soon after a restart.
 REFRESH_UNKNOWN = 10
 
-#: The path and body that add one item to each app; the shell inserts the time.
-COMMANDS = {
-    "datapoints": (
-        "datapoints",
-        """{"timestamp": '$(date +%s)', "value": 20.5, "device": "thermometer-1", "user": "ada"}""",
-    ),
-    "bandwidth": (
-        "api/bandwidth",
-        """{"timestamp": '$(date +%s)', "device_id": "router-1", "bytes_ts": 1200, "bytes_fs": 3400}""",
-    ),
-    "transactions": (
-        "api/transactions",
-        """{"timestamp": '$(date +%s000)', "amount": 12.3}""",
-    ),
-}
-
 
 class Figure(NamedTuple):
     """A named number, as a page shows it and in full."""
@@ -117,12 +101,11 @@ def time_element(seconds: int) -> str:
     return format_html('<time datetime="{}">{}</time>', machine, text) if text[4] == "-" else text
 
 
-def command(request: HttpRequest, app: str) -> str:
-    """Return the shell command that adds one item with the present time to an app of this server.
+def command(request: HttpRequest, path: str, body: str) -> str:
+    """Return the shell command that posts a body to a path of this server; the shell fills in what is in `$(...)`.
 
     If a token is needed, the shell takes it from a variable: pages never show tokens.
     """
-    path, body = COMMANDS[app]
     url = request.build_absolute_uri(f"/{path}")
     token = ' \\\n  -H "Authorization: Bearer $API_TOKEN"' if settings.API_TOKENS else ""
     return f"curl '{url}'{token} \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"

@@ -18,9 +18,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
+import numba.core.config as numba_config
 import numpy as np
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -33,7 +34,8 @@ _NAME = "timeseries-statistics"
 
 def sources() -> list[Path]:
     """Return the modules that hold kernels, this one included, in a fixed order."""
-    return sorted([*ROOT.glob("timeseries_project/*/*kernels.py"), *ROOT.glob("*/memory/*kernels.py")])
+    found = [*ROOT.glob("timeseries_project/*/*kernels.py"), *ROOT.glob("*/memory/*kernels.py")]
+    return sorted(path for path in found if path.parent.name != "tests")
 
 
 def fingerprint() -> str:
@@ -68,10 +70,10 @@ def _cache_directory() -> Path | None:
 
 
 #: Whether kernels are compiled; else they run as plain Python, which is slow and easy to follow in a debugger.
-COMPILED = not numba.config.DISABLE_JIT
+COMPILED = not numba_config.DISABLE_JIT
 DIRECTORY = _cache_directory() if COMPILED else None
 if DIRECTORY is not None:
-    numba.config.CACHE_DIR = str(DIRECTORY)
+    numba_config.CACHE_DIR = str(DIRECTORY)
 
 
 def kernel(signature: str, *, checked: bool = False) -> Callable[[Function], Function]:
@@ -93,14 +95,16 @@ def kernel(signature: str, *, checked: bool = False) -> Callable[[Function], Fun
     def compiled(function: Function) -> Function:
         if not COMPILED:
             return function
-        # A bound that is asked for in the environment must not be switched off here.
-        bounds = {"boundscheck": True} if checked else {}
-        keep = DIRECTORY is not None and function.__module__.endswith("kernels")
-        return numba.njit(signature, nogil=True, cache=keep, error_model="numpy", **bounds)(function)  # type: ignore[no-any-return]
+        # What the environment asks for must not be switched off here.
+        bounds: dict[str, Any] = {"boundscheck": True} if checked else {}
+        keep = DIRECTORY is not None and Path(function.__code__.co_filename) in sources()
+        compile: Any = numba.njit(signature, nogil=True, cache=keep, error_model="numpy", **bounds)
+        return cast(Function, compile(function))
 
     return compiled
 
 
 def helper(function: Function) -> Function:
     """Let kernels call a function as if it stood in them: arrays that are passed cost nothing then."""
-    return numba.njit(inline="always", error_model="numpy")(function) if COMPILED else function  # type: ignore[no-any-return]
+    inlined: Any = numba.njit(inline="always", error_model="numpy")
+    return cast(Function, inlined(function)) if COMPILED else function

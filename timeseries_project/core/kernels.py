@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-import numba.core.config as numba_config
 import numpy as np
+from numba.core import config
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 logger = logging.getLogger(__name__)
+_settings: Any = config  # its names are made when it is imported, so no checker knows them
 
 ROOT = Path(__file__).resolve().parents[2]
 _NAME = "timeseries-statistics"
@@ -70,10 +71,10 @@ def _cache_directory() -> Path | None:
 
 
 #: Whether kernels are compiled; else they run as plain Python, which is slow and easy to follow in a debugger.
-COMPILED = not numba_config.DISABLE_JIT
+COMPILED = not _settings.DISABLE_JIT
 DIRECTORY = _cache_directory() if COMPILED else None
 if DIRECTORY is not None:
-    numba_config.CACHE_DIR = str(DIRECTORY)
+    _settings.CACHE_DIR = str(DIRECTORY)
 
 
 def kernel(signature: str, *, checked: bool = False) -> Callable[[Function], Function]:

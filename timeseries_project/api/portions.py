@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from rest_framework.exceptions import ParseError
 
-from timeseries_project.api.batches import read_cells, read_json, read_lines
+from timeseries_project.api.batches import read_csv, read_json, read_lines
 from timeseries_project.api.scanner import BLOCK, item_ends
 from timeseries_project.api.serializers import Batch, Columns, CSVRows, InputSerializer, Portion
 
@@ -55,10 +55,11 @@ class JSONArray(Batch):
 
     def __init__(self, body: bytes) -> None:
         self._body = body
+        self._start = body.index(b"[") + 1
 
     def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
         """Read ordinary items for as long as there are only such, and the rest cut at its commas."""
-        at = self._body.index(b"[") + 1
+        at = self._start
         if ordinary and self._body[:1] == b"[":
             for columns, following in self._ordinary(serializer):
                 yield columns
@@ -69,23 +70,21 @@ class JSONArray(Batch):
     def _ordinary(self, serializer: type[InputSerializer]) -> Iterator[tuple[Columns, int]]:
         """Yield portions of ordinary items with the place where the next one begins, until one is not ordinary.
 
-        Cut behind the last object of a block. A cut is right if what lies before it parses: one inside of a string,
-        or of another item, leaves that open.
+        An item on which a block ends is read with the next one.
         """
-        body, at = self._body, 1
-        while at <= len(body):
-            last = len(body) - at <= BLOCK
-            cut = len(body) if last else body.rfind(b"},", at, at + BLOCK) + 1
-            whole = b"[" + body[at:cut] + (b"" if last else b"]") if not last or at > 1 else body
-            columns = read_json(serializer, whole) if cut else None
-            if columns is None or (at > 1 and not columns.length):  # behind a comma, an item is due
-                return
-            at = cut + 1
-            yield columns, at
+        at = self._start
+        while (read := read_json(serializer, self._body[at : at + BLOCK])) is not None:
+            at += read.end
+            if not read.closed:
+                yield read.columns, at
+                continue
+            if not self._body[at:].strip(_BLANKS):
+                yield read.columns, len(self._body) + 1
+            return
 
     def _scanned(self, serializer: type[InputSerializer], at: int, *, ordinary: bool) -> Iterator[Portion]:
         """Yield the portions from the item on that begins at `at`."""
-        body, begin, first = self._body, at, at
+        body, begin = self._body, at
         for block, ends in enumerate(item_ends(body, at), 1):
             reached = at + block * BLOCK
             if np.diff(ends, prepend=begin, append=min(reached, len(body))).max() > MAX_ITEM:
@@ -93,16 +92,16 @@ class JSONArray(Batch):
             if not len(ends):
                 continue
             end = int(ends[-1])
-            text, closed = b"[" + body[begin:end] + b"]", body[end] != ord(",")
-            columns = read_json(serializer, text) if ordinary else None
-            if columns is None or columns.length != len(ends):
-                items = decode_json(text, begin - 1)
+            text, closed = body[begin:end] + b"]", body[end] != ord(",")
+            read = read_json(serializer, text) if ordinary else None
+            if read is None or read.end != len(text) or not read.closed:
+                items = decode_json(b"[" + text, begin - 1)
                 assert isinstance(items, list)
-                if len(items) != len(ends) and not (closed and begin == first and not items):
+                if len(items) != len(ends) and not (closed and begin == self._start and not items):
                     raise ParseError(f"This is not valid JSON: between two commas an item is due (byte {begin}).")
                 yield items
             else:
-                yield columns
+                yield read.columns
             if closed:
                 if body[end] != ord("]") or body[end + 1 :].strip(_BLANKS):
                     raise ParseError(f"This is not valid JSON: something follows its end (byte {end}).")
@@ -122,13 +121,10 @@ class JSONLines(Batch):
         """Read line by line."""
         number = 1  # of the first line of the block
         for block in _blocks_of_lines(self._body):
-            lines = block.split(b"\n")
             if not block.isspace():
-                columns = None
-                if ordinary:
-                    columns = read_lines(serializer, (line for line in lines if line and not line.isspace()))
-                yield self._items(lines, number) if columns is None else columns
-            number += len(lines) - 1
+                columns = read_lines(serializer, block) if ordinary else None
+                yield self._items(block.split(b"\n"), number) if columns is None else columns
+            number += block.count(b"\n")
 
     @staticmethod
     def _items(lines: list[bytes], first: int) -> list[object]:
@@ -164,25 +160,26 @@ class CSVTable(Batch):
         self._body = body.removeprefix(_BOM)
 
     def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
-        """Read block by block: cut at commas and line ends, or where there is more to it by the `csv` module."""
+        """Read block by block; where a row is not ordinary, its block is cut into cells by the `csv` module."""
         header, start = _header(self._body, tuple(serializer.wire_fields()))
         ordinary = ordinary and b'"' not in self._body[:start]
         text, lines, rows = b"", self._body.count(b"\n", 0, start), 0
         for block in _blocks_of_lines(self._body[start:]):
             text += block
             start += len(block)
-            columns = _cells(text, len(header)) if ordinary else None
-            if columns is None:
+            columns = read_csv(serializer, text, header) if ordinary else None
+            if columns is not None:
+                rows += columns.length
+                yield columns
+            else:
                 records = _records(text, lines, last=start == len(self._body))
                 if records is None:  # a quoted cell goes on in the next block
                     if len(text) > MAX_ITEM + BLOCK:
                         raise ParseError(f"A CSV row behind line {lines} is longer than {MAX_ITEM:,} bytes.")
                     continue
-                columns = _transposed(records, len(header), rows)
-            rows += len(columns[0])
-            cells = dict(zip(header, columns, strict=True))
-            read = read_cells(serializer, cells) if ordinary else None
-            yield read or CSVRows(dict(zip(header, row, strict=True)) for row in zip(*columns, strict=True))
+                _check_widths(records, len(header), rows)
+                rows += len(records)
+                yield CSVRows(dict(zip(header, record, strict=True)) for record in records)
             lines += text.count(b"\n")
             text = b""
 
@@ -218,30 +215,6 @@ def _decoded(text: bytes, lines: int) -> str:
         raise ParseError(f"The CSV is not UTF-8: line {line}, {error.reason}.") from None
 
 
-def _cells(block: bytes, width: int) -> list[Sequence[str]] | None:
-    """Split rows of CSV at their commas and line ends into columns, several times as fast as `csv` does.
-
-    None where there is more to it: quotes, rows of another length, what `csv` refuses. Blank lines are no rows.
-    """
-    text = block.replace(b"\r\n", b"\n") + b"\n"
-    while b"\n\n" in text:
-        text = text.replace(b"\n\n", b"\n")
-    text = text.removeprefix(b"\n")
-    if b'"' in text or b"\r" in text or text.count(b",") != text.count(b"\n") * (width - 1):
-        return None
-    characters = np.frombuffer(text, dtype=np.uint8)
-    ends = np.flatnonzero((characters == ord(",")) | (characters == ord("\n")))
-    line_ends = characters[ends[width - 1 :: width]]
-    if (line_ends != ord("\n")).any() or np.diff(ends, prepend=-1).max(initial=0) > csv.field_size_limit():
-        return None
-    try:
-        cells = text.decode().replace("\n", ",").split(",")
-    except UnicodeDecodeError:
-        return None
-    del cells[-1]  # behind the last line end
-    return [cells[place::width] for place in range(width)]
-
-
 def _records(block: bytes, lines: int, *, last: bool) -> list[list[str]] | None:
     """Return the rows of CSV that a block of it holds, or None if it breaks off inside of one.
 
@@ -260,9 +233,8 @@ def _records(block: bytes, lines: int, *, last: bool) -> list[list[str]] | None:
     return rows
 
 
-def _transposed(rows: list[list[str]], width: int, before: int) -> list[Sequence[str]]:
-    """Return rows as columns. ParseError if one has not as many cells as the header; so many rows come before."""
+def _check_widths(rows: list[list[str]], width: int, before: int) -> None:
+    """Raise ParseError if a row has not as many cells as the header; so many rows come before."""
     if set(map(len, rows)) - {width}:
         number, cells = next((i, len(row)) for i, row in enumerate(rows, before + 1) if len(row) != width)
         raise ParseError(f"CSV row {number} has {cells} cells, the header {width}.")
-    return [*zip(*rows, strict=True)] if rows else [()] * width

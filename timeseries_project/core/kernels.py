@@ -99,7 +99,7 @@ def kernel(signature: str, *, checked: bool = False) -> Callable[[Function], Fun
         # What the environment asks for must not be switched off here.
         bounds: dict[str, Any] = {"boundscheck": True} if checked else {}
         keep = DIRECTORY is not None and Path(function.__code__.co_filename) in sources()
-        compile: Any = numba.njit(signature, nogil=True, cache=keep, error_model="numpy", **bounds)
+        compile: Any = numba.njit(signature, nogil=True, cache=keep, error_model="numpy", _nrt=False, **bounds)
         return cast(Function, compile(function))
 
     return compiled

@@ -63,9 +63,9 @@ def read_lines(serializer: type[InputSerializer], text: bytes) -> Columns | None
 
 def read_csv(serializer: type[InputSerializer], text: bytes, header: Sequence[str]) -> Columns | None:
     """Read rows of CSV; None unless all are ordinary."""
-    fields = [*serializer.wire_fields()]
-    places = [fields.index(name) if name in fields else -1 for name in header]
-    memory = _Memory(serializer, text, text.count(b"\n") + 1)
+    wire = [*serializer.wire_fields()]
+    places = [wire.index(name) if name in wire else -1 for name in header]
+    memory = _Memory(serializer, text, min(text.count(b"\n"), len(text) // (2 * len(header))) + 1)
     rows, end = read_rows(
         memory.text, memory.layout.fields, np.array(places), memory.columns, memory.numbers, *memory.tables
     )
@@ -79,7 +79,7 @@ def _items(serializer: type[InputSerializer], text: bytes, *, lines: bool) -> It
         memory.text, lines, layout.fields, layout.names, order, memory.columns, memory.numbers, *memory.tables
     )
     columns = memory.read(rows, json=True) if rows else None
-    return Items(columns, end, bool(closed)) if columns else None
+    return Items(columns, int(end), bool(closed)) if columns else None
 
 
 class _Layout(NamedTuple):
@@ -115,8 +115,10 @@ class _Memory:
     def __init__(self, serializer: type[InputSerializer], text: bytes, rows: int) -> None:
         self._serializer = serializer
         self.layout = _layout(serializer)
-        self._bytes = b"%b\n\0" % text
-        self.text = np.frombuffer(bytearray(self._bytes), dtype=np.uint8)
+        self._bytes = text
+        self.text = np.zeros(len(text) + 2, dtype=np.uint8)
+        self.text[:-2] = np.frombuffer(text, dtype=np.uint8)
+        self.text[-2] = ord("\n")
         self.columns = np.empty((len(self.layout.fields), rows), dtype=np.int64)
         self.numbers = self.columns.view(np.float64)
         self._spellings = np.empty((self.layout.keys, rows, 2), dtype=np.int64)
@@ -137,7 +139,8 @@ class _Memory:
                 read[name] = Keys.numbered(self.columns[place, :rows].astype(np.int32), names)
                 continue
             later = put_off[put_off // self.columns.shape[1] == place] % self.columns.shape[1]
-            if len(later) and not self._put_in(place, later[later < rows], instants=isinstance(field, fields.TimestampField)):
+            instants = isinstance(field, fields.TimestampField)
+            if len(later) and not self._put_in(place, later[later < rows], instants=instants):
                 return None
             memory = self.numbers if isinstance(field, fields.NumberField) else self.columns
             read[name] = memory[place, :rows].copy()

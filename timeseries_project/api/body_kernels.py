@@ -37,6 +37,8 @@ LAST_SECOND = 2**33
 MOST_DIGITS, EXACT, EXACT_POWER = 18, 2**53, 22
 POWERS = 10.0 ** np.arange(EXACT_POWER + 1)
 TENS = 10 ** np.arange(7)
+#: What halves the digits of a double.
+SPLITTER = 2.0**27 + 1
 
 TAB, LINE_FEED, RETURN, BLANK, QUOTE, PLUS, COMMA, MINUS, POINT = 9, 10, 13, 32, 34, 43, 44, 45, 46
 ZERO, NINE, COLON, LARGE_E, LARGE_T, LARGE_Z, BACKSLASH, SMALL_E, OPEN, CLOSE = 48, 57, 58, 69, 84, 90, 92, 101, 123, 125
@@ -55,7 +57,7 @@ def _blanks(text: Integers, at: int, lines: bool) -> int:
     return at
 
 
-@helper
+@kernel("UniTuple(int64, 4)(uint8[::1], int64)", checked=True)
 def _number(text: Integers, at: int) -> tuple[int, int, int, int]:
     """Read a number of JSON: where it ends (-1 if it is none, or -0), its digits as an integer, the power of ten
     that this is multiplied by, and how many digits there are. Of more than MOST_DIGITS the integer is wrong.
@@ -101,7 +103,7 @@ def _number(text: Integers, at: int) -> tuple[int, int, int, int]:
     return at, mantissa, power, digits
 
 
-@helper
+@kernel("UniTuple(int64, 2)(uint8[::1], int64)", checked=True)
 def _date_time(text: Integers, at: int) -> tuple[int, int]:
     """Read a date and time since 1970 in UTC: where it ends, -1 if it is none, and its microseconds since then."""
     digits = 0
@@ -200,6 +202,50 @@ def _code(
     return -1
 
 
+@kernel("float64(int64, int64)")
+def _double(mantissa: int, power: int) -> float:
+    """Return the double nearest to an integer times a power of ten, NaN where that is not plain to see.
+
+    A quotient that is not exact is worked out as a pair of doubles. The first is the nearest one if the second,
+    with a bound on its error added or taken away, does not change it.
+    """
+    if abs(power) > EXACT_POWER:
+        return np.nan
+    high = float(mantissa)
+    if power == 0:
+        return high
+    tens = float(POWERS[abs(power)])
+    if abs(mantissa) <= EXACT:
+        return high / tens if power < 0 else high * tens
+    if power > 0:
+        return np.nan
+    quotient = high / tens
+    # quotient * tens as a pair, after Dekker: halves of 26 bits have exact products.
+    left = quotient * SPLITTER - (quotient * SPLITTER - quotient)
+    right = tens * SPLITTER - (tens * SPLITTER - tens)
+    left_rest, right_rest = quotient - left, tens - right
+    product = quotient * tens
+    rest = ((left * right - product) + left * right_rest + left_rest * right) + left_rest * right_rest
+    correction = (((high - product) - rest) + float(mantissa - int(high))) / tens
+    nearest = quotient + correction
+    remainder = correction - (nearest - quotient)
+    bound = abs(correction) * 2.0**-50
+    if nearest + (remainder + bound) == nearest and nearest + (remainder - bound) == nearest:
+        return nearest
+    return np.nan
+
+
+@helper
+def _microseconds(seconds: float) -> int:
+    """Return epoch seconds cut to the microsecond, as `timestamps.column_from_seconds` does."""
+    microseconds = np.rint(seconds * 1e6)
+    if microseconds / 1e6 > seconds:
+        microseconds -= 1
+    if (microseconds + 1) / 1e6 <= seconds:
+        microseconds += 1
+    return int(microseconds)
+
+
 @helper
 def _decimal(
     text: Integers,
@@ -230,13 +276,18 @@ def _decimal(
             return -1  # may be a year or a date
         # So few decimals are whole microseconds, and so the nearest double is cut to these.
         columns[field, row] = mantissa * TENS[6 + power]
-    elif kind == NUMBER and few and abs(mantissa) <= EXACT and abs(power) <= EXACT_POWER:
-        # Both are exact, so that their quotient or product is rounded once: the nearest double.
-        numbers[field, row] = mantissa / POWERS[-power] if power < 0 else mantissa * POWERS[power]
     else:
-        columns[field, row] = start * SPAN + at - start
-        put_off[counts[PUT_OFF]] = field * columns.shape[1] + row
-        counts[PUT_OFF] += 1
+        number = _double(mantissa, power) if few else np.nan
+        if number != number:
+            columns[field, row] = start * SPAN + at - start
+            put_off[counts[PUT_OFF]] = field * columns.shape[1] + row
+            counts[PUT_OFF] += 1
+        elif kind == NUMBER:
+            numbers[field, row] = number
+        elif 0 <= number < LAST_SECOND:
+            columns[field, row] = _microseconds(number)
+        else:
+            return -1
     return at
 
 

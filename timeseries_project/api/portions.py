@@ -119,12 +119,17 @@ class JSONLines(Batch):
 
     def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
         """Read line by line."""
-        number = 1  # of the first line of the block
+        at, counted, number = 0, 0, 1  # number of the first line that is not counted yet
         for block in _blocks_of_lines(self._body):
             if not block.isspace():
                 columns = read_lines(serializer, block) if ordinary else None
-                yield self._items(block.split(b"\n"), number) if columns is None else columns
-            number += block.count(b"\n")
+                if columns is None:
+                    number += self._body.count(b"\n", counted, at)
+                    counted = at
+                    yield self._items(block.split(b"\n"), number)
+                else:
+                    yield columns
+            at += len(block)
 
     @staticmethod
     def _items(lines: list[bytes], first: int) -> list[object]:
@@ -163,7 +168,7 @@ class CSVTable(Batch):
         """Read block by block; where a row is not ordinary, its block is cut into cells by the `csv` module."""
         header, start = _header(self._body, tuple(serializer.wire_fields()))
         ordinary = ordinary and b'"' not in self._body[:start]
-        text, lines, rows = b"", self._body.count(b"\n", 0, start), 0
+        text, rows, lines, counted = b"", 0, 0, 0
         for block in _blocks_of_lines(self._body[start:]):
             text += block
             start += len(block)
@@ -172,6 +177,9 @@ class CSVTable(Batch):
                 rows += columns.length
                 yield columns
             else:
+                before = start - len(text)
+                lines += self._body.count(b"\n", counted, before)
+                counted = before
                 records = _records(text, lines, last=start == len(self._body))
                 if records is None:  # a quoted cell goes on in the next block
                     if len(text) > MAX_ITEM + BLOCK:
@@ -180,7 +188,6 @@ class CSVTable(Batch):
                 _check_widths(records, len(header), rows)
                 rows += len(records)
                 yield CSVRows(dict(zip(header, record, strict=True)) for record in records)
-            lines += text.count(b"\n")
             text = b""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from timeseries_project.core.summation import Integers
 
 #: Bytes looked at together: some milliseconds of work.
-BLOCK = 256 * 1024
+BLOCK = 512 * 1024
 
 _QUOTE, _COMMA = ord('"'), ord(",")
 _OPENING, _CLOSING = (np.array([c in brackets for c in range(256)]) for brackets in (b"[{", b"]}"))

@@ -15,6 +15,26 @@ from __future__ import annotations
 
 import numpy as np
 
+from timeseries_project.api.value_kernels import (
+    BLANK,
+    BRACKET,
+    CLOSE,
+    COLON,
+    COMMA,
+    LAST_ASCII,
+    LINE_FEED,
+    MOST_DIGITS,
+    OPEN,
+    QUOTE,
+    RETURN,
+    TENS,
+    blanks,
+    cut_seconds,
+    nearest_double,
+    pass_key,
+    read_date_time,
+    read_number,
+)
 from timeseries_project.core.kernels import helper, kernel
 from timeseries_project.core.summation import Floats, Integers
 
@@ -27,153 +47,12 @@ PUT_OFF = 0
 #: A number that is put off is where it begins, times this, and its length.
 SPAN = 1024
 
+#: Epoch seconds that are surely no date beyond the year 9999, and exact in a double to the microsecond.
+LAST_SECOND = 2**33
 #: Keys that a search looks at; chosen ones could make it long.
 PROBES = 64
 #: Bytes of a cell of CSV that no field asks for.
 LONGEST_CELL = 1_000
-#: Epoch seconds that are surely no date beyond the year 9999, and exact in a double to the microsecond.
-LAST_SECOND = 2**33
-#: Digits that surely fit in 64 bits, and integers and powers of ten that are exact as doubles.
-MOST_DIGITS, EXACT, EXACT_POWER = 18, 2**53, 22
-POWERS = 10.0 ** np.arange(EXACT_POWER + 1)
-TENS = 10 ** np.arange(7)
-#: What halves the digits of a double.
-SPLITTER = 2.0**27 + 1
-
-TAB, LINE_FEED, RETURN, BLANK, QUOTE, PLUS, COMMA, MINUS, POINT = 9, 10, 13, 32, 34, 43, 44, 45, 46
-ZERO, NINE, COLON, LARGE_E, LARGE_T, LARGE_Z, BACKSLASH, SMALL_E, OPEN, CLOSE = 48, 57, 58, 69, 84, 90, 92, 101, 123, 125
-BRACKET, LAST_ASCII = 93, 126
-
-DATE_TIME = tuple(b"0000-00-00T00:00:00")
-OFFSET = tuple(b"+00:00")
-DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
-
-
-@helper
-def _blanks(text: Integers, at: int, lines: bool) -> int:
-    """Return where the white space of JSON ends; between lines, a line end is none."""
-    while text[at] == BLANK or text[at] == TAB or text[at] == RETURN or (text[at] == LINE_FEED and not lines):
-        at += 1
-    return at
-
-
-@kernel("UniTuple(int64, 4)(uint8[::1], int64)", checked=True)
-def _number(text: Integers, at: int) -> tuple[int, int, int, int]:
-    """Read a number of JSON: where it ends (-1 if it is none, or -0), its digits as an integer, the power of ten
-    that this is multiplied by, and how many digits there are. Of more than MOST_DIGITS the integer is wrong.
-    """
-    negative = text[at] == MINUS
-    if negative:
-        at += 1
-    first = at
-    mantissa = 0
-    while ZERO <= text[at] <= NINE:
-        mantissa = mantissa * 10 + int(text[at]) - ZERO
-        at += 1
-    digits = at - first
-    if digits == 0 or (text[first] == ZERO and digits > 1):
-        return -1, 0, 0, 0
-    power = 0
-    if text[at] == POINT:
-        at += 1
-        while ZERO <= text[at] <= NINE:
-            mantissa = mantissa * 10 + int(text[at]) - ZERO
-            at += 1
-            power -= 1
-        if power == 0:
-            return -1, 0, 0, 0
-        digits -= power
-    if text[at] == LARGE_E or text[at] == SMALL_E:
-        at += 1
-        sign = -1 if text[at] == MINUS else 1
-        if text[at] == MINUS or text[at] == PLUS:
-            at += 1
-        first = at
-        exponent = 0
-        while ZERO <= text[at] <= NINE and at - first < 4:
-            exponent = exponent * 10 + int(text[at]) - ZERO
-            at += 1
-        if at == first:
-            return -1, 0, 0, 0
-        power += sign * exponent
-    if negative:
-        if mantissa == 0:
-            return -1, 0, 0, 0
-        mantissa = -mantissa
-    return at, mantissa, power, digits
-
-
-@kernel("UniTuple(int64, 2)(uint8[::1], int64)", checked=True)
-def _date_time(text: Integers, at: int) -> tuple[int, int]:
-    """Read a date and time since 1970 in UTC: where it ends, -1 if it is none, and its microseconds since then."""
-    digits = 0
-    for place in range(len(DATE_TIME)):
-        byte = int(text[at + place])
-        if DATE_TIME[place] == ZERO:
-            if byte < ZERO or byte > NINE:
-                return -1, 0
-            digits = digits * 10 + byte - ZERO
-        elif byte != DATE_TIME[place] and not (byte == BLANK and DATE_TIME[place] == LARGE_T):
-            return -1, 0
-    at += len(DATE_TIME)
-    second, minute, hour = digits % 100, digits // 100 % 100, digits // 10_000 % 100
-    day, month, year = digits // 10**6 % 100, digits // 10**8 % 100, digits // 10**10
-    if year < 1970 or month < 1 or month > 12 or hour > 23 or minute > 59 or second > 59:
-        return -1, 0
-    leap = 1 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 0
-    length = DAYS_BEFORE[month] - DAYS_BEFORE[month - 1] + (leap if month == 2 else 0)
-    if day < 1 or day > length:
-        return -1, 0
-    before = year - 1
-    days = before * 365 + before // 4 - before // 100 + before // 400 - 719_162
-    days += DAYS_BEFORE[month - 1] + (leap if month > 2 else 0) + day - 1
-    microseconds = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000
-    if text[at] == POINT:
-        at += 1
-        unit = 1_000_000
-        first = at
-        while ZERO <= text[at] <= NINE:
-            unit //= 10  # zero behind the sixth digit: those are cut
-            microseconds += (int(text[at]) - ZERO) * unit
-            at += 1
-        if at == first:
-            return -1, 0
-    if text[at] == LARGE_Z:
-        at += 1
-    elif text[at] == PLUS:
-        for place in range(len(OFFSET)):
-            if text[at + place] != OFFSET[place]:
-                return -1, 0
-        at += len(OFFSET)
-    return at, microseconds
-
-
-@helper
-def _key(text: Integers, at: int, json: bool, quoted: bool) -> tuple[int, int]:
-    """Pass over a key: where it ends, -1 if that is not plain to see, and a hash of its bytes."""
-    start = at
-    mixed = 18_652_613
-    while True:
-        byte = int(text[at])
-        if byte == QUOTE:
-            if not quoted:
-                return -1, 0
-            break
-        if not quoted and (byte == COMMA or byte == LINE_FEED or byte == RETURN):
-            break
-        if byte < BLANK:
-            return -1, 0
-        if byte == BACKSLASH and json:
-            at += 1
-            if text[at] < BLANK:
-                return -1, 0
-            mixed = ((mixed ^ byte) * 16_777_619) & 0x7FFF_FFFF
-            byte = int(text[at])
-        mixed = ((mixed ^ byte) * 16_777_619) & 0x7FFF_FFFF
-        at += 1
-    if at == start:
-        return -1, 0
-    return at, mixed ^ (mixed >> 15)
 
 
 @helper
@@ -202,50 +81,6 @@ def _code(
     return -1
 
 
-@kernel("float64(int64, int64)")
-def _double(mantissa: int, power: int) -> float:
-    """Return the double nearest to an integer times a power of ten, NaN where that is not plain to see.
-
-    A quotient that is not exact is worked out as a pair of doubles. The first is the nearest one if the second,
-    with a bound on its error added or taken away, does not change it.
-    """
-    if abs(power) > EXACT_POWER:
-        return np.nan
-    high = float(mantissa)
-    if power == 0:
-        return high
-    tens = float(POWERS[abs(power)])
-    if abs(mantissa) <= EXACT:
-        return high / tens if power < 0 else high * tens
-    if power > 0:
-        return np.nan
-    quotient = high / tens
-    # quotient * tens as a pair, after Dekker: halves of 26 bits have exact products.
-    left = quotient * SPLITTER - (quotient * SPLITTER - quotient)
-    right = tens * SPLITTER - (tens * SPLITTER - tens)
-    left_rest, right_rest = quotient - left, tens - right
-    product = quotient * tens
-    rest = ((left * right - product) + left * right_rest + left_rest * right) + left_rest * right_rest
-    correction = (((high - product) - rest) + float(mantissa - int(high))) / tens
-    nearest = quotient + correction
-    remainder = correction - (nearest - quotient)
-    bound = abs(correction) * 2.0**-50
-    if nearest + (remainder + bound) == nearest and nearest + (remainder - bound) == nearest:
-        return nearest
-    return np.nan
-
-
-@helper
-def _microseconds(seconds: float) -> int:
-    """Return epoch seconds cut to the microsecond, as `timestamps.column_from_seconds` does."""
-    microseconds = np.rint(seconds * 1e6)
-    if microseconds / 1e6 > seconds:
-        microseconds -= 1
-    if (microseconds + 1) / 1e6 <= seconds:
-        microseconds += 1
-    return int(microseconds)
-
-
 @helper
 def _decimal(
     text: Integers,
@@ -261,7 +96,7 @@ def _decimal(
 ) -> int:
     """Read a number into its column: where it ends, -1 if it is not ordinary."""
     kind = layout[field, KIND]
-    at, mantissa, power, digits = _number(text, start)
+    at, mantissa, power, digits = read_number(text, start)
     if at < 0 or at - start >= SPAN:
         return -1
     few = digits <= MOST_DIGITS
@@ -277,7 +112,7 @@ def _decimal(
         # So few decimals are whole microseconds, and so the nearest double is cut to these.
         columns[field, row] = mantissa * TENS[6 + power]
     else:
-        number = _double(mantissa, power) if few else np.nan
+        number = nearest_double(mantissa, power) if few else np.nan
         if number != number:
             columns[field, row] = start * SPAN + at - start
             put_off[counts[PUT_OFF]] = field * columns.shape[1] + row
@@ -285,7 +120,7 @@ def _decimal(
         elif kind == NUMBER:
             numbers[field, row] = number
         elif 0 <= number < LAST_SECOND:
-            columns[field, row] = _microseconds(number)
+            columns[field, row] = cut_seconds(number)
         else:
             return -1
     return at
@@ -323,7 +158,7 @@ def _value(
         return -1
     start = at
     if kind == KEY:
-        at, mixed = _key(text, at, json, quoted)
+        at, mixed = pass_key(text, at, json, quoted)
         if at < 0:
             return -1
         table = layout[field, TABLE]
@@ -333,7 +168,7 @@ def _value(
         columns[field, row] = code
         return _behind(text, at, quoted)
     if kind == TIMESTAMP and (quoted or not json):
-        at, microseconds = _date_time(text, at)
+        at, microseconds = read_date_time(text, at)
         if at >= 0:
             columns[field, row] = microseconds
             return _behind(text, at, quoted)
@@ -346,10 +181,59 @@ def _value(
 @helper
 def _named(text: Integers, at: int, field: int, layout: Integers, names: Integers) -> bool:
     """Return whether the name of a field, with the quote behind it, stands here."""
-    for place in range(layout[field, NAME_LENGTH]):
-        if text[at + place] != names[field, place]:
-            return False
-    return True
+    length, place = layout[field, NAME_LENGTH], 0
+    while place < length and text[at + place] == names[field, place]:
+        place += 1
+    return bool(place == length)
+
+
+@helper
+def _item(
+    text: Integers,
+    at: int,
+    row: int,
+    lines: bool,
+    layout: Integers,
+    names: Integers,
+    order: Integers,
+    columns: Integers,
+    numbers: Floats,
+    slots: Integers,
+    spellings: Integers,
+    counts: Integers,
+    put_off: Integers,
+) -> int:
+    """Read the members of a JSON object, each field once: where it ends, -1 if it is not ordinary."""
+    fields = len(layout)
+    seen = 0
+    for member in range(fields):
+        at = blanks(text, at, lines)
+        if text[at] != QUOTE:
+            return -1
+        at += 1
+        field = order[member]
+        if not _named(text, at, field, layout, names):
+            field = 0
+            while field < fields and not _named(text, at, field, layout, names):
+                field += 1
+            if field == fields:
+                return -1
+            order[member] = field
+        if seen & (1 << field):
+            return -1
+        seen |= 1 << field
+        at = blanks(text, at + layout[field, NAME_LENGTH], lines)
+        if text[at] != COLON:
+            return -1
+        at = blanks(text, at + 1, lines)
+        at = _value(text, at, field, row, True, layout, columns, numbers, slots, spellings, counts, put_off)
+        if at < 0:
+            return -1
+        at = blanks(text, at, lines)
+        if text[at] != (COMMA if member < fields - 1 else CLOSE):
+            return -1
+        at += 1
+    return at
 
 
 @kernel(
@@ -376,41 +260,14 @@ def read_items(
     that in which the fields were found last, where the next item's are looked for first.
     """
     rows, at, begin = 0, 0, 0
-    fields = len(layout)
     while rows < columns.shape[1]:
-        at = _blanks(text, at, False)
+        at = blanks(text, at, False)
         if text[at] != OPEN:
             break
-        at += 1
-        seen = 0
-        for member in range(fields):
-            at = _blanks(text, at, lines)
-            field = order[member]
-            if text[at] != QUOTE:
-                return rows, begin, 0
-            at += 1
-            if not _named(text, at, field, layout, names):
-                field = 0
-                while field < fields and not _named(text, at, field, layout, names):
-                    field += 1
-                if field == fields:
-                    return rows, begin, 0
-                order[member] = field
-            if seen & (1 << field):
-                return rows, begin, 0
-            seen |= 1 << field
-            at = _blanks(text, at + layout[field, NAME_LENGTH], lines)
-            if text[at] != COLON:
-                return rows, begin, 0
-            at = _blanks(text, at + 1, lines)
-            at = _value(text, at, field, rows, True, layout, columns, numbers, slots, spellings, counts, put_off)
-            if at < 0:
-                return rows, begin, 0
-            at = _blanks(text, at, lines)
-            if text[at] != (COMMA if member < fields - 1 else CLOSE):
-                return rows, begin, 0
-            at += 1
-        at = _blanks(text, at, lines)
+        at = _item(text, at + 1, rows, lines, layout, names, order, columns, numbers, slots, spellings, counts, put_off)
+        if at < 0:
+            break
+        at = blanks(text, at, lines)
         if text[at] == BRACKET and not lines:
             return rows + 1, at + 1, 1
         if text[at] != (LINE_FEED if lines else COMMA):

@@ -1,8 +1,8 @@
-"""Batches in JSON arrays, NDJSON and CSV, cut into portions that take some milliseconds each.
+"""Batches as they come in, cut into portions of some milliseconds' work: JSON arrays, NDJSON and CSV.
 
-Portions of ordinary items become columns directly (`batches`); a portion with anything unusual is passed on item by
-item. So time and memory are bounded by the size of a body, whatever it contains, and a thread that reads a large
-body lets others run between two portions.
+Ordinary items become columns at once (`batches`); a portion in which anything is out of the ordinary is handed on
+item by item. So what a body costs, in time and in memory, follows from its bytes alone, whatever they are; and a
+thread that reads a large one lets others have their turn between two portions.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import msgspec
 import numpy as np
 from rest_framework.exceptions import ParseError
 
-from timeseries_project.api.batches import read_cells, read_json, read_lines
+from timeseries_project.api.batches import read_csv, read_json, read_lines
 from timeseries_project.api.scanner import BLOCK, item_ends
 from timeseries_project.api.serializers import Batch, Columns, CSVRows, InputSerializer, Portion
 
-#: Most bytes of one item: a JSON object, a line or a CSV row. Valid ones have some hundred.
+#: Bytes of one item at most: a JSON object, a line, a row of CSV. One that is valid has some hundred.
 MAX_ITEM = 2**20
-#: Most columns of a CSV document, and most bytes of its header.
+#: Columns of a CSV document at most, and the bytes of its first line.
 MAX_COLUMNS, MAX_HEADER = 100, 2**16
 
 #: Rows that the `csv` module reads in one call.
@@ -36,13 +36,10 @@ _decode = msgspec.json.Decoder().decode
 
 
 def decode_json(text: bytes | str, offset: int = 0) -> object:
-    """Parse one JSON document. Numbers are finite, integers exact, and of repeated keys the last counts.
+    """Parse one JSON document. Numbers are finite, integers exact, the last of repeated keys counts.
 
-    Raises ParseError for malformed JSON, for nesting beyond the interpreter's limit, and for lone surrogates. `offset`
-    is the position of the text in the body, because messages name the byte. O(len(text)).
-
-    >>> decode_json(b'{"a": 1, "a": 2}')
-    {'a': 2}
+    ParseError for anything malformed, for nesting beyond the interpreter's limit, and for lone surrogates.
+    `offset` is where the text begins in what was sent: errors name the byte.
     """
     try:
         return _decode(text)
@@ -54,14 +51,15 @@ def decode_json(text: bytes | str, offset: int = 0) -> object:
 
 
 class JSONArray(Batch):
-    """A JSON array; blanks may precede its opening bracket."""
+    """A JSON array, from its opening bracket on."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
+        self._start = body.index(b"[") + 1
 
     def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
-        """Yield portions of ordinary items up to the first unusual one; cut the rest at its commas."""
-        at = self._body.index(b"[") + 1
+        """Read ordinary items for as long as there are only such, and the rest cut at its commas."""
+        at = self._start
         if ordinary and self._body[:1] == b"[":
             for columns, following in self._ordinary(serializer):
                 yield columns
@@ -70,68 +68,68 @@ class JSONArray(Batch):
             yield from self._scanned(serializer, at, ordinary=ordinary)
 
     def _ordinary(self, serializer: type[InputSerializer]) -> Iterator[tuple[Columns, int]]:
-        """Yield portions of ordinary items, each with the position of the next portion, until one is not ordinary.
+        """Yield portions of ordinary items with the place where the next one begins, until one is not ordinary.
 
-        A block is cut after its last object. The cut is right if the text before it parses, because a cut inside of a
-        string or of an item leaves that open.
+        An item on which a block ends is read with the next one.
         """
-        body, at = self._body, 1
-        while at <= len(body):
-            last = len(body) - at <= BLOCK
-            cut = len(body) if last else body.rfind(b"},", at, at + BLOCK) + 1
-            whole = b"[" + body[at:cut] + (b"" if last else b"]") if not last or at > 1 else body
-            columns = read_json(serializer, whole) if cut else None
-            if columns is None or (at > 1 and not columns.length):  # an item must follow a comma
-                return
-            at = cut + 1
-            yield columns, at
+        at = self._start
+        while (read := read_json(serializer, self._body[at : at + BLOCK])) is not None:
+            at += read.end
+            if not read.closed:
+                yield read.columns, at
+                continue
+            if not self._body[at:].strip(_BLANKS):
+                yield read.columns, len(self._body) + 1
+            return
 
     def _scanned(self, serializer: type[InputSerializer], at: int, *, ordinary: bool) -> Iterator[Portion]:
-        """Yield the portions from the item that begins at `at`."""
-        body, begin, first = self._body, at, at
+        """Yield the portions from the item on that begins at `at`."""
+        body, begin = self._body, at
         for block, ends in enumerate(item_ends(body, at), 1):
             reached = at + block * BLOCK
             if np.diff(ends, prepend=begin, append=min(reached, len(body))).max() > MAX_ITEM:
-                raise ParseError(f"An item of the array, after byte {begin}, is longer than {MAX_ITEM:,} bytes.")
+                raise ParseError(f"An item of the array, behind byte {begin}, is longer than {MAX_ITEM:,} bytes.")
             if not len(ends):
                 continue
             end = int(ends[-1])
-            text, closed = b"[" + body[begin:end] + b"]", body[end] != ord(",")
-            columns = read_json(serializer, text) if ordinary else None
-            if columns is None or columns.length != len(ends):
-                items = decode_json(text, begin - 1)
+            text, closed = body[begin:end] + b"]", body[end] != ord(",")
+            read = read_json(serializer, text) if ordinary else None
+            if read is None or read.end != len(text) or not read.closed:
+                items = decode_json(b"[" + text, begin - 1)
                 assert isinstance(items, list)
-                if len(items) != len(ends) and not (closed and begin == first and not items):
-                    raise ParseError(f"This is not valid JSON: an item is missing between two commas (byte {begin}).")
+                if len(items) != len(ends) and not (closed and begin == self._start and not items):
+                    raise ParseError(f"This is not valid JSON: between two commas an item is due (byte {begin}).")
                 yield items
             else:
-                yield columns
+                yield read.columns
             if closed:
                 if body[end] != ord("]") or body[end + 1 :].strip(_BLANKS):
                     raise ParseError(f"This is not valid JSON: something follows its end (byte {end}).")
                 return
             begin = end + 1
-        decode_json(b"[" + body[begin:], begin - 1)  # raises with a better reason unless the text is merely cut off
+        decode_json(b"[" + body[begin:], begin - 1)  # has a reason of its own where the text is more than cut off
         raise ParseError("This is not valid JSON: the array is not closed.")
 
 
 class JSONLines(Batch):
-    """Newline-delimited JSON: one document per line; blank lines are ignored."""
+    """Newline-delimited JSON: one document per line; blank lines are passed over."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body.removeprefix(_BOM)
 
     def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
-        """Yield a portion per block of lines."""
-        number = 1  # of the first line of the block
+        """Read line by line."""
+        at, counted, number = 0, 0, 1  # number of the first line that is not counted yet
         for block in _blocks_of_lines(self._body):
-            lines = block.split(b"\n")
             if not block.isspace():
-                columns = None
-                if ordinary:
-                    columns = read_lines(serializer, (line for line in lines if line and not line.isspace()))
-                yield self._items(lines, number) if columns is None else columns
-            number += len(lines) - 1
+                columns = read_lines(serializer, block) if ordinary else None
+                if columns is None:
+                    number += self._body.count(b"\n", counted, at)
+                    counted = at
+                    yield self._items(block.split(b"\n"), number)
+                else:
+                    yield columns
+            at += len(block)
 
     @staticmethod
     def _items(lines: list[bytes], first: int) -> list[object]:
@@ -149,13 +147,13 @@ class JSONLines(Batch):
 
 
 def _blocks_of_lines(text: bytes) -> Iterator[bytes]:
-    """Cut a text into blocks that end at line ends; a block is longer than BLOCK only if one line is."""
+    """Cut a text behind its line ends, into blocks no longer than need be where a line is longer than one."""
     at = 0
     while at < len(text):
         longest = at + BLOCK + MAX_ITEM
         end = text.rfind(b"\n", at, at + BLOCK) + 1 or text.find(b"\n", at + BLOCK, longest) + 1 or len(text)
         if end > longest:
-            raise ParseError(f"The line after byte {at} is longer than {MAX_ITEM:,} bytes.")
+            raise ParseError(f"The line behind byte {at} is longer than {MAX_ITEM:,} bytes.")
         yield text[at:end]
         at = end
 
@@ -167,33 +165,36 @@ class CSVTable(Batch):
         self._body = body.removeprefix(_BOM)
 
     def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
-        """Yield a portion per block, split at commas and line ends or, if that is not enough, by the `csv` module."""
+        """Read block by block; where a row is not ordinary, its block is cut into cells by the `csv` module."""
         header, start = _header(self._body, tuple(serializer.wire_fields()))
         ordinary = ordinary and b'"' not in self._body[:start]
-        text, lines, rows = b"", self._body.count(b"\n", 0, start), 0
+        text, rows, lines, counted = b"", 0, 0, 0
         for block in _blocks_of_lines(self._body[start:]):
             text += block
             start += len(block)
-            columns = _cells(text, len(header)) if ordinary else None
-            if columns is None:
+            columns = read_csv(serializer, text, header) if ordinary else None
+            if columns is not None:
+                rows += columns.length
+                yield columns
+            else:
+                before = start - len(text)
+                lines += self._body.count(b"\n", counted, before)
+                counted = before
                 records = _records(text, lines, last=start == len(self._body))
-                if records is None:  # a quoted cell continues in the next block
+                if records is None:  # a quoted cell goes on in the next block
                     if len(text) > MAX_ITEM + BLOCK:
-                        raise ParseError(f"A CSV row after line {lines} is longer than {MAX_ITEM:,} bytes.")
+                        raise ParseError(f"A CSV row behind line {lines} is longer than {MAX_ITEM:,} bytes.")
                     continue
-                columns = _transposed(records, len(header), rows)
-            rows += len(columns[0])
-            cells = dict(zip(header, columns, strict=True))
-            read = read_cells(serializer, cells) if ordinary else None
-            yield read or CSVRows(dict(zip(header, row, strict=True)) for row in zip(*columns, strict=True))
-            lines += text.count(b"\n")
+                _check_widths(records, len(header), rows)
+                rows += len(records)
+                yield CSVRows(dict(zip(header, record, strict=True)) for record in records)
             text = b""
 
 
 def _header(body: bytes, names: Sequence[str]) -> tuple[list[str], int]:
-    """Return the header of a CSV document, and the position of its first row.
+    """Return the header of a CSV document, and where its rows begin.
 
-    Raises ParseError unless it names each of these columns once, and at most MAX_COLUMNS columns in all.
+    ParseError unless it names these columns, once each, and not too many others.
     """
     end = len(body) if len(body) <= MAX_HEADER else body.rfind(b"\n", 0, MAX_HEADER) + 1
     if body and not end:
@@ -221,41 +222,16 @@ def _decoded(text: bytes, lines: int) -> str:
         raise ParseError(f"The CSV is not UTF-8: line {line}, {error.reason}.") from None
 
 
-def _cells(block: bytes, width: int) -> list[Sequence[str]] | None:
-    """Split CSV rows into columns at commas and line ends, several times as fast as the `csv` module.
-
-    Returns None if that is not enough: for quotes, rows of another width, or what `csv` refuses. Blank lines are not
-    rows.
-    """
-    text = block.replace(b"\r\n", b"\n") + b"\n"
-    while b"\n\n" in text:
-        text = text.replace(b"\n\n", b"\n")
-    text = text.removeprefix(b"\n")
-    if b'"' in text or b"\r" in text or text.count(b",") != text.count(b"\n") * (width - 1):
-        return None
-    characters = np.frombuffer(text, dtype=np.uint8)
-    ends = np.flatnonzero((characters == ord(",")) | (characters == ord("\n")))
-    line_ends = characters[ends[width - 1 :: width]]
-    if (line_ends != ord("\n")).any() or np.diff(ends, prepend=-1).max(initial=0) > csv.field_size_limit():
-        return None
-    try:
-        cells = text.decode().replace("\n", ",").split(",")
-    except UnicodeDecodeError:
-        return None
-    del cells[-1]  # after the last line end
-    return [cells[place::width] for place in range(width)]
-
-
 def _records(block: bytes, lines: int, *, last: bool) -> list[list[str]] | None:
-    """Return the CSV rows of a block, or None if it ends inside of a row and is not the last block.
+    """Return the rows of CSV that a block of it holds, or None if it breaks off inside of one.
 
-    `lines` is the number of lines before the block. Raises ParseError if the block is malformed.
+    So many lines come before; behind the last block nothing follows. ParseError where it is malformed.
     """
     unread = iter(io.StringIO(_decoded(block, lines), newline=""))
     reader = csv.reader(unread, strict=True)
     rows: list[list[str]] = []
     try:
-        while some := [*islice(reader, ROWS)]:  # a single call would stop all other threads
+        while some := [*islice(reader, ROWS)]:  # one call for all would keep others from their turn
             rows += filter(None, some)
     except csv.Error as error:
         if not last and next(unread, None) is None:
@@ -264,9 +240,8 @@ def _records(block: bytes, lines: int, *, last: bool) -> list[list[str]] | None:
     return rows
 
 
-def _transposed(rows: list[list[str]], width: int, before: int) -> list[Sequence[str]]:
-    """Return rows as columns; `before` is the number of earlier rows. Raises ParseError for a row of another width."""
+def _check_widths(rows: list[list[str]], width: int, before: int) -> None:
+    """Raise ParseError if a row has not as many cells as the header; so many rows come before."""
     if set(map(len, rows)) - {width}:
         number, cells = next((i, len(row)) for i, row in enumerate(rows, before + 1) if len(row) != width)
         raise ParseError(f"CSV row {number} has {cells} cells, the header {width}.")
-    return [*zip(*rows, strict=True)] if rows else [()] * width

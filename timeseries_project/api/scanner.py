@@ -1,8 +1,8 @@
-"""Finding the ends of the items of a JSON array without parsing them, by a few array operations per block of bytes.
+"""Where the items of a JSON array end, found without parsing them: a few array operations per block of bytes.
 
-A parser builds objects, and a body can hold many small ones, such as eleven million empty lists. So an array that is
-read item by item is first cut at the commas between its items. A comma separates items if it is outside of strings
-and inside exactly one bracket. Whether the items are valid JSON is left to the parser.
+A parser builds objects, and a few bytes can ask for many: eleven million empty lists fit in a body. So an array
+that is read item by item is first cut at the commas between its items. A comma separates items if it stands outside
+of strings, within exactly one bracket. Whether the items are valid JSON is for the parser to say.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import numpy as np
 
 from timeseries_project.core.summation import Integers
 
-#: Bytes scanned at once: some milliseconds of work.
-BLOCK = 256 * 1024
+#: Bytes looked at together: some milliseconds of work.
+BLOCK = 512 * 1024
 
 _QUOTE, _COMMA = ord('"'), ord(",")
 _OPENING, _CLOSING = (np.array([c in brackets for c in range(256)]) for brackets in (b"[{", b"]}"))
 
 
 def item_ends(text: bytes, start: int) -> Iterator[Integers]:
-    """Yield, block by block, the positions where the items end: at a comma, or at the closing bracket of the array.
+    """Yield where items of an array end, block by block: at a comma, or at the bracket that closes the array.
 
-    `start` is the position of the first item, or of a later one. The last position yielded is that of the closing
-    bracket; without it the array is not closed. O(len(text)) for all blocks.
+    `start` is where its first item begins, or any later one. The last place that is yielded is the closing
+    bracket's; if there is none the array is not closed. O(len(text)) for all of them.
 
     >>> [ends.tolist() for ends in item_ends(b'[1, {"a": [2, 3]}, ",]"] ', 1)]
     [[2, 17, 23]]
@@ -34,7 +34,7 @@ def item_ends(text: bytes, start: int) -> Iterator[Integers]:
         block = text[begin : begin + BLOCK]
         if escaped:
             block = b"_" + block[1:]
-        # Overwrite escapes, so that each remaining quote begins or ends a string; pairs of backslashes go first.
+        # Escapes are blotted out, so that each quote left begins or ends a string. Pairs of backslashes go first.
         bare = block.replace(b"\\\\", b"__").replace(b'\\"', b"__")
         escaped = bare.endswith(b"\\")
         characters = np.frombuffer(bare, dtype=np.uint8)

@@ -68,6 +68,13 @@ class Keys:
         return len(self.codes)
 
     @classmethod
+    def numbered(cls, codes: Codes, names: list[str]) -> Keys:
+        """Return the column of these codes of these keys."""
+        keys = cls.__new__(cls)
+        keys.codes, keys.names = codes, names
+        return keys
+
+    @classmethod
     def of(cls, keys: Sequence[str] | Keys) -> Keys:
         """Return the keys as a column; one that is a column already is returned unchanged. O(rows).
 
@@ -100,10 +107,8 @@ class KeyColumn:
 
     def keys(self) -> Keys:
         """Return the column. O(keys)."""
-        keys = Keys.__new__(Keys)
-        keys.codes = np.concatenate(self._portions or [np.empty(0, dtype=np.int32)])
-        keys.names = list(self._codes)
-        return keys
+        codes = np.concatenate(self._portions or [np.empty(0, dtype=np.int32)])
+        return Keys.numbered(codes, list(self._codes))
 
 
 def matching(keys: Sequence[str], search: str | None) -> list[str]:

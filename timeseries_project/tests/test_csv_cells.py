@@ -8,7 +8,7 @@ import pytest
 
 from bandwidth.serializers import EntrySerializer
 from datapoints.serializers import DatapointSerializer
-from timeseries_project.api.batches import read_cells
+from timeseries_project.api.batches import read_csv
 from timeseries_project.api.fields import IntegerField
 from timeseries_project.api.serializers import CSVRows, InputSerializer
 from timeseries_project.core.errors import InvalidInputError
@@ -51,7 +51,7 @@ def test_no_column_is_accepted_that_the_fields_refuse(serializer: type[InputSeri
     for name in serializer.wire_fields():
         row = dict.fromkeys(serializer.wire_fields(), "1") | {name: text}
         at_once, read = (
-            read_cells(serializer, {column: [cell] for column, cell in row.items()}),
+            read_csv(serializer, ",".join(row.values()).encode(), [*row]),
             by_row(serializer, row),
         )
         if at_once is not None:

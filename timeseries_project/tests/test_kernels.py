@@ -1,0 +1,62 @@
+"""Kernels are compiled once for each version of all of them, and give the same results uncompiled."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from timeseries_project.core import kernels
+
+PROGRAM = """
+import numpy as np
+from timeseries_project.core import kernels
+print(kernels.COMPILED, kernels.DIRECTORY)
+"""
+
+
+def run(program: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=kernels.ROOT,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def test_the_machine_code_is_kept_under_a_hash_of_all_kernels(tmp_path: Path) -> None:
+    first, again = (run(PROGRAM, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
+    place = tmp_path / f"kernels-{kernels.fingerprint()}"
+    assert first.stdout == again.stdout == f"True {place}\n"
+    assert first.stderr.startswith("Compiling, once")
+    assert again.stderr == ""
+
+
+def test_a_change_of_any_module_of_kernels_changes_the_hash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = kernels.fingerprint()
+    other = tmp_path / "other_kernels.py"
+    other.write_text("x = 1\n")
+    monkeypatch.setattr(kernels, "sources", lambda: [other])
+    changed = kernels.fingerprint()
+    other.write_text("x = 2\n")
+    assert len({before, changed, kernels.fingerprint()}) == 3
+
+
+def test_where_nothing_can_be_written_one_line_says_so(tmp_path: Path) -> None:
+    """A file stands where the directories would be: root may write everywhere else."""
+    file = tmp_path / "file"
+    file.touch()
+    done = run(PROGRAM, NUMBA_CACHE_DIR=str(file), XDG_CACHE_HOME=str(file))
+    assert done.stdout == "True None\n"
+    assert len(done.stderr.splitlines()) == 1
+    assert "compiled at each start" in done.stderr
+
+
+def test_without_compilation_a_kernel_is_the_function_itself() -> None:
+    done = run(PROGRAM, NUMBA_DISABLE_JIT="1")
+    assert done.stdout == "False None\n"

@@ -15,9 +15,6 @@ from timeseries_project.web.pages import REFRESH, Figure, command, figure, read_
 from transactions import services
 from transactions.interface import Summary
 
-#: Seconds that the statistics cover.
-WINDOW = 60
-
 
 @read_only
 def chart(request: HttpRequest) -> HttpResponse:
@@ -30,8 +27,8 @@ def chart(request: HttpRequest) -> HttpResponse:
         "updated": timestamps.render(now // timestamps.MICROSECONDS * timestamps.MICROSECONDS),
         "figures": [
             *figures(summary),
-            figure("Count per second", summary.count / WINDOW),
-            figure("Sum per second", summary.sum / WINDOW),
+            figure("Count per second", summary.count / services.WINDOW_SECONDS),
+            figure("Sum per second", summary.sum / services.WINDOW_SECONDS),
         ],
         "sample": {"time": now / timestamps.MICROSECONDS, **sample(summary)},
         "command": None if summary.count else command(request, "transactions"),
@@ -69,6 +66,7 @@ def section() -> Section:
         charts=[Link(reverse("transactions-chart"), "The last 60 seconds, and a curve of them.")],
         browse=[
             Link("/api/statistics", "The last 60 seconds’ transactions."),
+            Link("/api/statistics/history", "Those of each of the last 600 seconds."),
             Link("/api/transactions", "Takes transactions; POST and DELETE only."),
         ],
     )

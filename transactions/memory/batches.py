@@ -29,7 +29,7 @@ class CellRows(NamedTuple):
 
 
 def columns(timestamps: Sequence[int] | Integers, amounts: Sequence[float] | Floats) -> tuple[Integers, Floats]:
-    """Return a batch as arrays, the same ones if they are arrays of 64 bits; no number is taken for another. O(n).
+    """Return a batch as arrays side by side in memory, the same ones if they are so; no number is taken for another.
 
     A timestamp beyond 64 bits, too far from any clock to matter how far, becomes the nearest within. Raises
     ValueError if an amount is not finite or the lengths differ, TypeError if a timestamp is no integer or an
@@ -71,5 +71,5 @@ def condense(times: Integers, values: Floats, widths: Sequence[int]) -> list[Cel
 def _column(typecode: str, values: Sequence[float] | Integers | Floats) -> NDArray[Any]:
     """Return the values as an array of this type, no number taken for another; the same array if it is one."""
     if isinstance(values, np.ndarray):
-        return values.astype(typecode, casting="safe", copy=False)
+        return np.ascontiguousarray(values.astype(typecode, casting="safe", copy=False))
     return np.asarray(array(typecode, values))

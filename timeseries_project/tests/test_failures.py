@@ -16,7 +16,7 @@ from datapoints.memory.store import SeriesStore
 from timeseries_project.tests.engines import ENGINES
 from timeseries_project.tests.failures import fail_each_step, uncommitted_calls
 from timeseries_project.tests.processes import ROOT
-from transactions.memory.sliding_window import SlidingWindow
+from transactions.memory.sliding_window import LARGE, SlidingWindow
 
 STEP = QUARTER_HOUR // 3
 NOW = 1_700_000_000_000
@@ -177,7 +177,7 @@ class TestTransactions:
             pytest.param(lambda window, after: window.add(NOW + after, 7.5, now=NOW + after), id="one"),
             pytest.param(lambda window, after: window.add(NOW + after - 1_234, 7.5, now=NOW + after), id="a late one"),
             pytest.param(lambda window, after: TestTransactions.batch(window, 8, after), id="a small batch"),
-            pytest.param(lambda window, after: TestTransactions.batch(window, 200, after), id="a batch"),
+            pytest.param(lambda window, after: TestTransactions.batch(window, LARGE + 200, after), id="a batch"),
             pytest.param(lambda window, after: window.clear(), id="forget all"),
         ],
     )

@@ -41,6 +41,9 @@ from transactions.memory.window_kernels import BLOCK_MS, BLOCKS, COUNT, HIGH, LE
 # How far `now` may step back without a loss.
 STEP_BACK_MS = 5_000
 
+# A batch of more values goes to rings of its own first, so that nobody waits for more than a millisecond.
+LARGE = 20_000
+
 
 class SlidingWindow:
     """Statistics of the last `length_ms` milliseconds, exact to the millisecond, in any order of arrival.
@@ -115,9 +118,10 @@ class SlidingWindow:
     def add_batch(self, timestamps: Sequence[int] | Integers, amounts: Sequence[float] | Floats, *, now: int) -> int:
         """Count each amount as `add` would; return how many were young enough. O(n).
 
-        Takes sequences or arrays. A summary sees all of the batch or nothing of it. All or nothing too when it is
-        refused: raises TooFarAheadError if one timestamp lies more than `ahead_ms` ahead of `now`, ValueError if an
-        amount is not finite or the lengths differ, TypeError if a timestamp is no integer or an amount no number.
+        Takes sequences or arrays. A summary sees all of the batch or nothing of it; others wait a millisecond at most.
+        All or nothing too when it is refused: raises TooFarAheadError if one timestamp lies more than `ahead_ms` ahead
+        of `now`, ValueError if an amount is not finite or the lengths differ, TypeError if a timestamp is no integer or
+        an amount no number.
         """
         # Whatever can fail fails here, before the lock: kernels cannot.
         times, values = columns(timestamps, amounts)
@@ -125,9 +129,16 @@ class SlidingWindow:
         if latest > now + self._ahead:
             raise TooFarAheadError(latest, ahead_ms=self._ahead, now=now)
         oldest = now - self._length
-        with self._lock:
-            accepted = window_kernels.add_amounts(times, values, oldest, self._history, self._stamps, self._cells)
-            self._added += accepted
+        if len(times) <= LARGE:
+            with self._lock:
+                accepted = window_kernels.add_amounts(times, values, oldest, self._history, self._stamps, self._cells)
+                self._added += accepted
+        else:
+            stamps, cells = np.full_like(self._stamps, NEVER), np.empty_like(self._cells)
+            accepted = window_kernels.add_amounts(times, values, oldest, self._history, stamps, cells)
+            with self._lock:
+                window_kernels.add_rings(stamps, cells, self._history, self._stamps, self._cells)
+                self._added += accepted
         return accepted
 
     def summary(self, *, now: int, length_ms: int | None = None) -> Summary:

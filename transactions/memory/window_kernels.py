@@ -22,6 +22,7 @@ BLOCKS = SECOND_MS // BLOCK_MS  # of a second
 # The sum is HIGH + LOW, kept as `summation.add_to_pair` does; as a double COUNT is exact up to 2**53.
 HIGH, LOW, COUNT, LEAST, MOST = range(5)
 PARTS = 5
+Parts = tuple[float, float, float, float, float]
 
 # An array that is only read, whoever may write it.
 READABLE = "Array({}, 1, 'C', readonly=True)"
@@ -54,18 +55,43 @@ def empty_cells(cells: Floats, first: int, count: int) -> None:
 
 
 @helper
-def add_to_cell(cells: Floats, place: int, amount: float) -> None:
-    """Count an amount in a cell. The sum is that of `summation.add_to_pair`."""
+def add_to_sum(cells: Floats, place: int, x: float) -> None:
+    """Add a number to the sum of a cell: `summation.add_to_pair`."""
     high, low = cells[place, HIGH], cells[place, LOW]
-    s = high + amount
+    s = high + x
     t = s - high
-    v = low + ((high - (s - t)) + (amount - t))
+    v = low + ((high - (s - t)) + (x - t))
     total = s + v
     cells[place, HIGH] = total
     cells[place, LOW] = v - (total - s)
+
+
+@helper
+def add_to_cell(cells: Floats, place: int, amount: float) -> None:
+    """Count an amount in a cell."""
+    add_to_sum(cells, place, amount)
     cells[place, COUNT] += 1.0
     cells[place, LEAST] = min(cells[place, LEAST], amount)
     cells[place, MOST] = max(cells[place, MOST], amount)
+
+
+@helper
+def begin_second(second: int, numbers: Integers, owners: Integers, seconds: Floats, blocks: Floats) -> None:
+    """Make sure that a second has its places, which may still show others, of earlier turns of the rings."""
+    place = second % len(numbers)
+    turn = second % len(owners)
+    if numbers[place] != second or owners[turn] != second:
+        numbers[place] = second
+        owners[turn] = second
+        empty_cells(seconds, place, 1)
+        empty_cells(blocks, turn * BLOCKS, BLOCKS)
+
+
+@helper
+def begin_block(block: int, blocks: Floats, points: Floats) -> None:
+    """Make sure that the points of a block mean something: those of an empty one do not."""
+    if blocks[block, COUNT] == 0.0:
+        empty_cells(points, block * BLOCK_MS, BLOCK_MS)
 
 
 @helper
@@ -81,18 +107,11 @@ def add_one(
     """Count an amount in its second, its block and its point."""
     second = time // SECOND_MS
     within = time - second * SECOND_MS
-    place = second % len(numbers)
     turn = second % len(owners)
-    if numbers[place] != second or owners[turn] != second:
-        # The second begins. Both places may still show others, of earlier turns of the rings.
-        numbers[place] = second
-        owners[turn] = second
-        empty_cells(seconds, place, 1)
-        empty_cells(blocks, turn * BLOCKS, BLOCKS)
     block = turn * BLOCKS + within // BLOCK_MS
-    if blocks[block, COUNT] == 0.0:
-        empty_cells(points, block * BLOCK_MS, BLOCK_MS)
-    add_to_cell(seconds, place, amount)
+    begin_second(second, numbers, owners, seconds, blocks)
+    begin_block(block, blocks, points)
+    add_to_cell(seconds, second % len(numbers), amount)
     add_to_cell(blocks, block, amount)
     add_to_cell(points, turn * SECOND_MS + within, amount)
 
@@ -117,7 +136,37 @@ def add_amounts(times: Integers, amounts: Floats, oldest: int, history: int, sta
 
 
 @helper
-def merged(total: tuple[float, ...], cell: Floats) -> tuple[float, ...]:
+def add_cell(cells: Floats, others: Floats, place: int) -> None:
+    """Add to a cell the one at the same place of another ring."""
+    add_to_sum(cells, place, others[place, HIGH])
+    add_to_sum(cells, place, others[place, LOW])
+    cells[place, COUNT] += others[place, COUNT]
+    cells[place, LEAST] = min(cells[place, LEAST], others[place, LEAST])
+    cells[place, MOST] = max(cells[place, MOST], others[place, MOST])
+
+
+@kernel("void(int64[::1], float64[:, ::1], int64, int64[::1], float64[:, ::1])")
+def add_rings(other_stamps: Integers, other_cells: Floats, history: int, stamps: Integers, cells: Floats) -> None:
+    """Count all that was counted in other rings of the same size. O(1)."""
+    numbers, owners, seconds, blocks, points = rings_of(history, stamps, cells)
+    _, other_owners, other_seconds, other_blocks, other_points = rings_of(history, other_stamps, other_cells)
+    for turn in range(len(owners)):
+        second = other_owners[turn]
+        if second == NEVER:
+            continue
+        begin_second(second, numbers, owners, seconds, blocks)
+        add_cell(seconds, other_seconds, second % len(numbers))
+        for block in range(turn * BLOCKS, (turn + 1) * BLOCKS):
+            if other_blocks[block, COUNT] > 0.0:
+                begin_block(block, blocks, points)
+                add_cell(blocks, other_blocks, block)
+                for point in range(block * BLOCK_MS, (block + 1) * BLOCK_MS):
+                    if other_points[point, COUNT] > 0.0:
+                        add_cell(points, other_points, point)
+
+
+@helper
+def merged(total: Parts, cell: Floats) -> Parts:
     """Return a total to which a cell is added; of an empty cell it is the same.
 
     What rounding takes from the high part goes into the low one. With up to 2**26 amounts of one size behind some
@@ -132,7 +181,7 @@ def merged(total: tuple[float, ...], cell: Floats) -> tuple[float, ...]:
 
 
 @kernel("UniTuple(float64, 5)(int64, int64, int64[::1], float64[:, ::1])")
-def total_since(start: int, history: int, stamps: Integers, cells: Floats) -> tuple[float, ...]:
+def total_since(start: int, history: int, stamps: Integers, cells: Floats) -> Parts:
     """Return the parts of all that was counted from `start` on: of whole cells, the widest that fit. O(1)."""
     numbers, owners, seconds, blocks, points = rings_of(history, stamps, cells)
     total = (0.0, 0.0, 0.0, np.inf, -np.inf)
@@ -150,4 +199,6 @@ def total_since(start: int, history: int, stamps: Integers, cells: Floats) -> tu
         if blocks[cut, COUNT] > 0.0:  # else its points mean nothing
             for point in range(turn * SECOND_MS + within, (cut + 1) * BLOCK_MS):
                 total = merged(total, points[point])
-    return total
+    high, low, count, least, most = total
+    # Plain numbers without compilation too, and not NumPy's.
+    return float(high), float(low), float(count), float(least), float(most)

@@ -1,7 +1,7 @@
 """The window of transactions in a Redis or Valkey, for any number of processes at once.
 
-The same idea as in memory (`sliding_window.py`), with three widths of cells instead of four since each costs a
-server two commands: 2 s, 40 ms and 1 ms. The rings of all three are one string of fixed size, laid out as
+The same idea as in memory (`sliding_window.py`), with cells of 2 s, 40 ms and 1 ms. A ring of seconds beside these,
+which stand for themselves, is the history. All rings are one string of fixed size, laid out as
 `redis/lua/includes/ring.lua` says. To add is one call, a summary is one call for each stripe, all at once; the server
 hands out the few cells that a summary is made of and the caller adds them up, for callers are many and the server is
 one.
@@ -15,8 +15,7 @@ counts exactly once and for exactly as long. If two servers' clocks differ, a su
 that lie that far apart. To ask one server for the time first would make that one moment, but take two round trips
 and let a value be accepted that the next summary does not hold.
 
-The history is a fourth ring in the same string, of seconds that stand for themselves. A string is gone by itself one
-turn of that ring, some ten minutes, after its last 2 s were begun.
+A string is gone by itself one turn of the ring of seconds, some ten minutes, after its last 2 s were begun.
 """
 
 from __future__ import annotations
@@ -31,8 +30,9 @@ import numpy as np
 from timeseries_project.core.summation import Floats, Integers
 from timeseries_project.storage.client import Call, Storage
 from transactions.interface import HISTORY_SECONDS, NOTHING, Second, Summary, TooFarAheadError, begin_of_history
-from transactions.memory.batches import columns, condense
+from transactions.memory.batches import columns
 from transactions.redis.library import LIBRARY, SECOND_MS, TOP_MS
+from transactions.redis.rows import condense
 
 # How far a server's clock may step back without a loss.
 STEP_BACK_MS = 5_000
@@ -40,7 +40,7 @@ STEP_BACK_MS = 5_000
 # Six, so that one, two, three or six servers carry equal shares; each tag lies in the middle of its sixth of the slots.
 TAGS = ("tx376", "tx1415", "tx1425", "tx1298", "tx1763", "tx1753")
 
-# CellRows in one call at most, for other calls wait while they are added.
+# Rows in one call at most, for other calls wait while they are added.
 ROWS = 10_000
 
 # Times that are exact as doubles; what lies beyond is too far ahead, or too old, by any clock.
@@ -103,7 +103,7 @@ class RedisWindow:
         latest = int(times.max())
         # Older ones are too old by any clock that does not refuse the latest.
         held = times >= latest - self._ahead - self._length
-        [rows] = condense(times[held], values[held], (1,))
+        rows = condense(times[held], values[held])
         # By columns, then by rows.
         table = np.stack(rows, dtype=LITTLE, casting="same_kind").T
         portions = [table[i : i + ROWS].tobytes() for i in range(0, len(table), ROWS)]

@@ -25,6 +25,12 @@ FORMS: dict[str, Callable[[str, Sequence[float]], Any]] = {
 }
 
 
+@pytest.fixture(params=[0, sliding_window.LARGE], ids=["large", "small"], autouse=True)
+def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every batch be taken as a large one, or all but the hugest as small ones."""
+    monkeypatch.setattr(sliding_window, "LARGE", request.param)
+
+
 @pytest.fixture
 def window() -> SlidingWindow:
     return SlidingWindow(length_ms=LENGTH, ahead_ms=AHEAD)

@@ -4,6 +4,7 @@ import random
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import patch
 
 import pytest
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from hypothesis.stateful import (
 
 from timeseries_project.tests.drawn import lives
 from transactions.interface import Summary, Window
+from transactions.memory import sliding_window
 from transactions.memory.sliding_window import SlidingWindow
 from transactions.tests.oracle import (
     AHEAD,
@@ -70,11 +72,12 @@ class Life(RuleBasedStateMachine):
         counts = self.counted(age, amount)
         assert self.window.add(self.now - age, amount, now=self.now) is counts
 
-    @rule(batch=st.lists(st.tuples(ages, amounts), max_size=20))
-    def a_batch_comes(self, batch: list[tuple[int, float]]) -> None:
+    @rule(batch=st.lists(st.tuples(ages, amounts), max_size=20), large=st.sampled_from([0, sliding_window.LARGE]))
+    def a_batch_comes(self, batch: list[tuple[int, float]], large: int) -> None:
         accepted = sum(self.counted(age, amount) for age, amount in batch)
         timestamps = [self.now - age for age, _ in batch]
-        assert self.window.add_batch(timestamps, [x for _, x in batch], now=self.now) == accepted
+        with patch.object(sliding_window, "LARGE", large):
+            assert self.window.add_batch(timestamps, [x for _, x in batch], now=self.now) == accepted
 
     @precondition(lambda self: self.values)
     @rule(amount=amounts, data=st.data())
@@ -154,8 +157,12 @@ def eager_switching() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("eager_switching")
-def test_threads_lose_nothing_and_see_nothing_half_done(window: Window) -> None:
+@pytest.mark.parametrize("large", [0, sliding_window.LARGE])
+def test_threads_lose_nothing_and_see_nothing_half_done(
+    window: Window, large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Half of them add singles and batches of zero sum, half read, each by a clock of its own pace."""
+    monkeypatch.setattr(sliding_window, "LARGE", large)
     rounds, reads, batch = 20, 300, 200
 
     def write(thread: int) -> None:

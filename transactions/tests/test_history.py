@@ -108,6 +108,26 @@ def test_forgetting_forgets_the_history_too(window: Window) -> None:
     assert window.history(now=NOW)[-1][1:] == (1, 0.5, 0.5, 0.5)
 
 
+@pytest.mark.parametrize("jumps", [range(61, 82), range(598, 616)], ids=["a minute", "ten minutes"])
+def test_a_clock_that_was_ahead_for_a_while_confuses_nothing(window: Window, jumps: range) -> None:
+    """Among these jumps are those by a turn of each ring, after which another second has a value's place."""
+    for jump in jumps:
+        window.clear()
+        ahead = NOW + jump * SECOND
+        window.add(NOW, 1.0, now=NOW)
+        window.add(ahead, 2.0, now=ahead)
+        held = window.summary(now=NOW).sum
+        assert held in (2.0, 3.0)
+        assert window.summary(now=NOW + LENGTH).sum == held  # whether its second is read whole or in parts
+        assert window.summary(now=ahead).sum == 2.0
+        assert window.history(now=ahead)[-1].sum == 2.0
+        window.add(NOW, 4.0, now=NOW)
+        check(window)
+        assert window.summary(now=NOW).sum in (4.0, 5.0, 6.0, 7.0)
+        assert window.history(now=NOW)[-1].sum in (4.0, 5.0)
+        assert window.summary(now=NOW + LENGTH + 1).sum in (0.0, 2.0)
+
+
 def test_asking_changes_nothing(window: Window) -> None:
     window.add(NOW, 1.0, now=NOW)
     for elsewhen in (-HOUR, HOUR, 0):

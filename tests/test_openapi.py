@@ -36,6 +36,7 @@ OPERATIONS = {
     ("post", "/api/transactions"),
     ("delete", "/api/transactions"),
     ("get", "/api/statistics"),
+    ("get", "/api/statistics/history"),
 }
 
 

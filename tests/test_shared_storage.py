@@ -31,6 +31,7 @@ READS = (
     "/api/bandwidth/devices",
     "/api/bandwidth/devices/d",
     "/api/statistics",
+    "/api/statistics/history",
 )
 POINT = {"timestamp": 1_700_000_000, "value": 1, "device": "d", "user": "u"}
 ENTRY = {"device_id": "d", "timestamp": 1_700_000_000, "bytes_ts": 1, "bytes_fs": 2}

@@ -21,9 +21,6 @@ EXAMPLE = (
     """{"timestamp": '$(date +%s000)', "amount": 12.3}""",
 )
 
-#: Seconds that the statistics cover.
-WINDOW = 60
-
 
 @read_only
 def chart(request: HttpRequest) -> HttpResponse:
@@ -36,8 +33,8 @@ def chart(request: HttpRequest) -> HttpResponse:
         "updated": timestamps.render(now // timestamps.MICROSECONDS * timestamps.MICROSECONDS),
         "figures": [
             *figures(summary),
-            figure("Count per second", summary.count / WINDOW),
-            figure("Sum per second", summary.sum / WINDOW),
+            figure("Count per second", summary.count / services.WINDOW_SECONDS),
+            figure("Sum per second", summary.sum / services.WINDOW_SECONDS),
         ],
         "sample": {"time": now / timestamps.MICROSECONDS, **sample(summary)},
         "command": None if summary.count else command(request, *EXAMPLE),
@@ -76,6 +73,7 @@ def section() -> Section:
         charts=[Link(reverse("transactions-chart"), "The last 60 seconds, and a curve of them.")],
         browse=[
             Link("/api/statistics", "The last 60 seconds’ transactions."),
+            Link("/api/statistics/history", "Those of each of the last 600 seconds."),
             Link("/api/transactions", "Takes transactions; POST and DELETE only."),
         ],
     )

@@ -36,6 +36,30 @@ class Summary(NamedTuple):
 
 NOTHING = Summary(0.0, 0.0, 0.0, 0.0, 0)
 
+#: Whole seconds that the history goes back, that of the present included.
+HISTORY_SECONDS = 600
+
+
+class Second(NamedTuple):
+    """What was counted of one second, which begins at `timestamp`, in seconds since the epoch; None where nothing."""
+
+    timestamp: int
+    count: int  # type: ignore[assignment]  # a field named like a method of tuple
+    sum: float | None
+    min: float | None
+    max: float | None
+
+    @classmethod
+    def of(cls, timestamp: int, terms: Iterable[float], *, count: int, least: float, most: float) -> Second:
+        """Return a second of so many values, at least one, whose sum is that of the terms."""
+        # Adding zero turns a negative zero into zero.
+        return cls(timestamp, count, math.fsum(terms) + 0.0, least + 0.0, most + 0.0)
+
+
+def begin_of_history(now: int) -> int:
+    """Return the oldest second of the history, in seconds since the epoch."""
+    return now // 1_000 - HISTORY_SECONDS + 1
+
 
 class TooFarAheadError(FutureTimestampError, ValueError):
     """A timestamp is further ahead than the window allows; `now` is the time by which it was judged.
@@ -70,8 +94,17 @@ class Window(Protocol):
         amount not a number.
         """
 
-    def summary(self, *, now: int) -> Summary:
-        """Summarise the values that are young enough at `now`, including those ahead of it. Changes nothing."""
+    def summary(self, *, now: int, length_ms: int | None = None) -> Summary:
+        """Summarise what is young enough now, also what lies ahead of now. Changes nothing.
+
+        What is at most `length_ms` old is; the window's own length, which no other may exceed, if it is None.
+        """
+
+    def history(self, *, now: int) -> list[Second]:
+        """Return a row for each of the last HISTORY_SECONDS whole seconds, oldest first, that of now last.
+
+        They hold what was counted, with sums as exact as a summary's, and outlast the window. Changes nothing.
+        """
 
     def clear(self) -> None:
         """Forget all values."""

@@ -8,7 +8,7 @@ from drf_spectacular.utils import (
     extend_schema_view,
 )
 
-from timeseries_project.api.schema import LinkedResponse, answer, one_or_batch, one_or_batch_examples, problems
+from timeseries_project.api.schema import LinkedResponse, answer, one_or_batch, one_or_batch_examples, problems, rows
 from transactions import serializers
 
 EXAMPLE = {"amount": 12.3, "timestamp": 1478192204000}
@@ -22,8 +22,8 @@ transactions = extend_schema_view(
         responses={
             # Only a batch has a body in its answer. The schema has none, because a client would expect it every time.
             201: LinkedResponse(
-                description='Counted. The answer to a batch is `{"accepted": n, "expired": m}`; else there is no body.',
-                links={"transaction_statistics": {}, "transactions_delete": {}},
+                description='Counted. A batch is answered with `{"accepted": n, "expired": m}`, one with no body.',
+                links={"transaction_statistics": {}, "transaction_history": {}, "transactions_delete": {}},
             ),
             204: OpenApiResponse(description="Older than 60 s: nothing was counted."),
             **problems(400, 406, 413, 415, 422),
@@ -33,7 +33,9 @@ transactions = extend_schema_view(
         operation_id="transactions_delete",
         tags=["transactions"],
         responses={
-            204: LinkedResponse(description="All transactions are forgotten.", links={"transaction_statistics": {}}),
+            204: LinkedResponse(
+                description="All are forgotten, the history too.", links={"transaction_statistics": {}}
+            ),
             **problems(400, 406),
         },
     ),
@@ -47,5 +49,15 @@ statistics = extend_schema_view(
             **answer(serializers.StatisticsSerializer, {"sum": 7.5, "avg": 3.75, "max": 12.5, "min": -5.0, "count": 2}),
             **problems(400, 406),
         },
+    ),
+)
+
+_SECOND = {"timestamp": "2026-01-31T12:00:00Z", "count": 2, "sum": 7.5, "min": -5.0, "max": 12.5}
+
+history = extend_schema_view(
+    list=extend_schema(
+        operation_id="transaction_history",
+        tags=["transactions"],
+        responses={**rows(serializers.SecondSerializer(many=True), [_SECOND]), **problems(400, 406)},
     ),
 )

@@ -13,11 +13,12 @@ from django.conf import settings
 from timeseries_project.core.errors import refuse_future
 from timeseries_project.core.summation import Floats, Integers
 from timeseries_project.storage import connection
-from transactions.interface import Summary, Window
+from transactions.interface import Second, Summary, Window
 from transactions.memory.sliding_window import SlidingWindow
 
 MILLISECONDS = 1_000
-LENGTH_MS = 60_000
+WINDOW_SECONDS = 60
+LENGTH_MS = WINDOW_SECONDS * MILLISECONDS
 AHEAD_MS = settings.CLOCK_SKEW_SECONDS * MILLISECONDS
 
 
@@ -68,7 +69,7 @@ def _refuse_future(timestamps: Sequence[int] | Integers, *, now: int, batch: boo
 
 
 def transactions_delete() -> None:
-    """Forget all transactions."""
+    """Forget all transactions, the history too."""
     window.clear()
 
 
@@ -77,6 +78,11 @@ def usage_get() -> WindowUsage | None:
     return WindowUsage(window.nbytes, window.added) if isinstance(window, SlidingWindow) else None
 
 
-def statistics_get(*, now: int) -> Summary:
-    """Return sum, avg, max, min and count of the transactions at most 60 s old. O(1)."""
-    return window.summary(now=now)
+def statistics_get(*, now: int, window_seconds: int = WINDOW_SECONDS) -> Summary:
+    """Return sum, avg, max, min and count of the transactions at most so old, up to 60 s. O(1)."""
+    return window.summary(now=now, length_ms=window_seconds * MILLISECONDS)
+
+
+def history_list(*, now: int) -> list[Second]:
+    """Return a row for each of the last 600 whole seconds, oldest first, that of now last. O(600)."""
+    return window.history(now=now)

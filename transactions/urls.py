@@ -10,5 +10,6 @@ urlpatterns = [
         views.TransactionViewSet.as_view({"post": "create", "delete": "destroy"}),
     ),
     re_path(r"^api/statistics/?\Z", views.StatisticsViewSet.as_view({"get": "list"})),
+    re_path(r"^api/statistics/history/?\Z", views.HistoryViewSet.as_view({"get": "list"})),
     re_path(r"^charts/transactions/?\Z", charts.chart, name="transactions-chart"),
 ]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from timeseries_project.api.serializers import is_batch
 from timeseries_project.api.views import ApiViewSet
-from timeseries_project.core import clock
+from timeseries_project.core import clock, timestamps
 from transactions import openapi, services
-from transactions.serializers import TransactionSerializer
+from transactions.serializers import StatisticsQuerySerializer, TransactionSerializer
 
 
 @openapi.transactions
@@ -39,17 +41,36 @@ class TransactionViewSet(ApiViewSet):
         return Response(status=HTTP_201_CREATED if counted else HTTP_204_NO_CONTENT)
 
     def destroy(self, request: Request) -> Response:
-        """Forget all transactions."""
+        """Forget all transactions, the history too."""
         services.transactions_delete()
         return Response(status=HTTP_204_NO_CONTENT)
 
 
 @openapi.statistics
 class StatisticsViewSet(ApiViewSet):
-    """Sum, average, maximum, minimum and count of the transactions of the last 60 seconds."""
+    """Sum, average, maximum, minimum and count of the transactions of the last 60 seconds, or fewer."""
 
     name = "Transaction statistics"
+    query_serializers: ClassVar = {"list": StatisticsQuerySerializer}
 
     def list(self, request: Request) -> Response:
-        """Answer the statistics in constant time, however many transactions there are."""
-        return Response(services.statistics_get(now=clock.now_ms())._asdict())
+        """Answer in constant time, however many transactions there are."""
+        summary = services.statistics_get(now=clock.now_ms(), window_seconds=self.query["window"])
+        return Response(summary._asdict())
+
+
+@openapi.history
+class HistoryViewSet(ApiViewSet):
+    """The transactions of each of the last 600 seconds."""
+
+    name = "Transaction history"
+    row_columns: ClassVar = {"list": ("timestamp", "count", "sum", "min", "max")}
+
+    def list(self, request: Request) -> Response:
+        """Answer a row for each second, oldest first, that of the present last."""
+        seconds = services.history_list(now=clock.now_ms())
+        rows = [
+            {**second._asdict(), "timestamp": timestamps.render(second.timestamp * timestamps.MICROSECONDS)}
+            for second in seconds
+        ]
+        return Response(rows)

@@ -16,8 +16,7 @@ from datapoints.memory.store import SeriesStore
 from timeseries_project.tests.engines import ENGINES
 from timeseries_project.tests.failures import fail_each_step, uncommitted_calls
 from timeseries_project.tests.processes import ROOT
-from transactions.memory import sliding_window
-from transactions.memory.sliding_window import SlidingWindow
+from transactions.memory.sliding_window import LARGE, SlidingWindow
 
 STEP = QUARTER_HOUR // 3
 NOW = 1_700_000_000_000
@@ -178,15 +177,14 @@ class TestTransactions:
             pytest.param(lambda window, after: window.add(NOW + after, 7.5, now=NOW + after), id="one"),
             pytest.param(lambda window, after: window.add(NOW + after - 1_234, 7.5, now=NOW + after), id="a late one"),
             pytest.param(lambda window, after: TestTransactions.batch(window, 8, after), id="a small batch"),
-            pytest.param(
-                lambda window, after: TestTransactions.batch(window, 2 * sliding_window.FEW, after), id="a batch"
-            ),
+            pytest.param(lambda window, after: TestTransactions.batch(window, LARGE + 200, after), id="a batch"),
             pytest.param(lambda window, after: window.clear(), id="forget all"),
         ],
     )
     def test_a_step_fails(self, write: Callable[[SlidingWindow, int], object], after: int) -> None:
         def answers(window: SlidingWindow) -> object:
-            return [window.summary(now=NOW + after + shift) for shift in (0, 1, 500, 12_345, 59_999)]
+            summaries = [window.summary(now=NOW + after + shift) for shift in (0, 1, 500, 12_345, 59_999)]
+            return summaries, window.history(now=NOW + after)
 
         def check(window: SlidingWindow) -> None:
             assert not window._lock.locked()

@@ -6,7 +6,12 @@ from pathlib import Path
 
 from timeseries_project.storage.lua import Library
 
-#: Widths of the two wider levels of cells. The narrowest is a millisecond.
+#: Widths of the window's cells: the widest, and the next. The narrowest is a millisecond.
 TOP_MS, BLOCK_MS = 2_000, 40
+#: Of the history's. It divides the widest, and the next divides it.
+SECOND_MS = 1_000
 
-LIBRARY = Library("transactions", Path(__file__).with_name("lua"), {"TOP_MS": TOP_MS, "BLOCK_MS": BLOCK_MS})
+#: What the server's functions know by name.
+CONSTANTS = {"TOP_MS": TOP_MS, "BLOCK_MS": BLOCK_MS, "SECOND_MS": SECOND_MS}
+
+LIBRARY = Library("transactions", Path(__file__).with_name("lua"), CONSTANTS)

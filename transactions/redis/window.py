@@ -1,9 +1,10 @@
 """The window of transactions in a Redis or Valkey that any number of processes share.
 
-The same idea as in memory (`memory/sliding_window.py`), but with three widths of cells instead of four, because each
-costs the server two commands: 2 s, 40 ms and 1 ms. The rings of all three are one string of fixed size, laid out as
-`redis/lua/includes/ring.lua` says. Adding takes one call, and a summary one call for each stripe, all at once. The
-server sends the few cells of a summary and the caller adds them up, because there are many callers and one server.
+The same idea as in memory (`sliding_window.py`), with cells of 2 s, 40 ms and 1 ms. A ring of seconds beside these,
+which stand for themselves, is the history. All rings are one string of fixed size, laid out as
+`redis/lua/includes/ring.lua` says. To add is one call, a summary is one call for each stripe, all at once; the server
+hands out the few cells that a summary is made of and the caller adds them up, for callers are many and the server is
+one.
 
 A server runs one function at a time, so on one node a single string serves as well as many. In a cluster, six strings
 in six slots, the stripes, share the work. A value goes to any one of them, and a summary reads all.
@@ -14,7 +15,7 @@ seconds old: it counts exactly once and for exactly that long. If two servers' c
 stripes at moments that far apart. Asking one server for the time first would avoid that, but it would take two round
 trips, and a value could be accepted that the next summary does not hold.
 
-A string expires one turn of its rings after its last top was begun.
+A string is gone by itself one turn of the ring of seconds, some ten minutes, after its last 2 s were begun.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ import numpy as np
 
 from timeseries_project.core.summation import Floats, Integers
 from timeseries_project.storage.client import Call, Storage
-from transactions.interface import NOTHING, Summary, TooFarAheadError
-from transactions.memory.batches import columns, condense
-from transactions.redis.library import LIBRARY, TOP_MS
+from transactions.interface import HISTORY_SECONDS, NOTHING, Second, Summary, TooFarAheadError, begin_of_history
+from transactions.memory.batches import columns
+from transactions.redis.library import LIBRARY, SECOND_MS, TOP_MS
+from transactions.redis.rows import condense
 
 # How far a server's clock may step back without loss.
 STEP_BACK_MS = 5_000
@@ -38,7 +40,7 @@ STEP_BACK_MS = 5_000
 # Six, so that one, two, three or six servers carry equal shares; each tag lies in the middle of its sixth of the slots.
 TAGS = ("tx376", "tx1415", "tx1425", "tx1298", "tx1763", "tx1753")
 
-# CellRows in one call at most, because other calls wait while they are added.
+# Rows in one call at most, for other calls wait while they are added.
 ROWS = 10_000
 
 # Times up to here are exact as doubles; those beyond are too far ahead, or too old, by any clock.
@@ -49,15 +51,18 @@ CELL, TOP, ROW = Struct("<5d"), Struct("<6d"), Struct("<6d")
 LITTLE = np.dtype("<f8")
 HIGH, LOW, COUNT, LEAST, MOST, NUMBER = range(6)
 
-_add, _summary, _clear = map(LIBRARY.function, ("transactions_add", "transactions_summary", "transactions_clear"))
+_add, _summary, _history, _clear = (
+    LIBRARY.function(f"transactions_{name}") for name in ("add", "summary", "history", "clear")
+)
 
 
 class RedisWindow:
     """Statistics of the last `length_ms` milliseconds, exact to the millisecond, shared by all users of the storage.
 
-    It keeps the promises of `interface.Window`; every method also raises what `Storage` raises. Memory is fixed: 42
-    bytes for each millisecond of `length_ms + ahead_ms` and at most nine seconds more, in each stripe in use. All who
-    share a window must give the same lengths. `now` is used only if `server_clock` is false.
+    It keeps the promises of `interface.Window`; every method also raises what `Storage` does. Memory is fixed: 42 bytes
+    for each millisecond of `length_ms + ahead_ms` and at most nine seconds more, and 48 for each second of the
+    history and what may lie ahead, in each stripe that is used. Those
+    who share a window give the same lengths. `now` is the caller's if `server_clock` is false, else it is ignored.
 
     A value whose answer was lost may or may not have been counted. After the clock steps back by up to five seconds,
     nothing is missing; after a longer step, values from before it may be.
@@ -70,8 +75,11 @@ class RedisWindow:
         self._server_clock = server_clock
         # Rounded up to whole cells, and one more because neither end need fall on a border.
         self._span = (-(-(length_ms + ahead_ms + STEP_BACK_MS) // TOP_MS) + 1) * TOP_MS
-        # Rings of another length are another window under another key, so that none is misread.
-        self._keys = [b"tx:{%s}:%d" % (tag.encode(), self._span) for tag in TAGS[: 1 if storage.one_node else None]]
+        reach = max(length_ms, HISTORY_SECONDS * SECOND_MS) + ahead_ms + STEP_BACK_MS
+        self._seconds = -(-reach // SECOND_MS) + 1
+        # Rings of another length are another window, not one to be misread.
+        tags = TAGS[: 1 if storage.one_node else None]
+        self._keys = [b"tx:{%s}:%d:%d" % (tag.encode(), self._span, self._seconds) for tag in tags]
         self._turns = cycle(self._keys)
         self._turning = Lock()
 
@@ -95,7 +103,7 @@ class RedisWindow:
         latest = int(times.max())
         # Values before that are too old by any clock that accepts the latest.
         held = times >= latest - self._ahead - self._length
-        [rows] = condense(times[held], values[held], (1,))
+        rows = condense(times[held], values[held])
         # By columns, then by rows.
         table = np.stack(rows, dtype=LITTLE, casting="same_kind").T
         portions = [table[i : i + ROWS].tobytes() for i in range(0, len(table), ROWS)]
@@ -104,18 +112,33 @@ class RedisWindow:
         more = [self._call_to_add(key, portion, latest=None, now=now) for portion in portions[1:]]
         return accepted + sum(int(counted) for counted, _ in self._storage.calls(more))
 
-    def summary(self, *, now: int) -> Summary:
-        """Summarise all values that are young enough, even those ahead of now. O(1), one round trip to each node."""
-        arguments = (self._now(now), self._length, self._span)
+    def summary(self, *, now: int, length_ms: int | None = None) -> Summary:
+        """Summarise all values that are young enough, also those ahead of now. O(1), one round trip to each node."""
+        length = self._length if length_ms is None else length_ms
+        arguments = (self._now(now), length, self._span)
         answers = self._storage.calls([Call(_summary, [key], arguments, read_only=True) for key in self._keys])
-        cells = [cell for answer in answers for cell in self._cells(*answer)]
+        cells = [cell for answer in answers for cell in self._cells(length, *answer)]
         if not cells:
             return NOTHING
         high, low, counts, least, most = zip(*cells, strict=True)
         return Summary.of((*high, *low), count=int(sum(counts)), least=min(least), most=max(most))
 
+    def history(self, *, now: int) -> list[Second]:
+        """Return a row for each of the last seconds, oldest first. One round trip to each node.
+
+        In a cluster the latest of the servers' clocks says which is the last.
+        """
+        arguments = (self._now(now), self._span, self._seconds)
+        answers = self._storage.calls([Call(_history, [key], arguments, read_only=True) for key in self._keys])
+        begin = begin_of_history(max(now for now, _ in answers))
+        cells: list[list[tuple[float, ...]]] = [[] for _ in range(HISTORY_SECONDS)]
+        for cell in (cell for _, seconds in answers for cell in TOP.iter_unpack(seconds)):
+            if cell[COUNT] and 0 <= cell[NUMBER] - begin < HISTORY_SECONDS:
+                cells[int(cell[NUMBER]) - begin].append(cell)
+        return [_second(timestamp, parts) for timestamp, parts in enumerate(cells, begin)]
+
     def clear(self) -> None:
-        """Forget all values; each stripe is cleared atomically, not all of them together. O(1)."""
+        """Forget all values, the history too: each stripe at once, one stripe after the other. O(1)."""
         self._storage.calls([Call(_clear, [key]) for key in self._keys])
 
     def _next_key(self) -> bytes:
@@ -129,7 +152,7 @@ class RedisWindow:
 
     def _call_to_add(self, key: bytes, rows: bytes, *, latest: int | None, now: int) -> Call:
         judged = "" if latest is None else latest
-        return Call(_add, [key], (self._now(now), self._length, self._ahead, self._span, judged, rows))
+        return Call(_add, [key], (self._now(now), self._length, self._ahead, self._span, self._seconds, judged, rows))
 
     def _add(self, key: bytes, rows: bytes, *, latest: int, now: int) -> int:
         """Add rows, the latest at time `latest`; return how many values were young enough."""
@@ -138,9 +161,10 @@ class RedisWindow:
             raise TooFarAheadError(latest, ahead_ms=self._ahead, now=now)
         return int(accepted)
 
-    def _cells(self, now: int, tops: bytes, blocks: bytes, points: bytes) -> list[tuple[float, ...]]:
-        """Return the non-empty cells that together hold exactly the values of a stripe that are young enough."""
-        first = (now - self._length) // TOP_MS
+    @staticmethod
+    def _cells(length: int, now: int, tops: bytes, blocks: bytes, points: bytes) -> list[tuple[float, ...]]:
+        """Return the cells in use that together hold exactly what is at most so old in a stripe."""
+        first = (now - length) // TOP_MS
         in_use = [top for top in TOP.iter_unpack(tops) if top[COUNT]]
         cells = [top[:NUMBER] for top in in_use if top[NUMBER] > first]
         if any(top[NUMBER] == first for top in in_use):  # else the blocks do not stand for this time
@@ -149,3 +173,11 @@ class RedisWindow:
             if cut[COUNT]:
                 cells += CELL.iter_unpack(points)
         return [cell for cell in cells if cell[COUNT]]
+
+
+def _second(timestamp: int, cells: list[tuple[float, ...]]) -> Second:
+    """Return what the stripes' cells of one second hold together."""
+    if not cells:
+        return Second(timestamp, 0, None, None, None)
+    high, low, counts, least, most, _ = zip(*cells, strict=True)
+    return Second.of(timestamp, (*high, *low), count=int(sum(counts)), least=min(least), most=max(most))

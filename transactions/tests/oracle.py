@@ -1,12 +1,13 @@
 """The oracle of the sliding windows, and the strategies of their tests."""
 
+from collections import defaultdict
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
 from hypothesis import strategies as st
 
 from timeseries_project.tests.drawn import drawn
-from transactions.interface import Summary, Window
+from transactions.interface import HISTORY_SECONDS, Second, Summary, Window
 from transactions.memory.sliding_window import SlidingWindow
 from transactions.redis.window import RedisWindow
 from transactions.tests import stripes
@@ -64,6 +65,26 @@ def assert_right(answer: Summary, amounts: list[float]) -> None:
     for given_, right in ((answer.sum, exact), (answer.avg, exact / len(amounts))):
         allowed = max(PRECISION * max(abs(right), largest), LAST_PLACE)
         assert abs(Fraction(given_) - right) <= allowed
+
+
+def assert_history_right(history: list[Second], values: list[Value], now: int) -> None:
+    """Hold a history against all amounts that were ever counted, summed exactly, of whatever second."""
+    last = now // 1_000
+    assert [second.timestamp for second in history] == list(range(last - HISTORY_SECONDS + 1, last + 1))
+    amounts = defaultdict[int, list[float]](list)
+    for value in values:
+        amounts[value.timestamp // 1_000].append(value.amount)
+    for second in history:
+        here = amounts[second.timestamp]
+        assert second.count == len(here)
+        if not here:
+            assert second[1:] == (0, None, None, None)
+            continue
+        assert second.sum is not None
+        assert "-0.0" not in map(repr, second)
+        assert (second.min, second.max) == (min(here), max(here))
+        exact = sum(map(Fraction, here), Fraction(0))
+        assert abs(Fraction(second.sum) - exact) <= PRECISION * max(abs(exact), *map(Fraction, map(abs, here)))
 
 
 amounts = st.one_of(

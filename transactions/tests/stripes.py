@@ -29,12 +29,14 @@ def check(window: RedisWindow) -> None:
     """Assert the invariants: fixed sizes, and every cell in use is the sum of those below it."""
     found = stripes(window._storage)
     assert found.keys() <= set(window._keys)
-    tops = window._span // TOP_MS
-    shapes = [(tops, 6), (tops, TOP_MS // BLOCK_MS, 5), (tops, TOP_MS // BLOCK_MS, BLOCK_MS, 5)]
+    tops, parts = window._span // TOP_MS, TOP_MS // BLOCK_MS
+    shapes = [(tops, 6), (tops, parts, 5), (tops, parts, BLOCK_MS, 5), (window._seconds, 6)]
     for stripe in found.values():
         assert len(stripe) == 8 * sum(map(math.prod, shapes))
-        levels = np.split(np.frombuffer(stripe, "<f8"), np.cumsum([math.prod(shape) for shape in shapes])[:2])
-        top, block, point = (level.reshape(shape) for level, shape in zip(levels, shapes, strict=True))
+        levels = np.split(np.frombuffer(stripe, "<f8"), np.cumsum([math.prod(shape) for shape in shapes])[:3])
+        top, block, point, second = (level.reshape(shape) for level, shape in zip(levels, shapes, strict=True))
+        used = np.flatnonzero(second[:, COUNT])
+        assert (second[used, 5] % window._seconds == used).all()
         for place in np.flatnonzero(top[:, COUNT]):
             assert top[place, 5] % tops == place
             check_cell(top[place], block[place])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from timeseries_project.core.summation import add_to_pair
 from timeseries_project.tests.lua import Lua
-from transactions.redis.library import BLOCK_MS, LIBRARY, TOP_MS
+from transactions.redis.library import BLOCK_MS, CONSTANTS, LIBRARY, SECOND_MS, TOP_MS
 from transactions.redis.window import CELL, TOP
 
 Values = tuple[float, float, float, float, float]
@@ -18,7 +18,7 @@ Values = tuple[float, float, float, float, float]
 
 @pytest.fixture(scope="module")
 def lua() -> Lua:
-    return Lua(["cells", "ring", "server_time"], LIBRARY.folder, {"TOP_MS": TOP_MS, "BLOCK_MS": BLOCK_MS})
+    return Lua(["cells", "ring", "server_time"], LIBRARY.folder, CONSTANTS)
 
 
 def numbers(lua: Lua, *cells: Values) -> list[float]:
@@ -67,16 +67,17 @@ def test_an_empty_cell_becomes_the_first_that_is_added(lua: Lua) -> None:
 
 @pytest.mark.parametrize("span", [TOP_MS, 72_000, 368_000])
 def test_rings_lie_one_after_the_other(lua: Lua, span: int) -> None:
-    sizes = [span // TOP_MS * TOP.size, span // BLOCK_MS * CELL.size, span * CELL.size]
+    seconds = span // SECOND_MS + 600
+    sizes = [span // TOP_MS * TOP.size, span // BLOCK_MS * CELL.size, span * CELL.size, seconds * TOP.size]
     [found] = lua.numbers(
         [
             f"""(function()
-                local ring = layout({span})
-                return ring.tops, ring.blocks, ring.blocks_at, ring.points_at, ring.size
+                local ring = layout({span}, {seconds})
+                return ring.tops, ring.blocks, ring.blocks_at, ring.points_at, ring.seconds_at, ring.size
             end)()"""
         ]
     )
-    assert found == [span // TOP_MS, span // BLOCK_MS, sizes[0], sizes[0] + sizes[1], sum(sizes)]
+    assert found == [span // TOP_MS, span // BLOCK_MS, *(sum(sizes[:n]) for n in range(1, 5))]
     assert lua.numbers(["TOP_SIZE", "CELL_SIZE", "BLOCKS * BLOCK_MS", "POINTS"]) == [
         [TOP.size],
         [CELL.size],

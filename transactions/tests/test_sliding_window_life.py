@@ -31,6 +31,7 @@ from transactions.tests.oracle import (
     Value,
     ages,
     amounts,
+    assert_history_right,
     assert_right,
     check,
     steps,
@@ -71,11 +72,11 @@ class Life(RuleBasedStateMachine):
         counts = self.counted(age, amount)
         assert self.window.add(self.now - age, amount, now=self.now) is counts
 
-    @rule(batch=st.lists(st.tuples(ages, amounts), max_size=20), few=st.sampled_from([1, sliding_window.FEW]))
-    def a_batch_comes(self, batch: list[tuple[int, float]], few: int) -> None:
+    @rule(batch=st.lists(st.tuples(ages, amounts), max_size=20), large=st.sampled_from([0, sliding_window.LARGE]))
+    def a_batch_comes(self, batch: list[tuple[int, float]], large: int) -> None:
         accepted = sum(self.counted(age, amount) for age, amount in batch)
         timestamps = [self.now - age for age, _ in batch]
-        with patch.object(sliding_window, "FEW", few):
+        with patch.object(sliding_window, "LARGE", large):
             assert self.window.add_batch(timestamps, [x for _, x in batch], now=self.now) == accepted
 
     @precondition(lambda self: self.values)
@@ -121,6 +122,15 @@ class Life(RuleBasedStateMachine):
         here = [value.amount for value in self.values if value.timestamp >= self.now - LENGTH]
         assert_right(self.window.summary(now=self.now), here)
 
+    @rule(length=st.sampled_from([1, 40, 1_000, 10_000, LENGTH - 1]) | st.integers(1, LENGTH))
+    def a_shorter_window_is_asked_for(self, length: int) -> None:
+        here = [value.amount for value in self.values if value.timestamp >= self.now - length]
+        assert_right(self.window.summary(now=self.now, length_ms=length), here)
+
+    @rule()
+    def the_history_is_asked_for(self) -> None:
+        assert_history_right(self.window.history(now=self.now), self.values, self.now)
+
     def teardown(self) -> None:
         check(self.window)
 
@@ -147,9 +157,13 @@ def eager_switching() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("eager_switching")
-def test_threads_lose_nothing_and_see_nothing_half_done(window: Window) -> None:
-    """Half the threads add values and batches that sum to zero, half read; each has its own clock."""
-    rounds, reads, batch = 20, 300, 2 * sliding_window.FEW
+@pytest.mark.parametrize("large", [0, sliding_window.LARGE])
+def test_threads_lose_nothing_and_see_nothing_half_done(
+    window: Window, large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of them add singles and batches of zero sum, half read, each by a clock of its own pace."""
+    monkeypatch.setattr(sliding_window, "LARGE", large)
+    rounds, reads, batch = 20, 300, 200
 
     def write(thread: int) -> None:
         draw = random.Random(thread)

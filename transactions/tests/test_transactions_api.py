@@ -67,6 +67,80 @@ class TestStatistics:
         assert statistics(api) == ZEROS
 
 
+class TestWindow:
+    """`window` chooses how many seconds the statistics go back."""
+
+    def test_counts_what_is_so_old_at_most(self, api: APIClient, ms: int) -> None:
+        post(api, [{"amount": age, "timestamp": ms - age} for age in (0, 1_000, 1_001, 10_000, 10_001, 60_000)])
+        counts = {window: api.get(f"/api/statistics?window={window}").json()["count"] for window in (1, 10, 11, 60)}
+        assert counts == {1: 2, 10: 4, 11: 5, 60: 6}
+        assert api.get("/api/statistics?window=1").json() == {
+            "sum": 1000,
+            "avg": 500,
+            "max": 1000,
+            "min": 0,
+            "count": 2,
+        }
+
+    def test_is_sixty_seconds_by_default(self, api: APIClient, ms: int) -> None:
+        post(api, {"amount": 1, "timestamp": ms - 60_000})
+        assert statistics(api) == api.get("/api/statistics?window=60").json() != ZEROS
+
+    @pytest.mark.parametrize("window", ["0", "61", "1.5", "abc", "", "-1", "1e1", "%2B5", "1" * 5_000])
+    def test_what_is_no_number_of_seconds(self, api: APIClient, window: str) -> None:
+        assert fields(problem(api.get(f"/api/statistics?window={window}"), 400)) == ["window"]
+
+    def test_given_twice(self, api: APIClient) -> None:
+        assert fields(problem(api.get("/api/statistics?window=5&window=5"), 400)) == ["window"]
+
+
+class TestHistory:
+    @staticmethod
+    def history(api: APIClient) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = api.get("/api/statistics/history").json()
+        return rows
+
+    def test_has_a_row_for_each_of_the_last_600_seconds(self, api: APIClient, ms: int) -> None:
+        post(api, [{"amount": 12.5, "timestamp": ms}, {"amount": -5, "timestamp": ms + 999}])
+        rows = self.history(api)
+        assert len(rows) == 600
+        assert rows[0] == {"timestamp": "2026-01-31T11:50:01Z", "count": 0, "sum": None, "min": None, "max": None}
+        assert rows[-2]["timestamp"] == "2026-01-31T11:59:59Z"
+        assert rows[-1] == {"timestamp": "2026-01-31T12:00:00Z", "count": 2, "sum": 7.5, "min": -5, "max": 12.5}
+        assert list(rows[-1]) == ["timestamp", "count", "sum", "min", "max"]
+
+    def test_comes_in_csv_too(self, api: APIClient, ms: int) -> None:
+        post(api, {"amount": 0.5, "timestamp": ms})
+        for asked in (
+            api.get("/api/statistics/history?format=csv"),
+            api.get("/api/statistics/history", headers={"Accept": "text/csv"}),
+        ):
+            lines = asked.content.decode().splitlines()
+            assert (len(lines), lines[0]) == (601, "timestamp,count,sum,min,max")
+            assert lines[1] == "2026-01-31T11:50:01Z,0,,,"
+            assert lines[-1] == "2026-01-31T12:00:00Z,1,0.5,0.5,0.5"
+
+    def test_outlasts_the_window(self, api: APIClient, ms: int, set_clock: Callable[[str], int]) -> None:
+        post(api, {"amount": 1, "timestamp": ms})
+        set_clock("2026-01-31T12:09:59.999Z")
+        assert statistics(api) == ZEROS
+        assert self.history(api)[0]["count"] == 1
+        set_clock("2026-01-31T12:10:00Z")
+        assert not any(row["count"] for row in self.history(api))
+
+    def test_deleting_forgets_it(self, api: APIClient, ms: int) -> None:
+        post(api, {"amount": 1, "timestamp": ms})
+        api.delete("/api/transactions")
+        assert not any(row["count"] for row in self.history(api))
+
+    def test_takes_no_parameters(self, api: APIClient) -> None:
+        for query in ("window=10", "limit=5", "x=1"):
+            problem(api.get(f"/api/statistics/history?{query}"), 400)
+
+    def test_only_reads(self, api: APIClient) -> None:
+        problem(api.delete("/api/statistics/history"), 405)
+
+
 class TestBatch:
     def test_counts_what_is_young_enough(self, api: APIClient, ms: int) -> None:
         batch = [{"amount": i, "timestamp": ms - age} for i, age in enumerate((0, 70_000, 59_000))]
@@ -127,5 +201,10 @@ class TestInvalid:
         assert statistics(api) == ZEROS
 
     def test_unknown_parameters(self, api: APIClient, ms: int) -> None:
-        for method, url in (("post", "transactions"), ("delete", "transactions"), ("get", "statistics")):
+        for method, url in (
+            ("post", "transactions"),
+            ("delete", "transactions"),
+            ("get", "statistics"),
+            ("get", "statistics/history"),
+        ):
             problem(getattr(api, method)(f"/api/{url}?x=1"), 400)

@@ -13,7 +13,7 @@
 
 command('transactions_summary', READS, function(keys, args)
   local key, now = keys[1], server_time(args[1])
-  local start, ring = now - tonumber(args[2]), layout(tonumber(args[3]))
+  local start, ring = now - tonumber(args[2]), layout(tonumber(args[3]), 0)
   local block = floor(start / BLOCK_MS)
   return {
     now,

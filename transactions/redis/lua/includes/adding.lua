@@ -16,28 +16,35 @@ local function packed(cell)
   return pack(CELL, cell.high, cell.low, cell.count, cell.least, cell.most)
 end
 
--- Open a top, by number, to add to it. If it was empty, its blocks are blanked, and the string's expiry is set to when
--- all values that may still come into this top have left the window.
+-- Open the numbered cell at a place, to be added to; it is empty if it stands for another number.
+local function open_numbered(key, at, number)
+  local bytes, cell = read(key, at, TOP_SIZE), cell_of(at, 0, 0, 0, 0, 0)
+  if bytes ~= '' then
+    local high, low, count, least, most, stands_for = unpack_from(TOP_CELL, bytes)
+    if stands_for == number then cell = cell_of(at, high, low, count, least, most) end
+  end
+  cell.number = number
+  return cell
+end
+
+local function write_numbered(key, cell)
+  call('SETRANGE', key, cell.at, pack(TOP_CELL, cell.high, cell.low, cell.count, cell.least, cell.most, cell.number))
+end
+
+-- Open the top of that number to be added to. If it was empty its blocks are blanked, and the string lives on until
+-- all that may still come into this top has left the window and the history.
 local function open_top(key, ring, number)
-  local at = number % ring.tops * TOP_SIZE
-  local bytes = read(key, at, TOP_SIZE)
-  if bytes == '' then
-    call('SETRANGE', key, ring.size - 1, '\0')
-    bytes = rep('\0', TOP_SIZE)
-  end
-  local high, low, count, least, most, stands_for = unpack_from(TOP_CELL, bytes)
-  local top = cell_of(at, high, low, count, least, most)
-  if count == 0 or stands_for ~= number then
-    top = cell_of(at, 0, 0, 0, 0, 0)
+  local top = open_numbered(key, number % ring.tops * TOP_SIZE, number)
+  if top.count == 0 then
+    if call('STRLEN', key) == 0 then call('SETRANGE', key, ring.size - 1, '\0') end
     call('SETRANGE', key, ring.blocks_at + number * BLOCKS % ring.blocks * CELL_SIZE, rep('\0', BLOCKS * CELL_SIZE))
-    call('PEXPIRE', key, ring.span)
+    call('PEXPIRE', key, ring.life)
   end
-  top.number = number
   return top
 end
 
-local function write_top(key, top)
-  call('SETRANGE', key, top.at, pack(TOP_CELL, top.high, top.low, top.count, top.least, top.most, top.number))
+local function open_second(key, ring, number)
+  return open_numbered(key, ring.seconds_at + number % ring.seconds * TOP_SIZE, number)
 end
 
 -- Open a block, by number, to add to it.
@@ -78,11 +85,16 @@ end
 
 -- Add the rows from `row` on that lie in the same top; return the next row, and how many values were added.
 local function add_to_top(key, ring, rows, times, row)
-  local number, added = floor(times[row] / TOP_MS), 0
+  local number, added, second = floor(times[row] / TOP_MS), 0, nil
   local top = open_top(key, ring, number)
   local stop = (number + 1) * TOP_MS
   while row <= #times and times[row] < stop do
     local block_number, first = floor(times[row] / BLOCK_MS), row
+    local second_number = floor(times[row] / SECOND_MS)
+    if not second or second.number ~= second_number then
+      if second then write_numbered(key, second) end
+      second = open_second(key, ring, second_number)
+    end
     local block = open_block(key, ring, block_number)
     local more, block_stop = cell_of(nil, 0, 0, 0, 0, 0), (block_number + 1) * BLOCK_MS
     while row <= #times and times[row] < block_stop do
@@ -90,10 +102,13 @@ local function add_to_top(key, ring, rows, times, row)
       row = row + 1
     end
     add_to_points(key, ring, rows, times, first, row - 1, block.count == 0)
-    for _, cell in ipairs{block, top} do add_cell(cell, more.high, more.low, more.count, more.least, more.most) end
+    for _, cell in ipairs{block, second, top} do
+      add_cell(cell, more.high, more.low, more.count, more.least, more.most)
+    end
     call('SETRANGE', key, block.at, packed(block))
     added = added + more.count
   end
-  write_top(key, top)
+  write_numbered(key, second)
+  write_numbered(key, top)
   return row, added
 end

@@ -118,5 +118,6 @@ def routine(function: Function) -> Function:
 
     For long ones: a call costs next to nothing, and compiling them into each place where they stand costs seconds.
     """
-    called: Any = numba.njit(nogil=True, error_model="numpy", boundscheck=True, _nrt=False)
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": True, "_nrt": False}
+    called: Any = numba.njit(**options)
     return cast(Function, called(function)) if COMPILED else function

@@ -28,8 +28,9 @@ from timeseries_project.api.body_kernels import (
     read_rows,
 )
 from timeseries_project.api.serializers import Columns, InputSerializer
+from timeseries_project.api.value_kernels import Bytes
 from timeseries_project.core import timestamps
-from timeseries_project.core.arrays import Keys
+from timeseries_project.core.arrays import Codes, Keys
 from timeseries_project.core.summation import Integers
 
 _KINDS: dict[type, int] = {
@@ -86,7 +87,7 @@ class _Layout(NamedTuple):
     """What the kernels are told of a serializer's fields."""
 
     fields: Integers
-    names: Integers
+    names: Bytes
     #: How many of them are keys.
     keys: int
     #: Bytes of a JSON object at least.
@@ -125,7 +126,7 @@ class _Memory:
         self._counts = np.zeros(1 + self.layout.keys, dtype=np.int64)
         self._put_off = np.empty(self.columns.size, dtype=np.int64)
         slots = np.full((self.layout.keys, 2 << rows.bit_length()), -1, dtype=np.int32)
-        self.tables = (slots, self._spellings, self._counts, self._put_off)
+        self.tables: tuple[Codes, Integers, Integers, Integers] = (slots, self._spellings, self._counts, self._put_off)
 
     def read(self, rows: int, *, json: bool) -> Columns | None:
         """Return the columns of the rows that were read, None if a key or a number is not ordinary after all."""

@@ -28,6 +28,7 @@ from timeseries_project.api.value_kernels import (
     QUOTE,
     RETURN,
     TENS,
+    Bytes,
     blanks,
     cut_seconds,
     nearest_double,
@@ -35,7 +36,8 @@ from timeseries_project.api.value_kernels import (
     read_date_time,
     read_number,
 )
-from timeseries_project.core.kernels import helper, kernel
+from timeseries_project.core.arrays import Codes
+from timeseries_project.core.kernels import helper, kernel, routine
 from timeseries_project.core.summation import Floats, Integers
 
 #: What a row of `layout` tells of a field.
@@ -55,9 +57,9 @@ PROBES = 64
 LONGEST_CELL = 1_000
 
 
-@helper
+@routine
 def _code(
-    text: Integers, start: int, end: int, mixed: int, table: int, slots: Integers, spellings: Integers, counts: Integers
+    text: Bytes, start: int, end: int, mixed: int, table: int, slots: Codes, spellings: Integers, counts: Integers
 ) -> int:
     """Return the code of a key, the next one if it is new; -1 if the search for it takes too long."""
     slot = mixed & (slots.shape[1] - 1)
@@ -83,7 +85,7 @@ def _code(
 
 @helper
 def _decimal(
-    text: Integers,
+    text: Bytes,
     start: int,
     field: int,
     row: int,
@@ -127,7 +129,7 @@ def _decimal(
 
 
 @helper
-def _behind(text: Integers, at: int, quoted: bool) -> int:
+def _behind(text: Bytes, at: int, quoted: bool) -> int:
     """Return where what follows a value begins, -1 if it lacks its second quote."""
     if quoted and at >= 0:
         return at + 1 if text[at] == QUOTE else -1
@@ -136,7 +138,7 @@ def _behind(text: Integers, at: int, quoted: bool) -> int:
 
 @helper
 def _value(
-    text: Integers,
+    text: Bytes,
     at: int,
     field: int,
     row: int,
@@ -144,7 +146,7 @@ def _value(
     layout: Integers,
     columns: Integers,
     numbers: Floats,
-    slots: Integers,
+    slots: Codes,
     spellings: Integers,
     counts: Integers,
     put_off: Integers,
@@ -179,7 +181,7 @@ def _value(
 
 
 @helper
-def _named(text: Integers, at: int, field: int, layout: Integers, names: Integers) -> bool:
+def _named(text: Bytes, at: int, field: int, layout: Integers, names: Bytes) -> bool:
     """Return whether the name of a field, with the quote behind it, stands here."""
     length, place = layout[field, NAME_LENGTH], 0
     while place < length and text[at + place] == names[field, place]:
@@ -189,16 +191,16 @@ def _named(text: Integers, at: int, field: int, layout: Integers, names: Integer
 
 @helper
 def _item(
-    text: Integers,
+    text: Bytes,
     at: int,
     row: int,
     lines: bool,
     layout: Integers,
-    names: Integers,
+    names: Bytes,
     order: Integers,
     columns: Integers,
     numbers: Floats,
-    slots: Integers,
+    slots: Codes,
     spellings: Integers,
     counts: Integers,
     put_off: Integers,
@@ -242,14 +244,14 @@ def _item(
     checked=True,
 )
 def read_items(
-    text: Integers,
+    text: Bytes,
     lines: bool,
     layout: Integers,
-    names: Integers,
+    names: Bytes,
     order: Integers,
     columns: Integers,
     numbers: Floats,
-    slots: Integers,
+    slots: Codes,
     spellings: Integers,
     counts: Integers,
     put_off: Integers,
@@ -284,12 +286,12 @@ def read_items(
     checked=True,
 )
 def read_rows(
-    text: Integers,
+    text: Bytes,
     layout: Integers,
     header: Integers,
     columns: Integers,
     numbers: Floats,
-    slots: Integers,
+    slots: Codes,
     spellings: Integers,
     counts: Integers,
     put_off: Integers,

@@ -7,9 +7,11 @@ there at the latest.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from timeseries_project.core.kernels import helper, kernel
-from timeseries_project.core.summation import Integers
+from timeseries_project.core.kernels import helper, routine
+
+Bytes = NDArray[np.uint8]
 
 #: Digits that surely fit in 64 bits, and integers and powers of ten that are exact as doubles.
 MOST_DIGITS, EXACT, EXACT_POWER = 18, 2**53, 22
@@ -27,16 +29,16 @@ OFFSET = tuple(b"+00:00")
 DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
 
 
-@helper
-def blanks(text: Integers, at: int, lines: bool) -> int:
+@routine
+def blanks(text: Bytes, at: int, lines: bool) -> int:
     """Return where the white space of JSON ends; between lines, a line end is none."""
     while text[at] == BLANK or text[at] == TAB or text[at] == RETURN or (text[at] == LINE_FEED and not lines):
         at += 1
     return at
 
 
-@kernel("UniTuple(int64, 4)(uint8[::1], int64)", checked=True)
-def read_number(text: Integers, at: int) -> tuple[int, int, int, int]:
+@routine
+def read_number(text: Bytes, at: int) -> tuple[int, int, int, int]:
     """Read a number of JSON: where it ends, its digits as an integer, its power of ten, how many digits.
 
     It ends at -1 if it is none, or a negative zero. Of more than MOST_DIGITS digits the integer is wrong.
@@ -82,8 +84,8 @@ def read_number(text: Integers, at: int) -> tuple[int, int, int, int]:
     return at, mantissa, power, digits
 
 
-@kernel("UniTuple(int64, 2)(uint8[::1], int64)", checked=True)
-def read_date_time(text: Integers, at: int) -> tuple[int, int]:
+@routine
+def read_date_time(text: Bytes, at: int) -> tuple[int, int]:
     """Read a date and time since 1970 in UTC: where it ends, -1 if it is none, and its microseconds since then."""
     digits = 0
     for place in range(len(DATE_TIME)):
@@ -127,8 +129,8 @@ def read_date_time(text: Integers, at: int) -> tuple[int, int]:
     return at, microseconds
 
 
-@helper
-def pass_key(text: Integers, at: int, json: bool, quoted: bool) -> tuple[int, int]:
+@routine
+def pass_key(text: Bytes, at: int, json: bool, quoted: bool) -> tuple[int, int]:
     """Pass over a key: where it ends, -1 if that is not plain to see, and a hash of its bytes."""
     start = at
     mixed = 18_652_613
@@ -155,7 +157,7 @@ def pass_key(text: Integers, at: int, json: bool, quoted: bool) -> tuple[int, in
     return at, mixed ^ (mixed >> 15)
 
 
-@kernel("float64(int64, int64)")
+@routine
 def nearest_double(mantissa: int, power: int) -> float:
     """Return the double nearest to an integer times a power of ten, NaN where that is not plain to see.
 

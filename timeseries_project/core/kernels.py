@@ -111,3 +111,13 @@ def helper(function: Function) -> Function:
     """Let kernels call a function as if it stood in them: arrays that are passed cost nothing then."""
     inlined: Any = numba.njit(inline="always", error_model="numpy")
     return cast(Function, inlined(function)) if COMPILED else function
+
+
+def routine(function: Function) -> Function:
+    """Let kernels call a function that is compiled once for all of them, with its indices checked.
+
+    For long ones: a call costs next to nothing, and compiling them into each place where they stand costs seconds.
+    """
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": True, "_nrt": False}
+    called: Any = numba.njit(**options)
+    return cast(Function, called(function)) if COMPILED else function

@@ -17,6 +17,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -34,14 +35,23 @@ _NAME = "timeseries-statistics"
 
 
 def sources() -> list[Path]:
-    """Return the modules that hold kernels, this one included, in a fixed order."""
+    """Return the modules that hold kernels, this one included, in a fixed order.
+
+    >>> "kernels.py" in [path.name for path in sources()]
+    True
+    """
     found = [*ROOT.glob("timeseries_project/*/*kernels.py"), *ROOT.glob("*/memory/*kernels.py")]
     return sorted(path for path in found if path.parent.name != "tests")
 
 
 def fingerprint() -> str:
-    """Return a hash of all that the machine code depends on: the kernels, and the versions of what compiles them."""
-    digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {sys.version}".encode())
+    """Return a hash of everything that the machine code depends on: kernels, compiler versions, and bounds checks.
+
+    >>> len(fingerprint())
+    16
+    """
+    versions = f"{numba.__version__} {np.__version__} {sys.version} {_settings.BOUNDSCHECK}"
+    digest = hashlib.sha256(versions.encode())
     for path in sources():
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
@@ -50,7 +60,10 @@ def fingerprint() -> str:
 def _candidates() -> Iterator[Path]:
     if named := os.environ.get("NUMBA_CACHE_DIR"):
         yield Path(named)
-    yield Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / _NAME
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        yield Path(named) / _NAME
+    with suppress(RuntimeError):  # a user without a home
+        yield Path("~/.cache").expanduser() / _NAME
 
 
 def _cache_directory() -> Path | None:
@@ -108,7 +121,14 @@ def kernel(signature: str, *, checked: bool = False) -> Callable[[Function], Fun
 
 
 def helper(function: Function) -> Function:
-    """Let kernels call a function as if it stood in them: arrays that are passed cost nothing then."""
+    """Let kernels call a function as if it stood in them: arrays that are passed cost nothing then.
+
+    >>> @helper
+    ... def double(number):
+    ...     return 2 * number
+    >>> double(3)
+    6
+    """
     inlined: Any = numba.njit(inline="always", error_model="numpy")
     return cast(Function, inlined(function)) if COMPILED else function
 
@@ -117,6 +137,12 @@ def routine(function: Function) -> Function:
     """Let kernels call a function that is compiled once for all of them, with its indices checked.
 
     For long ones: a call costs next to nothing, and compiling them into each place where they stand costs seconds.
+
+    >>> @routine
+    ... def last(numbers):
+    ...     return numbers[len(numbers) - 1]
+    >>> int(last(np.arange(5)))
+    4
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": True, "_nrt": False}
     called: Any = numba.njit(**options)

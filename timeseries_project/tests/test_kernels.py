@@ -51,7 +51,7 @@ def test_where_nothing_can_be_written_one_line_says_so(tmp_path: Path) -> None:
     """A file stands where the directories would be: root may write everywhere else."""
     file = tmp_path / "file"
     file.touch()
-    done = run(PROGRAM, NUMBA_CACHE_DIR=str(file), XDG_CACHE_HOME=str(file))
+    done = run(PROGRAM, NUMBA_CACHE_DIR=str(file), XDG_CACHE_HOME=str(file), HOME=str(file))
     assert done.stdout == "True None\n"
     assert len(done.stderr.splitlines()) == 1
     assert "compiled at each start" in done.stderr

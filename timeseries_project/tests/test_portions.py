@@ -117,6 +117,15 @@ def test_a_batch_means_the_same_in_each_form_however_it_is_cut(small_blocks: int
         assert plain(DatapointSerializer.read_batch(form)) == expected
 
 
+@pytest.mark.parametrize("end", [",]", ",,]", "", "]]", "}]"])
+def test_an_array_that_does_not_end_well_is_refused_wherever_it_is_cut(small_blocks: int, end: str) -> None:
+    row = '{"timestamp":%d,"value":1,"device":"d","user":"u"}'
+    for count in range(1, 60):
+        text = "[" + ",".join(row % i for i in range(count)) + end
+        with pytest.raises(ParseError):
+            DatapointSerializer.read_batch(JSONArray(text.encode()))
+
+
 cells = st.lists(st.sampled_from([",", "\n", "\r", "\r\n", '"', "1,2,a,u", "2,2,b,u\n", '"x"', "a", "é"]), max_size=14)
 
 

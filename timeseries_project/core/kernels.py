@@ -86,6 +86,7 @@ def _cache_directory() -> Path | None:
 #: Whether kernels are compiled; else they run as plain Python, which is slow and easy to follow in a debugger.
 COMPILED = not _settings.DISABLE_JIT
 DIRECTORY = _cache_directory() if COMPILED else None
+_KEPT = frozenset(sources())  # looked for once, not for each kernel
 if DIRECTORY is not None:
     _settings.CACHE_DIR = str(DIRECTORY)
 
@@ -112,7 +113,7 @@ def kernel(signature: str, *, checked: bool = False) -> Callable[[Function], Fun
         # What the environment asks for must not be switched off here.
         bounds = {"boundscheck": True} if checked else {}
         # Kernels allocate nothing: without the counting of references to their arrays they take a quarter of the time.
-        keep = DIRECTORY is not None and Path(function.__code__.co_filename) in sources()
+        keep = DIRECTORY is not None and Path(function.__code__.co_filename) in _KEPT
         options: dict[str, Any] = {"nogil": True, "cache": keep, "error_model": "numpy", "_nrt": False, **bounds}
         compile: Any = numba.njit(signature, **options)
         return cast(Function, compile(function))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 
+from timeseries_project.core import allocator
+
 #: Most bytes of an answer that is not counted.
 FREE = 64 * 1024
 #: Most bytes of a small answer. An eighth of the budget is reserved for these, out of reach of stalled long ones.
 SMALL = 2**20
 #: Bytes that each counted answer takes beside its own size, for parts that are buffered in the server.
 SENDING = 2**20
+#: By how many bytes the answers must have shrunk before the memory that they have freed is returned at once.
+RETURNED = 32 * 2**20
 
 
 class TooManyAnswersError(Exception):
@@ -33,6 +37,7 @@ class Answers:
 
     def __init__(self, *, budget: int) -> None:
         self.held = 0
+        self._most = 0  # held at once since freed memory was last returned
         self._budget = budget
         self._lock = threading.Lock()
 
@@ -49,12 +54,21 @@ class Answers:
             if self.held and self.held + size > room:
                 raise TooManyAnswersError
             self.held += size
+            self._most = max(self._most, self.held)
         return size
 
     def release(self, size: int) -> None:
-        """Subtract what `hold` returned from the count."""
+        """Subtract what `hold` returned from the count, after the answer has been freed.
+
+        May take some milliseconds: a burst of answers must not occupy memory after it has passed.
+        """
         with self._lock:
             self.held -= size
+            shrunk = self._most - self.held >= RETURNED
+            if shrunk:
+                self._most = self.held
+        if shrunk:
+            allocator.return_freed()
 
 
 #: The answers of this process. Room for seven of 1.5 million buckets that all have values, or a hundred small ones.

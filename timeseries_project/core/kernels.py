@@ -113,7 +113,10 @@ def kernel(signature: str, *, checked: bool = False) -> Callable[[Function], Fun
         # What the environment asks for must not be switched off here.
         bounds = {"boundscheck": True} if checked else {}
         # Kernels allocate nothing: without the counting of references to their arrays they take a quarter of the time.
-        keep = DIRECTORY is not None and Path(function.__code__.co_filename) in _KEPT
+        # By its real path, which Numba looks for: an installation behind a symbolic link is no other one.
+        path = Path(function.__code__.co_filename).resolve()
+        function.__code__ = function.__code__.replace(co_filename=str(path))
+        keep = DIRECTORY is not None and path in _KEPT
         options: dict[str, Any] = {"nogil": True, "cache": keep, "error_model": "numpy", "_nrt": False, **bounds}
         compile: Any = numba.njit(signature, **options)
         return cast(Function, compile(function))

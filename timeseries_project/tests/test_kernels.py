@@ -60,3 +60,17 @@ def test_where_nothing_can_be_written_one_line_says_so(tmp_path: Path) -> None:
 def test_without_compilation_a_kernel_is_the_function_itself() -> None:
     done = run(PROGRAM, NUMBA_DISABLE_JIT="1")
     assert done.stdout == "False None\n"
+
+
+def test_an_installation_behind_a_symbolic_link_uses_the_same_machine_code(tmp_path: Path) -> None:
+    """As a release has that a link named `current` leads to: it must not compile at each start."""
+    link = tmp_path / "current"
+    link.symlink_to(kernels.ROOT)
+    program = """
+from transactions.memory import window_kernels
+compiled = [kernel.stats for kernel in vars(window_kernels).values() if hasattr(kernel, "stats") and kernel.signatures]
+print(window_kernels.__file__, len(compiled) > 0, sum(len(stats.cache_misses) for stats in compiled))
+"""
+    run(program)  # it is kept by now
+    found = run(program, PYTHONSAFEPATH="1", PYTHONPATH=str(link)).stdout
+    assert found == f"{link}/transactions/memory/window_kernels.py True 0\n"

@@ -9,23 +9,22 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from timeseries_project.tests.processes import ROOT
+from timeseries_project.tests.processes import PATIENCE, ROOT
 
 LINE = '{"timestamp":%d,"value":1,"device":"%s","user":"u"}\n'
 LIMIT = 100_000
 
 
 class Served:
-    """A running server."""
+    """A running server; at the end of a `with` block nothing of it runs any more, whatever has failed in the block."""
 
     command: tuple[str, ...] = ("-m", "timeseries_project.serve")
-    #: Whether it would leave children behind, and so must be stopped as a group.
-    forks = False
 
     def __init__(self, **environment: str) -> None:
         with socket.socket() as probe:
@@ -38,15 +37,26 @@ class Served:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            process_group=0 if self.forks else None,
+            process_group=0,  # so that its children can be ended with it
         )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill what still runs; nothing does if the server was stopped."""
+        assert self.process.stdout is not None
+        if not self.process.stdout.closed:  # as `communicate` leaves it when the server and its children have ended
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate(timeout=PATIENCE)
+
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
 
     def wait(self) -> None:
         """Wait until it answers."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 assert self.request("GET", "/healthz")[0] == 200
@@ -54,9 +64,10 @@ class Served:
             except OSError:
                 assert time.monotonic() < deadline, "the server does not answer"
                 assert self.process.poll() is None, self.process.communicate()
+                time.sleep(0.02)  # leaves the processor to the server
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, HTTPResponse, bytes]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, sent, encode_chunked=sent.get("Transfer-Encoding") == "chunked")
         response = connection.getresponse()
@@ -74,9 +85,26 @@ class Served:
         return answer
 
     def stop(self) -> int:
+        """Stop it; return its exit status."""
+        return self.stopped()[0]
+
+    def stopped(self) -> tuple[int, str, str]:
+        """Stop it; return its exit status, output and log."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=30)
-        return self.process.returncode
+        return self.ended()
+
+    def ended(self) -> tuple[int, str, str]:
+        """Wait until it has ended; return its exit status, output and log."""
+        out, err = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, out, err
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, "what is waited for does not come"
+        time.sleep(0.02)
 
 
 def post(media_type: str, length: int) -> bytes:

@@ -32,13 +32,12 @@ _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
     """One server for all requests, so that the next request notices what one has broken."""
-    served = Served(MAX_BODY_BYTES="2000000")
-    served.wait()
-    yield served
-    assert served.request("GET", "/healthz")[0] == 200
-    served.process.terminate()
-    _, log = served.process.communicate(timeout=30)
-    assert (served.process.returncode, log) == (0, "")
+    with Served(MAX_BODY_BYTES="2000000") as served:
+        served.wait()
+        yield served
+        assert served.request("GET", "/healthz")[0] == 200
+        status, _, log = served.stopped()
+        assert (status, log) == (0, "")
 
 
 def forget(server: Served) -> None:

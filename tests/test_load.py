@@ -20,7 +20,7 @@ from datapoints import services as datapoints
 from timeseries_project.client.target import targets
 from timeseries_project.core import clock
 from timeseries_project.core.timestamps import parse
-from timeseries_project.tests.processes import ROOT, Request, answering, run, serving, start
+from timeseries_project.tests.processes import PATIENCE, ROOT, Request, answering, run, serving, started
 from transactions import services as transactions
 
 SAMPLE = ROOT / "bandwidth" / "sample" / "bandwidths.py"
@@ -123,13 +123,15 @@ def test_times_in_csv_are_what_the_api_takes(tmp_path: Path) -> None:
 
 def test_nothing_is_lost_or_twice_when_the_server_goes_and_comes_back(tmp_path: Path) -> None:
     path = write(tmp_path / "points.ndjson", POINTS)
-    with serving(fall=3, lose=[5]) as server:
-        process = start("load", path, "--url", server.url, "--batch-size", 100)
+    with (
+        serving(fall=3, lose=[5]) as server,
+        started("load", path, "--url", server.url, "--batch-size", 100) as process,
+    ):
         assert process.stdout is not None
         said = process.stdout.readline()  # it has noticed that the server is away
         assert said.startswith("The server is away (")
         server.start()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (0, "")
     # The third batch and one more were stored, but their answers were lost.
     assert "1,000 sent, 800 created, 200 skipped as known" in out
@@ -156,12 +158,11 @@ def test_patience_ends(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_counts_what_is_on_its_way_and_the_next_load_continues_there(tmp_path: Path) -> None:
-    with serving(hold=2) as server:
-        process = start("load", SAMPLE, "--url", server.url, "--batch-size", 100)
-        assert server.held.wait(30)
+    with serving(hold=2) as server, started("load", SAMPLE, "--url", server.url, "--batch-size", 100) as process:
+        assert server.held.wait(PATIENCE)
         process.send_signal(signal.SIGINT)
         server.go_on.set()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, err) == (130, "")
         assert "bandwidth: 200 sent, 200 created" in out
         assert out.endswith(f"200 items of {SAMPLE} are confirmed; to continue: --skip 200\n")
@@ -173,12 +174,11 @@ def test_ctrl_c_counts_what_is_on_its_way_and_the_next_load_continues_there(tmp_
 
 
 def test_ctrl_c_ends_the_waiting_for_a_server(tmp_path: Path) -> None:
-    with serving(fall=1) as server:
-        process = start("load", SAMPLE, "--url", server.url)
+    with serving(fall=1) as server, started("load", SAMPLE, "--url", server.url) as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=PATIENCE)
         server.start()
     assert (process.returncode, err) == (130, "")
     assert out.endswith("--skip 0\n")
@@ -188,8 +188,10 @@ def test_a_bar_on_a_terminal_and_none_elsewhere(tmp_path: Path) -> None:
     controller, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 100))
     shown = b""
-    with serving() as server:
-        process = start("load", SAMPLE, "--url", server.url, "--batch-size", 100, stdout=terminal)
+    with (
+        serving() as server,
+        started("load", SAMPLE, "--url", server.url, "--batch-size", 100, stdout=terminal) as process,
+    ):
         os.close(terminal)
         try:
             while part := os.read(controller, 65_536):
@@ -197,7 +199,7 @@ def test_a_bar_on_a_terminal_and_none_elsewhere(tmp_path: Path) -> None:
         except OSError:  # the other end is closed
             pass
         os.close(controller)
-        assert process.communicate(timeout=30)[1] == ""
+        assert process.communicate(timeout=PATIENCE)[1] == ""
         assert re.search(rb"Loading bandwidths.py: [0-9]+ sent, [0-9,]+/s \|.*\| [0-9]+%, [0-9:]+ left", shown), shown
         assert b"bandwidth: 900 sent, 900 created" in shown
         out = run("load", SAMPLE, "--url", server.url)[1]

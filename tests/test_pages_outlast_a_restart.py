@@ -30,6 +30,11 @@ class Restarted:
         self._served.port = self.port
         self._served.wait()
 
+    def end(self) -> None:
+        """Let nothing of it run any more, even if it was not stopped or started well."""
+        with self._served:
+            pass
+
     def add_to_each_app(self, number: int) -> None:
         now = int(time.time())
         for path, item in (
@@ -44,8 +49,11 @@ class Restarted:
 def server() -> Iterator[Restarted]:
     """A server for this module only."""
     server = Restarted()
-    yield server
-    server.stop()
+    try:
+        yield server
+        server.stop()
+    finally:
+        server.end()
 
 
 @pytest.fixture

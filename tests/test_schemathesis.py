@@ -21,14 +21,15 @@ ARGUMENTS = ("--checks=all", "--seed=1", f"--max-examples={EXAMPLES}", "--genera
 
 
 def test_no_request_finds_the_service_other_than_its_schema_says() -> None:
-    served = Served()
-    served.wait()
-    schemathesis = Path(sys.executable).with_name("schemathesis")
-    url = f"http://127.0.0.1:{served.port}/api/schema/?format=json"
-    run = subprocess.run([schemathesis, "run", url, *ARGUMENTS], cwd=ROOT, capture_output=True, text=True, timeout=600)
-    served.process.terminate()
-    _, err = served.process.communicate(timeout=30)
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "No issues found" in run.stdout
-    assert err == "", "the server logged failures"
-    assert served.process.returncode == 0
+    with Served() as served:
+        served.wait()
+        schemathesis = Path(sys.executable).with_name("schemathesis")
+        url = f"http://127.0.0.1:{served.port}/api/schema/?format=json"
+        run = subprocess.run(
+            [schemathesis, "run", url, *ARGUMENTS], cwd=ROOT, capture_output=True, text=True, timeout=600
+        )
+        status, _, err = served.stopped()
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert "No issues found" in run.stdout
+        assert err == "", "the server logged failures"
+        assert status == 0

@@ -10,6 +10,7 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from tests.served import LIMIT, LINE, Served, post
 from timeseries_project.serve import STOP_SECONDS
@@ -22,10 +23,10 @@ CHUNKED = b"%b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
     """One server for all tests that do not change it."""
-    served = Served()
-    served.wait()
-    yield served
-    assert served.stop() == 0
+    with Served() as served:
+        served.wait()
+        yield served
+        assert served.stop() == 0
 
 
 def test_speaks_the_same_contract(server: Served) -> None:
@@ -143,49 +144,49 @@ def test_a_long_answer_comes_whole(server: Served) -> None:
 
 
 def test_a_stop_lets_no_accepted_request_go_unanswered() -> None:
-    served = Served()
-    served.wait()
-    body = (LINE % (1, "last")).encode()
-    with served.connect() as stream:
-        stream.sendall(post("application/json", len(body)) + body[:5])
-        served.request("GET", "/healthz")  # by now the server has read what was sent before
-        served.process.send_signal(signal.SIGTERM)
-        stream.sendall(body[5:])
-        assert stream.recv(65_536).startswith(b"HTTP/1.1 201 ")
-    served.process.communicate(timeout=30)
-    assert served.process.returncode == 0
+    with Served() as served:
+        served.wait()
+        body = (LINE % (1, "last")).encode()
+        with served.connect() as stream:
+            stream.sendall(post("application/json", len(body)) + body[:5])
+            served.request("GET", "/healthz")  # by now the server has read what was sent before
+            served.process.send_signal(signal.SIGTERM)
+            stream.sendall(body[5:])
+            assert stream.recv(65_536).startswith(b"HTTP/1.1 201 ")
+        assert served.ended()[0] == 0
 
 
 def test_a_stop_waits_for_what_goes_on_and_cuts_what_stalls() -> None:
     """Completed bodies are answered and a long answer is sent to its end; then stalled clients are cut off."""
-    served = Served()
-    served.wait()
-    served.request("POST", "/datapoints", LINE % (1, "long"), Content_Type="application/json")
-    body = (LINE % (1, "last")).encode()
-    with ExitStack() as stack:
-        going, stalled = ([stack.enter_context(served.connect()) for _ in range(20)] for _ in range(2))
-        for stream in [*going, *stalled]:
-            stream.sendall(post("application/json", len(body)) + body[:5])
-        reader = stack.enter_context(served.connect())
-        # Larger than the sockets' buffers, but small enough to be read in time on a busy machine.
-        reader.sendall(b"GET /statistics/devices/long/avg?end=1976-01-01 HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        answer = reader.recv(1_000)
-        served.request("GET", "/healthz")  # by now the server has read what was sent before
-        served.process.send_signal(signal.SIGTERM)
-        stopped = time.monotonic()
-        for stream in going:
-            stream.sendall(body[5:])
-        assert sorted(stream.recv(65_536).split()[1] for stream in going) == [b"201"] + [b"409"] * 19
-        while not answer.endswith(b"\r\n0\r\n\r\n"):
-            part = reader.recv(1_000_000)
-            assert part, "the long answer was cut"
-            answer += part
-        assert answer.count(b'"count"') > 200_000
-        served.process.communicate(timeout=30)
-        assert STOP_SECONDS - 1 < time.monotonic() - stopped < STOP_SECONDS + 10
-        for stream in stalled:
-            with suppress(ConnectionError):
-                assert stream.recv(65_536) == b""
+    with Served() as served:
+        served.wait()
+        served.request("POST", "/datapoints", LINE % (1, "long"), Content_Type="application/json")
+        body = (LINE % (1, "last")).encode()
+        with ExitStack() as stack:
+            going, stalled = ([stack.enter_context(served.connect()) for _ in range(20)] for _ in range(2))
+            for stream in [*going, *stalled]:
+                stream.sendall(post("application/json", len(body)) + body[:5])
+            reader = stack.enter_context(served.connect())
+            # Larger than the sockets' buffers, but small enough to be read in time on a busy machine.
+            reader.sendall(b"GET /statistics/devices/long/avg?end=1976-01-01 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = bytearray(reader.recv(1_000))
+            served.request("GET", "/healthz")  # by now the server has read what was sent before
+            served.process.send_signal(signal.SIGTERM)
+            stopped = time.monotonic()
+            for stream in going:
+                stream.sendall(body[5:])
+            assert sorted(stream.recv(65_536).split()[1] for stream in going) == [b"201"] + [b"409"] * 19
+            while not answer.endswith(b"\r\n0\r\n\r\n"):
+                part = reader.recv(1_000_000)
+                assert part, "the long answer was cut"
+                answer += part
+            assert answer.count(b'"count"') > 200_000
+            served.ended()
+            # The bodies have a minute: they would be answered 408 then.
+            assert STOP_SECONDS - 1 < time.monotonic() - stopped < settings.BODY_TIMEOUT_SECONDS
+            for stream in stalled:
+                with suppress(ConnectionError):
+                    assert stream.recv(65_536) == b""
 
 
 @pytest.mark.parametrize(
@@ -193,8 +194,8 @@ def test_a_stop_waits_for_what_goes_on_and_cuts_what_stalls() -> None:
     [("PORT", "0"), ("PORT", "http"), ("WORKERS", "2"), ("BANDWIDTHS_FILE", "absent.py"), ("DJANGO_DEBUG", "maybe")],
 )
 def test_a_bad_setting_stops_the_start_with_one_line(name: str, value: str) -> None:
-    served = Served(**{name: value})
-    out, err = served.process.communicate(timeout=30)
-    assert (served.process.returncode, out) == (1, "")
-    assert len(err.splitlines()) == 1
-    assert err.startswith(f"{name}: ")
+    with Served(**{name: value}) as served:
+        status, out, err = served.ended()
+        assert (status, out) == (1, "")
+        assert len(err.splitlines()) == 1
+        assert err.startswith(f"{name}: ")

@@ -18,10 +18,10 @@ TOKEN = "a-secret-of-some-length"
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
     """A server that requires a token, even for reads, and accepts ten requests a second."""
-    served = Served(API_TOKENS=TOKEN, API_TOKENS_FOR_READS="true", RATE_LIMIT="10/s")
-    served.wait()
-    yield served
-    assert served.stop() == 0
+    with Served(API_TOKENS=TOKEN, API_TOKENS_FOR_READS="true", RATE_LIMIT="10/s") as served:
+        served.wait()
+        yield served
+        assert served.stop() == 0
 
 
 @pytest.fixture
@@ -58,26 +58,24 @@ def test_without_a_good_token_the_reason_is_one_line(server: Served, file: Path,
 
 @pytest.mark.parametrize(("token", "lines"), [("fifteen-letters", 1), ("sixteen--letters", 0)])
 def test_a_short_token_draws_one_line_at_the_start(token: str, lines: int) -> None:
-    served = Served(API_TOKENS=f"{TOKEN},{token}")
-    served.wait()
-    served.process.terminate()
-    _, log = served.process.communicate(timeout=30)
-    assert (served.process.returncode, len(log.splitlines())) == (0, lines)
-    assert token not in log
-    assert ("API_TOKENS" in log) == bool(lines)
+    with Served(API_TOKENS=f"{TOKEN},{token}") as served:
+        served.wait()
+        status, _, log = served.stopped()
+        assert (status, len(log.splitlines())) == (0, lines)
+        assert token not in log
+        assert ("API_TOKENS" in log) == bool(lines)
 
 
 class Developed(Served):
     """A development server with the autoreloader, which runs the program twice."""
 
     command = ("manage.py", "runserver", "{port}")
-    forks = True
 
 
 def test_the_development_server_says_so_once_too() -> None:
-    served = Developed(API_TOKENS="short-token")
-    served.wait()
-    os.killpg(served.process.pid, signal.SIGTERM)
-    _, log = served.process.communicate(timeout=30)
-    assert log.count("API_TOKENS") == 1
-    assert "short-token" not in log
+    with Developed(API_TOKENS="short-token") as served:
+        served.wait()
+        os.killpg(served.process.pid, signal.SIGTERM)
+        _, _, log = served.ended()
+        assert log.count("API_TOKENS") == 1
+        assert "short-token" not in log

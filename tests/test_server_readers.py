@@ -8,13 +8,14 @@ import re
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.served import LINE, Served, children, memory
+from tests.served import LINE, Served, children, eventually, memory
+from timeseries_project.tests.processes import PATIENCE
 
 SCRIPT = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
 LONG = "/statistics/devices/long/avg"
@@ -25,20 +26,20 @@ WIDE = 400_000
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
     """A server with a send timeout of one second and long answers of every kind."""
-    served = Served(SEND_TIMEOUT_SECONDS="1", MAX_BODY_BYTES=str(2**23))
-    served.wait()
-    assert served.request("POST", "/datapoints", LINE % (0, "long"), Content_Type="application/json")[0] == 201
-    listed = "".join(LINE % (i, "a device of some length " * 10) for i in range(10_000))
-    assert served.request("POST", "/datapoints", listed, Content_Type="application/x-ndjson")[0] == 201
-    yield served
-    assert served.stop() == 0
+    with Served(SEND_TIMEOUT_SECONDS="1", MAX_BODY_BYTES=str(2**23)) as served:
+        served.wait()
+        assert served.request("POST", "/datapoints", LINE % (0, "long"), Content_Type="application/json")[0] == 201
+        listed = "".join(LINE % (i, "a device of some length " * 10) for i in range(10_000))
+        assert served.request("POST", "/datapoints", listed, Content_Type="application/x-ndjson")[0] == 201
+        yield served
+        assert served.stop() == 0
 
 
 def ask(served: Served, path: str, room: int = 4_096) -> socket.socket:
     """Send a request from a socket with a small buffer, and read nothing."""
     stream = socket.socket()
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-    stream.settimeout(30)
+    stream.settimeout(PATIENCE)
     stream.connect(("127.0.0.1", served.port))
     stream.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return stream
@@ -48,7 +49,7 @@ def wait_for_cut(stream: socket.socket) -> None:
     """Wait until the connection has ended, without reading from it."""
     ended = select.poll()
     ended.register(stream, 0)  # errors and hang-ups are always reported
-    assert ended.poll(30_000), "the connection goes on"
+    assert ended.poll(PATIENCE * 1_000), "the connection goes on"
 
 
 def rest(stream: socket.socket) -> tuple[bytes, bool]:
@@ -60,13 +61,6 @@ def rest(stream: socket.socket) -> tuple[bytes, bool]:
     except ConnectionError:
         return got, True
     return got, False
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        os.sched_yield()
 
 
 def open_files(served: Served) -> list[str]:
@@ -108,7 +102,7 @@ def test_files_are_closed(server: Served) -> None:
 def test_who_reads_slowly_is_served_to_the_end(server: Served) -> None:
     """It reads a little in every quarter of the timeout, for several times the timeout."""
     with ask(server, "/statistics/devices/long/avg?end=1976-01-01", 65_536) as stream:
-        begun, got = time.monotonic(), b""
+        begun, got = time.monotonic(), bytearray()
         never = select.poll()
         while time.monotonic() - begun < 4:
             got += stream.recv(100_000)
@@ -125,31 +119,31 @@ def test_readers_that_do_not_read_have_a_budget_and_a_deadline() -> None:
 
     After the deadline none takes memory any more, and there is room again.
     """
-    served = Served(SEND_TIMEOUT_SECONDS="5", MAX_BODY_BYTES=str(2**25))
-    served.wait()
-    lines = "timestamp,value,device,user\n" + "".join(f"{900 * i},1,wide,u\n" for i in range(WIDE))
-    assert served.request("POST", "/datapoints", lines, Content_Type="text/csv")[0] == 201
-    path = "/statistics/devices/wide/avg?end=1981-01-01&format=csv"
-    whole = served.request("GET", path)[2]
-    before = memory(served)
-    with ExitStack() as stack:
-        streams = [stack.enter_context(ask(served, path)) for _ in range(40)]
-        heads = [stream.recv(2_000) for stream in streams]
-        refused = [head for head in heads if head.startswith(b"HTTP/1.1 503 ")]
-        reading = [stream for stream, head in zip(streams, heads, strict=True) if head.startswith(b"HTTP/1.1 200 ")]
-        assert len(refused) + len(reading) == 40
-        assert len(refused) >= 10
-        for head in refused:
-            assert b"retry-after: 1" in head.lower()
-            assert json.loads(head.partition(b"\r\n\r\n")[2])["detail"].startswith("Too many long answers")
-        assert served.request("GET", "/datapoints?limit=1000")[0] == 200  # short answers have a share of their own
-        during = memory(served)
-        assert 100_000_000 < during - before < 400_000_000
-        for stream in reading:
-            wait_for_cut(stream)
-    eventually(lambda: served.request("GET", path)[2] == whole)
-    eventually(lambda: memory(served) - before < (during - before) / 2)
-    assert served.stop() == 0
+    with Served(SEND_TIMEOUT_SECONDS="10", MAX_BODY_BYTES=str(2**25)) as served:
+        served.wait()
+        lines = "timestamp,value,device,user\n" + "".join(f"{900 * i},1,wide,u\n" for i in range(WIDE))
+        assert served.request("POST", "/datapoints", lines, Content_Type="text/csv")[0] == 201
+        path = "/statistics/devices/wide/avg?end=1981-01-01&format=csv"
+        whole = served.request("GET", path)[2]
+        before = memory(served)
+        with ExitStack() as stack:
+            streams = [stack.enter_context(ask(served, path)) for _ in range(40)]
+            heads = [stream.recv(2_000) for stream in streams]
+            refused = [head for head in heads if head.startswith(b"HTTP/1.1 503 ")]
+            reading = [stream for stream, head in zip(streams, heads, strict=True) if head.startswith(b"HTTP/1.1 200 ")]
+            assert len(refused) + len(reading) == 40
+            assert len(refused) >= 10
+            for head in refused:
+                assert b"retry-after: 1" in head.lower()
+                assert json.loads(head.partition(b"\r\n\r\n")[2])["detail"].startswith("Too many long answers")
+            assert served.request("GET", "/datapoints?limit=1000")[0] == 200  # short answers have a share of their own
+            during = memory(served)
+            assert 100_000_000 < during - before < 400_000_000
+            for stream in reading:
+                wait_for_cut(stream)
+        eventually(lambda: served.request("GET", path)[2] == whole)
+        eventually(lambda: memory(served) - before < (during - before) / 2)
+        assert served.stop() == 0
 
 
 def test_a_body_in_pieces_of_two_bytes_is_refused_and_others_are_served(server: Served) -> None:

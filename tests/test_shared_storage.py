@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import Message
 from typing import Any
 
 import pytest
 
-from tests.served import Served
+from tests.served import Served, eventually
 from timeseries_project.tests.processes import ROOT
 from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
 
@@ -56,16 +57,8 @@ def patiently(served: Served, method: str, path: str, body: Any = None) -> tuple
         answers.append(send(served, method, path, body)[:2])
         return answers[-1][0] != 503
 
-    until(ask)
+    eventually(ask)
     return answers[-1]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until the condition is true."""
-    limit = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < limit, "the service does not recover"
-        time.sleep(0.02)
 
 
 def ready(served: Served) -> bool:
@@ -79,18 +72,19 @@ def redis() -> Iterator[RedisServer]:
     server.stop()
 
 
-def serve(url: str, **environment: str) -> Served:
-    served = Served(STORAGE_URL=url, STORAGE_TIMEOUT_SECONDS=str(TIMEOUT), **environment)
-    served.wait()
-    return served
+@contextmanager
+def serve(url: str, **environment: str) -> Iterator[Served]:
+    with Served(STORAGE_URL=url, STORAGE_TIMEOUT_SECONDS=str(TIMEOUT), **environment) as served:
+        served.wait()
+        yield served
+        assert served.stop() == 0
 
 
 @pytest.fixture
 def served(redis: RedisServer) -> Iterator[Served]:
     """Two workers on one Redis."""
-    served = serve(redis.url, WORKERS="2")
-    yield served
-    assert served.stop() == 0
+    with serve(redis.url, WORKERS="2") as served:
+        yield served
 
 
 def hold_unavailable(served: Served, requests: list[tuple[str, str, Any]]) -> None:
@@ -172,7 +166,7 @@ def test_a_paused_storage_holds_up_nobody(redis: RedisServer, served: Served) ->
     assert served.request("GET", "/readyz")[0] == 503
     assert served.request("GET", "/static/style.css")[0] == 200
     redis.resume()
-    until(lambda: ready(served))
+    eventually(lambda: ready(served))
     assert patiently(served, "GET", "/statistics/users/nobody/avg")[0] == 404
 
 
@@ -182,28 +176,24 @@ def test_a_storage_that_dies_comes_back_by_itself(redis: RedisServer, served: Se
     hold_unavailable(served, ALL)
     assert served.request("GET", "/readyz")[0] == 503
     redis.start()
-    until(lambda: ready(served))
+    eventually(lambda: ready(served))
     assert patiently(served, "POST", "/datapoints", POINT)[0] == 201  # the Redis saved nothing
     assert patiently(served, "GET", "/devices/d")[1]["count"] == 1
 
 
 def test_the_service_starts_while_the_storage_is_away(redis: RedisServer) -> None:
     redis.kill()
-    served = serve(redis.url)
-    try:
+    with serve(redis.url) as served:
         hold_unavailable(served, ALL)
         assert served.request("GET", "/readyz")[0] == 503
         redis.start()
-        until(lambda: ready(served))
+        eventually(lambda: ready(served))
         # The listing is then stored too, once.
         listed = send(served, "GET", "/api/bandwidth/devices")[1]
         assert listed
-        again = serve(redis.url)
-        until(lambda: ready(again))
-        assert send(again, "GET", "/api/bandwidth/devices")[1] == listed
-        assert again.stop() == 0
-    finally:
-        assert served.stop() == 0
+        with serve(redis.url) as again:
+            eventually(lambda: ready(again))
+            assert send(again, "GET", "/api/bandwidth/devices")[1] == listed
 
 
 def test_a_full_storage_refuses_writes_and_answers_reads(redis: RedisServer, served: Served) -> None:
@@ -230,51 +220,53 @@ def test_a_batch_answered_503_is_repeated_with_skip(redis: RedisServer, served: 
     redis.pause()
     assert send(served, "POST", "/datapoints", batch)[0] == 503
     redis.resume()
-    until(lambda: ready(served))
+    eventually(lambda: ready(served))
     status, answer = patiently(served, "POST", "/datapoints?on_duplicate=skip", batch)
     assert status == 201
     assert answer["created"] + answer["skipped"] == 1_000
     assert sum(device["count"] for device in patiently(served, "GET", "/devices")[1]) == 1_000
 
 
-def test_a_failover_ends_by_itself() -> None:
+@pytest.fixture
+def replicated() -> Iterator[RedisCluster]:
     cluster = RedisCluster(replicas=1)
-    served = serve(cluster.url)
-    try:
+    yield cluster
+    cluster.stop()
+
+
+def test_a_failover_ends_by_itself(replicated: RedisCluster) -> None:
+    with serve(replicated.url) as served:
         for i in range(30):
             assert send(served, "POST", "/datapoints", POINT | {"device": f"d{i}"})[0] == 201
-        for server in cluster.servers[:3]:
+        for server in replicated.servers[:3]:
             client = server.client.client()
             server.wait(lambda client=client: client.wait(1, 100) == 1)  # type: ignore[misc]
-        cluster.servers[0].kill()
+        replicated.servers[0].kill()
         begun = time.monotonic()
         status = send(served, "GET", "/devices")[0]
         assert (status, time.monotonic() - begun < TIMEOUT + 1.5) == (503, True)
-        until(lambda: ready(served))
+        eventually(lambda: ready(served))
         assert len(patiently(served, "GET", "/devices")[1]) == 30
         assert patiently(served, "GET", "/users/u")[1]["count"] == 30
-    finally:
-        assert served.stop() == 0
-        cluster.stop()
 
 
 def test_a_storage_behind_a_listener_that_never_speaks() -> None:
     import socket
 
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        served = serve(f"redis://127.0.0.1:{silent.getsockname()[1]}")
-        try:
-            hold_unavailable(served, ALL)
-        finally:
-            assert served.stop() == 0
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        serve(f"redis://127.0.0.1:{silent.getsockname()[1]}") as served,
+    ):
+        hold_unavailable(served, ALL)
 
 
 def test_a_stop_answers_what_waits_for_the_storage(redis: RedisServer) -> None:
-    served = serve(redis.url)
-    redis.pause()
-    with served.connect() as stream:
-        stream.sendall(b"GET /devices HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        served.request("GET", "/healthz")  # by now the server has read what was sent before
-        assert served.stop() == 0
-        assert stream.recv(12) == b"HTTP/1.1 503"
+    with Served(STORAGE_URL=redis.url, STORAGE_TIMEOUT_SECONDS=str(TIMEOUT)) as served:
+        served.wait()
+        redis.pause()
+        with served.connect() as stream:
+            stream.sendall(b"GET /devices HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            served.request("GET", "/healthz")  # by now the server has read what was sent before
+            assert served.stop() == 0
+            assert stream.recv(12) == b"HTTP/1.1 503"
     redis.resume()

@@ -19,7 +19,7 @@ import pytest
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
 from timeseries_project.core import clock
-from timeseries_project.tests.processes import ROOT, environment, run, serving, start
+from timeseries_project.tests.processes import PATIENCE, ROOT, environment, run, serving, started
 from transactions import services as transactions
 
 SECOND = 1_000_000
@@ -46,7 +46,7 @@ def summary(out: str) -> dict[str, list[int]]:
 
 
 def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it does not come about"
 
@@ -107,23 +107,24 @@ def test_an_empty_server_gets_a_past_once() -> None:
 
 
 def test_ctrl_c_ends_a_simulation_well() -> None:
-    with serving() as server:
-        process = start("simulate", "--url", server.url, "--rate", 500)
+    with serving() as server, started("simulate", "--url", server.url, "--rate", 500) as process:
         until(lambda: transactions.statistics_get(now=clock.now_ms()).count)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (0, "")
     assert summary(out)["datapoints"][0] == len(stored())
     assert summary(out)["bandwidth"][0] == sum(device.count for device in bandwidth.devices_list())
 
 
 def test_it_outlasts_a_restart() -> None:
-    with serving(fall=4) as server:
-        process = start("simulate", "--url", server.url, "--no-history", "--duration", 4, "--rate", 300)
+    with (
+        serving(fall=4) as server,
+        started("simulate", "--url", server.url, "--no-history", "--duration", 4, "--rate", 300) as process,
+    ):
         assert process.stdout is not None
         assert process.stdout.readline().startswith("The server is away (")
         server.start()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (0, "")
     sent = summary(out)
     assert sum(row[0] for row in sent.values()) >= 1_190
@@ -155,11 +156,10 @@ def test_no_server_is_one_line() -> None:
 
 
 def test_nobody_who_reads_on_is_no_traceback() -> None:
-    with serving() as server:
-        process = start("simulate", "--url", server.url, "--no-history", "--duration", 0.3)
+    with serving() as server, started("simulate", "--url", server.url, "--no-history", "--duration", 0.3) as process:
         assert process.stdout is not None
         process.stdout.close()
-        assert process.wait(30) == 1
+        assert process.wait(PATIENCE) == 1
         assert process.stderr is not None
         assert process.stderr.read() == ""
         process.stderr.close()
@@ -194,7 +194,7 @@ def demo(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         if process.poll() is None:
             process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
 
 
 def free_port() -> int:
@@ -204,7 +204,7 @@ def free_port() -> int:
 
 
 def count(port: int) -> int:
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request("GET", "/api/statistics")
         return int(json.loads(connection.getresponse().read())["count"])
@@ -220,7 +220,7 @@ def test_the_demo_runs_both_and_stops_both(sent: signal.Signals) -> None:
     with demo(PORT=str(port)) as process:
         until(lambda: count(port))
         process.send_signal(sent)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (0, "")
     assert f"Open http://127.0.0.1:{port}/ " in out
     assert summary(out)["datapoints"][0] > 1_000
@@ -231,10 +231,10 @@ def test_the_demo_runs_both_and_stops_both(sent: signal.Signals) -> None:
 def test_the_demo_ends_with_the_simulation() -> None:
     port = free_port()
     with demo("--duration", "0.1", "--no-history", PORT=str(port)) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (0, "")
     with demo("--rate", "much", PORT=str(port)) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out.count("Open "), err.count("\n")) == (2, 1, 1)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
@@ -246,10 +246,10 @@ def test_the_demo_needs_its_server() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with demo(PORT=str(port)) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out) == (1, "")
         assert err == f"PORT: {port} at 127.0.0.1 is unavailable: Address already in use.\nThe server did not start.\n"
     with demo(PORT=str(port), HOST="no.such.host.invalid") as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (1, "")
     assert err.startswith("HOST: 'no.such.host.invalid' is not an address of this machine: ")

@@ -14,11 +14,10 @@ SECONDS = 8 if THOROUGH else 3
 def test_all_is_there_once_and_never_by_halves(tmp_path: Path) -> None:
     listing = tmp_path / "empty.json"
     listing.write_text("[]")
-    served = Served(BANDWIDTHS_FILE=str(listing))
-    served.wait()
-    ledger = stress(served.port, SECONDS)
-    served.process.terminate()
-    _, log = served.process.communicate(timeout=30)
-    assert ledger.faults == []
-    assert len(ledger.done) == 13, "something was never done"
-    assert (served.process.returncode, log) == (0, "")
+    with Served(BANDWIDTHS_FILE=str(listing)) as served:
+        served.wait()
+        ledger = stress(served.port, SECONDS)
+        status, _, log = served.stopped()
+        assert ledger.faults == []
+        assert len(ledger.done) == 13, "something was never done"
+        assert (status, log) == (0, "")

@@ -115,10 +115,11 @@ store = redis_store.RedisStore(Storage(parse_location({server.url!r}), timeout=3
 store.add_listing([f"device {{i}}" for i in range(5_000)], [1] * 5_000, [1] * 5_000, [2] * 5_000)
 """
     store = store_at(server)
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(redis_store.__file__).parents[2])
-    server.wait(lambda: store.overview(1).entries > 0)
-    process.kill()
-    process.wait()
+    with subprocess.Popen([sys.executable, "-c", code], cwd=Path(redis_store.__file__).parents[2]) as process:
+        try:
+            server.wait(lambda: store.overview(1).entries > 0)
+        finally:
+            process.kill()
     assert 0 < store.overview(1).entries < 5_000
 
     monkeypatch.setattr(redis_store, "LATE_PORTION", 11)

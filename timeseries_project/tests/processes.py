@@ -18,7 +18,8 @@ from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from timeseries_project.wsgi import application
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 30
+#: Seconds after which a test gives up waiting: many, because the machine may be busy; what never comes still fails.
+PATIENCE = 120
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -27,23 +28,28 @@ def environment(**variables: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | variables
 
 
-def start(*arguments: object, stdout: int = subprocess.PIPE, **variables: str) -> subprocess.Popen[str]:
-    """Start manage.py in a separate process."""
-    return subprocess.Popen(
+@contextmanager
+def started(*arguments: object, stdout: int = subprocess.PIPE, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """Run manage.py in a separate process, at most to the end of the block."""
+    with subprocess.Popen(
         [sys.executable, "manage.py", *map(str, arguments)],
         cwd=ROOT,
         env=environment(**variables),
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def run(*arguments: object, **variables: str) -> tuple[int, str, str]:
     """Run manage.py; return its exit status and output."""
-    process = start(*arguments, **variables)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+    with started(*arguments, **variables) as process:
+        out, err = process.communicate(timeout=PATIENCE)
+        return process.returncode, out, err
 
 
 class _Handler(WSGIRequestHandler):
@@ -90,7 +96,7 @@ class Server:
             self.posts += 1
             if self.posts == self.hold:
                 self.held.set()
-                assert self.go_on.wait(SECONDS)
+                assert self.go_on.wait(PATIENCE)
             if self.posts == self.fall:
                 self.stop()
             if self.posts == self.fall or self.posts in self.lose:
@@ -102,9 +108,11 @@ class Server:
 def serving(**troubles: Any) -> Iterator[Server]:
     """Serve the project, with the given troubles."""
     server = Server(**troubles)
-    yield server
-    server.go_on.set()
-    server.stop()
+    try:
+        yield server
+    finally:
+        server.go_on.set()
+        server.stop()
 
 
 class Request(BaseHTTPRequestHandler):
@@ -135,7 +143,9 @@ def answering(answer: Callable[[Request], tuple[int, dict[str, str], bytes]]) ->
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -189,6 +189,15 @@ def test_a_stop_waits_for_what_goes_on_and_cuts_what_stalls() -> None:
                     assert stream.recv(65_536) == b""
 
 
+def test_a_test_that_fails_leaves_no_server_behind() -> None:
+    with suppress(ZeroDivisionError), Served() as served:
+        served.wait()
+        raise ZeroDivisionError
+    with pytest.raises(ConnectionRefusedError):
+        served.connect()
+    assert served.process.returncode == -signal.SIGKILL
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("PORT", "0"), ("PORT", "http"), ("WORKERS", "2"), ("BANDWIDTHS_FILE", "absent.py"), ("DJANGO_DEBUG", "maybe")],

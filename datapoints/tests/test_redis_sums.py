@@ -62,6 +62,7 @@ def answers(store: RedisStore) -> tuple[float, float, bool]:
 )
 @example(column=CANCELLING, portions=[1, 1, 1, 1, 1], seed=0)
 @example(column=CANCELLING, portions=[], seed=0)
+@example(column=[-0.0], portions=[1], seed=0)
 @example(column=[0.1] * 30, portions=[1] * 30, seed=0)
 def test_sum_and_average_are_correctly_rounded(
     redis_storage: Storage, column: list[float], portions: list[int], seed: int

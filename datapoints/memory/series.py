@@ -109,7 +109,8 @@ class SeriesPool:
         points = self._points.plan(series, times, blocks, values)
         numbers = times // QUARTER_HOUR
         starts = run_starts(series, numbers)
-        added = BucketSums(numbers[starts], run_lengths(starts, len(times)), *grouped_sums(values, starts))
+        sums = grouped_sums(values, starts)
+        added = BucketSums(numbers[starts], run_lengths(starts, len(times)), *sums, np.zeros(0))
         owners = series[starts]
         homes, places = self._sums.find(owners, added.numbers)
         known = places >= 0
@@ -121,7 +122,7 @@ class SeriesPool:
         new_sums = None
         if not known.all():
             new = ~known
-            cells = (column[new] for column in added[1:])
+            cells = (column[new] for column in added[1:4])
             new_sums = self._sums.plan(owners[new], added.numbers[new], homes[new], *cells, changes=changes)
         return PointsAddition(points, new_sums, changes)
 
@@ -156,7 +157,9 @@ class SeriesPool:
 
     def sums(self, series: Sequence[int] | Integers, start: int, stop: int) -> BucketSums:
         """Copy the quarter-hours with start <= number < stop, series by series; those of a series almost in order."""
-        return BucketSums(*self._sums.read(series, start, stop))
+        numbers, counts, highs, lows = self._sums.read(series, start, stop)
+        # No bound is kept: only the points can tell the exact sums.
+        return BucketSums(numbers, counts, highs, lows, np.full(len(numbers), np.inf))
 
     def first_points(self, series: Integers, start: int, stop: int, count: int) -> tuple[Integers, Integers, Floats]:
         """Copy of each series the first `count` points with start <= time < stop, or some more.

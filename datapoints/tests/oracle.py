@@ -1,11 +1,13 @@
 """Statistics by brute force in exact arithmetic: what every answer is held against.
 
-Buckets are a dictionary from number to the values in it, in the order of time. An unknown value is None.
+Buckets are a dictionary from number to the values in it, in the order of time. An unknown value is None. Each result is
+the double nearest to the exact one, as a fraction, so that what is made of it can be exact again.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from fractions import Fraction
 
 from datapoints.statistics import Fill
@@ -13,21 +15,39 @@ from datapoints.statistics import Fill
 Exact = Fraction | None
 
 
-def bound(exact: Fraction, largest: float) -> Fraction:
-    """How far an answer may lie from the exact result; no double is nearer to zero than 2**-1074."""
-    return max(abs(exact), Fraction(largest)) / 2**50 + Fraction(1, 2**1074)
+def nearest(exact: Fraction) -> Fraction:
+    """The double nearest to a number, of two the even one."""
+    return Fraction(float(exact))
 
 
-def is_right(answer: float, exact: Exact, largest: float) -> bool:
-    """Whether an answer is the exact result within the bound; NaN answers None."""
-    if exact is None or math.isnan(answer):
-        return exact is None and math.isnan(answer)
-    return abs(Fraction(answer) - exact) <= bound(exact, largest)
+def is_right(answer: float, expected: Exact) -> bool:
+    """Whether an answer is the expected double and no negative zero; NaN answers None."""
+    if expected is None or math.isnan(answer):
+        return expected is None and math.isnan(answer)
+    return repr(float(answer)) == repr(float(expected))
+
+
+def is_close(answer: float, expected: Exact, largest: float) -> bool:
+    """Whether an answer is the expected result within 2**-50, or within the smallest double."""
+    if expected is None or math.isnan(answer):
+        return is_right(answer, expected)
+    bound = max(abs(expected), Fraction(largest)) / 2**50 + Fraction(1, 2**1074)
+    return abs(Fraction(answer) - expected) <= bound
+
+
+def total(values: Iterable[float]) -> Fraction:
+    """The sum of values."""
+    return nearest(sum(map(Fraction, values), Fraction()))
+
+
+def average(values: list[float]) -> Fraction:
+    """The mean of values."""
+    return nearest(sum(map(Fraction, values), Fraction()) / len(values))
 
 
 def averages(buckets: dict[int, list[float]]) -> dict[int, Fraction]:
-    """The exact average of each non-empty bucket."""
-    return {number: sum(map(Fraction, values)) / len(values) for number, values in buckets.items()}
+    """The average of each non-empty bucket."""
+    return {number: average(values) for number, values in buckets.items()}
 
 
 def filled(known: dict[int, Fraction], last: int, fill: Fill) -> list[tuple[int, Exact]]:
@@ -49,7 +69,7 @@ def filled(known: dict[int, Fraction], last: int, fill: Fill) -> list[tuple[int,
             value = None
             if after is not None:
                 share = Fraction(number - before, after - before)
-                value = known[before] + (known[after] - known[before]) * share
+                value = nearest(known[before] + (known[after] - known[before]) * share)
             rows.append((number, value))
     return rows
 
@@ -59,5 +79,6 @@ def moving(rows: list[tuple[int, Exact]], size: int, min_periods: int) -> list[t
     answer: list[tuple[int, Exact]] = []
     for i, (number, _) in enumerate(rows):
         window = [value for _, value in rows[max(0, i - size + 1) : i + 1] if value is not None]
-        answer.append((number, sum(window) / len(window) if len(window) >= min_periods else None))
+        enough = len(window) >= min_periods
+        answer.append((number, nearest(sum(window, Fraction()) / len(window)) if enough else None))
     return answer

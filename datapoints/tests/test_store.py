@@ -175,7 +175,7 @@ class StoreMachine(RuleBasedStateMachine):
             strict=True,
         ):
             group = quarters[int(number)]
-            assert oracle.is_right(average, exact, max(map(abs, group)))
+            assert oracle.is_close(average, exact, max(map(abs, group)))
 
     @invariant()
     def keys_are_those_that_have_points(self) -> None:

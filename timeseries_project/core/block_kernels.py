@@ -34,9 +34,10 @@ FILL, LEVEL, PARENT, NEXT, PREVIOUS = range(5)
 LINKS = 5
 ROOT, TAIL, BLOCKS, COUNT, FIRST, LAST = range(6)
 HEADS = 6
-#: The chain of freed blocks and their number; and how many blocks were ever used, all below that number.
-FREED, SPARE, USED = range(3)
-STATES = 3
+#: The chain of freed blocks and their number; how many blocks were ever used, all below that number; and how many of
+#: the free ones are promised to a change that is being written.
+FREED, SPARE, USED, PROMISED = range(4)
+STATES = 4
 
 NONE = -1  # and less than every key
 #: A key beyond all others.
@@ -60,6 +61,33 @@ class Pool(NamedTuple):
 
 #: Their types, in a kernel's signature.
 POOL = "int64[:, ::1], int64[:, :, ::1], int32[:, ::1], int64[:, ::1], int64[:, ::1], int64[::1]"
+
+
+@routine()
+def double_of(bits: int) -> float:
+    """Return the double that a cell holds.
+
+    >>> double_of(bits_of(1.5))
+    1.5
+    """
+    return np.int64(bits).view(np.float64)
+
+
+@routine()
+def bits_of(number: float) -> int:
+    """Return a double as a cell holds it.
+
+    >>> int(bits_of(0.0))
+    0
+    """
+    return np.float64(number).view(np.int64)
+
+
+@routine()
+def free_blocks(pool: Pool) -> int:
+    """Return how many blocks are free and not promised."""
+    state = pool.state
+    return pool.keys.shape[0] - state[USED] + state[SPARE] - state[PROMISED]
 
 
 @routine()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import TypeVar
 
 import numpy as np
@@ -71,6 +72,27 @@ def limbs(values: Floats, bits: int) -> Iterator[tuple[int, Integers]]:
         limb = np.rint(np.ldexp(rest, -exponent))
         yield exponent, limb.astype(np.int64)
         rest = rest - np.ldexp(limb, exponent)
+
+
+def exact_mean(values: Floats, count: int) -> float:
+    """Return the double nearest to the exact sum of the values, divided by the count; never -0.0. O(len(values)).
+
+    >>> exact_mean(np.array([1e60, 1e30, 3.0, -1e30, -1e60]), 5)
+    0.6
+    """
+    # Sums of so many limbs of so few bits stay below 2**63.
+    bits = min(MANTISSA_BITS, 62 - len(values).bit_length())
+    parts = (int(np.sum(limb)) * Fraction(2) ** exponent for exponent, limb in limbs(values, bits))
+    return float(sum(parts, Fraction()) / count) + 0.0
+
+
+def exact_sum(values: Floats) -> float:
+    """Return the double nearest to the exact sum of the values; never -0.0. O(len(values)).
+
+    >>> exact_sum(np.array([1e16, 1.0, -1e16]))
+    1.0
+    """
+    return exact_mean(values, 1)
 
 
 def grouped_sums(values: Floats, starts: Integers) -> tuple[Floats, Floats]:

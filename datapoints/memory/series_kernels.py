@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from datapoints.interface import QUARTER_HOUR
 from timeseries_project.core.block_kernels import (
+    BEYOND,
     FILL,
+    FIRST,
     LAST,
     NEXT,
     NONE,
@@ -26,7 +28,8 @@ from timeseries_project.core.block_kernels import (
     has_key,
     open_place,
 )
-from timeseries_project.core.block_range_kernels import COLUMN, blocks_for, remove_from
+from timeseries_project.core.block_kernels import COUNT as POINTS
+from timeseries_project.core.block_range_kernels import COLUMN, blocks_for, free_tree, remove_from
 from timeseries_project.core.kernels import kernel, routine
 from timeseries_project.core.rounding_kernels import add_sums, add_to_sum
 from timeseries_project.core.summation import Floats, Integers
@@ -66,9 +69,7 @@ def write_sum(sums: Pool, block: int, place: int, count: float, high: float, low
 
 
 @routine()
-def add_to_quarter(
-    sums: Pool, series: int, number: int, count: float, high: float, low: float, error: float
-) -> None:
+def add_to_quarter(sums: Pool, series: int, number: int, count: float, high: float, low: float, error: float) -> None:
     """Add so many values with this sum to a quarter-hour of a series, which may be new."""
     block, place = find_quarter(sums, series, number)
     if block == NONE:
@@ -170,7 +171,7 @@ def add_to_sums(
 ) -> None:
     """Add the values of the points begin <= row < end to their quarter-hours; those of one stand together."""
     sums = Pool(keys, cells, links, heads, totals, state)
-    row = begin
+    row, end = begin, min(end, len(times))
     while row < end:
         owner = series[row]
         number = times[row] // QUARTER_HOUR
@@ -207,8 +208,19 @@ def sum_again(points: Pool, sums: Pool, series: int, number: int) -> None:
         write_sum(sums, block, place, count, high, low, error)
 
 
-@kernel(f"void({POOL}, {POOL}, {COLUMN}, int64)")
-def sum_up_again(
+@routine()
+def first_from(points: Pool, series: int, time: int) -> int:
+    """Return the time of the first point of a series at or after `time`; BEYOND if there is none."""
+    if time > points.heads[series, LAST]:
+        return BEYOND
+    block, place = find_after(points, series, time - 1)
+    if place == points.links[block, FILL]:
+        block, place = points.links[block, NEXT], 0
+    return points.keys[block, place]
+
+
+@kernel(f"int64({POOL}, {POOL}, {COLUMN}, int64, int64, int64)")
+def remove_points(
     keys: Integers,
     cells: Integers,
     links: Links,
@@ -222,16 +234,35 @@ def sum_up_again(
     sum_totals: Integers,
     sum_state: Integers,
     series: Integers,
-    number: int,
-) -> None:
-    """Sum up anew the quarter-hour of this number in some series. O(log n + its points) each."""
+    start: int,
+    stop: int,
+    most: int,
+) -> int:
+    """Remove the points with start <= time < stop of some series, about `most` of each that goes on; return how many.
+
+    O(log n) for a series that goes whole; else what `remove_from` takes, and the points of two quarter-hours.
+    """
     points = Pool(keys, cells, links, heads, totals, state)
     sums = Pool(sum_keys, sum_cells, sum_links, sum_heads, sum_totals, sum_state)
+    removed = 0
     for owner in series:
-        sum_again(points, sums, owner, number)
+        if start <= heads[owner, FIRST] and heads[owner, LAST] < stop:
+            removed += heads[owner, POINTS]
+            free_tree(points, owner)
+            free_tree(sums, owner)
+            continue
+        gone = remove_from(points, owner, start, stop, most)
+        if gone > 0:
+            removed += gone
+            # Here the series has no points from the start on.
+            until = min(first_from(points, owner, start), stop)
+            remove_from(sums, owner, -(-start // QUARTER_HOUR), until // QUARTER_HOUR, BEYOND)
+            sum_again(points, sums, owner, start // QUARTER_HOUR)
+            sum_again(points, sums, owner, until // QUARTER_HOUR)
+    return removed
 
 
-@kernel(f"boolean({POOL}, int64, int64, float64)")
+@kernel(f"boolean({POOL}, {POOL}, int64, int64, float64)")
 def replace_value(
     keys: Integers,
     cells: Integers,
@@ -239,14 +270,25 @@ def replace_value(
     heads: Integers,
     totals: Integers,
     state: Integers,
+    sum_keys: Integers,
+    sum_cells: Integers,
+    sum_links: Links,
+    sum_heads: Integers,
+    sum_totals: Integers,
+    sum_state: Integers,
     series: int,
     time: int,
     value: float,
 ) -> bool:
-    """Write a value in place of that of a point; return whether the series has one of that time. O(log n)."""
+    """Write a value in place of that of a point; return whether the series has one of that time.
+
+    O(log n + points of the quarter-hour).
+    """
     points = Pool(keys, cells, links, heads, totals, state)
+    sums = Pool(sum_keys, sum_cells, sum_links, sum_heads, sum_totals, sum_state)
     if not has_key(points, series, time):
         return False
     block, place = find_after(points, series, time)
     cells[block, place - 1, 0] = bits_of(value)
+    sum_again(points, sums, series, time // QUARTER_HOUR)
     return True

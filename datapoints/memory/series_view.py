@@ -13,8 +13,8 @@ import numpy as np
 
 from datapoints.interface import AXES, QUARTER_HOUR, Axis, BucketSums, ViewChangedError
 from datapoints.memory.names import SeriesNames
-from datapoints.memory.plans import LARGEST, NO_KEY
 from datapoints.memory.series import SeriesPool
+from timeseries_project.core.block_kernels import BEYOND, NONE
 from timeseries_project.core.key_order import places_in_order, release
 from timeseries_project.core.offload import give_way, leave_loop
 from timeseries_project.core.summation import Floats, Integers
@@ -45,12 +45,12 @@ class SeriesView:
 
     def before(self, time: int) -> int | None:
         """Return the time of the last point before `time`, if any. O(series * log n)."""
-        last = max(self._pool.before(series, time) for series in self._series.tolist())
-        return None if last < 0 else last
+        last = self._pool.last_before(self._series, time)
+        return None if last == NONE else last
 
     def at_or_after(self, time: int) -> int | None:
         """Return the time of the first point not before `time`, if any. O(series * log n)."""
-        _, times, _ = self._pool.first_points(self._series, time, LARGEST, 1)
+        _, times, _ = self._pool.first_points(self._series, time, BEYOND, 1)
         return int(times.min()) if len(times) else None
 
     def sums(self, start: int, stop: int) -> BucketSums:
@@ -108,14 +108,14 @@ class PortionedView:
 
     def before(self, time: int) -> int | None:
         """Return the time of the last point before `time`, if any. O(series * log n)."""
-        found = self._each(lambda some: max(self._pool.before(series, time) for series in some.tolist()))
-        return None if max(found) == NO_KEY else max(found)
+        found = self._each(lambda some: self._pool.last_before(some, time))
+        return None if max(found) == NONE else max(found)
 
     def at_or_after(self, time: int) -> int | None:
         """Return the time of the first point not before `time`, if any. O(series * log n)."""
-        found = self._each(lambda some: self._pool.first_points(some, time, LARGEST, 1)[1].min(initial=LARGEST))
+        found = self._each(lambda some: self._pool.first_points(some, time, BEYOND, 1)[1].min(initial=BEYOND))
         first = int(min(found))
-        return None if first == LARGEST else first
+        return None if first == BEYOND else first
 
     def sums(self, start: int, stop: int) -> BucketSums:
         """Copy the quarter-hours that begin in start <= time < stop, of every series. O(what is copied)."""
@@ -146,5 +146,5 @@ class PortionedView:
     def _refuse_changed(self, some: Integers, begin: int) -> None:
         """Raise ViewChangedError unless these are still the series with which the view was opened."""
         firsts, births = self._pool.firsts[some], self._births[begin : begin + len(some)]
-        if (firsts == LARGEST).any() or (firsts < self.first).any() or (self._names.births_of(some) != births).any():
+        if (firsts == BEYOND).any() or (firsts < self.first).any() or (self._names.births_of(some) != births).any():
             raise ViewChangedError

@@ -22,12 +22,13 @@ from datapoints.interface import (
     View,
 )
 from datapoints.memory.first_points import FirstPoints, Wanted
+from datapoints.memory.grouping import GroupedPoints, grouped
 from datapoints.memory.key_summaries import SERIES_SUMMED_UP, first_of, summed_up
 from datapoints.memory.names import Pair, SeriesNames
-from datapoints.memory.plans import LARGEST
-from datapoints.memory.series import SeriesPool
+from datapoints.memory.series import SeriesPool, as_cells
 from datapoints.memory.series_view import PortionedView, SeriesView
-from timeseries_project.core.arrays import Keys, gathered, matching, run_lengths, run_starts, stable_order
+from timeseries_project.core.arrays import Keys, gathered, matching
+from timeseries_project.core.block_kernels import BEYOND
 from timeseries_project.core.offload import give_way, leave_loop
 from timeseries_project.core.summation import Floats, Integers
 
@@ -54,7 +55,7 @@ class SeriesStore:
     series is always clean, and a larger one becomes clean over several requests.
     """
 
-    def __init__(self, *, max_points: int = LARGEST, max_series: int = LARGEST) -> None:
+    def __init__(self, *, max_points: int = BEYOND, max_series: int = BEYOND) -> None:
         self.max_points = max_points
         self.max_series = max_series
         self._lock = threading.Lock()
@@ -86,12 +87,12 @@ class SeriesStore:
             if series == UNKNOWN:
                 self._add_to_new(pair, time, value)
                 return True
-            addition = self._pool.plan_one(series, time, value)
-            if addition is None:
-                return False
             if self._points >= self.max_points:
+                if self._pool.has(series, time):
+                    return False
                 raise FullError("points", self.max_points)
-            self._pool.commit_one(addition)
+            if not self._pool.add_one(series, time, value):
+                return False
             self._points += 1
             self._added += 1
         return True
@@ -102,13 +103,11 @@ class SeriesStore:
         [series] = self._vacant(1)
         try:
             self._names.enter(series, pair)
-            addition = self._pool.plan_one(series, time, value)
-            assert addition is not None
+            self._pool.add_one(series, time, value)
         except BaseException:
             self._names.withdraw([(series, pair)])
             raise
         self._names.commit_entered(1)
-        self._pool.commit_one(addition)
         self._points += 1
         self._added += 1
 
@@ -126,60 +125,43 @@ class SeriesStore:
 
         Of equal points the first wins where duplicates are skipped; otherwise any duplicate, inside the batch
         or of a stored point, raises DuplicatePointsError. Those before `oldest` are added and dropped at once, so
-        none of them is a duplicate. FullError where there is no room for what is new. O(n), and `SortedBlocks` beyond.
+        none of them is a duplicate. FullError where there is no room for what is new. O(n), and `Blocks` beyond.
         """
-        devices, users = Keys.of(devices), Keys.of(users)
-        codes = devices.codes.astype(np.int64) * len(users.names) + users.codes
-        order = stable_order(times, codes)
-        if oldest and len(times) and times.min() < oldest:
-            order = order[times[order] >= oldest]
-        expired = len(times) - len(order)
-        if expired or (order[1:] < order[:-1]).any():  # else they came in order, and are not copied
-            times, values, codes = times[order], values[order], codes[order]
-        starts = run_starts(codes) if len(codes) else codes
-        places = zip(*(column.tolist() for column in np.divmod(codes[starts], len(users.names))), strict=True)
-        pairs = [(devices.names[device], users.names[user]) for device, user in places]
-        lengths = run_lengths(starts, len(times))
-        del codes, starts  # a batch may have millions of points
+        rows = grouped(times, values, Keys.of(devices), Keys.of(users), oldest)
+        expired = len(times) - len(rows.times)
         with self._lock:
             if oldest:
                 self._sweep(oldest)
-            if not len(times):
-                self._added += expired
-                return expired
-            numbers, new = self._number(pairs)
-            series = np.repeat(numbers, lengths)
-            blocks, at = self._pool.find(series, times)
-            duplicate = at >= 0
-            del at
-            duplicate[1:] |= (times[1:] == times[:-1]) & (series[1:] == series[:-1])
-            if duplicate.any():
-                if not skip_duplicates:
-                    raise DuplicatePointsError(order[duplicate])
-                kept = ~duplicate
-                series, times, values, blocks = series[kept], times[kept], values[kept], blocks[kept]
-            added = len(times)
-            if added:
-                self._refuse_too_many(added, len(new))
-                self._add_sorted(series, times, blocks, values, new)
+            added = self._add_grouped(rows, skip_duplicates) if len(rows.times) else 0
             self._added += added + expired
         return added + expired
 
-    def _add_sorted(
-        self, series: Integers, times: Integers, blocks: Integers, values: Floats, new: list[tuple[int, Pair]]
-    ) -> None:
-        """Add points that their series lack, and these series where they are new; the lock is held."""
+    def _add_grouped(self, rows: GroupedPoints, skip_duplicates: bool) -> int:
+        """Add those points that are new; return how many. The lock is held."""
+        numbers, new = self._number(rows.pairs)
+        times, values = rows.times, rows.values
+        series = np.repeat(numbers, rows.lengths)
+        known = np.empty(len(times), dtype=bool)
+        if self._pool.mark_known(series, times, known):
+            if not skip_duplicates:
+                raise DuplicatePointsError(rows.places(known))
+            series, times, values = series[~known], times[~known], values[~known]
+        added = len(times)
+        if not added:
+            return 0
+        self._refuse_too_many(added, len(new))
+        points, entered, cells = self._points + added, len(new), as_cells(values)
         try:
             for number, pair in new:
                 self._names.enter(number, pair)
-            addition = self._pool.plan(series, times, blocks, values)
-            points, entered = self._points + len(times), len(new)
+            self._pool.make_room(self._pool.needed(series, times))
         except BaseException:
             self._names.withdraw(new)
             raise
         self._names.commit_entered(entered)
-        self._pool.commit(addition)
+        self._pool.commit_add(series, times, cells, values)
         self._points = points
+        return added
 
     def _refuse_too_many(self, points: int, series: int) -> None:
         """Raise FullError if there is no room for so many more."""
@@ -204,15 +186,15 @@ class SeriesStore:
         self._pool.reserve(max(numbers) + 1)
         return numbers
 
-    def _cut(self, series: Integers, time: int) -> int:
-        """Forget the points before a time of series that have some there; return how many. The lock is held."""
-        cut = self._pool.plan_cut(series, time)
-        gone = cut.points
-        self._names.make_room(len(gone.numbers))
-        self._pool.commit_cut(cut)
-        self._names.commit_leave(gone.numbers, gone.gone)
-        self._points -= gone.removed
-        return gone.removed
+    def _remove(self, series: Integers, time: int) -> int:
+        """Forget the points before a time of some series; return how many. The lock is held."""
+        gone = series[self._pool.lasts[series] < time]
+        numbers: list[int] = gone.tolist()
+        self._names.make_room(len(numbers))
+        removed = self._pool.commit_remove(series, 0, time)
+        self._names.commit_leave(numbers, gone)
+        self._points -= removed
+        return removed
 
     def _sweep(self, oldest: int) -> None:
         """Drop the points before `oldest` of a few series, those after the ones of the last call. The lock is held."""
@@ -227,7 +209,7 @@ class SeriesStore:
             behind = behind[:DROPPED_FROM]
             end = int(behind[-1]) + 1
         if len(behind):
-            self._cut(behind, oldest)
+            self._remove(behind, oldest)
         self._swept = end
 
     def _drop_expired(self, series: Integers, oldest: int) -> None:
@@ -235,7 +217,7 @@ class SeriesStore:
         if oldest:
             behind = series[self._pool.firsts[series] < oldest]
             if len(behind):
-                self._cut(behind, oldest)
+                self._remove(behind, oldest)
 
     def _drop_most_expired(self, axis: Axis, keys: Sequence[str], oldest: int) -> None:
         """If keys have many series, drop their points before `oldest` in portions; a few series may be left over."""
@@ -262,7 +244,7 @@ class SeriesStore:
             series = self._names.series(axis, [key])
             if len(series) <= AT_ONCE:
                 self._drop_expired(series, oldest)
-                return self._cut(self._names.series(axis, [key]), LARGEST)
+                return self._remove(self._names.series(axis, [key]), BEYOND)
         leave_loop()
         return self._delete_in_portions(axis, key, series, oldest)
 
@@ -274,7 +256,7 @@ class SeriesStore:
                 some = series[begin : begin + DROPPED_FROM]
                 some = some[self._pool.counts[some] > 0]
                 pairs = map(self._names.pairs.__getitem__, some.tolist())
-                removed += self._cut(some[[pair[place] == key for pair in pairs]], LARGEST)
+                removed += self._remove(some[[pair[place] == key for pair in pairs]], BEYOND)
             give_way()
         return removed
 

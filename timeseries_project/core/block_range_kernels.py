@@ -146,7 +146,7 @@ def add_rows(
 ) -> None:
     """Add the rows begin <= row < end, for which there are free blocks. O(1) for newest keys, else O(log n)."""
     pool = Pool(keys, cells, links, heads, totals, state)
-    for row in range(begin, end):
+    for row in range(begin, min(end, len(new))):
         block, place = open_place(pool, series[row], new[row])
         for part in range(cells.shape[2]):
             cells[block, place, part] = rows[row, part]

@@ -78,8 +78,8 @@ class Blocks:
 
     @property
     def nbytes(self) -> int:
-        """What the arrays take, their spare room included. O(1)."""
-        return sum(array.nbytes for array in self.arrays)
+        """What blocks and series take, their spare room included. O(1)."""
+        return sum(array.nbytes for array in self.arrays) - self._state.nbytes
 
     @property
     def series(self) -> int:
@@ -138,14 +138,14 @@ class Blocks:
         self, series: Integers, keys: Integers, cells: Integers, begin: int = 0, end: int = EVERYTHING
     ) -> None:
         """Add rows, for which there is room. O(1) for each that is newer than its series, else O(log n)."""
-        kernels.add_rows(*self.arrays, series, keys, cells, begin, min(end, len(keys)))
+        kernels.add_rows(*self.arrays, series, keys, cells, begin, end)
 
     def commit_remove(self, series: Integers, start: int, stop: int, most: int = EVERYTHING) -> int:
         """Remove the keys with start <= key < stop of some series, about `most` of each; return how many.
 
         O(log n) for a series that goes whole, else O(log n + blocks of those removed).
         """
-        return int(kernels.remove_range(*self.arrays, series, start, stop, most))
+        return kernels.remove_range(*self.arrays, series, start, stop, most)
 
     def count(self, series: Integers, start: int, stop: int, limit: int = EVERYTHING) -> Integers:
         """Return how many keys with start <= key < stop each series has, up to `limit`. O(log n + blocks) each."""

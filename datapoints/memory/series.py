@@ -11,6 +11,7 @@ the Unix epoch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from datapoints.interface import QUARTER_HOUR, BucketSums
 from datapoints.memory import series_kernels
+from datapoints.memory.names import Pair
 from datapoints.memory.series_kernels import ADDED, COUNT, ERROR, HIGH, LOW, NO_ROOM, SUM_CELLS
 from timeseries_project.core.block_kernels import BEYOND
 from timeseries_project.core.blocks import EVERYTHING, Blocks
@@ -42,6 +44,10 @@ class SeriesPool:
         """Make room for series with numbers below this; new ones are empty."""
         self._points.reserve(series)
         self._sums.reserve(series)
+
+    def reserve_for(self, new: Sequence[tuple[int, Pair]]) -> None:
+        """Make room for new series, given as number and pair."""
+        self.reserve(max((number for number, _ in new), default=-1) + 1)
 
     @property
     def nbytes(self) -> int:
@@ -80,19 +86,26 @@ class SeriesPool:
         """Return whether a series has a point of that time. O(log n)."""
         return len(self._points.read(np.array([series]), time, time + 1)[0]) > 0
 
-    def mark_known(self, series: Integers, times: Integers, known: NDArray[np.bool_]) -> int:
+    def mark_known(
+        self, series: Integers, times: Integers, known: NDArray[np.bool_], begin: int = 0, end: int = EVERYTHING
+    ) -> int:
         """Mark the rows whose point exists already, or is that of the row before; return how many."""
-        return self._points.mark_known(series, times, known)
+        return self._points.mark_known(series, times, known, begin, end)
 
-    def needed(self, series: Integers, times: Integers) -> tuple[int, int]:
+    def needed(self, series: Integers, times: Integers, begin: int = 0, end: int = EVERYTHING) -> tuple[int, int]:
         """Return how many blocks of points and of sums the rows may take at most. O(rows)."""
-        sums = series_kernels.sum_blocks_needed(*self._sums.arrays, series, times, 0, len(times))
-        return self._points.needed(series, times), int(sums)
+        sums = series_kernels.sum_blocks_needed(*self._sums.arrays, series, times, begin, min(end, len(times)))
+        return self._points.needed(series, times, begin, end), int(sums)
 
     def make_room(self, blocks: tuple[int, int]) -> None:
         """Make sure that so many blocks are free, beside those that are promised."""
         self._points.make_room(blocks[0])
         self._sums.make_room(blocks[1])
+
+    def commit_promise(self, blocks: tuple[int, int], times: int) -> None:
+        """Keep so many free blocks for a change that is written in portions (times 1), or no longer (times -1)."""
+        self._points.commit_promise(times * blocks[0])
+        self._sums.commit_promise(times * blocks[1])
 
     def commit_add(
         self, series: Integers, times: Integers, cells: Integers, values: Floats, begin: int = 0, end: int = EVERYTHING

@@ -216,7 +216,7 @@ def first_from(points: Pool, series: int, time: int) -> int:
     block, place = find_after(points, series, time - 1)
     if place == points.links[block, FILL]:
         block, place = points.links[block, NEXT], 0
-    return points.keys[block, place]
+    return int(points.keys[block, place])
 
 
 @kernel(f"int64({POOL}, {POOL}, {COLUMN}, int64, int64, int64)")

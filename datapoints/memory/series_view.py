@@ -15,6 +15,7 @@ from datapoints.interface import AXES, QUARTER_HOUR, Axis, BucketSums, ViewChang
 from datapoints.memory.names import SeriesNames
 from datapoints.memory.series import SeriesPool
 from timeseries_project.core.block_kernels import BEYOND, NONE
+from timeseries_project.core.busy import BusySeries
 from timeseries_project.core.key_order import places_in_order, release
 from timeseries_project.core.offload import give_way, leave_loop
 from timeseries_project.core.summation import Floats, Integers
@@ -71,10 +72,13 @@ class PortionedView:
     got a point older than all of the view.
     """
 
-    def __init__(self, pool: SeriesPool, names: SeriesNames, lock: Lock, series: Integers, births: Integers) -> None:
+    def __init__(
+        self, pool: SeriesPool, names: SeriesNames, busy: BusySeries, lock: Lock, series: Integers, births: Integers
+    ) -> None:
         """Take series and their serial numbers (`births_of`). The lock is not held; may raise ViewChangedError."""
         self._pool = pool
         self._names = names
+        self._busy = busy
         self._lock = lock
         self._series = series
         self._births = births
@@ -87,7 +91,14 @@ class PortionedView:
 
     @classmethod
     def of(
-        cls, pool: SeriesPool, names: SeriesNames, lock: Lock, axis: Axis, key: str, series: Integers
+        cls,
+        pool: SeriesPool,
+        names: SeriesNames,
+        busy: BusySeries,
+        lock: Lock,
+        axis: Axis,
+        key: str,
+        series: Integers,
     ) -> PortionedView:
         """Open a view of the series that a device or user has, by the other key. The lock is not held."""
         place = AXES.index(axis)
@@ -104,7 +115,7 @@ class PortionedView:
             give_way()
         order = np.concatenate([np.array(places, dtype=np.int64) for places in places_in_order(others)])
         release(others)
-        return cls(pool, names, lock, series[order], np.concatenate(births)[order])
+        return cls(pool, names, busy, lock, series[order], np.concatenate(births)[order])
 
     def before(self, time: int) -> int | None:
         """Return the time of the last point before `time`, if any. O(series * log n)."""
@@ -138,6 +149,7 @@ class PortionedView:
         for begin, end in zip([0, *ends.tolist()], [*ends.tolist(), len(self._series)], strict=True):
             with self._lock:
                 some = self._series[begin:end]
+                self._busy.wait_until_free(some)
                 self._refuse_changed(some, begin)
                 found.append(look(some))
             give_way()

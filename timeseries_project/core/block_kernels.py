@@ -70,7 +70,7 @@ def double_of(bits: int) -> float:
     >>> double_of(bits_of(1.5))
     1.5
     """
-    return np.int64(bits).view(np.float64)
+    return float(np.int64(bits).view(np.float64))
 
 
 @routine()
@@ -80,7 +80,7 @@ def bits_of(number: float) -> int:
     >>> int(bits_of(0.0))
     0
     """
-    return np.float64(number).view(np.int64)
+    return int(np.float64(number).view(np.int64))
 
 
 @routine()

@@ -12,8 +12,8 @@ import numpy as np
 
 from datapoints.interface import Point
 from datapoints.memory.names import Pair
-from datapoints.memory.plans import LARGEST
 from datapoints.memory.series import SeriesPool
+from timeseries_project.core.block_kernels import BEYOND
 from timeseries_project.core.summation import Integers
 
 #: Series that are looked into at once: with the store's lock held this takes a few milliseconds.
@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
         """Return what is wanted of a part of the listing, with times that a column can hold."""
         if after is not None:
             start = max(start, after[0])
-        return cls(min(start, LARGEST), LARGEST if end is None else min(end, LARGEST), after, limit)
+        return cls(min(start, BEYOND), BEYOND if end is None else min(end, BEYOND), after, limit)
 
 
 class FirstPoints:
@@ -55,7 +55,7 @@ class FirstPoints:
         self._owners = np.empty(0, dtype=np.int64)
         self._names: list[Pair] = []
         #: There are enough points up to this time; later than every timestamp while there are not.
-        self._newest = LARGEST
+        self._newest = BEYOND
 
     def bounds(self, series: Integers | slice) -> tuple[Integers, Integers]:
         """Return the series that may have wanted points, and for each a time before which it has none. O(series).
@@ -82,7 +82,7 @@ class FirstPoints:
         while len(series):
             yield series[:size]
             series, bounds = series[size:], bounds[size:]
-            if self._newest < LARGEST:
+            if self._newest < BEYOND:
                 within = bounds <= self._newest
                 series, bounds = series[within], bounds[within]
             size = min(4 * size, SERIES_AT_ONCE)
@@ -90,7 +90,7 @@ class FirstPoints:
     def look_into(self, series: Integers) -> None:
         """Take in the wanted points of some series. The store's lock is held."""
         start, stop, after, limit = self._wanted
-        if self._newest < LARGEST:
+        if self._newest < BEYOND:
             series, stop = self._of_use(series), min(stop, self._newest + 1)
         owners, times, values = self._pool.first_points(series, start, stop, limit + (after is not None))
         owners = owners + len(self._names)

@@ -20,6 +20,9 @@ from timeseries_project.core.summation import Integers
 #: Names that are copied while the lock is held.
 NAMES_AT_ONCE = 8192
 
+#: The number of a series that does not exist yet.
+UNKNOWN = -1
+
 Pair = tuple[str, str]
 
 
@@ -70,6 +73,15 @@ class SeriesNames:
         if device is not None:
             return self.series("device", [device])
         return slice(None) if user is None else self.series("user", [user])
+
+    def numbered(self, pairs: Sequence[Pair]) -> tuple[Integers, list[tuple[int, Pair]]]:
+        """Return the series of distinct pairs; and the pairs that have none, with the numbers that these will get."""
+        numbers = np.array([self.numbers.get(pair, UNKNOWN) for pair in pairs], dtype=np.int64)
+        missing = np.flatnonzero(numbers == UNKNOWN)
+        if not len(missing):
+            return numbers, []
+        numbers[missing] = vacant = self.vacant(len(missing))
+        return numbers, [(number, pairs[i]) for number, i in zip(vacant, missing.tolist(), strict=True)]
 
     def vacant(self, count: int) -> list[int]:
         """Return `count` free numbers, and make room for their names."""

@@ -1,64 +1,57 @@
-"""Series of datapoints in memory: sorted columns of points, and their sum in each quarter-hour.
+"""Series of datapoints in memory: their points, and the sum of each quarter-hour of each.
 
-Plain Python and NumPy; knows no framework. Times are microseconds since the Unix epoch.
+    points   one key for each point: its time; one cell: its value
+    sums     one key for each quarter-hour with points: its number; four cells: how many points, and their sum as a
+             pair of doubles with a bound on its error (`core/rounding_kernels.py`)
+
+Both are `core/blocks.py`. As there, room is made first, which may fail and has no visible effect; then `commit...`
+writes, which cannot fail. Not thread-safe: the store holds its lock. Knows no framework. Times are microseconds since
+the Unix epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datapoints.interface import QUARTER_HOUR, BucketSums
-from datapoints.memory.plans import Addition, Changes, Cut, Entry
-from datapoints.memory.sorted_blocks import SortedBlocks
-from timeseries_project.core.arrays import run_lengths, run_starts
-from timeseries_project.core.summation import Floats, Integers, add_to_pair, grouped_sums
+from datapoints.memory import series_kernels
+from datapoints.memory.names import Pair
+from datapoints.memory.series_kernels import ADDED, COUNT, ERROR, HIGH, LOW, NO_ROOM, SUM_CELLS
+from timeseries_project.core.block_kernels import BEYOND
+from timeseries_project.core.blocks import EVERYTHING, Blocks
+from timeseries_project.core.summation import Floats, Integers
 
-#: Wide blocks waste room in short series; narrow ones need more directory entries in long series.
-POINTS_IN_PAGE = 24
-SUMS_IN_PAGE = 4
+#: Wide blocks waste room in short series; narrow ones make the trees of long series higher.
+POINTS_IN_BLOCK = 24
+SUMS_IN_BLOCK = 4
 
-
-class PointsAddition(NamedTuple):
-    """The plan of an addition: the points, new quarter-hours, and new sums of existing ones."""
-
-    points: Addition
-    new_sums: Addition | None
-    changes: Changes
-
-
-#: The plan of adding one point, a plain tuple for speed: the point; the entry of its quarter-hour, if this is new;
-#: otherwise the place of the sum, and the new pair.
-PointAddition = tuple[Entry, Entry | None, tuple[int, int], tuple[float, float]]
-
-
-class PointsCut(NamedTuple):
-    """What forgetting the first points of some series will change."""
-
-    points: Cut
-    sums: Cut
+#: Blocks that are enough for any single point, whatever it divides: one for each level of two trees.
+ROOM_FOR_ONE = 32
 
 
 class SeriesPool:
-    """The points of any number of series, each known by a number from 0. For costs see `SortedBlocks`.
-
-    As there, `plan...` may fail and changes nothing that shows, and `commit...` cannot fail.
-    """
+    """The points of any number of series, each known by a number from 0. For costs see `Blocks`."""
 
     def __init__(self) -> None:
-        self._points = SortedBlocks(POINTS_IN_PAGE, np.float64)
-        self._sums = SortedBlocks(SUMS_IN_PAGE, np.int64, np.float64, np.float64)
+        self._points = Blocks(width=POINTS_IN_BLOCK, parts=1)
+        self._sums = Blocks(width=SUMS_IN_BLOCK, parts=SUM_CELLS)
 
     def reserve(self, series: int) -> None:
         """Make room for series with numbers below this; new ones are empty."""
         self._points.reserve(series)
         self._sums.reserve(series)
 
+    def reserve_for(self, new: Sequence[tuple[int, Pair]]) -> None:
+        """Make room for new series, given as number and pair."""
+        self.reserve(max((number for number, _ in new), default=-1) + 1)
+
     @property
     def nbytes(self) -> int:
-        """What the columns of points and sums take. O(1)."""
+        """What the points and the sums take. O(1)."""
         return self._points.nbytes + self._sums.nbytes
 
     @property
@@ -68,127 +61,120 @@ class SeriesPool:
 
     @property
     def firsts(self) -> Integers:
-        """The time of the oldest point of each series that has any."""
+        """The time of the oldest point of each series; of an empty one it is beyond all times."""
         return self._points.firsts
 
     @property
     def lasts(self) -> Integers:
-        """The time of the newest point of each series that has any."""
+        """The time of the newest point of each series; of an empty one it is -1."""
         return self._points.lasts
 
-    def plan_one(self, series: int, time: int, value: float) -> PointAddition | None:
-        """Prepare to add a point; None where the series has one of that time."""
-        block, place = self._points.find_one(series, time)
-        if place >= 0:
-            return None
-        point = self._points.plan_one(series, time, block, value)
-        number = time // QUARTER_HOUR
-        at = self._sums.find_one(series, number)
-        if at[1] < 0:
-            return point, self._sums.plan_one(series, number, at[0], 1, value, 0.0), at, (0.0, 0.0)
-        _, highs, lows = self._sums.columns
-        return point, None, at, add_to_pair(highs.item(at), lows.item(at), value)
+    def add_one(self, series: int, time: int, value: float) -> bool:
+        """Add a point; return False, and change nothing, if the series has one of that time. O(1) if it is the newest.
 
-    def commit_one(self, addition: PointAddition) -> None:
-        """Add the point of a plan."""
-        point, new_sum, at, pair = addition
-        self._points.commit_one(point)
-        if new_sum is not None:
-            self._sums.commit_one(new_sum)
-            return
-        counts, highs, lows = self._sums.columns
-        counts[at] += 1
-        highs[at], lows[at] = pair
-
-    def find(self, series: Integers, times: Integers) -> tuple[Integers, Integers]:
-        """Return, for each time in a series, its block and its place there; -1 where there is no point."""
-        return self._points.find(series, times)
-
-    def plan(self, series: Integers, times: Integers, blocks: Integers, values: Floats) -> PointsAddition:
-        """Prepare to add points, sorted by series and time, that their series lack, to the blocks that `find` tells."""
-        points = self._points.plan(series, times, blocks, values)
-        numbers = times // QUARTER_HOUR
-        starts = run_starts(series, numbers)
-        sums = grouped_sums(values, starts)
-        added = BucketSums(numbers[starts], run_lengths(starts, len(times)), *sums, np.zeros(0))
-        owners = series[starts]
-        homes, places = self._sums.find(owners, added.numbers)
-        known = places >= 0
-        at = homes[known], places[known]
-        counts, highs, lows = self._sums.columns
-        pair = add_to_pair(highs[at], lows[at], added.highs[known])
-        pair = add_to_pair(*pair, added.lows[known])
-        changes = Changes(*at, (counts[at] + added.counts[known], *pair))
-        new_sums = None
-        if not known.all():
-            new = ~known
-            cells = (column[new] for column in added[1:4])
-            new_sums = self._sums.plan(owners[new], added.numbers[new], homes[new], *cells, changes=changes)
-        return PointsAddition(points, new_sums, changes)
-
-    def commit(self, addition: PointsAddition) -> None:
-        """Add the points of a plan."""
-        self._points.commit(addition.points)
-        counts, highs, lows = self._sums.columns
-        blocks, places, cells = addition.changes
-        counts[blocks, places], highs[blocks, places], lows[blocks, places] = cells
-        if addition.new_sums is not None:
-            self._sums.commit(addition.new_sums)
-
-    def plan_cut(self, series: Integers, time: int) -> PointsCut:
-        """Prepare to forget the points before a time, the start of a quarter-hour, of series that have some there.
-
-        O(series * log n + blocks that are left).
+        MemoryError if there is none; nothing has changed then.
         """
-        return PointsCut(self._points.plan_cut(series, time), self._sums.plan_cut(series, time // QUARTER_HOUR))
+        points, sums = self._points.arrays, self._sums.arrays
+        done = series_kernels.add_point(*points, *sums, series, time, value)
+        if done == NO_ROOM:
+            self._points.make_room(ROOM_FOR_ONE)
+            self._sums.make_room(ROOM_FOR_ONE)
+            done = series_kernels.add_point(*points, *sums, series, time, value)
+        return done == ADDED
 
-    def commit_cut(self, cut: PointsCut) -> None:
-        """Forget the points of a plan, and let their blocks be used again."""
-        self._points.commit_cut(cut.points)
-        self._sums.commit_cut(cut.sums)
+    def has(self, series: int, time: int) -> bool:
+        """Return whether a series has a point of that time. O(log n)."""
+        return len(self._points.read(np.array([series]), time, time + 1)[0]) > 0
 
-    def points(self, series: Sequence[int] | Integers, start: int, stop: int) -> tuple[Integers, Floats]:
-        """Copy the times and values of points with start <= time < stop, series by series.
+    def mark_known(
+        self, series: Integers, times: Integers, known: NDArray[np.bool_], begin: int = 0, end: int = EVERYTHING
+    ) -> int:
+        """Mark the rows whose point exists already, or is that of the row before; return how many."""
+        return self._points.mark_known(series, times, known, begin, end)
 
-        Those of one series are almost in order. O(log n for each series + points copied).
+    def needed(self, series: Integers, times: Integers, begin: int = 0, end: int = EVERYTHING) -> tuple[int, int]:
+        """Return how many blocks of points and of sums the rows may take at most. O(rows)."""
+        sums = series_kernels.sum_blocks_needed(*self._sums.arrays, series, times, begin, min(end, len(times)))
+        return self._points.needed(series, times, begin, end), int(sums)
+
+    def make_room(self, blocks: tuple[int, int]) -> None:
+        """Make sure that so many blocks are free, beside those that are promised."""
+        self._points.make_room(blocks[0])
+        self._sums.make_room(blocks[1])
+
+    def commit_promise(self, blocks: tuple[int, int], times: int) -> None:
+        """Keep so many free blocks for a change that is written in portions (times 1), or no longer (times -1)."""
+        self._points.commit_promise(times * blocks[0])
+        self._sums.commit_promise(times * blocks[1])
+
+    def commit_add(
+        self, series: Integers, times: Integers, cells: Integers, values: Floats, begin: int = 0, end: int = EVERYTHING
+    ) -> None:
+        """Add points, for which there is room, that their series lack; grouped by series, and ascending.
+
+        `cells` are the values' bits, `as_cells(values)`. O(1) for each that is the newest, else O(log n).
         """
-        times, values = self._points.read(series, start, stop)
-        return times, values
+        self._points.commit_add(series, times, cells, begin, end)
+        series_kernels.add_to_sums(*self._sums.arrays, series, times, values, begin, end)
 
-    def sums(self, series: Sequence[int] | Integers, start: int, stop: int) -> BucketSums:
-        """Copy the quarter-hours with start <= number < stop, series by series; those of a series almost in order."""
-        numbers, counts, highs, lows = self._sums.read(series, start, stop)
-        # No bound is kept: only the points can tell the exact sums.
-        return BucketSums(numbers, counts, highs, lows, np.full(len(numbers), np.inf))
+    def commit_replace(self, series: int, time: int, value: float) -> bool:
+        """Write a value in place of that of a point; return whether there is one. O(log n + its quarter-hour)."""
+        return series_kernels.replace_value(*self._points.arrays, *self._sums.arrays, series, time, value)
+
+    def commit_remove(self, series: Integers, start: int, stop: int, most: int = BEYOND) -> int:
+        """Remove the points with start <= time < stop of some series, about `most` of each; return how many.
+
+        O(log n) for a series that goes whole, else O(log n + blocks of those removed).
+        """
+        return series_kernels.remove_points(*self._points.arrays, *self._sums.arrays, series, start, stop, most)
+
+    def points(self, series: Integers, start: int, stop: int) -> tuple[Integers, Floats]:
+        """Copy the points with start <= time < stop, series by series, each ascending. O(log n each + those copied)."""
+        times, cells = self._points.read(series, start, stop)
+        return times, as_values(cells)
+
+    def sums(self, series: Integers, start: int, stop: int) -> BucketSums:
+        """Copy the quarter-hours with start <= number < stop, series by series, each ascending."""
+        numbers, cells = self._sums.read(series, start, stop)
+        columns = cells.view(np.float64).T
+        return BucketSums(numbers, columns[COUNT].astype(np.int64), columns[HIGH], columns[LOW], columns[ERROR])
 
     def first_points(self, series: Integers, start: int, stop: int, count: int) -> tuple[Integers, Integers, Floats]:
-        """Copy of each series the first `count` points with start <= time < stop, or some more.
+        """Copy of each series the first points with start <= time < stop, up to `count`.
 
-        Columns: where in `series` the point's series stands, times, values; in any order.
+        Columns: where in `series` the point's series stands, times, values.
         """
-        owners, times, values = self._points.read_first(series, start, stop, count)
-        return owners, times, values
+        counts = self._points.count(series, start, stop, count)
+        times, cells = self._points.copy(series, start, counts)
+        return np.repeat(np.arange(len(series)), counts), times, as_values(cells)
 
-    def points_from(self, series: int, start: int) -> Iterator[tuple[int, float]]:
-        """Yield the points of a series at and after `start`, oldest first."""
-        return self._points.items_from(series, start)
-
-    def before(self, series: int, time: int) -> int:
-        """Return the time of the last point of a series before `time`, or -1."""
-        return self._points.before(series, time)
+    def last_before(self, series: Integers, time: int) -> int:
+        """Return the time of the last point of some series before `time`, or -1. O(log n) each."""
+        _, times, _ = self._points.read_backwards(series, time, 1)
+        return int(times.max(initial=-1))
 
     def _check(self) -> None:
         self._points._check()
         self._sums._check()
-        for number in np.flatnonzero(self.counts).tolist():
-            points = list(self.points_from(number, 0))
-            times = np.array([time for time, _ in points])
-            numbers, starts = np.unique(times // QUARTER_HOUR, return_index=True)
-            values = np.array([value for _, value in points])
-            kept = sorted(zip(*(column.tolist() for column in self.sums([number], 0, 2**62)), strict=True))
-            assert [row[:2] for row in kept] == list(
-                zip(numbers.tolist(), np.diff(starts, append=len(times)).tolist(), strict=True)
-            )
-            exact, _ = grouped_sums(values, starts)
-            assert np.allclose([row[2] for row in kept], exact, rtol=1e-12, atol=np.max(np.abs(values)) * 1e-12)
+        for number in range(len(self.counts)):
+            one = np.array([number])
+            times, values = self.points(one, 0, BEYOND)
+            kept = self.sums(one, 0, BEYOND)
+            numbers, counts = np.unique(times // QUARTER_HOUR, return_counts=True)
+            assert kept.numbers.tolist() == numbers.tolist()
+            assert kept.counts.tolist() == counts.tolist()
+            for i, at in enumerate(np.cumsum(counts) - counts):
+                exact = sum(map(Fraction, values[at : at + counts[i]].tolist()))
+                pair = Fraction(float(kept.highs[i])) + Fraction(float(kept.lows[i]))
+                assert abs(pair - exact) <= Fraction(float(kept.errors[i]))
         assert ((self.counts == 0) == (self._sums.counts == 0)).all()
+
+
+def as_cells(values: Floats) -> Integers:
+    """Return doubles as cells beside their keys: their bits, without copying."""
+    return values.view(np.int64)[:, np.newaxis]
+
+
+def as_values(cells: Integers) -> Floats:
+    """Return the doubles whose bits such cells are, without copying."""
+    return cells.view(np.float64)[:, 0]

@@ -13,8 +13,9 @@ import numpy as np
 
 from datapoints.interface import AXES, QUARTER_HOUR, Axis, BucketSums, ViewChangedError
 from datapoints.memory.names import SeriesNames
-from datapoints.memory.plans import LARGEST, NO_KEY
 from datapoints.memory.series import SeriesPool
+from timeseries_project.core.block_kernels import BEYOND, NONE
+from timeseries_project.core.busy import BusySeries
 from timeseries_project.core.key_order import places_in_order, release
 from timeseries_project.core.offload import give_way, leave_loop
 from timeseries_project.core.summation import Floats, Integers
@@ -45,12 +46,12 @@ class SeriesView:
 
     def before(self, time: int) -> int | None:
         """Return the time of the last point before `time`, if any. O(series * log n)."""
-        last = max(self._pool.before(series, time) for series in self._series.tolist())
-        return None if last < 0 else last
+        last = self._pool.last_before(self._series, time)
+        return None if last == NONE else last
 
     def at_or_after(self, time: int) -> int | None:
         """Return the time of the first point not before `time`, if any. O(series * log n)."""
-        _, times, _ = self._pool.first_points(self._series, time, LARGEST, 1)
+        _, times, _ = self._pool.first_points(self._series, time, BEYOND, 1)
         return int(times.min()) if len(times) else None
 
     def sums(self, start: int, stop: int) -> BucketSums:
@@ -71,10 +72,13 @@ class PortionedView:
     got a point older than all of the view.
     """
 
-    def __init__(self, pool: SeriesPool, names: SeriesNames, lock: Lock, series: Integers, births: Integers) -> None:
+    def __init__(
+        self, pool: SeriesPool, names: SeriesNames, busy: BusySeries, lock: Lock, series: Integers, births: Integers
+    ) -> None:
         """Take series and their serial numbers (`births_of`). The lock is not held; may raise ViewChangedError."""
         self._pool = pool
         self._names = names
+        self._busy = busy
         self._lock = lock
         self._series = series
         self._births = births
@@ -87,7 +91,14 @@ class PortionedView:
 
     @classmethod
     def of(
-        cls, pool: SeriesPool, names: SeriesNames, lock: Lock, axis: Axis, key: str, series: Integers
+        cls,
+        pool: SeriesPool,
+        names: SeriesNames,
+        busy: BusySeries,
+        lock: Lock,
+        axis: Axis,
+        key: str,
+        series: Integers,
     ) -> PortionedView:
         """Open a view of the series that a device or user has, by the other key. The lock is not held."""
         place = AXES.index(axis)
@@ -104,18 +115,18 @@ class PortionedView:
             give_way()
         order = np.concatenate([np.array(places, dtype=np.int64) for places in places_in_order(others)])
         release(others)
-        return cls(pool, names, lock, series[order], np.concatenate(births)[order])
+        return cls(pool, names, busy, lock, series[order], np.concatenate(births)[order])
 
     def before(self, time: int) -> int | None:
         """Return the time of the last point before `time`, if any. O(series * log n)."""
-        found = self._each(lambda some: max(self._pool.before(series, time) for series in some.tolist()))
-        return None if max(found) == NO_KEY else max(found)
+        found = self._each(lambda some: self._pool.last_before(some, time))
+        return None if max(found) == NONE else max(found)
 
     def at_or_after(self, time: int) -> int | None:
         """Return the time of the first point not before `time`, if any. O(series * log n)."""
-        found = self._each(lambda some: self._pool.first_points(some, time, LARGEST, 1)[1].min(initial=LARGEST))
+        found = self._each(lambda some: self._pool.first_points(some, time, BEYOND, 1)[1].min(initial=BEYOND))
         first = int(min(found))
-        return None if first == LARGEST else first
+        return None if first == BEYOND else first
 
     def sums(self, start: int, stop: int) -> BucketSums:
         """Copy the quarter-hours that begin in start <= time < stop, of every series. O(what is copied)."""
@@ -138,6 +149,7 @@ class PortionedView:
         for begin, end in zip([0, *ends.tolist()], [*ends.tolist(), len(self._series)], strict=True):
             with self._lock:
                 some = self._series[begin:end]
+                self._busy.wait_until_free(some)
                 self._refuse_changed(some, begin)
                 found.append(look(some))
             give_way()
@@ -146,5 +158,5 @@ class PortionedView:
     def _refuse_changed(self, some: Integers, begin: int) -> None:
         """Raise ViewChangedError unless these are still the series with which the view was opened."""
         firsts, births = self._pool.firsts[some], self._births[begin : begin + len(some)]
-        if (firsts == LARGEST).any() or (firsts < self.first).any() or (self._names.births_of(some) != births).any():
+        if (firsts == BEYOND).any() or (firsts < self.first).any() or (self._names.births_of(some) != births).any():
             raise ViewChangedError

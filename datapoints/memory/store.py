@@ -22,17 +22,17 @@ from datapoints.interface import (
     View,
 )
 from datapoints.memory.first_points import FirstPoints, Wanted
+from datapoints.memory.grouping import GroupedPoints, grouped
 from datapoints.memory.key_summaries import SERIES_SUMMED_UP, first_of, summed_up
-from datapoints.memory.names import Pair, SeriesNames
-from datapoints.memory.plans import LARGEST
-from datapoints.memory.series import SeriesPool
+from datapoints.memory.large_batch import ROWS_AT_ONCE, LargeBatch
+from datapoints.memory.names import UNKNOWN, Pair, SeriesNames
+from datapoints.memory.series import SeriesPool, as_cells
 from datapoints.memory.series_view import PortionedView, SeriesView
-from timeseries_project.core.arrays import Keys, gathered, matching, run_lengths, run_starts, stable_order
+from timeseries_project.core.arrays import Keys, gathered, matching
+from timeseries_project.core.block_kernels import BEYOND
+from timeseries_project.core.busy import BusySeries
 from timeseries_project.core.offload import give_way, leave_loop
 from timeseries_project.core.summation import Floats, Integers
-
-#: The number of a series that does not exist yet.
-UNKNOWN = -1
 
 #: Bounds on the dropping of old points per request: series that are checked, and series from which points are dropped.
 LOOKED_AT = 4096
@@ -54,24 +54,34 @@ class SeriesStore:
     series is always clean, and a larger one becomes clean over several requests.
     """
 
-    def __init__(self, *, max_points: int = LARGEST, max_series: int = LARGEST) -> None:
+    def __init__(self, *, max_points: int = BEYOND, max_series: int = BEYOND) -> None:
         self.max_points = max_points
         self.max_series = max_series
         self._lock = threading.Lock()
+        self._busy = BusySeries(self._lock)
         self._added = 0
-        self.clear()
+        self._forget()
 
     def clear(self) -> None:
         """Forget everything."""
-        pool, names = SeriesPool(), SeriesNames(self._lock)
-        with self._lock:
-            self._pool, self._names = pool, names
-            self._points = 0
-            #: How far the sweep has come: points before `_swept_to` were dropped from the first `_swept` series.
-            self._swept, self._swept_to = 0, 0
+        with self._busy.large_write(), self._lock:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._pool, self._names = SeriesPool(), SeriesNames(self._lock)
+        self._points = 0
+        #: How far the sweep has come: points before `_swept_to` were dropped from the first `_swept` series.
+        self._swept, self._swept_to = 0, 0
+
+    def _series(self, axis: Axis, keys: Sequence[str]) -> Integers:
+        """Return the series of some devices or users, once no large batch is being written to one. The lock is held."""
+        series = self._names.series(axis, keys)
+        while self._busy.wait_until_free(series):
+            series = self._names.series(axis, keys)
+        return series
 
     def add(self, time: int, value: float, device: str, user: str, *, oldest: int = 0) -> bool:
-        """Add one point; return False, and change nothing, if it exists already. See `SortedBlocks` for costs.
+        """Add one point; return False, and change nothing, if it exists already. See `Blocks` for costs.
 
         A point before `oldest` is added and dropped at once. FullError if there is no room for it.
         """
@@ -83,15 +93,17 @@ class SeriesStore:
                     self._added += 1
                     return True
             series = self._names.numbers.get(pair, UNKNOWN)
+            while series != UNKNOWN and self._busy.wait_until_free(series):
+                series = self._names.numbers.get(pair, UNKNOWN)
             if series == UNKNOWN:
                 self._add_to_new(pair, time, value)
                 return True
-            addition = self._pool.plan_one(series, time, value)
-            if addition is None:
-                return False
             if self._points >= self.max_points:
+                if self._pool.has(series, time):
+                    return False
                 raise FullError("points", self.max_points)
-            self._pool.commit_one(addition)
+            if not self._pool.add_one(series, time, value):
+                return False
             self._points += 1
             self._added += 1
         return True
@@ -99,16 +111,15 @@ class SeriesStore:
     def _add_to_new(self, pair: Pair, time: int, value: float) -> None:
         """Add one point of a device and user that have none; the lock is held."""
         self._refuse_too_many(1, 1)
-        [series] = self._vacant(1)
+        [series] = self._names.vacant(1)
+        self._pool.reserve(series + 1)
         try:
             self._names.enter(series, pair)
-            addition = self._pool.plan_one(series, time, value)
-            assert addition is not None
+            self._pool.add_one(series, time, value)
         except BaseException:
             self._names.withdraw([(series, pair)])
             raise
         self._names.commit_entered(1)
-        self._pool.commit_one(addition)
         self._points += 1
         self._added += 1
 
@@ -126,60 +137,72 @@ class SeriesStore:
 
         Of equal points the first wins where duplicates are skipped; otherwise any duplicate, inside the batch
         or of a stored point, raises DuplicatePointsError. Those before `oldest` are added and dropped at once, so
-        none of them is a duplicate. FullError where there is no room for what is new. O(n), and `SortedBlocks` beyond.
+        none of them is a duplicate. FullError where there is no room for what is new. O(n), and `Blocks` beyond.
         """
-        devices, users = Keys.of(devices), Keys.of(users)
-        codes = devices.codes.astype(np.int64) * len(users.names) + users.codes
-        order = stable_order(times, codes)
-        if oldest and len(times) and times.min() < oldest:
-            order = order[times[order] >= oldest]
-        expired = len(times) - len(order)
-        if expired or (order[1:] < order[:-1]).any():  # else they came in order, and are not copied
-            times, values, codes = times[order], values[order], codes[order]
-        starts = run_starts(codes) if len(codes) else codes
-        places = zip(*(column.tolist() for column in np.divmod(codes[starts], len(users.names))), strict=True)
-        pairs = [(devices.names[device], users.names[user]) for device, user in places]
-        lengths = run_lengths(starts, len(times))
-        del codes, starts  # a batch may have millions of points
+        rows = grouped(times, values, Keys.of(devices), Keys.of(users), oldest)
+        expired = len(times) - len(rows.times)
+        if len(rows.times) > ROWS_AT_ONCE:
+            with self._busy.large_write():
+                return self._add_large(rows, skip_duplicates, expired)
         with self._lock:
             if oldest:
                 self._sweep(oldest)
-            if not len(times):
-                self._added += expired
-                return expired
-            numbers, new = self._number(pairs)
-            series = np.repeat(numbers, lengths)
-            blocks, at = self._pool.find(series, times)
-            duplicate = at >= 0
-            del at
-            duplicate[1:] |= (times[1:] == times[:-1]) & (series[1:] == series[:-1])
-            if duplicate.any():
-                if not skip_duplicates:
-                    raise DuplicatePointsError(order[duplicate])
-                kept = ~duplicate
-                series, times, values, blocks = series[kept], times[kept], values[kept], blocks[kept]
-            added = len(times)
-            if added:
-                self._refuse_too_many(added, len(new))
-                self._add_sorted(series, times, blocks, values, new)
+            added = self._add_grouped(rows, skip_duplicates) if len(rows.times) else 0
             self._added += added + expired
         return added + expired
 
-    def _add_sorted(
-        self, series: Integers, times: Integers, blocks: Integers, values: Floats, new: list[tuple[int, Pair]]
-    ) -> None:
-        """Add points that their series lack, and these series where they are new; the lock is held."""
+    def _add_large(self, rows: GroupedPoints, skip_duplicates: bool, expired: int) -> int:
+        """Add those points of a large batch that are new, in portions; return how many, and those that are expired."""
+        with self._lock:
+            batch = LargeBatch(self._pool, self._names, self._busy, self._lock, rows)
+        try:
+            batch.enter(lambda series: self._refuse_too_many(0, series))
+            known = batch.find_known()
+            if known.any():
+                if not skip_duplicates:
+                    raise DuplicatePointsError(rows.places(known))
+                batch.keep(~known)
+            added = len(batch.points.times)
+            batch.promise_room()
+            with self._lock:
+                self._refuse_too_many(added, 0)
+                points, total = self._points + added, self._added + added + expired
+                self._points, self._added = points, total
+        except BaseException:
+            batch.withdraw()
+            raise
+        batch.commit()
+        return added + expired
+
+    def _add_grouped(self, rows: GroupedPoints, skip_duplicates: bool) -> int:
+        """Add those points that are new; return how many. The lock is held."""
+        numbers, new = self._names.numbered(rows.pairs)
+        while self._busy.wait_until_free(numbers[numbers != UNKNOWN]):
+            numbers, new = self._names.numbered(rows.pairs)
+        self._pool.reserve_for(new)
+        times, values = rows.times, rows.values
+        series = np.repeat(numbers, rows.lengths)
+        known = np.empty(len(times), dtype=bool)
+        if self._pool.mark_known(series, times, known):
+            if not skip_duplicates:
+                raise DuplicatePointsError(rows.places(known))
+            series, times, values = series[~known], times[~known], values[~known]
+        added = len(times)
+        if not added:
+            return 0
+        self._refuse_too_many(added, len(new))
+        points, entered, cells = self._points + added, len(new), as_cells(values)
         try:
             for number, pair in new:
                 self._names.enter(number, pair)
-            addition = self._pool.plan(series, times, blocks, values)
-            points, entered = self._points + len(times), len(new)
+            self._pool.make_room(self._pool.needed(series, times))
         except BaseException:
             self._names.withdraw(new)
             raise
         self._names.commit_entered(entered)
-        self._pool.commit(addition)
+        self._pool.commit_add(series, times, cells, values)
         self._points = points
+        return added
 
     def _refuse_too_many(self, points: int, series: int) -> None:
         """Raise FullError if there is no room for so many more."""
@@ -188,31 +211,15 @@ class SeriesStore:
         if series and len(self._names.numbers) + series > self.max_series:
             raise FullError("series", self.max_series)
 
-    def _number(self, pairs: list[Pair]) -> tuple[Integers, list[tuple[int, Pair]]]:
-        """Return the series of distinct pairs, and the new pairs with the numbers that they will get."""
-        numbers = np.array([self._names.numbers.get(pair, UNKNOWN) for pair in pairs], dtype=np.int64)
-        missing = np.flatnonzero(numbers == UNKNOWN)
-        if not len(missing):
-            return numbers, []
-        vacant = self._vacant(len(missing))
-        numbers[missing] = vacant
-        return numbers, [(number, pairs[i]) for number, i in zip(vacant, missing.tolist(), strict=True)]
-
-    def _vacant(self, count: int) -> list[int]:
-        """Return so many numbers that no series has, and make room for these."""
-        numbers = self._names.vacant(count)
-        self._pool.reserve(max(numbers) + 1)
-        return numbers
-
-    def _cut(self, series: Integers, time: int) -> int:
-        """Forget the points before a time of series that have some there; return how many. The lock is held."""
-        cut = self._pool.plan_cut(series, time)
-        gone = cut.points
-        self._names.make_room(len(gone.numbers))
-        self._pool.commit_cut(cut)
-        self._names.commit_leave(gone.numbers, gone.gone)
-        self._points -= gone.removed
-        return gone.removed
+    def _remove(self, series: Integers, time: int) -> int:
+        """Forget the points before a time of some series; return how many. The lock is held."""
+        gone = series[self._pool.lasts[series] < time]
+        numbers: list[int] = gone.tolist()
+        self._names.make_room(len(numbers))
+        removed = self._pool.commit_remove(series, 0, time)
+        self._names.commit_leave(numbers, gone)
+        self._points -= removed
+        return removed
 
     def _sweep(self, oldest: int) -> None:
         """Drop the points before `oldest` of a few series, those after the ones of the last call. The lock is held."""
@@ -221,13 +228,13 @@ class SeriesStore:
         begin, firsts = self._swept, self._pool.firsts
         if begin >= len(firsts):
             return
-        behind = begin + np.flatnonzero(firsts[begin : begin + LOOKED_AT] < oldest)
+        behind = self._busy.free_of(begin + np.flatnonzero(firsts[begin : begin + LOOKED_AT] < oldest))
         end = begin + LOOKED_AT
         if len(behind) > DROPPED_FROM:
             behind = behind[:DROPPED_FROM]
             end = int(behind[-1]) + 1
         if len(behind):
-            self._cut(behind, oldest)
+            self._remove(behind, oldest)
         self._swept = end
 
     def _drop_expired(self, series: Integers, oldest: int) -> None:
@@ -235,7 +242,7 @@ class SeriesStore:
         if oldest:
             behind = series[self._pool.firsts[series] < oldest]
             if len(behind):
-                self._cut(behind, oldest)
+                self._remove(behind, oldest)
 
     def _drop_most_expired(self, axis: Axis, keys: Sequence[str], oldest: int) -> None:
         """If keys have many series, drop their points before `oldest` in portions; a few series may be left over."""
@@ -243,13 +250,13 @@ class SeriesStore:
             return
         with self._lock:
             self._sweep(oldest)
-            series = self._names.series(axis, keys)
+            series = self._series(axis, keys)
             behind = series[self._pool.firsts[series] < oldest]
         if len(behind) > DROPPED_FROM:
             leave_loop()
             for begin in range(0, len(behind), DROPPED_FROM):
                 with self._lock:
-                    self._drop_expired(behind[begin : begin + DROPPED_FROM], oldest)
+                    self._drop_expired(self._busy.free_of(behind[begin : begin + DROPPED_FROM]), oldest)
                 give_way()
 
     def delete(self, axis: Axis, key: str, *, oldest: int = 0) -> int:
@@ -259,22 +266,23 @@ class SeriesStore:
         """
         self._drop_most_expired(axis, [key], oldest)
         with self._lock:
-            series = self._names.series(axis, [key])
+            series = self._series(axis, [key])
             if len(series) <= AT_ONCE:
                 self._drop_expired(series, oldest)
-                return self._cut(self._names.series(axis, [key]), LARGEST)
+                return self._remove(self._series(axis, [key]), BEYOND)
         leave_loop()
         return self._delete_in_portions(axis, key, series, oldest)
 
     def _delete_in_portions(self, axis: Axis, key: str, series: Integers, oldest: int) -> int:
         place, removed = AXES.index(axis), 0
         for begin in range(0, len(series), DROPPED_FROM):
+            some = series[begin : begin + DROPPED_FROM]
             with self._lock:
-                self._drop_expired(series[begin : begin + DROPPED_FROM], oldest)
-                some = series[begin : begin + DROPPED_FROM]
+                self._busy.wait_until_free(some)
+                self._drop_expired(some, oldest)
                 some = some[self._pool.counts[some] > 0]
                 pairs = map(self._names.pairs.__getitem__, some.tolist())
-                removed += self._cut(some[[pair[place] == key for pair in pairs]], LARGEST)
+                removed += self._remove(some[[pair[place] == key for pair in pairs]], BEYOND)
             give_way()
         return removed
 
@@ -283,8 +291,8 @@ class SeriesStore:
         """Open the series of one device or user; the lock is held if they are few. KeyError if it has none."""
         self._drop_most_expired(axis, [key], oldest)
         with self._lock:
-            self._drop_expired(self._names.series(axis, [key]), oldest)
-            series = self._names.series(axis, [key])
+            self._drop_expired(self._series(axis, [key]), oldest)
+            series = self._series(axis, [key])
             if not len(series):
                 raise KeyError(key)
             if len(series) <= AT_ONCE:
@@ -295,7 +303,7 @@ class SeriesStore:
                 yield SeriesView(self._pool, np.array(numbers))
                 return
         leave_loop()
-        yield PortionedView.of(self._pool, self._names, self._lock, axis, key, series)
+        yield PortionedView.of(self._pool, self._names, self._busy, self._lock, axis, key, series)
 
     def keys(
         self,
@@ -333,7 +341,7 @@ class SeriesStore:
                 some, keys = keys[:end], keys[end:]
                 self._drop_most_expired(axis, some, oldest)
                 with self._lock:
-                    self._drop_expired(names.series(axis, some), oldest)
+                    self._drop_expired(self._series(axis, some), oldest)
                     some = [key for key in some if key in names.members[axis]]
                     summaries = summed_up(self._pool, names, axis, some)
                 if summaries:
@@ -343,7 +351,7 @@ class SeriesStore:
         """Return the summary of one device or user; KeyError if it has no points. O(its series)."""
         self._drop_most_expired(axis, [key], oldest)
         with self._lock:
-            series = self._names.series(axis, [key])
+            series = self._series(axis, [key])
             if len(series) > SERIES_SUMMED_UP:
                 leave_loop()
             self._drop_expired(series, oldest)
@@ -355,6 +363,7 @@ class SeriesStore:
     def totals(self, *, oldest: int = 0) -> Totals:
         """Return how much is stored; a large store also counts expired points that are not yet dropped. O(1)."""
         with self._lock:
+            self._busy.wait_until_free()
             if oldest:
                 self._sweep(oldest)
             devices, users = (len(self._names.members[axis]) for axis in AXES)
@@ -380,6 +389,8 @@ class SeriesStore:
             if oldest:
                 self._sweep(oldest)
             series = self._names.matching(device, user)
+            while self._busy.wait_until_free(None if isinstance(series, slice) else series):
+                series = self._names.matching(device, user)
             found = FirstPoints(self._pool, self._names.pairs, wanted)
             few = (len(self._names.numbers) if isinstance(series, slice) else len(series)) <= AT_ONCE
             if not few:
@@ -391,6 +402,7 @@ class SeriesStore:
         if not few:
             for portion in found.portions(matching, bounds):
                 with self._lock:
+                    self._busy.wait_until_free(portion)
                     found.look_into(portion)
                 give_way()
         return found.points()

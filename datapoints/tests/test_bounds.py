@@ -32,7 +32,7 @@ class BoundsMachine(RuleBasedStateMachine):
         self.oldest = 0
 
     @initialize(
-        width=st.sampled_from([2, 4, 24]),
+        width=st.sampled_from([4, 5, 24]),
         step=st.sampled_from([(1, 1), (2, 1), (4096, 256)]),
         points=st.integers(1, 60),
         series=st.integers(1, 12),
@@ -40,8 +40,8 @@ class BoundsMachine(RuleBasedStateMachine):
     )
     def begin(self, width: int, step: tuple[int, int], points: int, series: int, at_once: int) -> None:
         """Let blocks overflow after few points, and few series be cleaned, or points be sent, at once."""
-        self.patch.setattr(series_module, "POINTS_IN_PAGE", width)
-        self.patch.setattr(series_module, "SUMS_IN_PAGE", 2)
+        self.patch.setattr(series_module, "POINTS_IN_BLOCK", width)
+        self.patch.setattr(series_module, "SUMS_IN_BLOCK", 4)
         self.patch.setattr(store_module, "LOOKED_AT", step[0])
         self.patch.setattr(store_module, "DROPPED_FROM", step[1])
         self.patch.setattr(redis_batches, "POINTS_AT_ONCE", at_once)

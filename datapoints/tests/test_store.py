@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from datapoints.interface import QUARTER_HOUR, Axis, DuplicatePointsError, KeySummary, Store
-from datapoints.memory import block_columns as blocks_module
 from datapoints.memory import first_points, series_view
 from datapoints.memory import series as series_module
 from datapoints.memory import store as store_module
@@ -47,12 +46,11 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = new_store()
         self.points: dict[Key, float] = {}
 
-    @initialize(points=st.sampled_from([2, 3, 16, 24]), sums=st.sampled_from([2, 4, 16]), at_once=st.integers(1, 8))
+    @initialize(points=st.sampled_from([4, 5, 16, 24]), sums=st.sampled_from([4, 7, 16]), at_once=st.integers(1, 8))
     def small_blocks(self, points: int, sums: int, at_once: int) -> None:
         """Let blocks overflow after few points, and few be searched, read or sent at once."""
-        self.patch.setattr(series_module, "POINTS_IN_PAGE", points)
-        self.patch.setattr(series_module, "SUMS_IN_PAGE", sums)
-        self.patch.setattr(blocks_module, "ROWS_AT_ONCE", 5)
+        self.patch.setattr(series_module, "POINTS_IN_BLOCK", points)
+        self.patch.setattr(series_module, "SUMS_IN_BLOCK", sums)
         for name in ("KEYS_AT_ONCE", "NAMES_AT_ONCE", "BLOCKS_AT_ONCE", "BLOCKS_AHEAD"):
             self.patch.setattr(redis_layout, name, at_once)
         self.patch.setattr(redis_batches, "POINTS_AT_ONCE", 2 * at_once)

@@ -57,7 +57,7 @@ PROBES = 64
 LONGEST_CELL = 1_000
 
 
-@routine
+@routine(checked=True)
 def _code(
     text: Bytes, start: int, end: int, mixed: int, table: int, slots: Codes, spellings: Integers, counts: Integers
 ) -> int:

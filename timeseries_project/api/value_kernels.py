@@ -29,7 +29,7 @@ OFFSET = tuple(b"+00:00")
 DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
 
 
-@routine
+@routine(checked=True)
 def blanks(text: Bytes, at: int, lines: bool) -> int:
     """Return where the white space of JSON ends; between lines, a line end is none."""
     while text[at] == BLANK or text[at] == TAB or text[at] == RETURN or (text[at] == LINE_FEED and not lines):
@@ -37,7 +37,7 @@ def blanks(text: Bytes, at: int, lines: bool) -> int:
     return at
 
 
-@routine
+@routine(checked=True)
 def read_number(text: Bytes, at: int) -> tuple[int, int, int, int]:
     """Read a number of JSON: where it ends, its digits as an integer, its power of ten, how many digits.
 
@@ -84,7 +84,7 @@ def read_number(text: Bytes, at: int) -> tuple[int, int, int, int]:
     return at, mantissa, power, digits
 
 
-@routine
+@routine(checked=True)
 def read_date_time(text: Bytes, at: int) -> tuple[int, int]:
     """Read a date and time since 1970 in UTC: where it ends, -1 if it is none, and its microseconds since then."""
     digits = 0
@@ -129,7 +129,7 @@ def read_date_time(text: Bytes, at: int) -> tuple[int, int]:
     return at, microseconds
 
 
-@routine
+@routine(checked=True)
 def pass_key(text: Bytes, at: int, json: bool, quoted: bool) -> tuple[int, int]:
     """Pass over a key: where it ends, -1 if that is not plain to see, and a hash of its bytes."""
     start = at
@@ -157,7 +157,7 @@ def pass_key(text: Bytes, at: int, json: bool, quoted: bool) -> tuple[int, int]:
     return at, mixed ^ (mixed >> 15)
 
 
-@routine
+@routine(checked=True)
 def nearest_double(mantissa: int, power: int) -> float:
     """Return the double nearest to an integer times a power of ten, NaN where that is not plain to see.
 

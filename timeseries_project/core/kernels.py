@@ -137,17 +137,24 @@ def helper(function: Function) -> Function:
     return cast(Function, inlined(function)) if COMPILED else function
 
 
-def routine(function: Function) -> Function:
-    """Let kernels call a function that is compiled once for all of them, with its indices checked.
+def routine(*, checked: bool = False) -> Callable[[Function], Function]:
+    """Let kernels call a function that is compiled once for all of them; it may look at every index before it uses it.
 
     For long ones: a call costs next to nothing, and compiling them into each place where they stand costs seconds.
 
-    >>> @routine
+    >>> @routine(checked=True)
     ... def last(numbers):
     ...     return numbers[len(numbers) - 1]
     >>> int(last(np.arange(5)))
     4
     """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": True, "_nrt": False}
-    called: Any = numba.njit(**options)
-    return cast(Function, called(function)) if COMPILED else function
+
+    def compiled(function: Function) -> Function:
+        if not COMPILED:
+            return function
+        bounds = {"boundscheck": True} if checked else {}
+        options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, **bounds}
+        called: Any = numba.njit(**options)
+        return cast(Function, called(function))
+
+    return compiled

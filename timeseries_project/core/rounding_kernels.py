@@ -160,7 +160,7 @@ def mean(high: float, low: float, error: float, count: float) -> tuple[float, bo
     return nearer(high, low, error, n, least, most)
 
 
-@routine
+@routine()
 def nearer(high: float, low: float, error: float, n: float, below: float, above: float) -> tuple[float, bool]:
     """Return which of two neighbouring doubles is nearer to the exact sum / n, or the even one, and whether it is sure.
 

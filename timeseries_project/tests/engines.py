@@ -4,6 +4,8 @@ from __future__ import annotations
 
 SHARED = (
     "timeseries_project/core/arrays.py",
+    "timeseries_project/core/blocks.py",
+    "timeseries_project/core/busy.py",
     "timeseries_project/core/key_order.py",
     "timeseries_project/core/offload.py",
     "timeseries_project/core/summation.py",
@@ -12,9 +14,7 @@ ENGINES = (
     "datapoints/bucket_widths.py",
     "datapoints/interface.py",
     "datapoints/memory/free_list.py",
-    "datapoints/memory/plans.py",
-    "datapoints/memory/block_columns.py",
-    "datapoints/memory/sorted_blocks.py",
+    "datapoints/memory/grouping.py",
     "datapoints/memory/names.py",
     "datapoints/memory/series.py",
     "datapoints/memory/first_points.py",

@@ -1,0 +1,121 @@
+"""A batch that is written a portion at a time, with the store's lock free in between. Knows no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapoints.memory.grouping import GroupedPoints
+from datapoints.memory.names import Pair, SeriesNames
+from datapoints.memory.series import SeriesPool, as_cells
+from timeseries_project.core.busy import BusySeries
+from timeseries_project.core.offload import give_way
+
+#: Rows, and pairs of a device and a user, that are worked on while the lock is held: a few milliseconds.
+ROWS_AT_ONCE = 16_384
+PAIRS_AT_ONCE = 2_048
+
+
+class LargeBatch:
+    """One large write of `BusySeries`: its series are entered and marked as busy, so nobody else looks at them.
+
+    `enter`, `find_known` and `promise_room` may fail; `withdraw` then takes back what they did. What follows cannot.
+    """
+
+    def __init__(
+        self, pool: SeriesPool, names: SeriesNames, busy: BusySeries, lock: Lock, points: GroupedPoints
+    ) -> None:
+        self._pool = pool
+        self._names = names
+        self._busy = busy
+        self._lock = lock
+        self.points = points
+        self._new: list[tuple[int, Pair]] = []
+        self._promised: list[tuple[int, int]] = []
+        self._series = np.empty(0, dtype=np.int64)
+
+    def enter(self, refuse: Callable[[int], None]) -> None:
+        """Enter the pairs that have no series; `refuse` raises an error if so many more are too many."""
+        pairs = self.points.pairs
+        numbers = np.empty(len(pairs), dtype=np.int64)
+        for begin, end in portions(len(pairs), PAIRS_AT_ONCE):
+            with self._lock:
+                numbers[begin:end], new = self._names.numbered(pairs[begin:end])
+                refuse(len(new))
+                self._pool.reserve_for(new)
+                try:
+                    for number, pair in new:
+                        self._names.enter(number, pair)
+                    self._busy.mark(numbers[begin:end])
+                    self._new += new
+                except BaseException:
+                    self._names.withdraw(new)
+                    raise
+                self._names.commit_entered(len(new))
+            give_way()
+        self._series = np.repeat(numbers, self.points.lengths)
+
+    def find_known(self) -> NDArray[np.bool_]:
+        """Mark the rows whose points exist already, or equal the row before."""
+        times = self.points.times
+        known = np.empty(len(times), dtype=bool)
+        for begin, end in portions(len(times), ROWS_AT_ONCE):
+            with self._lock:
+                self._pool.mark_known(self._series, times, known, begin, end)
+            give_way()
+        return known
+
+    def promise_room(self) -> None:
+        """Make room for all points, which others will not take."""
+        times = self.points.times
+        for begin, end in portions(len(times), ROWS_AT_ONCE):
+            with self._lock:
+                needed = self._pool.needed(self._series, times, begin, end)
+                self._pool.make_room(needed)
+                self._promised.append(needed)
+                self._pool.commit_promise(needed, 1)
+            give_way()
+        values = self.points.values
+        self._rows = self._series, times, as_cells(values), values
+        self._portions = list(portions(len(times), ROWS_AT_ONCE))
+
+    def keep(self, rows: NDArray[np.bool_]) -> None:
+        """Leave out all other rows."""
+        times, values = self.points.times[rows], self.points.values[rows]
+        self.points, self._series = self.points._replace(times=times, values=values), self._series[rows]
+
+    def withdraw(self) -> None:
+        """Take back everything: nothing has been written yet."""
+        for begin, end in portions(len(self._new), PAIRS_AT_ONCE):
+            numbers = [number for number, _ in self._new[begin:end]]
+            with self._lock:
+                self._names.make_room(len(numbers))
+                self._names.commit_leave(numbers, np.array(numbers, dtype=np.int64))
+            give_way()
+        with self._lock:
+            for needed in self._promised:
+                self._pool.commit_promise(needed, -1)
+
+    def commit(self) -> None:
+        """Write the points, a portion at a time."""
+        series, times, cells, values = self._rows
+        for begin, end in self._portions:
+            with self._lock:
+                self._pool.commit_add(series, times, cells, values, begin, end)
+            give_way()
+        with self._lock:
+            for needed in self._promised:
+                self._pool.commit_promise(needed, -1)
+
+
+def portions(length: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of portions of `size`, the last one of what is left.
+
+    >>> list(portions(5, 2))
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    for begin in range(0, length, size):
+        yield begin, min(begin + size, length)

@@ -1,0 +1,294 @@
+"""The loops that keep the sums of quarter-hours beside the points; `series.py` tells what they are.
+
+Both pools are passed to a kernel as their arrays (`core/block_kernels.py`), the points first. A point has one cell, its
+value. A quarter-hour, known by its number, has four: COUNT, HIGH, LOW and ERROR.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapoints.interface import QUARTER_HOUR
+from timeseries_project.core.block_kernels import (
+    BEYOND,
+    FILL,
+    FIRST,
+    LAST,
+    NEXT,
+    NONE,
+    POOL,
+    ROOT,
+    TAIL,
+    Pool,
+    bits_of,
+    double_of,
+    find_after,
+    free_blocks,
+    has_key,
+    open_place,
+)
+from timeseries_project.core.block_kernels import COUNT as POINTS
+from timeseries_project.core.block_range_kernels import COLUMN, blocks_for, free_tree, remove_from
+from timeseries_project.core.kernels import kernel, routine
+from timeseries_project.core.rounding_kernels import add_sums, add_to_sum
+from timeseries_project.core.summation import Floats, Integers
+
+COUNT, HIGH, LOW, ERROR = range(4)
+SUM_CELLS = 4
+
+#: What adding a point came to.
+ADDED, TAKEN, NO_ROOM = range(3)
+
+VALUES = "Array(float64, 1, 'C', readonly=True)"
+Links = NDArray[np.int32]
+
+
+@routine()
+def find_quarter(sums: Pool, series: int, number: int) -> tuple[int, int]:
+    """Return block and place of a quarter-hour of a series, or NONE where there is none."""
+    last = sums.heads[series, LAST]
+    if number == last:
+        tail = sums.heads[series, TAIL]
+        return tail, sums.links[tail, FILL] - 1
+    if number > last:
+        return NONE, NONE
+    block, place = find_after(sums, series, number)
+    if place > 0 and sums.keys[block, place - 1] == number:
+        return block, place - 1
+    return NONE, NONE
+
+
+@routine()
+def write_sum(sums: Pool, block: int, place: int, count: float, high: float, low: float, error: float) -> None:
+    """Write the cells of a quarter-hour."""
+    sums.cells[block, place, COUNT] = bits_of(count)
+    sums.cells[block, place, HIGH] = bits_of(high)
+    sums.cells[block, place, LOW] = bits_of(low)
+    sums.cells[block, place, ERROR] = bits_of(error)
+
+
+@routine()
+def add_to_quarter(sums: Pool, series: int, number: int, count: float, high: float, low: float, error: float) -> None:
+    """Add so many values with this sum to a quarter-hour of a series, which may be new."""
+    block, place = find_quarter(sums, series, number)
+    if block == NONE:
+        block, place = open_place(sums, series, number)
+    else:
+        cells = sums.cells
+        count += double_of(cells[block, place, COUNT])
+        high, low, error = add_sums(
+            high,
+            low,
+            error,
+            double_of(cells[block, place, HIGH]),
+            double_of(cells[block, place, LOW]),
+            double_of(cells[block, place, ERROR]),
+        )
+    write_sum(sums, block, place, count, high, low, error)
+
+
+@kernel(f"int64({POOL}, {POOL}, int64, int64, float64)")
+def add_point(
+    keys: Integers,
+    cells: Integers,
+    links: Links,
+    heads: Integers,
+    totals: Integers,
+    state: Integers,
+    sum_keys: Integers,
+    sum_cells: Integers,
+    sum_links: Links,
+    sum_heads: Integers,
+    sum_totals: Integers,
+    sum_state: Integers,
+    series: int,
+    time: int,
+    value: float,
+) -> int:
+    """Add a point to a series, unless it has one of that time or there is no room; return what it came to."""
+    points = Pool(keys, cells, links, heads, totals, state)
+    sums = Pool(sum_keys, sum_cells, sum_links, sum_heads, sum_totals, sum_state)
+    if has_key(points, series, time):
+        return TAKEN
+    number = time // QUARTER_HOUR
+    late, late_sum = int(time < heads[series, LAST]), int(number < sum_heads[series, LAST])
+    if free_blocks(points) < blocks_for(points, series, late, 1 - late):
+        return NO_ROOM
+    if free_blocks(sums) < blocks_for(sums, series, late_sum, 1 - late_sum):
+        return NO_ROOM
+    block, place = open_place(points, series, time)
+    cells[block, place, 0] = bits_of(value)
+    add_to_quarter(sums, series, number, 1.0, value, 0.0, 0.0)
+    return ADDED
+
+
+@kernel(f"int64({POOL}, {COLUMN}, {COLUMN}, int64, int64)")
+def sum_blocks_needed(
+    keys: Integers,
+    cells: Integers,
+    links: Links,
+    heads: Integers,
+    totals: Integers,
+    state: Integers,
+    series: Integers,
+    times: Integers,
+    begin: int,
+    end: int,
+) -> int:
+    """Return how many blocks of sums the points begin <= row < end may take at most."""
+    sums = Pool(keys, cells, links, heads, totals, state)
+    needed = 0
+    row = begin
+    while row < end:
+        owner = series[row]
+        last = heads[owner, LAST]
+        late, newer = 0, 0
+        while row < end and series[row] == owner:
+            number = times[row] // QUARTER_HOUR
+            late += number < last
+            newer += number > last
+            stop = (number + 1) * QUARTER_HOUR
+            while row < end and times[row] < stop and series[row] == owner:
+                row += 1
+        needed += blocks_for(sums, owner, late, newer)
+    return needed
+
+
+@kernel(f"void({POOL}, {COLUMN}, {COLUMN}, {VALUES}, int64, int64)")
+def add_to_sums(
+    keys: Integers,
+    cells: Integers,
+    links: Links,
+    heads: Integers,
+    totals: Integers,
+    state: Integers,
+    series: Integers,
+    times: Integers,
+    values: Floats,
+    begin: int,
+    end: int,
+) -> None:
+    """Add the values of the points begin <= row < end to their quarter-hours; those of one stand together."""
+    sums = Pool(keys, cells, links, heads, totals, state)
+    row, end = begin, min(end, len(times))
+    while row < end:
+        owner = series[row]
+        number = times[row] // QUARTER_HOUR
+        stop = (number + 1) * QUARTER_HOUR
+        count, high, low, error = 0.0, 0.0, 0.0, 0.0
+        while row < end and times[row] < stop and series[row] == owner:
+            high, low, error = add_to_sum(high, low, error, values[row])
+            count += 1.0
+            row += 1
+        add_to_quarter(sums, owner, number, count, high, low, error)
+
+
+@routine()
+def sum_again(points: Pool, sums: Pool, series: int, number: int) -> None:
+    """Sum up the points of a quarter-hour of a series anew, after some were removed or replaced."""
+    block, place = find_quarter(sums, series, number)
+    if block == NONE:
+        return
+    count, high, low, error = 0.0, 0.0, 0.0, 0.0
+    if points.heads[series, ROOT] != NONE:
+        stop = (number + 1) * QUARTER_HOUR
+        leaf, at = find_after(points, series, number * QUARTER_HOUR - 1)
+        while leaf != NONE:
+            while at < points.links[leaf, FILL] and points.keys[leaf, at] < stop:
+                high, low, error = add_to_sum(high, low, error, double_of(points.cells[leaf, at, 0]))
+                count += 1.0
+                at += 1
+            if at < points.links[leaf, FILL]:
+                break
+            leaf, at = points.links[leaf, NEXT], 0
+    if count == 0.0:
+        remove_from(sums, series, number, number + 1, 1)
+    else:
+        write_sum(sums, block, place, count, high, low, error)
+
+
+@routine()
+def first_from(points: Pool, series: int, time: int) -> int:
+    """Return the time of the first point of a series at or after `time`; BEYOND if there is none."""
+    if time > points.heads[series, LAST]:
+        return BEYOND
+    block, place = find_after(points, series, time - 1)
+    if place == points.links[block, FILL]:
+        block, place = points.links[block, NEXT], 0
+    return int(points.keys[block, place])
+
+
+@kernel(f"int64({POOL}, {POOL}, {COLUMN}, int64, int64, int64)")
+def remove_points(
+    keys: Integers,
+    cells: Integers,
+    links: Links,
+    heads: Integers,
+    totals: Integers,
+    state: Integers,
+    sum_keys: Integers,
+    sum_cells: Integers,
+    sum_links: Links,
+    sum_heads: Integers,
+    sum_totals: Integers,
+    sum_state: Integers,
+    series: Integers,
+    start: int,
+    stop: int,
+    most: int,
+) -> int:
+    """Remove the points with start <= time < stop of some series, about `most` of each that goes on; return how many.
+
+    O(log n) for a series that goes whole; else what `remove_from` takes, and the points of two quarter-hours.
+    """
+    points = Pool(keys, cells, links, heads, totals, state)
+    sums = Pool(sum_keys, sum_cells, sum_links, sum_heads, sum_totals, sum_state)
+    removed = 0
+    for owner in series:
+        if start <= heads[owner, FIRST] and heads[owner, LAST] < stop:
+            removed += heads[owner, POINTS]
+            free_tree(points, owner)
+            free_tree(sums, owner)
+            continue
+        gone = remove_from(points, owner, start, stop, most)
+        if gone > 0:
+            removed += gone
+            # Here the series has no points from the start on.
+            until = min(first_from(points, owner, start), stop)
+            remove_from(sums, owner, -(-start // QUARTER_HOUR), until // QUARTER_HOUR, BEYOND)
+            sum_again(points, sums, owner, start // QUARTER_HOUR)
+            sum_again(points, sums, owner, until // QUARTER_HOUR)
+    return removed
+
+
+@kernel(f"boolean({POOL}, {POOL}, int64, int64, float64)")
+def replace_value(
+    keys: Integers,
+    cells: Integers,
+    links: Links,
+    heads: Integers,
+    totals: Integers,
+    state: Integers,
+    sum_keys: Integers,
+    sum_cells: Integers,
+    sum_links: Links,
+    sum_heads: Integers,
+    sum_totals: Integers,
+    sum_state: Integers,
+    series: int,
+    time: int,
+    value: float,
+) -> bool:
+    """Write a value in place of that of a point; return whether the series has one of that time.
+
+    O(log n + points of the quarter-hour).
+    """
+    points = Pool(keys, cells, links, heads, totals, state)
+    sums = Pool(sum_keys, sum_cells, sum_links, sum_heads, sum_totals, sum_state)
+    if not has_key(points, series, time):
+        return False
+    block, place = find_after(points, series, time)
+    cells[block, place - 1, 0] = bits_of(value)
+    sum_again(points, sums, series, time // QUARTER_HOUR)
+    return True

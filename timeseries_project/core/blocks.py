@@ -19,7 +19,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from timeseries_project.core import block_range_kernels as kernels
+from timeseries_project.core import block_add_kernels, block_range_kernels
 from timeseries_project.core.arrays import grow
 from timeseries_project.core.block_kernels import (
     BEYOND,
@@ -117,7 +117,7 @@ class Blocks:
 
     def needed(self, series: Integers, keys: Integers, begin: int = 0, end: int = EVERYTHING) -> int:
         """Return how many blocks rows may take at most, whose series stand together. O(rows)."""
-        return int(kernels.blocks_needed(*self.arrays, series, keys, begin, min(end, len(keys))))
+        return int(block_add_kernels.blocks_needed(*self.arrays, series, keys, begin, min(end, len(keys))))
 
     def make_room(self, blocks: int) -> None:
         """Make sure that so many blocks are free, beside those that are promised. O(1) amortised."""
@@ -136,25 +136,25 @@ class Blocks:
 
         Rows are grouped by series and ascend. O(1) for each that is newer than its series, else O(log n).
         """
-        return int(kernels.mark_known(*self.arrays, series, keys, begin, min(end, len(keys)), known))
+        return int(block_add_kernels.mark_known(*self.arrays, series, keys, begin, min(end, len(keys)), known))
 
     def commit_add(
         self, series: Integers, keys: Integers, cells: Integers, begin: int = 0, end: int = EVERYTHING
     ) -> None:
         """Add rows, for which there is room. O(1) for each that is newer than its series, else O(log n)."""
-        kernels.add_rows(*self.arrays, series, keys, cells, begin, min(end, len(keys)))
+        block_add_kernels.add_rows(*self.arrays, series, keys, cells, begin, min(end, len(keys)))
 
     def commit_remove(self, series: Integers, start: int, stop: int, most: int = EVERYTHING) -> int:
         """Remove the keys with start <= key < stop of some series, about `most` of each; return how many.
 
         O(log n) for a series that goes whole, else O(log n + blocks of those removed).
         """
-        return int(kernels.remove_range(*self.arrays, series, start, stop, most))
+        return int(block_range_kernels.remove_range(*self.arrays, series, start, stop, most))
 
     def count(self, series: Integers, start: int, stop: int, limit: int = EVERYTHING) -> Integers:
         """Return how many keys with start <= key < stop each series has, up to `limit`. O(log n + blocks) each."""
         counts = np.empty(len(series), dtype=np.int64)
-        kernels.count_range(*self.arrays, series, start, stop, limit, counts)
+        block_range_kernels.count_range(*self.arrays, series, start, stop, limit, counts)
         return counts
 
     def copy(self, series: Integers, start: int, counts: Integers) -> tuple[Integers, Integers]:
@@ -162,7 +162,7 @@ class Blocks:
         total = int(counts.sum())
         keys = np.empty(total, dtype=np.int64)
         cells = np.empty((total, self._cells.shape[2]), dtype=np.int64)
-        kernels.copy_range(*self.arrays, series, start, counts, keys, cells)
+        block_range_kernels.copy_range(*self.arrays, series, start, counts, keys, cells)
         return keys, cells
 
     def read(self, series: Integers, start: int, stop: int) -> tuple[Integers, Integers]:
@@ -180,7 +180,7 @@ class Blocks:
         counts = np.minimum(self.counts[series], limit)
         keys = np.empty(int(counts.sum()), dtype=np.int64)
         cells = np.empty((len(keys), self._cells.shape[2]), dtype=np.int64)
-        total = int(kernels.copy_backwards(*self.arrays, series, stop, limit, counts, keys, cells))
+        total = int(block_range_kernels.copy_backwards(*self.arrays, series, stop, limit, counts, keys, cells))
         return counts, keys[:total], cells[:total]
 
     def totals_up_to(self, series: int, borders: Integers) -> list[list[int]]:
@@ -196,7 +196,7 @@ class Blocks:
         [[0, 0, 0], [1, 1, 9007199254740992], [2, 5, 18014398509481984]]
         """
         sums = np.zeros((len(borders), self._totals.shape[1]), dtype=np.int64)
-        kernels.totals_up_to(*self.arrays, series, borders, sums)
+        block_range_kernels.totals_up_to(*self.arrays, series, borders, sums)
         uppers, lowers = sums[:, 1::2].tolist(), sums[:, 2::2].tolist()
         return [
             [count, *((upper << LOWER_BITS) + lower for upper, lower in zip(up, low, strict=True))]

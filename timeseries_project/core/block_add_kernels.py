@@ -17,7 +17,7 @@ from timeseries_project.core.block_kernels import (
     FILL,
     FIRST,
     LAST,
-    NEXT,
+    LEVEL,
     NONE,
     PARENT,
     POOL,
@@ -25,13 +25,13 @@ from timeseries_project.core.block_kernels import (
     ROWS,
     TAIL,
     Pool,
-    append_leaf,
     count_row,
     divide_full,
     find_leaf,
     insert_key,
+    leaf_has,
+    leaf_to_append,
     places_up_to,
-    take_block,
 )
 from timeseries_project.core.kernels import kernel, routine
 from timeseries_project.core.summation import Integers
@@ -82,6 +82,29 @@ def blocks_with_parents(pool: Pool, series: int, leaves: int, levels: int) -> in
         needed += new
         levels -= 1
     return needed
+
+
+@routine()
+def blocks_for(pool: Pool, series: int, late: int, newer: int) -> int:
+    """Return how many blocks so many keys before the last one of a series, and after it, may take at most.
+
+    It is more than `blocks_for_run` says, which knows where the late ones belong.
+    """
+    heads, links = pool.heads, pool.links
+    width = pool.keys.shape[1]
+    half, limit = width // 2, width - width // 16
+    tail = heads[series, TAIL]
+    if tail == NONE:
+        return int(blocks_with_parents(pool, series, (newer + limit - 1) // limit, 0))
+    if heads[series, BLOCKS] == 1 and heads[series, COUNT] + late + newer <= limit:
+        return 0
+    leaves = min(late, heads[series, COUNT] // half + late // half + 1)
+    levels = links[heads[series, ROOT], LEVEL] + 1 if late > 0 else 0
+    room = max(limit - links[tail, FILL], 0)
+    if newer > room:
+        leaves += (newer - room + limit - 1) // limit
+        levels = max(levels, levels_filled(pool, tail, late + newer))
+    return int(blocks_with_parents(pool, series, leaves, levels))
 
 
 @routine()
@@ -167,8 +190,7 @@ def mark_known(
         if not known[row] and key <= heads[number, LAST]:
             if not same or key >= bound:
                 leaf, bound = find_leaf(pool, number, key)
-            place = places_up_to(pool, leaf, key)
-            known[row] = place > 0 and keys[leaf, place - 1] == key
+            known[row] = leaf_has(pool, leaf, key)
         marked += known[row]
     return marked
 
@@ -180,44 +202,30 @@ def append_rows(pool: Pool, series: int, new: Integers, rows: Integers, begin: i
     limit = pool.keys.shape[1] - pool.keys.shape[1] // 16
     row = begin
     while row < end:
-        block = heads[series, TAIL]
-        if block == NONE:
-            block = take_block(pool, series, 0)
-            heads[series, ROOT] = block
-            heads[series, TAIL] = block
-            heads[series, FIRST] = new[row]
-        elif links[block, FILL] >= limit:
-            block = append_leaf(pool, series, new[row])
-        fill = links[block, FILL]
-        take = min(limit - fill, end - row)
-        for place in range(fill, fill + take):
-            pool.keys[block, place] = new[row]
+        leaf = leaf_to_append(pool, series, new[row])
+        fill = links[leaf, FILL]
+        filled = min(limit, fill + end - row)
+        for place in range(fill, filled):
+            pool.keys[leaf, place] = new[row]
             for part in range(pool.cells.shape[2]):
-                pool.cells[block, place, part] = rows[row, part]
+                pool.cells[leaf, place, part] = rows[row, part]
+            count_row(pool, leaf, place, 1)
             row += 1
-        links[block, FILL] = fill + take
-        if pool.totals.shape[1] > 0:
-            for place in range(fill, fill + take):
-                count_row(pool, block, place, 1)
+        links[leaf, FILL] = filled
     heads[series, LAST] = new[end - 1]
 
 
 @routine()
 def insert_rows(pool: Pool, series: int, new: Integers, rows: Integers, begin: int, end: int) -> None:
     """Add the rows begin <= row < end, all of one series, before its last key. O(log n) each."""
-    links = pool.links
     leaf, bound = NONE, BELOW
     for row in range(begin, end):
         if new[row] >= bound:
             leaf, bound = find_leaf(pool, series, new[row])
-        place = places_up_to(pool, leaf, new[row])
-        if links[leaf, FILL] == pool.keys.shape[1]:
+        if pool.links[leaf, FILL] == pool.keys.shape[1]:
             divide_full(pool, series, leaf)
-            if place > links[leaf, FILL]:
-                place -= links[leaf, FILL]
-                leaf = links[leaf, NEXT]
-            else:
-                bound = pool.keys[links[leaf, NEXT], 0]
+            leaf, bound = find_leaf(pool, series, new[row])
+        place = places_up_to(pool, leaf, new[row])
         insert_key(pool, leaf, place, new[row])
         for part in range(pool.cells.shape[2]):
             pool.cells[leaf, place, part] = rows[row, part]

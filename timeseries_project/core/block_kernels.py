@@ -129,6 +129,22 @@ def find_after(pool: Pool, series: int, key: int) -> tuple[int, int]:
 
 
 @routine()
+def leaf_has(pool: Pool, leaf: int, key: int) -> bool:
+    """Return whether a leaf has a key."""
+    place = places_up_to(pool, leaf, key)
+    return place > 0 and pool.keys[leaf, place - 1] == key
+
+
+@routine()
+def has_key(pool: Pool, series: int, key: int) -> bool:
+    """Return whether a series has a key. O(log n)."""
+    if key > pool.heads[series, LAST]:
+        return False
+    leaf, _ = find_leaf(pool, series, key)
+    return leaf_has(pool, leaf, key)
+
+
+@routine()
 def move_row(pool: Pool, block: int, place: int, to_block: int, to_place: int) -> None:
     """Copy a key with its cells to another place."""
     pool.keys[to_block, to_place] = pool.keys[block, place]
@@ -282,3 +298,41 @@ def append_leaf(pool: Pool, series: int, bound: int) -> int:
         new = above
     enter_child(pool, series, block, new, bound)
     return leaf
+
+
+@routine()
+def leaf_to_append(pool: Pool, series: int, key: int) -> int:
+    """Return the last leaf of a series, which has room for a key behind all others; a new one if need be."""
+    heads = pool.heads
+    width = pool.keys.shape[1]
+    leaf: int = heads[series, TAIL]
+    if leaf == NONE:
+        leaf = take_block(pool, series, 0)
+        heads[series, ROOT] = leaf
+        heads[series, TAIL] = leaf
+        heads[series, FIRST] = key
+    elif pool.links[leaf, FILL] >= width - width // 16:
+        leaf = append_leaf(pool, series, key)
+    return leaf
+
+
+@routine()
+def open_place(pool: Pool, series: int, key: int) -> tuple[int, int]:
+    """Insert a key behind those equal to it; return leaf and place, where its cells are still to be written.
+
+    O(1) for the last key of a series, else O(log n).
+    """
+    heads, links = pool.heads, pool.links
+    if key >= heads[series, LAST]:
+        leaf = leaf_to_append(pool, series, key)
+        heads[series, LAST] = key
+    else:
+        leaf, _ = find_leaf(pool, series, key)
+        if links[leaf, FILL] == pool.keys.shape[1]:
+            divide_full(pool, series, leaf)
+            leaf, _ = find_leaf(pool, series, key)
+        heads[series, FIRST] = min(heads[series, FIRST], key)
+    place = places_up_to(pool, leaf, key)
+    insert_key(pool, leaf, place, key)
+    heads[series, COUNT] += 1
+    return leaf, place

@@ -116,7 +116,11 @@ class Blocks:
             heads[known:, FIRST] = BEYOND
 
     def needed(self, series: Integers, keys: Integers, begin: int = 0, end: int = EVERYTHING) -> int:
-        """Return how many blocks rows may take at most, whose series stand together. O(rows)."""
+        """Return how many blocks rows may take at most, which are grouped by series and ascend.
+
+        A series must have all its rows here: two answers for one series do not add up, as both count its free places.
+        O(log of its rows) for each series whose rows are all newer, else O(log n) for each leaf of late rows.
+        """
         return int(block_add_kernels.blocks_needed(*self.arrays, series, keys, begin, min(end, len(keys))))
 
     def make_room(self, blocks: int) -> None:
@@ -132,16 +136,19 @@ class Blocks:
     def mark_known(
         self, series: Integers, keys: Integers, known: NDArray[np.bool_], begin: int = 0, end: int = EVERYTHING
     ) -> int:
-        """Mark the rows whose key the series has already, or the row before them; return how many.
+        """Mark the rows whose key the series has already, or the row before has; return how many.
 
-        Rows are grouped by series and ascend. O(1) for each that is newer than its series, else O(log n).
+        They are grouped by series and ascend. O(1) for each that is newer than its series, else O(log n).
         """
         return int(block_add_kernels.mark_known(*self.arrays, series, keys, begin, min(end, len(keys)), known))
 
     def commit_add(
         self, series: Integers, keys: Integers, cells: Integers, begin: int = 0, end: int = EVERYTHING
     ) -> None:
-        """Add rows, for which there is room. O(1) for each that is newer than its series, else O(log n)."""
+        """Add rows, for which there is room, behind keys equal to theirs. They are grouped by series and ascend.
+
+        O(1) for each that is newer than its series, O(log n) with totals; for late ones O(log n).
+        """
         block_add_kernels.add_rows(*self.arrays, series, keys, cells, begin, min(end, len(keys)))
 
     def commit_remove(self, series: Integers, start: int, stop: int, most: int = EVERYTHING) -> int:
@@ -249,12 +256,14 @@ class Blocks:
 
     def _check_children(self, block: int) -> list[int]:
         """Assert what holds between a block and its children; return them."""
+        half = self._keys.shape[1] // 2
         fill = int(self._links[block, FILL])
         children: list[int] = self._cells[block, :fill, 0].tolist()
         bounds = self._keys[block, :fill].tolist()
         assert (self._links[children, PARENT] == block).all()
         assert (self._links[children, LEVEL] == self._links[block, LEVEL] - 1).all()
         assert (self._totals[children].sum(axis=0) == self._totals[block]).all()
+        assert all(self._links[pair, FILL].sum() > half for pair in pairwise(children))
         for place, child in enumerate(children):
             keys = self._keys[child, : self._links[child, FILL]]
             assert bounds[place] <= keys.min()

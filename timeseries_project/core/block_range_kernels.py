@@ -119,13 +119,12 @@ def merge_around(pool: Pool, series: int, key: int) -> None:
         merged = False
         block, _ = find_leaf(pool, series, key)
         while block != NONE and not merged:
-            previous, following = links[block, PREVIOUS], links[block, NEXT]
-            if following != NONE:
-                merged = merge_with_next(pool, series, following)
-            if not merged:
-                merged = merge_with_next(pool, series, block)
-            if not merged and previous != NONE:
-                merged = merge_with_next(pool, series, previous)
+            left = block if links[block, NEXT] == NONE else links[block, NEXT]
+            for _ in range(3):
+                if left != NONE and not merged:
+                    previous = links[left, PREVIOUS]
+                    merged = merge_with_next(pool, series, left)
+                    left = previous
             block = links[block, PARENT]
 
 

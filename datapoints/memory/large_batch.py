@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from threading import Lock
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from datapoints.memory.grouping import GroupedPoints
 from datapoints.memory.names import Pair, SeriesNames
 from datapoints.memory.series import SeriesPool, as_cells
+from timeseries_project.core.arrays import run_starts
 from timeseries_project.core.busy import BusySeries
 from timeseries_project.core.offload import give_way
 
@@ -69,16 +71,17 @@ class LargeBatch:
         return known
 
     def promise_room(self) -> None:
-        """Make room for all points, which others will not take."""
-        times = self.points.times
-        for begin, end in portions(len(times), ROWS_AT_ONCE):
+        """Make room for all points, which others will not take: for whole series, about so many rows at once."""
+        times, values = self.points.times, self.points.values
+        starts = run_starts(self._series)
+        begins = starts[run_starts(starts // ROWS_AT_ONCE)].tolist()
+        for begin, end in pairwise([*begins, len(times)]):
             with self._lock:
                 needed = self._pool.needed(self._series, times, begin, end)
                 self._pool.make_room(needed)
                 self._promised.append(needed)
                 self._pool.commit_promise(needed, 1)
             give_way()
-        values = self.points.values
         self._rows = self._series, times, as_cells(values), values
         self._portions = list(portions(len(times), ROWS_AT_ONCE))
 

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapoints.interface import QUARTER_HOUR
+from timeseries_project.core.block_add_kernels import blocks_for
 from timeseries_project.core.block_kernels import (
     BEYOND,
+    COLUMN,
     FILL,
     FIRST,
     LAST,
@@ -29,7 +31,7 @@ from timeseries_project.core.block_kernels import (
     open_place,
 )
 from timeseries_project.core.block_kernels import COUNT as POINTS
-from timeseries_project.core.block_range_kernels import COLUMN, blocks_for, free_tree, remove_from
+from timeseries_project.core.block_range_kernels import free_tree, remove_from
 from timeseries_project.core.kernels import kernel, routine
 from timeseries_project.core.rounding_kernels import add_sums, add_to_sum
 from timeseries_project.core.summation import Floats, Integers

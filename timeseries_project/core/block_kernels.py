@@ -10,14 +10,16 @@ A block holds up to `width` keys in order, and beside each key a row of cells:
     state[STATE]                the blocks that are free
 
 Leaves, of level 0, hold the keys of the series. A block of a higher level holds children: the first cell of each is the
-child's number, and its key is a bound: no key below the child is less, and none of a child before it is greater. What
-arrives in order fills leaf after leaf up to a limit, which leaves some
-places for late keys. A full block that is to take one more is divided. A block is freed when it is empty, and merged
-into its neighbour when both together fill but half of one, so deletes leave no more blocks than adding made. See D.
-Comer, "The ubiquitous B-tree", ACM Computing Surveys 11 (1979), and T. Johnson and D. Shasha, "B-trees with inserts and
-deletes: why free-at-empty is better than merge-at-half", J. Computer and System Sciences 47 (1993).
+child's number, and its key is a bound: no key below the child is less, and none of a child before it is greater. The
+first bound of each level is below every key.
 
-The functions here find and change single keys; `block_range_kernels.py` has those for many.
+What arrives in order fills leaf after leaf up to a limit, which leaves some places for late keys. A full block that is
+to take one more is divided. After a delete, neighbours below one parent are merged if both together fill no more than
+half a block, so few keys never keep many blocks. See D. Comer, "The ubiquitous B-tree", ACM Computing Surveys 11
+(1979), and T. Johnson and D. Shasha, "B-trees with inserts and deletes: why free-at-empty is better than
+merge-at-half", J. Computer and System Sciences 47 (1993).
+
+The functions here find and change single keys; `block_add_kernels.py` and `block_range_kernels.py` have those for many.
 """
 
 from __future__ import annotations
@@ -39,8 +41,9 @@ HEADS = 6
 FREED, SPARE, USED, PROMISED = range(4)
 STATES = 4
 
-NONE = -1  # and less than every key
-#: A key beyond all others.
+NONE = -1
+#: A bound below all keys, and a key beyond all others.
+BELOW = -(2**63)
 BEYOND = 2**63 - 1
 
 #: Totals keep an integer in two parts, its upper bits and its lower ones, whose sums need no carry.
@@ -61,6 +64,9 @@ class Pool(NamedTuple):
 
 #: Their types, in a kernel's signature.
 POOL = "int64[:, ::1], int64[:, :, ::1], int32[:, ::1], int64[:, ::1], int64[:, ::1], int64[::1]"
+# A column that is only read, whoever may write it; and the cells of rows.
+COLUMN = "Array(int64, 1, 'C', readonly=True)"
+ROWS = "Array(int64, 2, 'C', readonly=True)"
 
 
 @routine()
@@ -131,21 +137,39 @@ def places_up_to(pool: Pool, block: int, key: int) -> int:
 
 
 @routine()
+def find_leaf(pool: Pool, series: int, key: int) -> tuple[int, int]:
+    """Return the leaf where a key belongs, and the bound of the next leaf. The series has keys. O(log n)."""
+    block = pool.heads[series, ROOT]
+    bound = BEYOND
+    while pool.links[block, LEVEL] > 0:
+        place = places_up_to(pool, block, key)
+        if place < pool.links[block, FILL]:
+            bound = pool.keys[block, place]
+        block = pool.cells[block, place - 1, 0]
+    return block, bound
+
+
+@routine()
 def find_after(pool: Pool, series: int, key: int) -> tuple[int, int]:
     """Return leaf and place just after the keys of a series up to `key`. The series has keys. O(log n)."""
-    block = pool.heads[series, ROOT]
-    while pool.links[block, LEVEL] > 0:
-        block = pool.cells[block, places_up_to(pool, block, key) - 1, 0]
+    block, _ = find_leaf(pool, series, key)
     return block, places_up_to(pool, block, key)
+
+
+@routine()
+def leaf_has(pool: Pool, leaf: int, key: int) -> bool:
+    """Return whether a leaf has a key."""
+    place = places_up_to(pool, leaf, key)
+    return place > 0 and pool.keys[leaf, place - 1] == key
 
 
 @routine()
 def has_key(pool: Pool, series: int, key: int) -> bool:
     """Return whether a series has a key. O(log n)."""
-    if pool.heads[series, ROOT] == NONE or key > pool.heads[series, LAST]:
+    if key > pool.heads[series, LAST]:
         return False
-    block, place = find_after(pool, series, key)
-    return place > 0 and pool.keys[block, place - 1] == key
+    leaf, _ = find_leaf(pool, series, key)
+    return leaf_has(pool, leaf, key)
 
 
 @routine()
@@ -240,7 +264,7 @@ def enter_child(pool: Pool, series: int, block: int, new: int, bound: int) -> No
     parent = pool.links[block, PARENT]
     if parent == NONE:
         parent = take_block(pool, series, pool.links[block, LEVEL] + 1)
-        set_child(pool, parent, 0, NONE, block)
+        set_child(pool, parent, 0, BELOW, block)
         pool.links[parent, FILL] = 1
         add_totals(pool, parent, block, 1)
         add_totals(pool, parent, new, 1)
@@ -305,34 +329,38 @@ def append_leaf(pool: Pool, series: int, bound: int) -> int:
 
 
 @routine()
+def leaf_to_append(pool: Pool, series: int, key: int) -> int:
+    """Return the last leaf of a series, which has room for a key behind all others; a new one if need be."""
+    heads = pool.heads
+    width = pool.keys.shape[1]
+    leaf: int = heads[series, TAIL]
+    if leaf == NONE:
+        leaf = take_block(pool, series, 0)
+        heads[series, ROOT] = leaf
+        heads[series, TAIL] = leaf
+        heads[series, FIRST] = key
+    elif pool.links[leaf, FILL] >= width - width // 16:
+        leaf = append_leaf(pool, series, key)
+    return leaf
+
+
+@routine()
 def open_place(pool: Pool, series: int, key: int) -> tuple[int, int]:
     """Insert a key behind those equal to it; return leaf and place, where its cells are still to be written.
 
     O(1) for the last key of a series, else O(log n).
     """
     heads, links = pool.heads, pool.links
-    width = pool.keys.shape[1]
-    if heads[series, ROOT] == NONE:
-        block = take_block(pool, series, 0)
-        heads[series, ROOT] = block
-        heads[series, TAIL] = block
-        place = 0
-        heads[series, FIRST] = key
-        heads[series, LAST] = key
-    elif key >= heads[series, LAST]:
-        block = heads[series, TAIL]
-        if links[block, FILL] >= width - width // 16:
-            block = append_leaf(pool, series, key)
-        place = links[block, FILL]
+    if key >= heads[series, LAST]:
+        leaf = leaf_to_append(pool, series, key)
         heads[series, LAST] = key
     else:
-        block, place = find_after(pool, series, key)
-        if links[block, FILL] == width:
-            divide_full(pool, series, block)
-            if place > links[block, FILL]:
-                place -= links[block, FILL]
-                block = links[block, NEXT]
+        leaf, _ = find_leaf(pool, series, key)
+        if links[leaf, FILL] == pool.keys.shape[1]:
+            divide_full(pool, series, leaf)
+            leaf, _ = find_leaf(pool, series, key)
         heads[series, FIRST] = min(heads[series, FIRST], key)
-    insert_key(pool, block, place, key)
+    place = places_up_to(pool, leaf, key)
+    insert_key(pool, leaf, place, key)
     heads[series, COUNT] += 1
-    return block, place
+    return leaf, place

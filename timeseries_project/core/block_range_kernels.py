@@ -1,7 +1,4 @@
-"""The loops over blocks that write, remove and copy many keys; `block_kernels.py` tells what the arrays are.
-
-Rows are given as columns: the series of each row, its key, and its cells `rows[row, part]`.
-"""
+"""The loops over blocks that remove, count and copy ranges of keys; `block_kernels.py` tells what the arrays are."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ from numpy.typing import NDArray
 from timeseries_project.core.block_kernels import (
     BEYOND,
     BLOCKS,
+    COLUMN,
     COUNT,
     FILL,
     FIRST,
@@ -31,126 +29,15 @@ from timeseries_project.core.block_kernels import (
     add_totals,
     count_row,
     find_after,
+    find_leaf,
     free_block,
-    has_key,
     move_row,
-    open_place,
     place_of_child,
     places_up_to,
     remove_keys,
 )
 from timeseries_project.core.kernels import kernel, routine
 from timeseries_project.core.summation import Integers
-
-# A column that is only read, whoever may write it.
-COLUMN = "Array(int64, 1, 'C', readonly=True)"
-ROWS = "Array(int64, 2, 'C', readonly=True)"
-
-
-@routine()
-def blocks_for(pool: Pool, series: int, late: int, newer: int) -> int:
-    """Return how many blocks so many keys before the last one of a series, and after it, may take at most.
-
-    A block that is divided takes half a block of keys until it is so again. So only those that are half full at the
-    beginning are divided sooner.
-    """
-    heads, links = pool.heads, pool.links
-    width = pool.keys.shape[1]
-    half, limit = width // 2, width - width // 16
-    root = heads[series, ROOT]
-    levels, room, full, blocks, new = 0, 0, 0, 0, 0
-    if root != NONE:
-        levels = links[root, LEVEL] + 1
-        room = max(limit - links[heads[series, TAIL], FILL], 0)
-        full, blocks = heads[series, COUNT] // half, heads[series, BLOCKS] // half
-    new = min(late, full + late // half + 1) + max(newer - room + limit - 1, 0) // limit
-    needed = int(new)
-    while new > 0 and (levels > 0 or new > 1):
-        divided = (new + half - 1) // half
-        new = min(new, blocks + divided) if levels > 0 else divided
-        needed += new
-        levels -= 1
-    return needed
-
-
-@kernel(f"int64({POOL}, {COLUMN}, {COLUMN}, int64, int64)")
-def blocks_needed(
-    keys: Integers,
-    cells: Integers,
-    links: NDArray[np.int32],
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
-    series: Integers,
-    new: Integers,
-    begin: int,
-    end: int,
-) -> int:
-    """Return how many blocks the rows begin <= row < end may take at most; those of a series stand together."""
-    pool = Pool(keys, cells, links, heads, totals, state)
-    needed = 0
-    row = begin
-    while row < end:
-        number = series[row]
-        late, newer = 0, 0
-        while row < end and series[row] == number:
-            if new[row] < heads[number, LAST]:
-                late += 1
-            else:
-                newer += 1
-            row += 1
-        needed += blocks_for(pool, number, late, newer)
-    return needed
-
-
-@kernel(f"int64({POOL}, {COLUMN}, {COLUMN}, int64, int64, boolean[::1])")
-def mark_known(
-    keys: Integers,
-    cells: Integers,
-    links: NDArray[np.int32],
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
-    series: Integers,
-    new: Integers,
-    begin: int,
-    end: int,
-    known: NDArray[np.bool_],
-) -> int:
-    """Mark the rows begin <= row < end whose key the series has, or the row before them; return how many.
-
-    The rows of a series stand together and ascend. O(1) for each that is newer than the series, else O(log n).
-    """
-    pool = Pool(keys, cells, links, heads, totals, state)
-    marked = 0
-    for row in range(begin, end):
-        repeated = row > 0 and series[row] == series[row - 1] and new[row] == new[row - 1]
-        known[row] = repeated or has_key(pool, series[row], new[row])
-        marked += known[row]
-    return marked
-
-
-@kernel(f"void({POOL}, {COLUMN}, {COLUMN}, {ROWS}, int64, int64)")
-def add_rows(
-    keys: Integers,
-    cells: Integers,
-    links: NDArray[np.int32],
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
-    series: Integers,
-    new: Integers,
-    rows: Integers,
-    begin: int,
-    end: int,
-) -> None:
-    """Add the rows begin <= row < end, for which there are free blocks. O(1) for newest keys, else O(log n)."""
-    pool = Pool(keys, cells, links, heads, totals, state)
-    for row in range(begin, min(end, len(new))):
-        block, place = open_place(pool, series[row], new[row])
-        for part in range(cells.shape[2]):
-            cells[block, place, part] = rows[row, part]
-        count_row(pool, block, place, 1)
 
 
 @routine()
@@ -195,21 +82,50 @@ def detach(pool: Pool, series: int, block: int) -> None:
 
 
 @routine()
-def merge_with_next(pool: Pool, series: int, block: int) -> None:
-    """Move the keys of the next leaf into a leaf, if they have one parent and together fill half a block at most."""
+def merge_with_next(pool: Pool, series: int, block: int) -> bool:
+    """Merge a block and the next one, if one parent has both and they fill half a block at most; return whether so.
+
+    The last child of the one and the first of the other have one parent then, and are merged alike.
+    """
     links = pool.links
-    other = links[block, NEXT]
-    if other == NONE or links[block, PARENT] != links[other, PARENT]:
-        return
-    fill, more = links[block, FILL], links[other, FILL]
-    if fill + more > pool.keys.shape[1] // 2:
-        return
-    for place in range(more):
-        move_row(pool, other, place, block, fill + place)
-    links[block, FILL] = fill + more
-    links[other, FILL] = 0
-    add_totals(pool, block, other, 1)
-    detach(pool, series, other)
+    merged = False
+    while True:
+        other = links[block, NEXT]
+        if other == NONE or links[block, PARENT] != links[other, PARENT]:
+            return merged
+        fill, more = links[block, FILL], links[other, FILL]
+        if fill + more > pool.keys.shape[1] // 2:
+            return merged
+        for place in range(more):
+            move_row(pool, other, place, block, fill + place)
+            if links[block, LEVEL] > 0:
+                links[pool.cells[other, place, 0], PARENT] = block
+        links[block, FILL] = fill + more
+        links[other, FILL] = 0
+        add_totals(pool, block, other, 1)
+        detach(pool, series, other)
+        merged = True
+        if links[block, LEVEL] == 0:
+            return merged
+        block = pool.cells[block, fill - 1, 0]
+
+
+@routine()
+def merge_around(pool: Pool, series: int, key: int) -> None:
+    """Merge the blocks on the way to a key with their neighbours, and these with theirs, until nothing is to merge."""
+    links = pool.links
+    merged = pool.heads[series, ROOT] != NONE
+    while merged:
+        merged = False
+        block, _ = find_leaf(pool, series, key)
+        while block != NONE and not merged:
+            left = block if links[block, NEXT] == NONE else links[block, NEXT]
+            for _ in range(3):
+                if left != NONE and not merged:
+                    previous = links[left, PREVIOUS]
+                    merged = merge_with_next(pool, series, left)
+                    left = previous
+            block = links[block, PARENT]
 
 
 @routine()
@@ -253,11 +169,7 @@ def remove_from(pool: Pool, series: int, start: int, stop: int, most: int) -> in
             break
         block, place = following, 0
     heads[series, COUNT] -= removed
-    if heads[series, ROOT] != NONE:
-        block, _ = find_after(pool, series, start)
-        merge_with_next(pool, series, block)
-        if links[block, PREVIOUS] != NONE:
-            merge_with_next(pool, series, links[block, PREVIOUS])
+    merge_around(pool, series, start - 1)
     set_ends(pool, series)
     return removed
 
@@ -449,5 +361,5 @@ def totals_up_to(
     """Add to `sums[border, part]` the totals of the keys up to each border. O(log n) each."""
     pool = Pool(keys, cells, links, heads, totals, state)
     for i in range(len(borders)):
-        if heads[series, FIRST] <= borders[i]:
+        if heads[series, ROOT] != NONE and heads[series, FIRST] <= borders[i]:
             add_totals_up_to(pool, series, borders[i], sums[i])

@@ -19,7 +19,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from timeseries_project.core import block_range_kernels as kernels
+from timeseries_project.core import block_add_kernels, block_range_kernels
 from timeseries_project.core.arrays import grow
 from timeseries_project.core.block_kernels import (
     BEYOND,
@@ -112,8 +112,12 @@ class Blocks:
             heads[known:, FIRST] = BEYOND
 
     def needed(self, series: Integers, keys: Integers, begin: int = 0, end: int = EVERYTHING) -> int:
-        """Return how many blocks rows may take at most, whose series stand together. O(rows)."""
-        return int(kernels.blocks_needed(*self.arrays, series, keys, begin, min(end, len(keys))))
+        """Return how many blocks rows may take at most, which are grouped by series and ascend.
+
+        A series must have all its rows here: two answers for one series do not add up, as both count its free places.
+        O(log of its rows) for each series whose rows are all newer, else O(log n) for each leaf of late rows.
+        """
+        return int(block_add_kernels.blocks_needed(*self.arrays, series, keys, begin, min(end, len(keys))))
 
     def make_room(self, blocks: int) -> None:
         """Make sure that so many blocks are free, beside those that are promised. O(1) amortised."""
@@ -128,29 +132,32 @@ class Blocks:
     def mark_known(
         self, series: Integers, keys: Integers, known: NDArray[np.bool_], begin: int = 0, end: int = EVERYTHING
     ) -> int:
-        """Mark the rows whose key the series has already, or the row before them; return how many.
+        """Mark the rows whose key the series has already, or the row before has; return how many.
 
-        Rows are grouped by series and ascend. O(1) for each that is newer than its series, else O(log n).
+        They are grouped by series and ascend. O(1) for each that is newer than its series, else O(log n).
         """
-        return int(kernels.mark_known(*self.arrays, series, keys, begin, min(end, len(keys)), known))
+        return int(block_add_kernels.mark_known(*self.arrays, series, keys, begin, min(end, len(keys)), known))
 
     def commit_add(
         self, series: Integers, keys: Integers, cells: Integers, begin: int = 0, end: int = EVERYTHING
     ) -> None:
-        """Add rows, for which there is room. O(1) for each that is newer than its series, else O(log n)."""
-        kernels.add_rows(*self.arrays, series, keys, cells, begin, end)
+        """Add rows, for which there is room, behind keys equal to theirs. They are grouped by series and ascend.
+
+        O(1) for each that is newer than its series, O(log n) with totals; for late ones O(log n).
+        """
+        block_add_kernels.add_rows(*self.arrays, series, keys, cells, begin, end)
 
     def commit_remove(self, series: Integers, start: int, stop: int, most: int = EVERYTHING) -> int:
         """Remove the keys with start <= key < stop of some series, about `most` of each; return how many.
 
         O(log n) for a series that goes whole, else O(log n + blocks of those removed).
         """
-        return kernels.remove_range(*self.arrays, series, start, stop, most)
+        return block_range_kernels.remove_range(*self.arrays, series, start, stop, most)
 
     def count(self, series: Integers, start: int, stop: int, limit: int = EVERYTHING) -> Integers:
         """Return how many keys with start <= key < stop each series has, up to `limit`. O(log n + blocks) each."""
         counts = np.empty(len(series), dtype=np.int64)
-        kernels.count_range(*self.arrays, series, start, stop, limit, counts)
+        block_range_kernels.count_range(*self.arrays, series, start, stop, limit, counts)
         return counts
 
     def copy(self, series: Integers, start: int, counts: Integers) -> tuple[Integers, Integers]:
@@ -158,7 +165,7 @@ class Blocks:
         total = int(counts.sum())
         keys = np.empty(total, dtype=np.int64)
         cells = np.empty((total, self._cells.shape[2]), dtype=np.int64)
-        kernels.copy_range(*self.arrays, series, start, counts, keys, cells)
+        block_range_kernels.copy_range(*self.arrays, series, start, counts, keys, cells)
         return keys, cells
 
     def read(self, series: Integers, start: int, stop: int) -> tuple[Integers, Integers]:
@@ -176,7 +183,7 @@ class Blocks:
         counts = np.minimum(self.counts[series], limit)
         keys = np.empty(int(counts.sum()), dtype=np.int64)
         cells = np.empty((len(keys), self._cells.shape[2]), dtype=np.int64)
-        total = int(kernels.copy_backwards(*self.arrays, series, stop, limit, counts, keys, cells))
+        total = int(block_range_kernels.copy_backwards(*self.arrays, series, stop, limit, counts, keys, cells))
         return counts, keys[:total], cells[:total]
 
     def totals_up_to(self, series: int, borders: Integers) -> list[list[int]]:
@@ -192,7 +199,7 @@ class Blocks:
         [[0, 0, 0], [1, 1, 9007199254740992], [2, 5, 18014398509481984]]
         """
         sums = np.zeros((len(borders), self._totals.shape[1]), dtype=np.int64)
-        kernels.totals_up_to(*self.arrays, series, borders, sums)
+        block_range_kernels.totals_up_to(*self.arrays, series, borders, sums)
         uppers, lowers = sums[:, 1::2].tolist(), sums[:, 2::2].tolist()
         return [
             [count, *((upper << LOWER_BITS) + lower for upper, lower in zip(up, low, strict=True))]
@@ -245,12 +252,14 @@ class Blocks:
 
     def _check_children(self, block: int) -> list[int]:
         """Assert what holds between a block and its children; return them."""
+        half = self._keys.shape[1] // 2
         fill = int(self._links[block, FILL])
         children: list[int] = self._cells[block, :fill, 0].tolist()
         bounds = self._keys[block, :fill].tolist()
         assert (self._links[children, PARENT] == block).all()
         assert (self._links[children, LEVEL] == self._links[block, LEVEL] - 1).all()
         assert (self._totals[children].sum(axis=0) == self._totals[block]).all()
+        assert all(self._links[pair, FILL].sum() > half for pair in pairwise(children))
         for place, child in enumerate(children):
             keys = self._keys[child, : self._links[child, FILL]]
             assert bounds[place] <= keys.min()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SHARED = (
     "timeseries_project/core/arrays.py",
+    "timeseries_project/core/busy.py",
     "timeseries_project/core/key_order.py",
     "timeseries_project/core/offload.py",
     "timeseries_project/core/summation.py",

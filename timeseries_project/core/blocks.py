@@ -72,8 +72,8 @@ class Blocks:
         self._heads = np.empty((0, HEADS), dtype=np.int64)
         self._state = np.zeros(STATES, dtype=np.int64)
         self._state[FREED] = NONE
-        #: Blocks that are promised to a change that is being written.
-        self._promised = 0
+        #: Free blocks that are promised to a change that is being written.
+        self.promised = 0
 
     @property
     def arrays(self) -> tuple[Integers, Integers, NDArray[np.int32], Integers, Integers, Integers]:
@@ -121,13 +121,13 @@ class Blocks:
 
     def make_room(self, blocks: int) -> None:
         """Make sure that so many blocks are free, beside those that are promised. O(1) amortised."""
-        used = int(self._state[USED] - self._state[SPARE]) + self._promised + blocks
+        used = int(self._state[USED] - self._state[SPARE]) + self.promised + blocks
         for column in (self._cells, self._links, self._totals, self._keys):
             grow(column, used)
 
     def commit_promise(self, blocks: int) -> None:
         """Keep so many free blocks, for which there is room, for a change written in portions; or less (< 0)."""
-        self._promised += blocks
+        self.promised += blocks
 
     def mark_known(
         self, series: Integers, keys: Integers, known: NDArray[np.bool_], begin: int = 0, end: int = EVERYTHING

@@ -32,20 +32,21 @@ class DeviceNames:
 
     def find(self, names: Iterable[str]) -> Integers:
         """Return the number of each device, NONE of one that has none. O(these)."""
-        return np.array([self.numbers.get(name, NONE) for name in names], dtype=np.int64)
+        numbers = self.numbers
+        return np.array([numbers.get(name, NONE) for name in names], dtype=np.int64)
 
     def all(self) -> Integers:
         """Return all numbers. O(n)."""
         return np.fromiter(self.numbers.values(), dtype=np.int64, count=len(self.numbers))
 
-    def enter(self, names: Sequence[str]) -> Integers:
-        """Return the number of each device, a new one of those that have none. After a failure, some are entered."""
-        numbers = self.find(names)
+    def enter(self, names: Sequence[str], numbers: Integers) -> Integers:
+        """Return the numbers of devices, as found, with new ones for NONE. After a failure, some may be entered."""
         missing = np.flatnonzero(numbers == NONE).tolist()
         self._reserve(len(missing))
+        entered = numbers.copy()
         for i in missing:
-            numbers[i] = self._enter(names[i])
-        return numbers
+            entered[i] = self._enter(names[i])
+        return entered
 
     def _reserve(self, count: int) -> None:
         """Make sure that so many numbers are free. O(1) amortised."""

@@ -51,17 +51,15 @@ class Devices:
         if devices and len(self.names.numbers) + devices > self.max_devices:
             raise FullError("devices", self.max_devices)
 
-    def enter(self, names: Sequence[str], oldest: int) -> Integers:
+    def enter(self, names: Sequence[str], numbers: Integers, oldest: int) -> Integers:
         """Return the number of each device, a new one of those that have no entries from `oldest` on.
 
-        Raises FullError. After a failure, `withdraw` them.
+        `numbers` are the present ones. Raises FullError. After a failure, `withdraw` them.
         """
-        numbers = self.names.find(names)
-        if oldest:
-            self.drop(numbers[numbers != NONE], oldest)
+        if oldest and self.drop(numbers[numbers != NONE], oldest):
             numbers = self.names.find(names)
         self.refuse_too_many(0, int(np.count_nonzero(numbers == NONE)))
-        numbers = self.names.enter(names)
+        numbers = self.names.enter(names, numbers)
         self.blocks.reserve(len(self.names.names))
         return numbers
 
@@ -93,12 +91,17 @@ class Devices:
         self.names.commit_leave(gone)
         self.entries -= self.blocks.commit_remove(numbers, 0, before, most)
 
-    def drop(self, numbers: Integers, oldest: int) -> None:
-        """Forget entries before `oldest` of distinct devices: all of them where that is all there is, else some."""
+    def drop(self, numbers: Integers, oldest: int) -> bool:
+        """Forget entries before `oldest` of distinct devices: all of them where that is all there is, else some.
+
+        Return whether some device had no others.
+        """
         behind = numbers[self.blocks.firsts[numbers] < oldest]
-        if len(behind):
-            gone = behind[self.blocks.lasts[behind] < oldest].tolist()
-            self.commit_forget(behind, gone, oldest, max(DROPPED_AT_ONCE // len(behind), 1))
+        if not len(behind):
+            return False
+        gone: list[int] = behind[self.blocks.lasts[behind] < oldest].tolist()
+        self.commit_forget(behind, gone, oldest, max(DROPPED_AT_ONCE // len(behind), 1))
+        return bool(gone)
 
     def sum_up(self, numbers: Integers, oldest: int, *, noted: bool = False) -> DeviceSums:
         """Return what devices hold from `oldest` on, and note it for `busiest` if wanted.
@@ -126,7 +129,3 @@ class Devices:
         assert set(self.names.numbers.values()) == set(np.flatnonzero(counts).tolist())
         assert self.entries == counts.sum() <= self.added
         assert self.coming == self.new == self.blocks.promised == 0
-        sums = self.sum_up(np.flatnonzero(counts), 0)
-        held = {name: ts + fs for name, _, _, _, ts, fs in sums.summaries()}
-        candidates = {self.names.names[number] for number in self.busiest.devices.tolist()}
-        assert all(held[name] <= self.busiest.floor for name in held.keys() - candidates)

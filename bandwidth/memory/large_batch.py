@@ -17,11 +17,12 @@ from timeseries_project.core.busy import BusySeries
 from timeseries_project.core.offload import give_way
 from timeseries_project.core.summation import Integers
 
-#: Entries that are written while the lock is held; a batch of more is a large one.
+#: A batch of more entries, or of more devices than can be entered at once, is a large one.
 LARGE = 16_384
-#: Devices that are entered, and blocks for which room is made, while the lock is held.
+#: What is done while the lock is held: devices are entered, room is made for blocks, and rows are written.
 DEVICES_AT_ONCE = 2048
-BLOCKS_AT_ONCE = 4096
+BLOCKS_AT_ONCE = 2048
+ROWS_AT_ONCE = 8192
 
 
 class Portion(NamedTuple):
@@ -30,6 +31,11 @@ class Portion(NamedTuple):
     begin: int
     end: int
     promised: int
+
+
+def is_large(batch: Grouped) -> bool:
+    """Return whether a batch is too large to be added while the lock is held."""
+    return len(batch.times) > LARGE or len(batch.devices) > DEVICES_AT_ONCE
 
 
 class LargeBatch:
@@ -58,8 +64,9 @@ class LargeBatch:
             devices.refuse_too_many(len(batch.times), 0)
             devices.coming = len(batch.times)
         for begin in range(0, len(batch.devices), DEVICES_AT_ONCE):
+            names = batch.devices[begin : begin + DEVICES_AT_ONCE]
             with self._lock:
-                found.append(devices.enter(batch.devices[begin : begin + DEVICES_AT_ONCE], oldest))
+                found.append(devices.enter(names, devices.names.find(names), oldest))
                 self._busy.mark(found[-1])
                 devices.new += np.count_nonzero(devices.blocks.counts[found[-1]] == 0)
             give_way()
@@ -69,12 +76,12 @@ class LargeBatch:
         """Make room, and promise it to this batch; return the portions in which to write."""
         portions: list[Portion] = []
         # What a series needs is known for all of its rows: so they are looked at together, however many they are.
-        series = np.searchsorted(batch.starts, np.arange(0, len(numbers), LARGE), side="right") - 1
+        series = np.searchsorted(batch.starts, np.arange(0, len(numbers), ROWS_AT_ONCE), side="right") - 1
         for begin, end in pairwise([*np.unique(batch.starts[series]).tolist(), len(numbers)]):
             with self._lock:
                 needed = self._devices.blocks.needed(numbers, batch.times, begin, end)
             self._promise(needed)
-            *parts, last = pairwise([*range(begin, end, LARGE), end])
+            *parts, last = pairwise([*range(begin, end, ROWS_AT_ONCE), end])
             portions += [Portion(*part, 0) for part in parts]
             portions.append(Portion(*last, needed))
         return portions

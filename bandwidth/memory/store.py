@@ -14,9 +14,9 @@ import numpy as np
 
 from bandwidth.entries import LONGEST_WINDOW, MAX_WHOLE, MOST_WINDOWS, Grouped, grouped, whole
 from bandwidth.interface import DeviceSummary, Overview, Usage, Window
+from bandwidth.memory import large_batch
 from bandwidth.memory.busiest import Busiest
 from bandwidth.memory.devices import Devices
-from bandwidth.memory.large_batch import LARGE, LargeBatch
 from bandwidth.memory.sums import whole_sums
 from timeseries_project.core.arrays import Keys, gathered, matching
 from timeseries_project.core.block_kernels import BEYOND, NONE
@@ -81,7 +81,7 @@ class BandwidthStore:
             devices.refuse_too_many(1, 0)
             try:
                 if number == NONE:
-                    number = devices.enter([device_id], 0).item()
+                    number = devices.enter([device_id], np.array([NONE]), 0).item()
                 devices.add(number, timestamp, bytes_ts, bytes_fs)
             except BaseException:
                 devices.withdraw([device_id])
@@ -104,8 +104,8 @@ class BandwidthStore:
         different lengths.
         """
         batch = grouped(device_ids, timestamps, bytes_ts, bytes_fs, oldest=oldest)
-        if len(batch.times) > LARGE:
-            LargeBatch(self._lock, self._busy, self._devices).add(batch, oldest)
+        if large_batch.is_large(batch):
+            large_batch.LargeBatch(self._lock, self._busy, self._devices).add(batch, oldest)
         else:
             self._add_small(batch, oldest)
 
@@ -117,11 +117,11 @@ class BandwidthStore:
         with self._lock:
             if oldest:
                 self._sweep(oldest)
-            self._find_all(batch.devices)
+            found = self._find_all(batch.devices)
             devices, entries = self._devices, len(batch.times)
             devices.refuse_too_many(entries, 0)
             try:
-                numbers = np.repeat(devices.enter(batch.devices, oldest), batch.lengths)
+                numbers = np.repeat(devices.enter(batch.devices, found, oldest), batch.lengths)
                 devices.blocks.make_room(devices.blocks.needed(numbers, batch.times))
             except BaseException:
                 devices.withdraw(batch.devices)
@@ -150,7 +150,7 @@ class BandwidthStore:
         kept = np.maximum(borders, oldest - 1)
         with self._lock:
             sums = self._devices.sums_up_to(self._known(device_id, oldest), kept)
-        return list(map(Window, borders[1:].tolist(), *whole_sums(np.diff(sums, axis=0))))
+        return list(map(Window, borders[1:].tolist(), *whole_sums(sums[1:] - sums[:-1])))
 
     def devices(
         self, search: str | None = None, limit: int | None = None, *, after: str | None = None, oldest: int = 0

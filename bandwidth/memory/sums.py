@@ -13,7 +13,7 @@ from timeseries_project.core.summation import Integers
 
 #: A row of sums: the number of entries, and the upper and lower bits of the bytes to and from the server.
 PARTS = 5
-#: Upper parts up to here make sums that fit in 64 bits, whatever their lower parts.
+#: So few entries, and upper parts up to here, make sums that fit in 64 bits.
 NARROW = 2**29
 
 
@@ -32,19 +32,15 @@ class DeviceSums(NamedTuple):
         return [summary for summary in map(DeviceSummary, *columns) if summary[1]]
 
 
-def whole_sums(sums: Integers) -> tuple[list[int], list[int], list[int]]:
+def whole_sums(sums: Integers) -> list[list[int]]:
     """Return the columns of rows of sums as Python's integers, exact beyond 64 bits: entries, bytes to and from.
 
+    >>> import numpy as np
     >>> whole_sums(np.array([[1, 0, 5, 2**31, 2**40]]))
-    ([1], [5], [9223373136366403584])
+    [[1], [5], [9223373136366403584]]
     """
-    counts, *columns = sums.T
-    bytes_ts, bytes_fs = (_joined(columns[at], columns[at + 1]) for at in (0, 2))
-    return counts.tolist(), bytes_ts, bytes_fs
-
-
-def _joined(uppers: Integers, lowers: Integers) -> list[int]:
-    if not len(uppers) or (uppers.max() < NARROW and lowers.max() < 2**62):
-        joined: list[int] = ((uppers << LOWER_BITS) + lowers).tolist()
-        return joined
-    return [(upper << LOWER_BITS) + lower for upper, lower in zip(uppers.tolist(), lowers.tolist(), strict=True)]
+    uppers, lowers = sums[:, 1::2], sums[:, 2::2]
+    if len(sums) and (uppers.max() >= NARROW or sums[:, 0].max() >= NARROW):
+        uppers = uppers.astype(object)
+    joined: list[list[int]] = ((uppers << LOWER_BITS) + lowers).T.tolist()
+    return [sums[:, 0].tolist(), *joined]

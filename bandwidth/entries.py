@@ -79,10 +79,11 @@ def grouped(
     keys = Keys.of(device_ids)
     if {len(keys.codes), *map(len, columns)} != {len(times)}:
         raise ValueError("the columns must have one length")
-    order = stable_order(times, keys.codes.astype(np.int64))
+    codes = keys.codes.astype(np.int64)
+    order = stable_order(times, codes)
     if oldest:
         order = order[times[order] >= oldest]
-    codes, sizes = keys.codes[order], np.empty((len(order), 2), dtype=np.int64)
+    codes, sizes = codes[order], np.empty((len(order), 2), dtype=np.int64)
     for part, numbers in enumerate(columns):
         np.take(numbers, order, out=sizes[:, part])
     starts = run_starts(codes) if len(codes) else order

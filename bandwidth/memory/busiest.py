@@ -39,4 +39,5 @@ class Busiest:
     @property
     def devices(self) -> Integers:
         """All devices that may have more bytes than `floor`, and perhaps some others or none."""
-        return self._candidates[self._candidates != NONE]
+        found: Integers = self._candidates[self._candidates != NONE]
+        return found

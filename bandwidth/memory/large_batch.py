@@ -68,7 +68,7 @@ class LargeBatch:
             with self._lock:
                 found.append(devices.enter(names, devices.names.find(names), oldest))
                 self._busy.mark(found[-1])
-                devices.new += np.count_nonzero(devices.blocks.counts[found[-1]] == 0)
+                devices.new += int(np.count_nonzero(devices.blocks.counts[found[-1]] == 0))
             give_way()
         return np.concatenate(found)
 

@@ -1,38 +1,43 @@
 """Candidates for the devices with the most bytes, found without reading all devices.
 
-Plain Python; knows no framework.
+Plain Python and NumPy; knows no framework.
 """
 
 from __future__ import annotations
 
-from heapq import nlargest
+import numpy as np
 
-#: Number of candidates that are kept each time there are twice as many.
-REMEMBERED = 64
+from timeseries_project.core.block_kernels import NONE
+from timeseries_project.core.summation import Floats, Integers
+
+#: Number of candidates.
+REMEMBERED = 128
 
 
 class Busiest:
     """A set of candidates: no device outside it has more bytes than `floor`. Guarded by the store's lock.
 
-    `note` is called for each device whose bytes grow. Bytes may shrink without a call, so a caller reads the
-    candidates' present bytes.
+    Kernels note each device whose bytes grow; see `entry_kernels.py`. Bytes may shrink, and a device be deleted and its
+    number given to another, without a note; so a caller reads the candidates' present bytes.
     """
 
     def __init__(self) -> None:
-        self.floor = -1
-        self._most: dict[str, int] = {}
+        self._candidates: Integers = np.full(REMEMBERED, NONE)
+        self._bytes: Floats = np.full(REMEMBERED, -1.0)
+        self._floor: Floats = np.full(1, -1.0)
 
     @property
-    def devices(self) -> list[str]:
-        """All devices that may have more bytes than `floor`, and perhaps some others."""
-        return list(self._most)
+    def arrays(self) -> tuple[Integers, Floats, Floats]:
+        """The arrays for a kernel."""
+        return self._candidates, self._bytes, self._floor
 
-    def note(self, device_id: str, total: int) -> None:
-        """Note that a device has at most `total` bytes. O(1) amortised."""
-        if total <= self.floor:
-            return
-        self._most[device_id] = total
-        if len(self._most) >= 2 * REMEMBERED:
-            kept = nlargest(REMEMBERED + 1, self._most.items(), key=lambda device: device[1])
-            self.floor = kept[-1][1]
-            self._most = dict(kept[:-1])
+    @property
+    def floor(self) -> float:
+        """The most bytes that any other device may have; less than 0 if there is no other."""
+        return self._floor.item()
+
+    @property
+    def devices(self) -> Integers:
+        """All devices that may have more bytes than `floor`, and perhaps some others or none."""
+        found: Integers = self._candidates[self._candidates != NONE]
+        return found

@@ -1,28 +1,29 @@
-"""Bytes per device in windows that end at a chosen time: sorted instants under cumulative sums.
+"""The store of bandwidth entries in memory: each device's entries in order of time, under sums of their bytes.
 
-Plain Python and NumPy; knows no framework. The bytes of a window are the difference of two cumulative sums,
-found by binary search. All numbers are integers, so the difference is exact.
+Plain Python and NumPy; knows no framework. The bytes of a window are the difference of two sums over all entries up to
+a second, each found in O(log n). All numbers are integers, so the difference is exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from heapq import nlargest
-from itertools import chain
 from threading import Lock
 
 import numpy as np
 
-from bandwidth.entries import LONGEST_WINDOW, MAX_WHOLE, MOST_WINDOWS, Rows, condensed, whole
-from bandwidth.interface import DeviceSummary, FullError, Overview, Usage, Window
+from bandwidth.entries import LONGEST_WINDOW, MAX_WHOLE, MOST_WINDOWS, Grouped, grouped, whole
+from bandwidth.interface import DeviceSummary, Overview, Usage, Window
+from bandwidth.memory import large_batch
 from bandwidth.memory.busiest import Busiest
-from bandwidth.memory.device_rows import DeviceRows
+from bandwidth.memory.devices import Devices
+from bandwidth.memory.sums import whole_sums
 from timeseries_project.core.arrays import Keys, gathered, matching
-from timeseries_project.core.key_order import KeyOrder
+from timeseries_project.core.block_kernels import BEYOND, NONE
+from timeseries_project.core.busy import BusySeries
 from timeseries_project.core.offload import give_way, leave_loop
 from timeseries_project.core.summation import Integers
 
-ROW_BYTES = 32  # an instant and three sums, or three references to huge ones, which are not counted
 LOOKED_AT = 256  # devices from which one request drops old entries, at most
 AT_ONCE = 2048  # devices read under the lock at a time; it is released in between
 
@@ -30,64 +31,61 @@ AT_ONCE = 2048  # devices read under the lock at a time; it is released in betwe
 class BandwidthStore:
     """Entries `(device, timestamp, bytes to the server, bytes from the server)`, summed in windows.
 
-    Timestamps are whole epoch seconds from 0 to 2**53 - 1, bytes integers from 0 to 2**53 - 1. Entries may
-    come in any order; entries of one instant add up. Every sum is exact, however large. One distinct instant
-    of a device takes 32 bytes (more where sums pass 64 bits), and up to a quarter more as room to grow.
+    Timestamps are whole epoch seconds from 0 to 2**53 - 1, bytes integers from 0 to 2**53 - 1. Entries may come in any
+    order; those of one instant add up. Every sum is exact, however large. An entry takes about 30 bytes.
 
     Methods that are given `oldest` answer as if no entry before that second had ever been stored. Writers drop such
-    entries of the devices they add to, and of a few devices more in turn: a store of some hundred devices is
-    always clean, and a larger one becomes so over some writes.
+    entries of the devices they add to, and of a few devices more in turn, some thousand at a time: a store of some
+    hundred devices is always clean, and a larger one becomes so over some writes.
 
-    Safe for threads: writers take turns under one lock and compute there; a second one, which readers wait
-    for, is held only to look up sums and to copy finished rows in. A method that fails has changed nothing.
+    Safe for threads, under one lock. It is held for some milliseconds at most; a batch that takes longer is written in
+    portions, and whoever needs one of its devices waits until it is whole. A method that fails has changed nothing.
     """
 
     def __init__(self, *, max_entries: int = MAX_WHOLE, max_devices: int = MAX_WHOLE) -> None:
         self.max_entries = max_entries
         self.max_devices = max_devices
-        self._devices: dict[str, DeviceRows] = {}
-        #: Kept so that nothing has to be counted: entries, entries ever added, and rows that there is room for.
-        self._entries = self._added = self._room = 0
-        self._turn: list[str] = []  # devices still to be searched for old entries in this round
-        self._turned = 0  # `oldest` when this round began
-        self._writing = Lock()  # taken before `_lock`
         self._lock = Lock()
-        self._order = KeyOrder(self._lock, self._names)
-        self._busiest = Busiest()
+        self._busy = BusySeries(self._lock)
+        self._devices = Devices(self._lock, max_entries, max_devices)
+        #: How far the sweep has come: entries before `_swept_to` were dropped from the devices below `_swept`.
+        self._swept = self._swept_to = 0
+
+    def clear(self) -> None:
+        """Forget every entry and device. O(1), and the release of their memory."""
+        devices = Devices(self._lock, self.max_entries, self.max_devices)
+        with self._lock:
+            self._busy.wait_until_free()
+            devices.added = self._devices.added
+            self._devices, devices = devices, self._devices  # the old ones are released without the lock
+            self._swept = self._swept_to = 0
 
     def add(self, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, *, oldest: int = 0) -> None:
         """Count one entry: `timestamp` in epoch seconds, bytes to and from the server.
 
-        O(1) amortised at or after the device's last timestamp, else O(log n + instants after it). One before
-        `oldest` is counted and dropped at once. Raises FullError where there is no room, TypeError for a number that
-        is no integer, ValueError for one outside 0..2**53 - 1.
+        O(log n), and less at or after the device's last timestamp. One before `oldest` is counted and dropped at once.
+        Raises FullError where there is no room, TypeError for a number that is no integer, ValueError for one outside
+        0..2**53 - 1.
         """
         timestamp = whole("timestamp", timestamp, 0, MAX_WHOLE)
-        entry = (1, whole("bytes_ts", bytes_ts, 0, MAX_WHOLE), whole("bytes_fs", bytes_fs, 0, MAX_WHOLE))
-        with self._writing:
+        bytes_ts, bytes_fs = whole("bytes_ts", bytes_ts, 0, MAX_WHOLE), whole("bytes_fs", bytes_fs, 0, MAX_WHOLE)
+        with self._lock:
             if oldest:
-                self._drop([device_id], oldest)
+                self._sweep(oldest)
+            number = self._find(device_id)
+            devices = self._devices
+            if oldest:
+                number = self._drop_own(device_id, number, oldest)
                 if timestamp < oldest:
                     return
-            device = self._devices.get(device_id)
-            self._refuse_too_many(1, device is None)
-            new = device is None
-            device = device or DeviceRows()
-            if timestamp < device.last:
-                self._merge([(device_id, np.array([timestamp]), np.array([entry]))], 1)
-                return
-            row, sums, columns = device.appended(timestamp, entry)
-            more = len(columns[0]) - (0 if new else len(device.times))
-            with self._lock:
-                if new:
-                    self._order.note(device_id)
-                self._busiest.note(device_id, sums[1] + sums[2] - device.dropped_bytes)
-                device.commit_appended(timestamp, row, sums, columns)
-                # Can fail only for a new device, which then stays unknown.
-                self._devices[device_id] = device
-                self._entries += 1
-                self._added += 1
-                self._room += more
+            devices.refuse_too_many(1, 0)
+            try:
+                if number == NONE:
+                    number = devices.enter([device_id], np.array([NONE]), 0).item()
+                devices.add(number, timestamp, bytes_ts, bytes_fs)
+            except BaseException:
+                devices.withdraw([device_id])
+                raise
 
     def add_batch(
         self,
@@ -100,48 +98,59 @@ class BandwidthStore:
     ) -> None:
         """Count entries given as four columns of one length, in any order; all of them or, on error, none.
 
-        No reader sees a part of them. O(b log b) for b entries before any lock is taken, then for each device
-        O(its entries * log n + instants after its earliest entry). Those before `oldest` are counted and dropped at
-        once. Raises FullError where there is no room for the others, TypeError for numbers that are no integers,
-        ValueError for one outside 0..2**53 - 1 and for columns of different lengths.
+        No reader sees a part of a device's. O(b log b) for b entries before the lock is taken, then as `add` for each.
+        Those before `oldest` are counted and dropped at once. Raises FullError where there is no room for the others,
+        TypeError for numbers that are no integers, ValueError for one outside 0..2**53 - 1 and for columns of
+        different lengths.
         """
-        batch = condensed(device_ids, timestamps, bytes_ts, bytes_fs, oldest=oldest)
-        parts, entries = list(batch.by_device()), batch.entries
-        with self._writing:
-            if oldest:
-                self._drop([device_id for device_id, _, _ in parts], oldest)
-            if parts:
-                self._refuse_too_many(entries, sum(device_id not in self._devices for device_id, _, _ in parts))
-                self._merge(parts, entries)
+        batch = grouped(device_ids, timestamps, bytes_ts, bytes_fs, oldest=oldest)
+        if large_batch.is_large(batch):
+            large_batch.LargeBatch(self._lock, self._busy, self._devices).add(batch, oldest)
+        else:
+            self._add_small(batch, oldest)
 
     #: Every start of the process begins with an empty store, so a listing is counted once.
     add_listing = add_batch
 
+    def _add_small(self, batch: Grouped, oldest: int) -> None:
+        """Add a batch while the lock is held."""
+        with self._lock:
+            if oldest:
+                self._sweep(oldest)
+            found = self._find_all(batch.devices)
+            devices, entries = self._devices, len(batch.times)
+            devices.refuse_too_many(entries, 0)
+            try:
+                numbers = np.repeat(devices.enter(batch.devices, found, oldest), batch.lengths)
+                devices.blocks.make_room(devices.blocks.needed(numbers, batch.times))
+            except BaseException:
+                devices.withdraw(batch.devices)
+                raise
+            devices.commit_add(numbers, batch, 0, entries)
+            devices.commit_counts(entries)
+
     def delete(self, device_id: str) -> None:
-        """Forget all entries of a device. O(1), and the release of their memory."""
-        with self._writing:
-            device = self._devices.get(device_id)
-            if device is not None:
-                count, room = device.count, len(device.times)
-                with self._lock:
-                    del self._devices[device_id]
-                    self._entries -= count
-                    self._room -= room
+        """Forget all entries of a device. O(log n)."""
+        with self._lock:
+            number = self._find(device_id)
+            if number != NONE:
+                self._devices.commit_forget(np.array([number]), [number], BEYOND, BEYOND)
 
     def windows(self, device_id: str, *, end: int, length: int, count: int, oldest: int = 0) -> list[Window]:
         """Return the sums of `count` adjoining windows `(t - length, t]`, oldest first, up to t = `end`.
 
-        Seconds: `end` from 0 to 2**53 - 1, `length` from 1 to 2**31 - 1; `count` from 1 to 10,000. Windows
-        without entries are zeros, also those before 1970. O(count * log n) for n instants of the device.
-        Raises KeyError for a device that has no entries; TypeError and ValueError as `add`.
+        Seconds: `end` from 0 to 2**53 - 1, `length` from 1 to 2**31 - 1; `count` from 1 to 10,000. Windows without
+        entries are zeros, also those before 1970. O(count * log n) for n entries of the device. Raises KeyError for a
+        device that has no entries; TypeError and ValueError as `add`.
         """
         end = whole("end", end, 0, MAX_WHOLE)
         length = whole("length", length, 1, LONGEST_WINDOW)
         count = whole("count", count, 1, MOST_WINDOWS)
         borders = end - length * np.arange(count, -1, -1, dtype=np.int64)
+        kept = np.maximum(borders, oldest - 1)
         with self._lock:
-            sums = self._known(device_id, oldest).sums_until(np.maximum(borders, oldest - 1))
-        return list(map(Window, borders[1:].tolist(), *np.diff(sums.T).tolist()))
+            sums = self._devices.sums_up_to(self._known(device_id, oldest), kept)
+        return list(map(Window, borders[1:].tolist(), *whole_sums(sums[1:] - sums[:-1])))
 
     def devices(
         self, search: str | None = None, limit: int | None = None, *, after: str | None = None, oldest: int = 0
@@ -158,28 +167,31 @@ class BandwidthStore:
         """
         count = AT_ONCE if search is not None or size is None else min(size, AT_ONCE)
         size = count if size is None else size
-        more = True
+        names, more = self._devices.names, True
         while more:
-            keys, after = self._order.after(after, count, self._devices)
+            keys, after = names.order.after(after, count, names.numbers)
             more = after is not None
             if more and (search is not None or oldest):
                 leave_loop()
             keys = matching(keys, search)
             for begin in range(0, len(keys), size):
                 with self._lock:
-                    found = self._summaries(keys[begin : begin + size], oldest)
-                if found:
+                    numbers = self._find_all(keys[begin : begin + size])
+                    sums = self._devices.sum_up(numbers[numbers != NONE], oldest)
+                if found := sums.summaries():
                     yield found
-
-    def _names(self) -> list[list[str]]:
-        """Return all devices, in one portion: they are copied in the order in which they came, which is fast."""
-        with self._lock:
-            return [list(self._devices)]
 
     def device(self, device_id: str, *, oldest: int = 0) -> DeviceSummary:
         """Return the summary of one device. O(log n). Raises KeyError if it has no entries."""
         with self._lock:
-            return self._known(device_id, oldest).summary(device_id, oldest)
+            sums = self._devices.sum_up(np.array([self._known(device_id, oldest)]), oldest)
+        [summary] = sums.summaries()
+        return summary
+
+    def last(self, device_id: str, *, oldest: int = 0) -> int:
+        """Return the device's latest timestamp in epoch seconds. O(1). Raises KeyError if it has no entries."""
+        with self._lock:
+            return self._devices.blocks.lasts.item(self._known(device_id, oldest))
 
     def overview(self, busiest: int, *, oldest: int = 0) -> Overview:
         """Return how much is stored, and the devices with the most bytes, the busiest first.
@@ -188,143 +200,86 @@ class BandwidthStore:
         portions, after many deletions.
         """
         with self._lock:
-            few = len(self._devices) <= AT_ONCE
-            names = list(self._devices) if few else self._busiest.devices
-            found, floor = self._summaries(names, oldest), -1 if few else self._busiest.floor
-            devices, entries = len(self._devices), self._entries
+            self._busy.wait_until_free()
+            held = self._devices
+            count, entries = len(held.names.numbers), held.entries
+            few = count <= AT_ONCE
+            floor = -1.0 if few else held.busiest.floor
+            sums = held.sum_up(held.names.all() if few else held.busiest.devices, oldest)
+        found = sums.summaries()
         if few:
-            devices, entries = len(found), sum(device.count for device in found)
+            count, entries = len(found), sum(device.count for device in found)
         most = nlargest(busiest, found, key=_bytes)
         if floor >= 0 and (len(most) < busiest or _bytes(most[-1]) < floor):
             most = self._look_for_busiest(busiest, oldest)
-        return Overview(devices, entries, most)
+        return Overview(count, entries, most)
 
     def _look_for_busiest(self, busiest: int, oldest: int) -> list[DeviceSummary]:
         """Look at all devices, and remember which may be the busiest from now on. O(devices)."""
         leave_loop()
         with self._lock:
-            self._busiest, seen = Busiest(), self._devices
-            names = list(seen)
+            self._devices.busiest = Busiest()
+            numbers = self._devices.names.all()
         most: list[DeviceSummary] = []
-        for begin in range(0, len(names), AT_ONCE):
+        for begin in range(0, len(numbers), AT_ONCE):
+            some = numbers[begin : begin + AT_ONCE]
             with self._lock:
-                found = self._summaries(names[begin : begin + AT_ONCE], oldest)
-                for device in found:
-                    self._busiest.note(device.device_id, _bytes(device))
-            most = nlargest(busiest, [*most, *found], key=_bytes)
+                self._busy.wait_until_free(some)
+                sums = self._devices.sum_up(some[some < self._devices.blocks.series], oldest, noted=True)
+            most = nlargest(busiest, [*most, *sums.summaries()], key=_bytes)
             give_way()
         return most
-
-    def _summaries(self, names: Iterable[str], oldest: int) -> list[DeviceSummary]:
-        """Return the summaries of those that have entries. The lock is held."""
-        known = ((name, self._devices.get(name)) for name in names)
-        return [device.summary(name, oldest) for name, device in known if device and device.last >= oldest]
 
     def usage(self) -> Usage:
         """Return how much is stored, what is yet to be dropped included. O(1)."""
         with self._lock:
-            return Usage(len(self._devices), self._entries, self._room * ROW_BYTES, self._added)
+            held = self._devices
+            return Usage(len(held.names.numbers) - held.new, held.entries, held.blocks.nbytes, held.added)
 
-    def last(self, device_id: str, *, oldest: int = 0) -> int:
-        """Return the device's latest timestamp in epoch seconds. O(1). Raises KeyError if it has no entries."""
-        with self._lock:
-            return self._known(device_id, oldest).last
+    def _find(self, device_id: str) -> int:
+        """Return the number of a device, once no large batch is being written to it; NONE if it has no entries."""
+        while True:
+            number = self._devices.names.numbers.get(device_id, NONE)
+            if number == NONE or not self._busy.wait_until_free(number):
+                return number
 
-    def clear(self) -> None:
-        """Forget every entry and device. O(1), and the release of their memory."""
-        empty: tuple[dict[str, DeviceRows], list[str]] = {}, []
-        busiest = Busiest()
-        with self._writing, self._lock:
-            self._devices, self._turn = empty
-            self._busiest = busiest
-            self._order.commit_forget()
-            self._entries = self._room = 0
+    def _find_all(self, device_ids: Sequence[str]) -> Integers:
+        """Return the same of several devices."""
+        while True:
+            numbers = self._devices.names.find(device_ids)
+            if not self._busy.wait_until_free(numbers[numbers != NONE]):
+                return numbers
 
-    def _known(self, device_id: str, oldest: int) -> DeviceRows:
-        device = self._devices[device_id]
-        if device.last < oldest:
+    def _known(self, device_id: str, oldest: int) -> int:
+        """Return the number of a device that has entries from `oldest` on. Raises KeyError for any other."""
+        number = self._find(device_id)
+        if number == NONE or self._devices.blocks.lasts[number] < oldest:
             raise KeyError(device_id)
-        return device
+        return number
 
-    def _refuse_too_many(self, entries: int, devices: int) -> None:
-        """Raise FullError if there is no room for so many more."""
-        if self._entries + entries > self.max_entries:
-            raise FullError("entries", self.max_entries)
-        if devices and len(self._devices) + devices > self.max_devices:
-            raise FullError("devices", self.max_devices)
+    def _drop_own(self, device_id: str, number: int, oldest: int) -> int:
+        """Drop entries before `oldest` of one device; return its number, NONE if it has none left."""
+        if number == NONE or self._devices.blocks.firsts[number] >= oldest:
+            return number
+        self._devices.drop(np.array([number]), oldest)
+        return self._devices.names.numbers.get(device_id, NONE)
 
-    def _drop(self, device_ids: Iterable[str], oldest: int) -> None:
-        """Forget the entries before `oldest` of these devices, and of the next in turn; `_writing` is held."""
-        if not self._turn and oldest != self._turned:
-            self._turn, self._turned = list(self._devices), oldest
-        for device_id in chain(device_ids, self._turn[-LOOKED_AT:]):
-            device = self._devices.get(device_id)
-            if device is None or device.first >= oldest:
-                continue
-            before = device.count
-            if device.last < oldest:
-                room = len(device.times)
-                with self._lock:
-                    del self._devices[device_id]
-                    self._entries -= before
-                    self._room -= room
-                continue
-            base, first = device.cut(oldest)
-            after = before - device.count_at(base)
-            with self._lock:
-                device.commit_cut(base, first)
-                self._entries += after - before
-            if base > device.rows // 2:
-                compact = device.compacted()
-                less = len(device.times) - len(compact[1])
-                with self._lock:
-                    device.commit_all(compact)
-                    self._room -= less
-        del self._turn[-LOOKED_AT:]
-
-    def _merge(self, parts: list[tuple[str, Integers, Rows]], entries: int) -> None:
-        """Merge the cumulative sums of entries per device, under `_writing`.
-
-        Every result is computed, and its room made, before the first is stored: a failure changes nothing.
-        """
-        merged = []
-        new = {}
-        more = 0
-        for device_id, times, sums in parts:
-            device = self._devices.get(device_id)
-            if device is None:
-                device = new[device_id] = DeviceRows()
-            at, times, sums = device.merged(times, sums)
-            stop, last = at + len(times), int(times[-1])
-            columns = device.room(stop, sums.dtype)
-            more += len(columns[0]) - (0 if device_id in new else len(device.times))
-            merged.append((device, columns, at, stop, last, times, sums))
-        with self._lock:
-            try:
-                for device_id in new:
-                    self._order.note(device_id)
-                for (device_id, _, _), (device, *_, sums) in zip(parts, merged, strict=True):
-                    self._busiest.note(device_id, int(sums[-1, 1]) + int(sums[-1, 2]) - device.dropped_bytes)
-                self._devices.update(new)
-            except BaseException:
-                for device_id in new:
-                    self._devices.pop(device_id, None)
-                raise
-            for device, columns, at, stop, last, times, sums in merged:
-                device.commit(columns, at, stop, last, times, sums)
-            self._entries += entries
-            self._added += entries
-            self._room += more
+    def _sweep(self, oldest: int) -> None:
+        """Drop entries before `oldest` of the next devices in turn."""
+        known = len(self._devices.names.names)
+        if self._swept >= known:
+            if oldest == self._swept_to:
+                return
+            self._swept, self._swept_to = 0, oldest
+        turn = self._busy.free_of(np.arange(self._swept, min(self._swept + LOOKED_AT, known)))
+        self._devices.drop(turn, oldest)
+        if (self._devices.blocks.firsts[turn] >= oldest).all():
+            self._swept += LOOKED_AT
 
     def _check(self) -> None:
-        """Assert the invariants of the structure. O(n) for all instants."""
-        with self._writing, self._lock:
-            for device in self._devices.values():
-                device.check()
-            devices = self._devices.values()
-            assert self._entries == sum(device.count for device in devices) <= self._added
-            assert self._room == sum(len(device.times) for device in devices)
-            assert all(len(device.times) * ROW_BYTES == device.times.nbytes + device.sums.nbytes for device in devices)
+        """Assert the invariants of the structure. O(n) for all entries."""
+        with self._lock:
+            self._devices._check()
 
 
 def _bytes(device: DeviceSummary) -> int:

@@ -7,9 +7,12 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from redis import Redis
 
 from bandwidth.interface import DeviceSummary
+from bandwidth.memory import busiest, devices, large_batch
+from bandwidth.memory import store as memory_store
 from bandwidth.memory.store import BandwidthStore
 from bandwidth.redis.store import RedisStore
 from timeseries_project.storage.client import Storage
@@ -23,6 +26,18 @@ INNER = struct.Struct("<7s6s12s12sI")
 LEAF_ROWS, INNER_ROWS = 27, 24
 
 _numbers = itertools.count()
+
+
+def use_small_portions(patch: pytest.MonkeyPatch) -> None:
+    """Let a store in memory do little at a time: a few entries make a large batch, and trees of several levels."""
+    patch.setattr(memory_store, "AT_ONCE", 2)
+    patch.setattr(busiest, "REMEMBERED", 2)
+    patch.setattr(large_batch, "LARGE", 3)
+    patch.setattr(large_batch, "DEVICES_AT_ONCE", 2)
+    patch.setattr(large_batch, "BLOCKS_AT_ONCE", 1)
+    patch.setattr(large_batch, "ROWS_AT_ONCE", 2)
+    patch.setattr(devices, "WIDTH", 4)
+    patch.setattr(devices, "DROPPED_AT_ONCE", 1)
 
 
 def new_in(storage: Storage | None, **limits: int) -> AnyStore:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from bandwidth.interface import FullError
-from bandwidth.memory import busiest
+from bandwidth.memory import devices as memory_devices
 from bandwidth.memory import store as windows_module
 from bandwidth.memory.store import BandwidthStore
 from bandwidth.tests.oracle import MAX_WHOLE, Entry, scan, summaries
-from bandwidth.tests.stores import NewStore, check
+from bandwidth.tests.stores import NewStore, check, use_small_portions
 from timeseries_project.tests.drawn import lives
 
 devices = st.sampled_from(["a", "b", "é", "Z"])
@@ -33,14 +35,14 @@ class BoundsMachine(RuleBasedStateMachine):
 
     @initialize(
         looked_at=st.sampled_from([1, 2, 256]),
-        at_once=st.sampled_from([1, 2, 2048]),
+        small=st.booleans(),
         most=st.integers(1, 80),
         devices=st.integers(1, 5),
     )
-    def begin(self, looked_at: int, at_once: int, most: int, devices: int) -> None:
+    def begin(self, looked_at: int, small: bool, most: int, devices: int) -> None:
         self.patch.setattr(windows_module, "LOOKED_AT", looked_at)
-        self.patch.setattr(windows_module, "AT_ONCE", at_once)
-        self.patch.setattr(busiest, "REMEMBERED", at_once)
+        if small:
+            use_small_portions(self.patch)
         self.store = self.new_store(max_entries=most, max_devices=devices)
 
     def teardown(self) -> None:
@@ -130,11 +132,14 @@ def test_bounds(new_store: NewStore, storage_kind: str) -> None:
 
 
 def test_a_deleted_device_leaves_no_trace() -> None:
-    """Its rows, totals and column types are those of a device never seen."""
+    """Its entries and totals are those of a device never seen, and what it took is used again."""
     store, fresh = BandwidthStore(), BandwidthStore()
-    store.add_batch(["d"] * 3_000, range(3_000), [MAX_WHOLE] * 3_000, [1] * 3_000)
-    store.delete("d")
-    store.delete("d")
+    for _ in range(3):
+        store.add_batch(["d"] * 3_000, range(3_000), [MAX_WHOLE] * 3_000, [1] * 3_000)
+        held = store.usage().nbytes
+        store.delete("d")
+        store.delete("d")
+    assert store.usage().nbytes == held
     store.delete("never seen")
     assert store.overview(5) == fresh.overview(5)
     for one in (store, fresh):
@@ -149,21 +154,26 @@ def test_a_device_that_forgets_as_much_as_it_takes_stops_growing() -> None:
     store, sizes = BandwidthStore(), []
     for second in range(20_000):
         store.add("d", second, 1, MAX_WHOLE, oldest=max(second - 1_000, 0))
-        sizes.append(store._devices["d"].times.nbytes)
+        sizes.append(store.usage().nbytes)
     store._check()
-    assert max(sizes) <= 3 * 1_001 * 8
+    assert sizes[-1] == sizes[2_000]
     assert store.device("d").count == 1_001
     assert store.device("d").bytes_fs == 1_001 * MAX_WHOLE
 
 
-def test_sums_are_narrow_again_when_what_was_huge_is_gone() -> None:
-    store = BandwidthStore()
-    store.add_batch(["d"] * 3_000, range(3_000), [MAX_WHOLE] * 3_000, [1] * 3_000)
-    store.add("d", 5_000, 1, 1)
-    store.add("d", 5_001, 1, 1, oldest=5_000)
-    store._check()
-    assert store._devices["d"].sums.dtype == "int64"
-    assert store.devices() == [("d", 2, 5_000, 5_001, 2, 2)]
+def test_a_long_history_is_dropped_a_part_at_a_time() -> None:
+    """Adds to other devices, in one second, drop it as well as its own; answers never show it."""
+    store, count = BandwidthStore(), 5 * memory_devices.DROPPED_AT_ONCE
+    store.add_batch(["long"] * count, range(count), [1] * count, [2] * count)
+    held = [count]
+    while held[-1] > 10:
+        store.add("other", count, 1, 1, oldest=count - 5)
+        held.append(store.usage().entries)
+        assert store.device("long", oldest=count - 5) == ("long", 5, count - 5, count - 1, 5, 10)
+        store._check()
+    dropped = [before - after for before, after in pairwise(held)]
+    assert max(dropped) < 1.1 * memory_devices.DROPPED_AT_ONCE
+    assert len(dropped) <= 6
 
 
 def test_many_devices_become_clean_over_writes() -> None:
@@ -171,5 +181,14 @@ def test_many_devices_become_clean_over_writes() -> None:
     store.add_batch([f"d{i}" for i in range(count)], [5] * count, [1] * count, [1] * count)
     for second in range(6):
         store.add("other", 100 + second, 1, 1, oldest=50)
-    assert len(store._devices) == 1
+    assert store.usage().devices == 1
     assert store.overview(1, oldest=50).entries == 6
+
+
+def test_a_new_second_does_not_begin_the_round_anew() -> None:
+    """So even of many devices all are cleaned while few writes come in a second."""
+    store, count = BandwidthStore(), 4 * windows_module.LOOKED_AT
+    store.add_batch([f"d{i}" for i in range(count)], [5] * count, [1] * count, [1] * count)
+    for second in range(6):
+        store.add("other", 100 + second, 1, 1, oldest=50 + second)
+    assert store.usage().devices == 1

@@ -9,9 +9,9 @@ from threading import Barrier, Thread
 
 import pytest
 
+from bandwidth.memory import large_batch
+from bandwidth.memory.store import BandwidthStore
 from bandwidth.tests.stores import AnyStore, NewStore, as_another_process, check
-
-pytestmark = pytest.mark.storages("redis", "cluster")
 
 
 @pytest.fixture
@@ -23,19 +23,31 @@ def hasty_switching() -> Iterator[None]:
     sys.setswitchinterval(interval)
 
 
+@pytest.mark.storages("redis", "cluster")
 @pytest.mark.usefixtures("hasty_switching")
 def test_sixteen_threads_lose_nothing_count_nothing_twice_and_show_no_half_batch(
     new_store: NewStore, storage_kind: str
 ) -> None:
+    use_at_once(new_store(), 50 if storage_kind == "memory" else 15, of_one_moment=storage_kind != "cluster")
+
+
+@pytest.mark.usefixtures("hasty_switching")
+def test_large_batches_are_shown_whole_by_many_threads_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large_batch, "LARGE", 10)
+    monkeypatch.setattr(large_batch, "DEVICES_AT_ONCE", 4)
+    monkeypatch.setattr(large_batch, "ROWS_AT_ONCE", 30)
+    use_at_once(BandwidthStore(), 15, of_one_moment=True)
+
+
+def use_at_once(store: AnyStore, rounds: int, *, of_one_moment: bool) -> None:
     """Four threads add single entries, four add batches, eight read, all on the same devices, in order and late.
 
     A batch puts ten entries into one span of ten seconds on each of eight devices. A reader must find only whole
-    batches in every span, and the same number of them on every device, unless the devices are spread over a cluster.
+    batches in every span, and the same number of them on every device, if these are read at one moment.
     Each thread uses a shared store over connections of its own, as a process would.
     """
-    spans, rounds, readers = 40, 50 if storage_kind == "memory" else 15, 8
+    spans, readers, start = 40, 8, Barrier(16)
     batched = [f"batched {i}" for i in range(8)]
-    store, start = new_store(), Barrier(16)
     store.add_batch(batched * 10, [5] * 80, [1] * 80, [3] * 80)
     store.add("single", 0, 1, 3)
     running = [True]
@@ -68,7 +80,7 @@ def test_sixteen_threads_lose_nothing_count_nothing_twice_and_show_no_half_batch
             found = store.devices()
             assert all(summary[4:] == (summary.count, 3 * summary.count) for summary in found)
             counts = {summary.count for summary in found if summary.device_id in batched}
-            assert storage_kind == "cluster" or len(counts) == 1
+            assert not of_one_moment or len(counts) == 1
             assert all(count % 10 == 0 for count in counts)
 
     def guarded(work: Callable[[AnyStore, random.Random], None], seed: int) -> None:

@@ -18,11 +18,9 @@ from hypothesis.stateful import (
 )
 
 from bandwidth.interface import Window
-from bandwidth.memory import busiest
-from bandwidth.memory import store as windows_module
 from bandwidth.memory.store import BandwidthStore
 from bandwidth.tests.oracle import MAX_WHOLE, Entry, scan, summaries
-from bandwidth.tests.stores import AnyStore, NewStore, check
+from bandwidth.tests.stores import AnyStore, NewStore, check, use_small_portions
 from timeseries_project.tests.drawn import drawn, lives
 
 pytestmark = pytest.mark.storages("redis", "cluster")
@@ -52,10 +50,10 @@ class StoreAgainstScan(RuleBasedStateMachine):
         self.new_store = new_store
         self.patch = pytest.MonkeyPatch()
 
-    @initialize(at_once=st.sampled_from([1, 2, 2048]), remembered=st.sampled_from([1, 2, 64]))
-    def start(self, at_once: int, remembered: int) -> None:
-        self.patch.setattr(windows_module, "AT_ONCE", at_once)
-        self.patch.setattr(busiest, "REMEMBERED", remembered)
+    @initialize(small=st.booleans())
+    def start(self, small: bool) -> None:
+        if small:
+            use_small_portions(self.patch)
         self.store = self.new_store()
         self.stored: list[Entry] = []
 
@@ -351,7 +349,9 @@ def test_tells_what_it_holds(new_store: NewStore) -> None:
     check(store)
     assert store.usage()[:2] == (2, 103)
     if isinstance(store, BandwidthStore):
-        nbytes = sum(device.times.nbytes + device.sums.nbytes for device in store._devices.values())
+        nbytes = sum(array.nbytes for array in store._devices.blocks.arrays)
         assert store.usage()[2:] == (nbytes, 103)
+        empty = BandwidthStore().usage().nbytes
+        assert empty < 100
     store.clear()
-    assert store.usage() == ((0, 0, 0, 103) if isinstance(store, BandwidthStore) else (0, 0, None, None))
+    assert store.usage() == ((0, 0, empty, 103) if isinstance(store, BandwidthStore) else (0, 0, None, None))

@@ -14,7 +14,6 @@ from datapoints.interface import DuplicatePointsError, FullError, Point
 from datapoints.memory import large_batch
 from datapoints.memory import store as store_module
 from datapoints.memory.store import SeriesStore
-from timeseries_project.core.block_kernels import PROMISED
 from timeseries_project.core.offload import Offload, inline
 
 DEVICES = [f"d{i}" for i in range(8)]
@@ -133,7 +132,7 @@ def test_one_that_is_refused_leaves_nothing() -> None:
     with pytest.raises(FullError, match="series"):
         add_large(store, 1, devices=[*DEVICES, "new", "newer"])
     assert (listed(store), store.totals(), store.keys("device")) == before
-    assert not any(blocks._state[PROMISED] for blocks in (store._pool._points, store._pool._sums))
+    assert not any(blocks.promised for blocks in (store._pool._points, store._pool._sums))
     store._check()
     assert add_large(store, 1) == BATCH
     store._check()

@@ -82,6 +82,11 @@ class Blocks:
         return sum(array.nbytes for array in self.arrays) - self._state.nbytes
 
     @property
+    def promised(self) -> int:
+        """How many free blocks are promised to a change that is being written."""
+        return int(self._state[PROMISED])
+
+    @property
     def series(self) -> int:
         """How many series there is room for."""
         return len(self._heads)

@@ -92,4 +92,5 @@ class BusySeries:
     def _is_busy(self, series: int | Integers) -> NDArray[np.bool_]:
         """Return the marks of series; those beyond the last mark are free."""
         marks, numbers = self._marks, np.asarray(series)
-        return (numbers < len(marks)) & marks[np.minimum(numbers, len(marks) - 1)]
+        busy: NDArray[np.bool_] = (numbers < len(marks)) & marks[np.minimum(numbers, len(marks) - 1)]
+        return busy

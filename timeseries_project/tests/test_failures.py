@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bandwidth.memory import devices as devices_module
+from bandwidth.memory import large_batch
 from bandwidth.memory.store import BandwidthStore
 from datapoints.interface import AXES, QUARTER_HOUR
 from datapoints.memory import series as series_module
@@ -116,6 +118,16 @@ def answers_of(store: SeriesStore, oldest: int = 0) -> object:
 
 
 class TestBandwidth:
+    @pytest.fixture(autouse=True)
+    def small_portions(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Make batches large that have a thousand entries, and trees of several levels."""
+        monkeypatch.setattr(devices_module, "WIDTH", 4)
+        monkeypatch.setattr(devices_module, "BLOCKS_FOR_ONE", 1)
+        monkeypatch.setattr(large_batch, "LARGE", 1_000)
+        monkeypatch.setattr(large_batch, "DEVICES_AT_ONCE", 3)
+        monkeypatch.setattr(large_batch, "BLOCKS_AT_ONCE", 200)
+        monkeypatch.setattr(large_batch, "ROWS_AT_ONCE", 100)
+
     @staticmethod
     def filled() -> BandwidthStore:
         store = BandwidthStore()
@@ -126,10 +138,10 @@ class TestBandwidth:
         return store
 
     @staticmethod
-    def batch(store: BandwidthStore, oldest: int = 0) -> None:
+    def batch(store: BandwidthStore, oldest: int = 0, count: int = 600) -> None:
         """Add entries before, between and after the old ones, to old devices and new ones, with sums beyond 64 bits."""
         draw = random.Random(1)
-        devices = [draw.choice("abcde") for _ in range(60)] + ["huge"] * 600
+        devices = [draw.choice("abc" if count < 1_000 else "abcde") for _ in range(60)] + ["huge"] * count
         times = [draw.randrange(500) for _ in devices]
         store.add_batch(devices, times, [2**53 - 1] * len(times), times, oldest=oldest)
 
@@ -141,6 +153,7 @@ class TestBandwidth:
             pytest.param(lambda store, oldest: store.add("a", 390, 1, 2, oldest=oldest), id="one of the last instant"),
             pytest.param(lambda store, oldest: store.add("a", 355, 1, 2, oldest=oldest), id="a late one"),
             pytest.param(lambda store, oldest: TestBandwidth.batch(store, oldest), id="a batch"),
+            pytest.param(lambda store, oldest: TestBandwidth.batch(store, oldest, 1_100), id="a large batch"),
             pytest.param(lambda store, oldest: store.delete("a"), id="delete"),
             pytest.param(lambda store, oldest: store.clear(), id="forget all"),
         ],
@@ -152,7 +165,11 @@ class TestBandwidth:
             windows = [store.windows(key, end=600, length=7, count=100, oldest=oldest) for key in keys]
             return store.overview(3, oldest=oldest), store.devices(oldest=oldest), windows
 
-        fail_each_step(self.filled, lambda store: write(store, oldest), answers, BandwidthStore._check)
+        def check(store: BandwidthStore) -> None:
+            assert not store._lock.locked()
+            store._check()
+
+        fail_each_step(self.filled, lambda store: write(store, oldest), answers, check)
 
 
 class TestTransactions:

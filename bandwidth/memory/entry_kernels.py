@@ -1,0 +1,173 @@
+"""The loops of the bandwidth store: entries are added, and whole devices are summed up.
+
+The entries of a device are a series of `timeseries_project/core/block_kernels.py`: keys are seconds, and the cells of
+each are the bytes to and from the server. Beside them stand the candidates for the devices with the most bytes:
+
+    candidates[place]      numbers of devices, NONE where a place is free
+    bytes_of[place]        the most bytes that each may have; less than 0 where a place is free
+    floor[0]               no other device has more bytes
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timeseries_project.core.block_add_kernels import blocks_for
+from timeseries_project.core.block_kernels import (
+    COLUMN,
+    FILL,
+    FIRST,
+    LAST,
+    LOWER_BITS,
+    NEXT,
+    POOL,
+    ROOT,
+    ROWS,
+    Pool,
+    count_row,
+    find_after,
+    free_blocks,
+    open_place,
+)
+from timeseries_project.core.block_range_kernels import add_totals_up_to
+from timeseries_project.core.kernels import kernel, routine
+from timeseries_project.core.summation import Floats, Integers
+
+BUSIEST = "int64[::1], float64[::1], float64[::1]"
+#: Doubles hold integers up to here; bytes beyond are rounded up.
+EXACT = 2.0**53
+ROUNDED_UP = 1.0 + 2.0**-50
+#: What a device holds: the number of its entries, and the upper and lower bits of the bytes to and from the server.
+ENTRIES, UPPER_TS, LOWER_TS, UPPER_FS, LOWER_FS = range(5)
+
+
+@routine()
+def note(candidates: Integers, bytes_of: Floats, floor: Floats, number: int, total: float) -> None:
+    """Note that a device has at most so many bytes, now that they have grown. O(1), or O(candidates) for a busy one."""
+    if total <= floor[0]:
+        return
+    least = 0
+    for place in range(len(candidates)):
+        if candidates[place] == number:
+            bytes_of[place] = total
+            return
+        if bytes_of[place] < bytes_of[least]:
+            least = place
+    if total <= bytes_of[least]:
+        floor[0] = total
+    else:
+        floor[0] = max(floor[0], bytes_of[least])
+        candidates[least] = number
+        bytes_of[least] = total
+
+
+@routine()
+def bytes_at_most(totals: Integers) -> float:
+    """Return the bytes in totals: exactly while doubles hold them, else a little more. O(1)."""
+    uppers, lowers = totals[UPPER_TS] + totals[UPPER_FS], totals[LOWER_TS] + totals[LOWER_FS]
+    total = float(uppers) * 2.0**LOWER_BITS + float(lowers)
+    return total if total <= EXACT else total * ROUNDED_UP
+
+
+@routine()
+def write_entry(pool: Pool, series: int, key: int, bytes_ts: int, bytes_fs: int) -> None:
+    """Write an entry for which there are free blocks. O(log n)."""
+    block, place = open_place(pool, series, key)
+    pool.cells[block, place, 0] = bytes_ts
+    pool.cells[block, place, 1] = bytes_fs
+    count_row(pool, block, place, 1)
+
+
+@kernel(f"boolean({POOL}, {BUSIEST}, int64, int64, int64, int64)")
+def add_entry(
+    keys: Integers,
+    cells: Integers,
+    links: NDArray[np.int32],
+    heads: Integers,
+    totals: Integers,
+    state: Integers,
+    candidates: Integers,
+    bytes_of: Floats,
+    floor: Floats,
+    series: int,
+    key: int,
+    bytes_ts: int,
+    bytes_fs: int,
+) -> bool:
+    """Add one entry, unless it may take more blocks than are free and not promised; return whether it was added."""
+    pool = Pool(keys, cells, links, heads, totals, state)
+    late = key < heads[series, LAST]
+    needed = blocks_for(pool, series, 1, 0) if late else blocks_for(pool, series, 0, 1)
+    if needed > free_blocks(pool):
+        return False
+    write_entry(pool, series, key, bytes_ts, bytes_fs)
+    note(candidates, bytes_of, floor, series, bytes_at_most(totals[heads[series, ROOT]]))
+    return True
+
+
+@kernel(f"void({POOL}, {BUSIEST}, {COLUMN}, {COLUMN}, {ROWS}, int64, int64)")
+def add_entries(
+    keys: Integers,
+    cells: Integers,
+    links: NDArray[np.int32],
+    heads: Integers,
+    totals: Integers,
+    state: Integers,
+    candidates: Integers,
+    bytes_of: Floats,
+    floor: Floats,
+    series: Integers,
+    new: Integers,
+    rows: Integers,
+    begin: int,
+    end: int,
+) -> None:
+    """Add the entries begin <= row < end, for which there are free blocks; those of a device stand together."""
+    pool = Pool(keys, cells, links, heads, totals, state)
+    for row in range(begin, end):
+        number = series[row]
+        write_entry(pool, number, new[row], rows[row, 0], rows[row, 1])
+        if row + 1 == end or series[row + 1] != number:
+            note(candidates, bytes_of, floor, number, bytes_at_most(totals[heads[number, ROOT]]))
+
+
+@kernel(f"void({POOL}, {COLUMN}, int64, int64[:, ::1], int64[::1], int64[::1])")
+def sum_up(
+    keys: Integers,
+    cells: Integers,
+    links: NDArray[np.int32],
+    heads: Integers,
+    totals: Integers,
+    state: Integers,
+    series: Integers,
+    oldest: int,
+    sums: Integers,
+    firsts: Integers,
+    lasts: Integers,
+) -> None:
+    """Write what each device holds from `oldest` on into `sums[i, part]`, which is zero, and its first and last key.
+
+    O(1) for each that has nothing older, else O(log n).
+    """
+    pool = Pool(keys, cells, links, heads, totals, state)
+    for i in range(len(series)):
+        number = series[i]
+        if heads[number, LAST] < oldest:
+            continue
+        firsts[i], lasts[i] = heads[number, FIRST], heads[number, LAST]
+        if firsts[i] < oldest:
+            add_totals_up_to(pool, number, oldest - 1, sums[i])
+            block, place = find_after(pool, number, oldest - 1)
+            if place == links[block, FILL]:
+                block, place = links[block, NEXT], 0
+            firsts[i] = keys[block, place]
+        for part in range(totals.shape[1]):
+            sums[i, part] = totals[heads[number, ROOT], part] - sums[i, part]
+
+
+@kernel(f"void({BUSIEST}, {COLUMN}, int64[:, ::1])")
+def note_devices(candidates: Integers, bytes_of: Floats, floor: Floats, series: Integers, sums: Integers) -> None:
+    """Note what each of some devices holds."""
+    for i in range(len(series)):
+        note(candidates, bytes_of, floor, series[i], bytes_at_most(sums[i]))

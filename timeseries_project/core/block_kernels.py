@@ -93,7 +93,7 @@ def bits_of(number: float) -> int:
 def free_blocks(pool: Pool) -> int:
     """Return how many blocks are free and not promised."""
     state = pool.state
-    return pool.keys.shape[0] - state[USED] + state[SPARE] - state[PROMISED]
+    return int(pool.keys.shape[0] - state[USED] + state[SPARE] - state[PROMISED])
 
 
 @routine()

@@ -35,13 +35,15 @@ class Point(NamedTuple):
 class BucketSums(NamedTuple):
     """Sums of the quarter-hours of one or more series, as columns: `highs + lows` is the sum of `counts` values.
 
-    One row per series and non-empty quarter-hour, so the number of a quarter-hour may occur once per series.
+    The exact sum is no farther from that than `errors`. One row per series and non-empty quarter-hour, so the number
+    of a quarter-hour may occur once per series.
     """
 
     numbers: Integers
     counts: Integers
     highs: Floats
     lows: Floats
+    errors: Floats
 
 
 @dataclass(frozen=True, slots=True, order=True)

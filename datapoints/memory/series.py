@@ -156,7 +156,10 @@ class SeriesPool:
 
     def sums(self, series: Sequence[int] | Integers, start: int, stop: int) -> BucketSums:
         """Copy the quarter-hours with start <= number < stop, series by series; those of a series almost in order."""
-        return BucketSums(*self._sums.read(series, start, stop))
+        numbers, counts, highs, lows = self._sums.read(series, start, stop)
+        # Unless there is one value alone, nothing tells what was lost: its points decide.
+        errors = np.where(counts == 1, 0.0, np.inf)
+        return BucketSums(numbers, counts, highs, lows, errors)
 
     def first_points(self, series: Integers, start: int, stop: int, count: int) -> tuple[Integers, Integers, Floats]:
         """Copy of each series the first `count` points with start <= time < stop, or some more.

@@ -67,7 +67,8 @@ class RedisView:
             following = [chunk.following for chunk in self._read_ahead]
             wanted = [(at, max(start, key)) for at, key in enumerate(following) if key is not None]
         numbers, counts, highs, lows = self._read("s", QUARTER_HOUR, start, stop, parts, wanted)
-        return BucketSums(numbers.astype(np.int64), counts.astype(np.int64), highs, lows)
+        errors = np.where(counts == 1, 0.0, np.inf)  # nothing tells what was lost: the points decide
+        return BucketSums(numbers.astype(np.int64), counts.astype(np.int64), highs, lows, errors)
 
     def points(self, start: int, stop: int) -> tuple[Integers, Floats]:
         """Copy the points with start <= time < stop: two columns, series by series."""

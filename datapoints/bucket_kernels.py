@@ -13,6 +13,10 @@ from timeseries_project.core.kernels import helper, kernel, routine
 from timeseries_project.core.rounding_kernels import add_sums, add_to_sum, mean, rounded
 from timeseries_project.core.summation import Floats, Integers
 
+# Columns that are only read, whoever may write them and whether or not they lie in one piece.
+TIMES = "Array(int64, 1, 'A', readonly=True)"
+VALUES = "Array(float64, 1, 'A', readonly=True)"
+
 #: What is worked out of a bucket.
 COUNT, SUM, AVG, MIN, MAX, FIRST, LAST, STDDEV, PERCENTILE = range(9)
 
@@ -119,7 +123,7 @@ def sift(values: Floats, begin: int, root: int, length: int) -> None:
     values[begin + root] = value
 
 
-@kernel("int64(int64[::1], int64)")
+@kernel(f"int64({TIMES}, int64)")
 def count_buckets(times: Integers, width: int) -> int:
     """Return how many buckets have points; -1 if the times are not in order. O(points)."""
     buckets = 0
@@ -135,7 +139,7 @@ def count_buckets(times: Integers, width: int) -> int:
     return buckets
 
 
-@kernel("int64(int64[::1], float64[::1], int64, int64, float64, float64[::1], int64[::1], int64[::1], float64[::1])")
+@kernel(f"int64({TIMES}, {VALUES}, int64, int64, float64, float64[::1], int64[::1], int64[::1], float64[::1])")
 def buckets_of_points(
     times: Integers,
     values: Floats,
@@ -178,10 +182,7 @@ def buckets_of_points(
     return undecided
 
 
-@kernel(
-    "int64(int64[::1], int64[::1], float64[::1], float64[::1], float64[::1], int64, int64,"
-    " int64[::1], int64[::1], float64[::1])"
-)
+@kernel(f"int64({TIMES}, {TIMES}, {VALUES}, {VALUES}, {VALUES}, int64, int64, int64[::1], int64[::1], float64[::1])")
 def buckets_of_sums(
     narrow: Integers,
     narrow_counts: Integers,

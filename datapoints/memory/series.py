@@ -109,7 +109,8 @@ class SeriesPool:
         points = self._points.plan(series, times, blocks, values)
         numbers = times // QUARTER_HOUR
         starts = run_starts(series, numbers)
-        added = BucketSums(numbers[starts], run_lengths(starts, len(times)), *grouped_sums(values, starts))
+        sums = grouped_sums(values, starts)
+        added = BucketSums(numbers[starts], run_lengths(starts, len(times)), *sums, np.zeros(len(starts)))
         owners = series[starts]
         homes, places = self._sums.find(owners, added.numbers)
         known = places >= 0
@@ -121,7 +122,7 @@ class SeriesPool:
         new_sums = None
         if not known.all():
             new = ~known
-            cells = (column[new] for column in added[1:])
+            cells = (column[new] for column in added[1:4])
             new_sums = self._sums.plan(owners[new], added.numbers[new], homes[new], *cells, changes=changes)
         return PointsAddition(points, new_sums, changes)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from timeseries_project.core.kernels import helper, kernel, routine
-from timeseries_project.core.rounding_kernels import add_sums, add_to_sum, mean, rounded
+from timeseries_project.core.rounding_kernels import add_sums, add_to_sum, mean, rounded, two_sum
 from timeseries_project.core.summation import Floats, Integers
 
 # Columns that are only read, whoever may write them and whether or not they lie in one piece.
@@ -21,16 +21,21 @@ VALUES = "Array(float64, 1, 'A', readonly=True)"
 COUNT, SUM, AVG, MIN, MAX, FIRST, LAST, STDDEV, PERCENTILE = range(9)
 
 
+@routine
+def average(high: float, low: float, error: float, count: int) -> tuple[float, bool]:
+    """Return the double nearest to the exact sum / count, and whether it is certain."""
+    if count == 1:
+        return rounded(high, low, error)
+    return mean(high, low, error, float(count))
+
+
 @helper
-def result_of(high: float, low: float, error: float, count: int, aggregate: int) -> tuple[float, bool]:
-    """Return the count, sum or average of a bucket, and True; or NaN and False if it is not certain."""
+def result_of(high: float, low: float, error: float, count: int, aggregate: int) -> float:
+    """Return the count, sum or average of a bucket; NaN if it is not certain."""
     if aggregate == COUNT:
-        result, decided = float(count), True
-    elif aggregate == SUM or count == 1:
-        result, decided = rounded(high, low, error)
-    else:
-        result, decided = mean(high, low, error, count)
-    return (result if decided else np.nan), decided
+        return float(count)
+    result, decided = average(high, low, error, 1 if aggregate == SUM else count)
+    return result if decided else np.nan
 
 
 @helper
@@ -63,25 +68,27 @@ def deviation(values: Floats, begin: int, end: int) -> float:
 
     Distances from the mean are divided by an upper bound of all of them, so that no square overflows or vanishes.
     """
-    high, low, error = 0.0, 0.0, 0.0
+    total, lost = 0.0, 0.0
     least = most = values[begin]
     for i in range(begin, end):
-        high, low, error = add_to_sum(high, low, error, values[i])
+        total, rest = two_sum(total, values[i])
+        lost += rest
         least = min(least, values[i])
         most = max(most, values[i])
     count = float(end - begin)
-    center = min(max(high / count, least), most)
+    center = min(max((total + lost) / count, least), most)
     scale = max(most - center, center - least)
     if scale == 0.0:
         return 0.0
-    squares, squares_low, shift, shift_low = 0.0, 0.0, 0.0, 0.0
+    squares, lost, shift = 0.0, 0.0, 0.0
     for i in range(begin, end):
         distance = (values[i] - center) / scale
-        squares, squares_low, error = add_to_sum(squares, squares_low, 0.0, distance * distance)
-        shift, shift_low, error = add_to_sum(shift, shift_low, 0.0, distance)
+        squares, rest = two_sum(squares, distance * distance)
+        lost += rest
+        shift += distance
     # The mean was rounded: its distance from the exact one corrects for this.
     shift /= count
-    return scale * np.sqrt(max(squares / count - shift * shift, 0.0))
+    return scale * np.sqrt(max((squares + lost) / count - shift * shift, 0.0))
 
 
 @routine
@@ -107,7 +114,7 @@ def sort(values: Floats, begin: int, end: int) -> None:
         sift(values, begin, 0, last)
 
 
-@helper
+@routine
 def sift(values: Floats, begin: int, root: int, length: int) -> None:
     """Let the root of a heap sink to its place: no node is then smaller than its children."""
     value = values[begin + root]
@@ -155,7 +162,6 @@ def buckets_of_points(
 
     `fraction` tells the percentile. Its values are sorted in `ranked`, a copy of `values`, which may else be empty.
     """
-    undecided = 0
     bucket = 0
     begin = 0
     number = -1
@@ -168,8 +174,7 @@ def buckets_of_points(
             end += 1
         if aggregate in (SUM, AVG):
             high, low, error = sum_of(values, begin, end)
-            result, decided = result_of(high, low, error, end - begin, aggregate)
-            undecided += not decided
+            result = result_of(high, low, error, end - begin, aggregate)
         elif aggregate == STDDEV:
             result = deviation(values, begin, end)
         elif aggregate == PERCENTILE:
@@ -179,7 +184,7 @@ def buckets_of_points(
         numbers[bucket], counts[bucket], results[bucket] = number, end - begin, result
         bucket += 1
         begin = end
-    return undecided
+    return bucket
 
 
 @kernel(f"int64({TIMES}, {TIMES}, {VALUES}, {VALUES}, {VALUES}, int64, int64, int64[::1], int64[::1], float64[::1])")
@@ -199,7 +204,6 @@ def buckets_of_sums(
 
     The columns of the narrow ones are their numbers, ascending and perhaps repeated, counts, and sums.
     """
-    undecided = 0
     bucket = 0
     i = 0
     while i < len(narrow):
@@ -211,8 +215,7 @@ def buckets_of_sums(
             count += narrow_counts[i]
             high, low, error = add_sums(high, low, error, highs[i], lows[i], errors[i])
             i += 1
-        result, decided = result_of(high, low, error, count, aggregate)
-        undecided += not decided
-        numbers[bucket], counts[bucket], results[bucket] = number, count, result
+        numbers[bucket], counts[bucket] = number, count
+        results[bucket] = result_of(high, low, error, count, aggregate)
         bucket += 1
-    return undecided
+    return bucket

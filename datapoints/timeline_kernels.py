@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from datapoints.bucket_kernels import average
 from timeseries_project.core.kernels import helper, kernel, routine
-from timeseries_project.core.rounding_kernels import add_sums, add_to_sum, mean, rounded, two_product, two_sum
+from timeseries_project.core.rounding_kernels import add_sums, add_to_sum, two_product, two_sum
 from timeseries_project.core.summation import Floats, Integers
 
 #: What stands in an empty bucket: nothing, 0, the value before it, or one on the line between its neighbours.
@@ -56,7 +57,7 @@ def between(a: float, b: float, step: int, length: int, terms: Floats) -> float:
     high, low = two_product(a, float(length - step))
     other_high, other_low = two_product(b, float(step))
     high, low, error = add_sums(high, low, 0.0, other_high, other_low, 0.0)
-    value, decided = mean(high, low, error, float(length))
+    value, decided = average(high, low, error, length)
     if decided:
         return value
     return nearest(a, b, step, length, value, terms)
@@ -138,7 +139,7 @@ def add_item(
     return add_to_sum(high, low, error, value)
 
 
-@helper
+@routine
 def add_times(value: float, times: int, high: float, low: float, error: float) -> tuple[float, float, float]:
     """Add a value to a sum so many times."""
     product, missing = two_product(value, float(times))
@@ -304,11 +305,7 @@ def slide(
         if periods < least or periods <= 0:
             averages[place] = np.nan
             continue
-        if periods == 1:
-            average, decided = rounded(sum_high, sum_low, sum_error)
-        else:
-            average, decided = mean(sum_high, sum_low, sum_error, float(periods))
-        averages[place] = average
+        averages[place], decided = average(sum_high, sum_low, sum_error, periods)
         if not decided:
             undecided[doubts] = place
             doubts += 1

@@ -59,7 +59,7 @@ def simple(values: Floats, begin: int, end: int, aggregate: int) -> float:
     elif aggregate == MAX:
         for i in range(begin + 1, end):
             result = max(result, values[i])
-    return result
+    return float(result)
 
 
 @routine
@@ -88,7 +88,7 @@ def deviation(values: Floats, begin: int, end: int) -> float:
         shift += distance
     # The mean was rounded: its distance from the exact one corrects for this.
     shift /= count
-    return scale * np.sqrt(max((squares + lost) / count - shift * shift, 0.0))
+    return float(scale * np.sqrt(max((squares + lost) / count - shift * shift, 0.0)))
 
 
 @routine
@@ -100,7 +100,7 @@ def percentile(ranked: Floats, begin: int, end: int, fraction: float) -> float:
     a = ranked[begin + below]
     b = ranked[min(begin + below + 1, end - 1)]
     t = rank - below
-    return a + (b - a) * t if t < 0.5 else b - (b - a) * (1 - t)
+    return float(a + (b - a) * t if t < 0.5 else b - (b - a) * (1 - t))
 
 
 @routine

@@ -34,8 +34,8 @@ MAX_BUCKETS = 3_000_000
 MAX_REACH = 30_000_000
 #: From this many buckets on, working on them takes some milliseconds.
 MANY_BUCKETS = 200_000
-#: Sums of quarter-hours read at first and at most points read again at once.
-PORTION = 65_536
+#: Sums of quarter-hours read at once, and points where these do not decide.
+PORTION = 32_768
 #: Later than every timestamp.
 NEVER = 2**53
 
@@ -146,7 +146,8 @@ def _buckets_of_sums(view: View, start: int, stop: int, width: int, aggregate: A
     if stop - start > MANY_BUCKETS * QUARTER_HOUR:
         leave_loop()
     long: LongBuckets | None = None
-    step = max(PORTION // quarter_hours, 1) * width
+    start = min(max(start, view.first // width * width), stop)
+    usual = step = max(PORTION // quarter_hours, 1) * width
     while True:
         end = min(start + step, stop)
         sums = view.sums(start, end)
@@ -155,12 +156,12 @@ def _buckets_of_sums(view: View, start: int, stop: int, width: int, aggregate: A
             _decide(view, buckets, width, aggregate)
         if long is None and end == stop:
             return buckets
-        long = long or LongBuckets()
+        long = long or LongBuckets((stop - start) // width)
         long.append(buckets)
         if end == stop:
             return long.buckets()
         # Where there are few, the next portion is longer.
-        step = step * 8 if len(sums.numbers) < PORTION // 8 else step
+        step = step * 8 if len(sums.numbers) < PORTION // 8 else usual
         start = end
 
 

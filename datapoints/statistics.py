@@ -91,11 +91,12 @@ def aggregate_sums(sums: BucketSums, quarter_hours: int, aggregate: Aggregate) -
     count = kernels.count_buckets(sums.numbers, quarter_hours)
     if count < 0:
         order = stable_order(sums.numbers)
-        sums = BucketSums(*(column[order] for column in sums))
+        numbers, counts, highs, lows, errors = sums
+        sums = BucketSums(numbers[order], counts[order], highs[order], lows[order], errors[order])
         count = kernels.count_buckets(sums.numbers, quarter_hours)
-    buckets = _empty(count)
-    kernels.buckets_of_sums(*sums, quarter_hours, _CODES[aggregate], *buckets)
-    return buckets
+    empty = _empty(count)
+    kernels.buckets_of_sums(*sums, quarter_hours, _CODES[aggregate], *empty)
+    return Buckets(*empty)
 
 
 def aggregate_points(times: Integers, values: Floats, width: int, aggregate: Aggregate) -> Buckets:
@@ -116,8 +117,9 @@ def aggregate_points(times: Integers, values: Floats, width: int, aggregate: Agg
     fraction = _FRACTIONS.get(aggregate)
     code = _CODES[aggregate] if fraction is None else kernels.PERCENTILE
     ranked = _NOTHING if fraction is None else values.copy()
-    buckets = _empty(count)
-    kernels.buckets_of_points(times, values, width, code, fraction or 0.0, ranked, *buckets)
+    empty = _empty(count)
+    kernels.buckets_of_points(times, values, width, code, fraction or 0.0, ranked, *empty)
+    buckets = Buckets(*empty)
     undecided = buckets.undecided
     if len(undecided):
         begins = times.searchsorted(np.asarray(buckets.numbers)[undecided] * width)
@@ -134,28 +136,30 @@ def exact(values: Floats, aggregate: Aggregate) -> float:
 class LongBuckets:
     """A column of buckets that is built portion by portion and takes as few bytes as it can.
 
-    >>> long = LongBuckets()
+    >>> long = LongBuckets(10)
     >>> for number in (5, 7):
     ...     long.append(Buckets(np.array([number, number + 1]), np.array([1, 1]), np.array([2.0, 3.0])))
     >>> long.buckets().numbers, long.buckets().counts.nbytes
     (range(5, 9), 16)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        """Take how many buckets there may be; those that do not come take no memory, which is given when written."""
+        self._length = 0
         self._numbers: list[Integers | range] = []
-        self._counts: Column = np.empty(0, dtype=np.int32)
-        self._values = np.empty(0)
+        self._counts: Column = np.empty(most, dtype=np.int32)
+        self._values = np.empty(most)
 
     def append(self, buckets: Buckets) -> None:
-        """Append buckets that come later. The allocator moves long columns by their page tables. O(buckets)."""
-        length = len(self._values)
+        """Append buckets that come later. O(buckets)."""
         if not len(buckets.numbers):
             return
         if self._counts.dtype == np.int32 and buckets.counts.max() > np.iinfo(np.int32).max:
             self._counts = self._counts.astype(np.int64)
-        for column, more in ((self._counts, buckets.counts), (self._values, buckets.values)):
-            column.resize(length + len(more), refcheck=False)
-            column[length:] = more
+        end = self._length + len(buckets.numbers)
+        self._counts[self._length : end] = buckets.counts
+        self._values[self._length : end] = buckets.values
+        self._length = end
         first, stop = int(buckets.numbers[0]), int(buckets.numbers[-1]) + 1
         known = self._numbers[-1] if self._numbers else range(first, first)
         if stop - first > len(buckets.numbers):
@@ -167,11 +171,13 @@ class LongBuckets:
 
     def buckets(self) -> Buckets:
         """Return all buckets. O(1) if none between them is empty, else O(buckets)."""
+        self._counts.resize(self._length, refcheck=False)
+        self._values.resize(self._length, refcheck=False)
         if len(self._numbers) == 1:
             return Buckets(self._numbers[0], self._counts, self._values)
         numbers = [np.asarray(some, dtype=np.int64) for some in self._numbers]
         return Buckets(np.concatenate([*numbers, np.empty(0, dtype=np.int64)]), self._counts, self._values)
 
 
-def _empty(count: int) -> Buckets:
-    return Buckets(np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64), np.empty(count))
+def _empty(count: int) -> tuple[Integers, Integers, Floats]:
+    return np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64), np.empty(count)

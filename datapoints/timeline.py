@@ -153,9 +153,20 @@ class _Windows:
             self._begin(start)
         self._next = stop
         averages, undecided = np.empty(stop - start), np.empty(stop - start, dtype=np.int64)
-        what = (self._oldest, self._size, self._min_periods, start)
-        kept = (self._state, self._back, self._blocks, self._singles, self._terms)
-        count = kernels.slide(*self._columns, *what, *kept, averages, undecided)
+        count = kernels.slide(
+            *self._columns,
+            self._oldest,
+            self._size,
+            self._min_periods,
+            start,
+            self._state,
+            self._back,
+            self._blocks,
+            self._singles,
+            self._terms,
+            averages,
+            undecided,
+        )
         for place in undecided[:count].tolist():
             averages[place] = self._average(start + place)
         return averages

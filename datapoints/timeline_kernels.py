@@ -43,7 +43,7 @@ def on_line(numbers: Integers, base: int, values: Floats, rank: int, number: int
     """Return the value of a bucket not before the non-empty one of this rank, and before the next one."""
     step = number - number_of(numbers, base, rank)
     if step == 0:
-        return values[rank]
+        return float(values[rank])
     length = number_of(numbers, base, rank + 1) - number_of(numbers, base, rank)
     return between(values[rank], values[rank + 1], step, length, terms)
 
@@ -114,7 +114,7 @@ def sign_of_sum(terms: Floats) -> float:
         terms[count] = carry
     for i in range(len(terms) - 1, -1, -1):
         if terms[i] != 0.0:
-            return terms[i]
+            return float(terms[i])
     return 0.0
 
 

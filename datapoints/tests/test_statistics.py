@@ -296,7 +296,7 @@ def test_long_columns_of_buckets_say_what_their_portions_say(data: st.DataObject
     known = sorted(data.draw(st.sets(st.integers(0, 60), min_size=0, max_size=60)))
     borders = sorted(data.draw(st.lists(st.integers(0, len(known)), max_size=5)))
     count = data.draw(st.sampled_from([1, 2**31 - 1, 2**31]))
-    long = LongBuckets()
+    long = LongBuckets(61)
     for begin, end in pairwise([0, *borders, len(known)]):
         some = np.array(known[begin:end], dtype=np.int64)
         long.append(Buckets(some, some + count, some / 3))

@@ -22,8 +22,7 @@ from datapoints.memory import store as store_module
 from datapoints.redis import batches as redis_batches
 from datapoints.redis import layout as redis_layout
 from datapoints.redis import reading as redis_reading
-from datapoints.questions import Question
-from datapoints.statistics import Aggregate, Fill, aggregate_points, aggregate_sums
+from datapoints.statistics import Aggregate, aggregate_points, aggregate_sums
 from datapoints.tests import oracle
 from datapoints.tests.points import Key, add_batch, keys
 from timeseries_project.tests.drawn import lives

@@ -16,8 +16,7 @@ from datapoints.interface import QUARTER_HOUR
 from datapoints.questions import MAX_REACH
 from datapoints.statistics import Fill
 from datapoints.tests import oracle
-from datapoints.tests.points import add_batch
-from datapoints.tests.test_statistics import values as drawn_values
+from datapoints.tests.points import add_batch, values
 from timeseries_project.core import clock
 from timeseries_project.tests.drawn import drawn
 from timeseries_project.tests.problems import fields, problem
@@ -28,7 +27,7 @@ SECOND = 1_000_000
 #: Points a third of a bucket of five minutes apart, so that buckets of any width hold several.
 STEP = 100 * SECOND
 
-points = st.lists(st.tuples(st.integers(0, 60), st.sampled_from("abc"), drawn_values), min_size=1, max_size=25)
+points = st.lists(st.tuples(st.integers(0, 60), st.sampled_from("abc"), values), min_size=1, max_size=25)
 
 
 def answered(api: APIClient, query: str) -> list[Any]:

@@ -11,14 +11,31 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datapoints.interface import QUARTER_HOUR, Axis, BucketSums, Store, View, ViewChangedError
-from datapoints.statistics import FROM_SUMS, Aggregate, Fill, Timeline, aggregate_points, aggregate_sums
-from timeseries_project.core.arrays import Column, ColumnarRows
+from datapoints.interface import QUARTER_HOUR, Axis, Store, View, ViewChangedError
+from datapoints.statistics import (
+    FROM_SUMS,
+    Aggregate,
+    Buckets,
+    Fill,
+    LongBuckets,
+    aggregate_points,
+    aggregate_sums,
+    exact,
+)
+from datapoints.timeline import Timeline
+from timeseries_project.core.arrays import Column, ColumnarRows, stable_order
 from timeseries_project.core.errors import FieldError, InvalidInputError
+from timeseries_project.core.offload import leave_loop
 from timeseries_project.core.timestamps import MICROSECONDS
 
 #: The largest number of buckets in one answer; the quarter-hours since 1970 are two million.
 MAX_BUCKETS = 3_000_000
+#: The largest number of buckets over which the windows of an answer may reach if each empty one has its own value.
+MAX_REACH = 30_000_000
+#: From this many buckets on, working on them takes some milliseconds.
+MANY_BUCKETS = 200_000
+#: Sums of quarter-hours read at once, and points where these do not decide.
+PORTION = 32_768
 #: Later than every timestamp.
 NEVER = 2**53
 
@@ -115,13 +132,57 @@ def _read_once(
         asked = _asked(question, first, last, width)
         if question.fill is not Fill.NONE:
             _refuse_too_many(len(asked))
+        _refuse_long_reach(question, asked, window, first)
         start, stop = _needed(question, asked, view, window, width)
-        copied = view.sums(start, stop) if from_sums else view.points(start, stop)
-    if isinstance(copied, BucketSums):
-        buckets = aggregate_sums(copied, width // QUARTER_HOUR, aggregate)
-    else:
-        buckets = aggregate_points(*copied, width, aggregate)
-    return Timeline(buckets, first, question.fill), asked
+        if from_sums:
+            return Timeline(_buckets_of_sums(view, start, stop, width, aggregate), first, question.fill), asked
+        times, values = view.points(start, stop)
+    return Timeline(aggregate_points(times, values, width, aggregate), first, question.fill), asked
+
+
+def _buckets_of_sums(view: View, start: int, stop: int, width: int, aggregate: Aggregate) -> Buckets:
+    """Read sums and build buckets, a portion at a time: a long column of sums takes twice the room of its buckets."""
+    quarter_hours = width // QUARTER_HOUR
+    if stop - start > MANY_BUCKETS * QUARTER_HOUR:
+        leave_loop()
+    long: LongBuckets | None = None
+    start = min(max(start, view.first // width * width), stop)
+    usual = step = max(PORTION // quarter_hours, 1) * width
+    while True:
+        end = min(start + step, stop)
+        sums = view.sums(start, end)
+        buckets = aggregate_sums(sums, quarter_hours, aggregate)
+        if np.isnan(buckets.values).any():
+            _decide(view, buckets, width, aggregate)
+        if long is None and end == stop:
+            return buckets
+        long = long or LongBuckets((stop - start) // width)
+        long.append(buckets)
+        if end == stop:
+            return long.buckets()
+        # Where there are few, the next portion is longer.
+        step = step * 8 if len(sums.numbers) < PORTION // 8 else usual
+        start = end
+
+
+def _decide(view: View, buckets: Buckets, width: int, aggregate: Aggregate) -> None:
+    """Work out the sums or averages that are not certain from the points themselves."""
+    numbers, undecided = np.asarray(buckets.numbers), buckets.undecided
+    # Neighbours are read together, up to so many points, and the first of the buckets alone if it has more.
+    points = np.cumsum(buckets.counts[undecided]) // PORTION
+    apart = (np.diff(numbers[undecided]) > 1) | (np.diff(points) > 0)
+    for places in np.split(undecided, np.flatnonzero(apart) + 1):
+        low, high = int(numbers[places[0]]), int(numbers[places[-1]]) + 1
+        times, values = view.points(low * width, high * width)
+        order = stable_order(times)
+        times, values = times[order], values[order]
+        borders = times.searchsorted(np.arange(low, high + 1) * width)
+        if (borders[1:] == borders[:-1]).any():
+            raise ViewChangedError
+        for place, begin, end in zip(places.tolist(), borders[:-1].tolist(), borders[1:].tolist(), strict=True):
+            # In a store that others share, some may have been added since the sums were read.
+            buckets.counts[place] = end - begin
+            buckets.values[place] = exact(values[begin:end], aggregate)
 
 
 def _asked(question: Question, first: int, last: int, width: int) -> range:
@@ -164,3 +225,18 @@ def _refuse_too_many(buckets: int) -> None:
             f"The answer {message} Choose a wider bucket or a later start.",
             [FieldError("bucket", f"is too narrow: the answer {message}")],
         )
+
+
+def _refuse_long_reach(question: Question, asked: range, window: int, first: int) -> None:
+    """Refuse windows over so many buckets that working out the values of the empty ones would take long."""
+    if question.fill is not Fill.LINEAR or window == 1:
+        return
+    reach = asked.stop - max(asked.start - (window - 1), first)
+    if reach > MAX_REACH:
+        message = f"would reach over {reach:,} buckets; at most {MAX_REACH:,} are allowed with fill=linear."
+        raise InvalidInputError(
+            f"The windows {message} Choose a smaller window or a wider bucket.",
+            [FieldError("window_size", f"is too large: the windows {message}")],
+        )
+    if reach > MANY_BUCKETS:
+        leave_loop()

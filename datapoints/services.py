@@ -24,11 +24,8 @@ from datapoints.interface import (
 )
 from datapoints.memory.store import SeriesStore
 from datapoints.questions import BucketRows, Question, bucket_rows
-from datapoints.statistics import (
-    Aggregate,
-    Fill,
-    Timeline,
-)
+from datapoints.statistics import Aggregate, Fill
+from datapoints.timeline import Timeline
 from timeseries_project.core import clock
 from timeseries_project.core.arrays import Column, Keys
 from timeseries_project.core.errors import (

@@ -1,56 +1,40 @@
 """Statistics by brute force in exact arithmetic: what every answer is held against.
 
-Buckets are a dictionary from number to the values in it, in the order of time. An unknown value is None. Each result is
-the double nearest to the exact one, as a fraction, so that what is made of it can be exact again.
+Buckets are a dictionary from number to the values in it, in the order of time. An unknown value is None. Every result
+is rounded once, to the nearest double, as Python rounds a fraction.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from datapoints.statistics import Fill
 
-Exact = Fraction | None
+Exact = float | None
 
 
-def nearest(exact: Fraction) -> Fraction:
-    """The double nearest to a number, of two the even one."""
-    return Fraction(float(exact))
+def rounded(exact: Fraction) -> float:
+    """The nearest double; of two the even one. There is one zero."""
+    return float(exact) + 0.0
 
 
-def is_right(answer: float, expected: Exact) -> bool:
-    """Whether an answer is the expected double and no negative zero; NaN answers None."""
-    if expected is None or math.isnan(answer):
-        return expected is None and math.isnan(answer)
-    return repr(float(answer)) == repr(float(expected))
-
-
-def is_close(answer: float, expected: Exact, largest: float) -> bool:
-    """Whether an answer is the expected result within 2**-50, or within the smallest double."""
-    if expected is None or math.isnan(answer):
-        return is_right(answer, expected)
-    bound = max(abs(expected), Fraction(largest)) / 2**50 + Fraction(1, 2**1074)
-    return abs(Fraction(answer) - expected) <= bound
-
-
-def total(values: Iterable[float]) -> Fraction:
+def total(values: Iterable[float]) -> float:
     """The sum of values."""
-    return nearest(sum(map(Fraction, values), Fraction()))
+    return rounded(sum(map(Fraction, values), Fraction()))
 
 
-def average(values: list[float]) -> Fraction:
+def average(values: Sequence[float]) -> float:
     """The mean of values."""
-    return nearest(sum(map(Fraction, values), Fraction()) / len(values))
+    return rounded(sum(map(Fraction, values), Fraction()) / len(values))
 
 
-def averages(buckets: dict[int, list[float]]) -> dict[int, Fraction]:
+def averages(buckets: dict[int, list[float]]) -> dict[int, float]:
     """The average of each non-empty bucket."""
     return {number: average(values) for number, values in buckets.items()}
 
 
-def filled(known: dict[int, Fraction], last: int, fill: Fill) -> list[tuple[int, Exact]]:
+def filled(known: dict[int, float], last: int, fill: Fill) -> list[tuple[int, Exact]]:
     """Every bucket from the first known one to `last`, with what stands in the empty ones."""
     numbers = sorted(known)
     rows: list[tuple[int, Exact]] = []
@@ -62,14 +46,14 @@ def filled(known: dict[int, Fraction], last: int, fill: Fill) -> list[tuple[int,
         elif fill is Fill.NULL:
             rows.append((number, None))
         elif fill is Fill.ZERO:
-            rows.append((number, Fraction(0)))
+            rows.append((number, 0.0))
         elif fill is Fill.PREVIOUS:
             rows.append((number, known[before]))
         elif fill is Fill.LINEAR:
             value = None
             if after is not None:
-                share = Fraction(number - before, after - before)
-                value = nearest(known[before] + (known[after] - known[before]) * share)
+                a, b = Fraction(known[before]), Fraction(known[after])
+                value = rounded(a + (b - a) * Fraction(number - before, after - before))
             rows.append((number, value))
     return rows
 
@@ -79,6 +63,10 @@ def moving(rows: list[tuple[int, Exact]], size: int, min_periods: int) -> list[t
     answer: list[tuple[int, Exact]] = []
     for i, (number, _) in enumerate(rows):
         window = [value for _, value in rows[max(0, i - size + 1) : i + 1] if value is not None]
-        enough = len(window) >= min_periods
-        answer.append((number, nearest(sum(window, Fraction()) / len(window)) if enough else None))
+        answer.append((number, average(window) if len(window) >= min_periods else None))
     return answer
+
+
+def listed(answers: Iterable[float]) -> list[Exact]:
+    """Answers as a list; NaN stands for no value."""
+    return [None if answer != answer else float(answer) for answer in answers]

@@ -13,6 +13,19 @@ Key = tuple[int, str, str]  # timestamp, device, user
 
 keys = st.sampled_from(["a", "b", "c", "ü", "a "])
 
+#: Values of all sizes, whose sums cancel now and then.
+ordinary = st.floats(-1e6, 1e6)
+spikes = st.builds(lambda sign, power: sign * 10.0**power, st.sampled_from([-1, 1]), st.integers(16, 150))
+subnormal = st.integers(-(2**52), 2**52).map(lambda units: units * 5e-324)
+values = st.one_of(
+    ordinary,
+    st.integers(-1000, 1000).map(lambda hundredths: hundredths / 100),
+    st.floats(-1e150, 1e150),
+    spikes,
+    subnormal,
+    st.sampled_from([1.0, 0.1, 1e16, -1e16, 1e60, -1e60, 1e30, -1e30, 5e-324]),
+)
+
 
 def add_batch(store: Store, batch: list[tuple[int, float, str, str]], *, skip: bool, oldest: int = 0) -> int:
     """Add points as the columns that they are."""

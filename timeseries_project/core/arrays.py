@@ -22,7 +22,7 @@ GROWTH = 8192
 class ColumnarRows(ABC):
     """A list of rows that is computed column by column, one slice at a time.
 
-    Columns of datetime64[s] are written as timestamps; NaN in columns of floats is written as null.
+    The first column is one of times, datetime64[s]; the others are numbers. NaN is written as null.
     """
 
     #: The columns' names, in order.

@@ -40,7 +40,7 @@ def sources() -> list[Path]:
     >>> "kernels.py" in [path.name for path in sources()]
     True
     """
-    found = [*ROOT.glob("timeseries_project/*/*kernels.py"), *ROOT.glob("*/memory/*kernels.py")]
+    found = [path for place in ("timeseries_project/*", "*", "*/memory") for path in ROOT.glob(f"{place}/*kernels.py")]
     return sorted(path for path in found if path.parent.name != "tests")
 
 

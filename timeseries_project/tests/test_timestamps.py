@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timeseries_project.api.renderers import _timestamps
 from timeseries_project.core.timestamps import column_from_seconds, from_seconds, parse, parse_column, render
 
 microseconds = st.integers(0, 253_402_300_799_999_999)
@@ -62,11 +61,6 @@ def test_any_text_is_a_timestamp_or_refused_in_a_sentence(text: str) -> None:
     except ValueError as error:
         reason = str(error)
     assert reason in ("", reason.rstrip(".") + ".")
-
-
-@given(st.lists(st.integers(0, 253_402_300_799), min_size=1, max_size=50))
-def test_columns_of_timestamps_are_written_as_single_ones(seconds: list[int]) -> None:
-    assert _timestamps(np.array(seconds)) == [render(s * 1_000_000).encode() for s in seconds]
 
 
 @pytest.mark.parametrize("digits", ["1234567", "1234569999999999999", "123456"])

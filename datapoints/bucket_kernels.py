@@ -1,0 +1,221 @@
+"""The loops that build buckets: from points, or from the sums of narrower buckets, each in one pass.
+
+Columns of points are `times[i]` and `values[i]`, in order of time; those of buckets are `numbers[bucket]`,
+`counts[bucket]` and `results[bucket]`, and hold non-empty buckets only. A result is NaN where the double nearest to an
+exact sum or average is not certain: whoever calls decides it from the points.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from timeseries_project.core.kernels import helper, kernel, routine
+from timeseries_project.core.rounding_kernels import add_sums, add_to_sum, mean, rounded, two_sum
+from timeseries_project.core.summation import Floats, Integers
+
+# Columns that are only read, whoever may write them and whether or not they lie in one piece.
+TIMES = "Array(int64, 1, 'A', readonly=True)"
+VALUES = "Array(float64, 1, 'A', readonly=True)"
+
+#: What is worked out of a bucket.
+COUNT, SUM, AVG, MIN, MAX, FIRST, LAST, STDDEV, PERCENTILE = range(9)
+
+
+@routine()
+def average(high: float, low: float, error: float, count: int) -> tuple[float, bool]:
+    """Return the double nearest to the exact sum / count, and whether it is certain."""
+    if count == 1:
+        return rounded(high, low, error)
+    return mean(high, low, error, float(count))
+
+
+@helper
+def result_of(high: float, low: float, error: float, count: int, aggregate: int) -> float:
+    """Return the count, sum or average of a bucket; NaN if it is not certain."""
+    if aggregate == COUNT:
+        return float(count)
+    result, decided = average(high, low, error, 1 if aggregate == SUM else count)
+    return result if decided else np.nan
+
+
+@helper
+def sum_of(values: Floats, begin: int, end: int) -> tuple[float, float, float]:
+    """Return the sum of the values from `begin` to before `end`."""
+    high, low, error = values[begin], 0.0, 0.0
+    for i in range(begin + 1, end):
+        high, low, error = add_to_sum(high, low, error, values[i])
+    return high, low, error
+
+
+@helper
+def simple(values: Floats, begin: int, end: int, aggregate: int) -> float:
+    """Return the count, minimum, maximum, first or last of some values."""
+    if aggregate == COUNT:
+        return float(end - begin)
+    result = values[end - 1 if aggregate == LAST else begin]
+    if aggregate == MIN:
+        for i in range(begin + 1, end):
+            result = min(result, values[i])
+    elif aggregate == MAX:
+        for i in range(begin + 1, end):
+            result = max(result, values[i])
+    return float(result)
+
+
+@routine()
+def deviation(values: Floats, begin: int, end: int) -> float:
+    """Return the standard deviation of some values, taken as the population: two passes over them.
+
+    Distances from the mean are divided by an upper bound of all of them, so that no square overflows or vanishes.
+    """
+    total, lost = 0.0, 0.0
+    least = most = values[begin]
+    for i in range(begin, end):
+        total, rest = two_sum(total, values[i])
+        lost += rest
+        least = min(least, values[i])
+        most = max(most, values[i])
+    count = float(end - begin)
+    center = min(max((total + lost) / count, least), most)
+    scale = max(most - center, center - least)
+    if scale == 0.0:
+        return 0.0
+    squares, lost, shift = 0.0, 0.0, 0.0
+    for i in range(begin, end):
+        distance = (values[i] - center) / scale
+        squares, rest = two_sum(squares, distance * distance)
+        lost += rest
+        shift += distance
+    # The mean was rounded: its distance from the exact one corrects for this.
+    shift /= count
+    return float(scale * np.sqrt(max((squares + lost) / count - shift * shift, 0.0)))
+
+
+@routine()
+def percentile(ranked: Floats, begin: int, end: int, fraction: float) -> float:
+    """Sort some values; interpolate linearly between the closest ranks, bit for bit as `numpy.percentile`."""
+    sort(ranked, begin, end)
+    rank = (end - begin - 1) * fraction
+    below = int(rank)
+    a = ranked[begin + below]
+    b = ranked[min(begin + below + 1, end - 1)]
+    t = rank - below
+    return float(a + (b - a) * t if t < 0.5 else b - (b - a) * (1 - t))
+
+
+@routine()
+def sort(values: Floats, begin: int, end: int) -> None:
+    """Sort the values from `begin` to before `end`: heapsort, whose time no order of the values can make long."""
+    length = end - begin
+    for root in range(length // 2 - 1, -1, -1):
+        sift(values, begin, root, length)
+    for last in range(length - 1, 0, -1):
+        values[begin], values[begin + last] = values[begin + last], values[begin]
+        sift(values, begin, 0, last)
+
+
+@routine()
+def sift(values: Floats, begin: int, root: int, length: int) -> None:
+    """Let the root of a heap sink to its place: no node is then smaller than its children."""
+    value = values[begin + root]
+    child = 2 * root + 1
+    while child < length:
+        if child + 1 < length and values[begin + child] < values[begin + child + 1]:
+            child += 1
+        if values[begin + child] <= value:
+            break
+        values[begin + root] = values[begin + child]
+        root = child
+        child = 2 * root + 1
+    values[begin + root] = value
+
+
+@kernel(f"int64({TIMES}, int64)")
+def count_buckets(times: Integers, width: int) -> int:
+    """Return how many buckets have points; -1 if the times are not in order. O(points)."""
+    buckets = 0
+    previous = 0
+    end = 0  # of the last bucket met
+    for time in times:
+        if time < previous:
+            return -1
+        previous = time
+        if time >= end:
+            buckets += 1
+            end = end + width if time < end + width else (time // width + 1) * width
+    return buckets
+
+
+@kernel(f"int64({TIMES}, {VALUES}, int64, int64, float64, float64[::1], int64[::1], int64[::1], float64[::1])")
+def buckets_of_points(
+    times: Integers,
+    values: Floats,
+    width: int,
+    aggregate: int,
+    fraction: float,
+    ranked: Floats,
+    numbers: Integers,
+    counts: Integers,
+    results: Floats,
+) -> int:
+    """Write the buckets of points; return how many are undecided. O(points), for percentiles O(n log n).
+
+    `fraction` tells the percentile. Its values are sorted in `ranked`, a copy of `values`, which may else be empty.
+    """
+    bucket = 0
+    begin = 0
+    number = -1
+    while begin < len(times):
+        time = times[begin]
+        number = number + 1 if time < (number + 2) * width else time // width
+        limit = (number + 1) * width
+        end = begin + 1
+        while end < len(times) and times[end] < limit:
+            end += 1
+        if aggregate in (SUM, AVG):
+            high, low, error = sum_of(values, begin, end)
+            result = result_of(high, low, error, end - begin, aggregate)
+        elif aggregate == STDDEV:
+            result = deviation(values, begin, end)
+        elif aggregate == PERCENTILE:
+            result = percentile(ranked, begin, end, fraction)
+        else:
+            result = simple(values, begin, end, aggregate)
+        numbers[bucket], counts[bucket], results[bucket] = number, end - begin, result
+        bucket += 1
+        begin = end
+    return bucket
+
+
+@kernel(f"int64({TIMES}, {TIMES}, {VALUES}, {VALUES}, {VALUES}, int64, int64, int64[::1], int64[::1], float64[::1])")
+def buckets_of_sums(
+    narrow: Integers,
+    narrow_counts: Integers,
+    highs: Floats,
+    lows: Floats,
+    errors: Floats,
+    factor: int,
+    aggregate: int,
+    numbers: Integers,
+    counts: Integers,
+    results: Floats,
+) -> int:
+    """Write the buckets that are `factor` narrow ones wide; return how many are undecided. O(narrow buckets).
+
+    The columns of the narrow ones are their numbers, ascending and perhaps repeated, counts, and sums.
+    """
+    bucket = 0
+    i = 0
+    while i < len(narrow):
+        number = narrow[i] if factor == 1 else narrow[i] // factor
+        limit = (number + 1) * factor
+        count, high, low, error = narrow_counts[i], highs[i], lows[i], errors[i]
+        i += 1
+        while i < len(narrow) and narrow[i] < limit:
+            count += narrow_counts[i]
+            high, low, error = add_sums(high, low, error, highs[i], lows[i], errors[i])
+            i += 1
+        numbers[bucket], counts[bucket] = number, count
+        results[bucket] = result_of(high, low, error, count, aggregate)
+        bucket += 1
+    return bucket

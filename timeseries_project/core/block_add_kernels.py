@@ -54,14 +54,6 @@ def end_of_run(series: Integers, begin: int, end: int) -> int:
 
 
 @routine()
-def end_of_late(pool: Pool, series: int, new: Integers, begin: int, end: int) -> int:
-    """Return where the rows of a series that are before its last key end, at most `end`. O(these)."""
-    while begin < end and new[begin] < pool.heads[series, LAST]:
-        begin += 1
-    return begin
-
-
-@routine()
 def levels_filled(pool: Pool, block: int, new: int) -> int:
     """Return how many levels above a block have no room for so many more, the one above the root included."""
     levels = 0
@@ -156,23 +148,16 @@ def blocks_needed(
     begin: int,
     end: int,
 ) -> int:
-    """Return how many blocks the rows begin <= row < end may take at most.
-
-    This is what they take, but for some blocks, and for an eighth of those that the series have. O(log n) at most for
-    each leaf of late keys.
-    """
+    """Return how many blocks the rows begin <= row < end may take at most. O(log n) for each leaf of late keys."""
     pool = Pool(keys, cells, links, heads, totals, state)
+    width = keys.shape[1]
     needed = 0
     row = begin
     while row < end:
         number = series[row]
         stop = end_of_run(series, row, end)
-        newer = end_of_late(pool, number, new, row, stop)
-        blocks = blocks_for(pool, number, newer - row, stop - newer)
-        # Leaves are looked at where it matters: where this is much beside what the series has.
-        if newer > row and 8 * blocks > heads[number, BLOCKS]:
-            blocks = blocks_for_run(pool, number, new, row, stop)
-        needed += blocks
+        if heads[number, BLOCKS] != 1 or heads[number, COUNT] + stop - row > width - width // 16:
+            needed += blocks_for_run(pool, number, new, row, stop)
         row = stop
     return needed
 
@@ -271,7 +256,9 @@ def add_rows(
     while row < end:
         number = series[row]
         stop = end_of_run(series, row, end)
-        newer = end_of_late(pool, number, new, row, stop)
+        newer = row
+        while newer < stop and new[newer] < heads[number, LAST]:
+            newer += 1
         if row < newer:
             insert_rows(pool, number, new, rows, row, newer)
         if newer < stop:

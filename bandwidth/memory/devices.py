@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
+from typing import Protocol
 
 import numpy as np
 
@@ -30,12 +31,18 @@ BLOCKS_FOR_ONE = 64
 DROPPED_AT_ONCE = 4096
 
 
+class Limits(Protocol):
+    """Who says how much may be stored."""
+
+    max_entries: int
+    max_devices: int
+
+
 class Devices:
     """The devices, each with a number and a series of that number: seconds, and beside each the bytes to and from."""
 
-    def __init__(self, lock: Lock, max_entries: int, max_devices: int) -> None:
-        self.max_entries = max_entries
-        self.max_devices = max_devices
+    def __init__(self, lock: Lock, limits: Limits) -> None:
+        self._limits = limits
         self.names = DeviceNames(lock)
         self.blocks = Blocks(width=WIDTH, parts=2, has_totals=True)
         self.busiest = Busiest()
@@ -46,10 +53,11 @@ class Devices:
 
     def refuse_too_many(self, entries: int, devices: int) -> None:
         """Raise FullError if there is no room for so many more."""
-        if self.entries + self.coming + entries > self.max_entries:
-            raise FullError("entries", self.max_entries)
-        if devices and len(self.names.numbers) + devices > self.max_devices:
-            raise FullError("devices", self.max_devices)
+        most = self._limits
+        if self.entries + self.coming + entries > most.max_entries:
+            raise FullError("entries", most.max_entries)
+        if devices and len(self.names.numbers) + devices > most.max_devices:
+            raise FullError("devices", most.max_devices)
 
     def enter(self, names: Sequence[str], numbers: Integers, oldest: int) -> Integers:
         """Return the number of each device, a new one of those that have no entries from `oldest` on.

@@ -19,7 +19,6 @@ from bandwidth.memory.busiest import Busiest
 from bandwidth.memory.device_names import DeviceNames
 from bandwidth.memory.sums import PARTS, DeviceSums
 from timeseries_project.core.block_kernels import NONE
-from timeseries_project.core.block_range_kernels import totals_up_to
 from timeseries_project.core.blocks import Blocks
 from timeseries_project.core.summation import Integers
 
@@ -124,9 +123,9 @@ class Devices:
         return DeviceSums([self.names.names[number] for number in numbers.tolist()], sums, *ends)
 
     def sums_up_to(self, number: int, borders: Integers) -> Integers:
-        """Return a row of sums for each border, of the entries up to it. O(log n) each."""
+        """Return a row of sums for each of some ascending borders, of the entries up to it. O(log n) each."""
         sums = np.zeros((len(borders), PARTS), dtype=np.int64)
-        totals_up_to(*self.blocks.arrays, number, borders, sums)
+        kernels.sum_up_to_each(*self.blocks.arrays, number, borders, np.zeros(PARTS, dtype=np.int64), sums)
         return sums
 
     def _check(self) -> None:

@@ -67,7 +67,10 @@ def blocks_for(pool: Pool, series: int, late: int, newer: int) -> int:
     needed = int(new)
     while new > 0 and (levels > 0 or new > 1):
         divided = (new + half - 1) // half
-        new = min(new, blocks + divided) if levels > 0 else divided
+        # Those half full at the beginning are few for all levels together: each level has its children among them.
+        sooner = min(new - divided, blocks) if levels > 0 else 0
+        blocks -= sooner
+        new = divided + sooner
         needed += new
         levels -= 1
     return needed

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
+from typing import Protocol
 
 import numpy as np
 
@@ -18,7 +19,6 @@ from bandwidth.memory.busiest import Busiest
 from bandwidth.memory.device_names import DeviceNames
 from bandwidth.memory.sums import PARTS, DeviceSums
 from timeseries_project.core.block_kernels import NONE
-from timeseries_project.core.block_range_kernels import totals_up_to
 from timeseries_project.core.blocks import Blocks
 from timeseries_project.core.summation import Integers
 
@@ -30,12 +30,18 @@ BLOCKS_FOR_ONE = 64
 DROPPED_AT_ONCE = 4096
 
 
+class Limits(Protocol):
+    """Who says how much may be stored."""
+
+    max_entries: int
+    max_devices: int
+
+
 class Devices:
     """The devices, each with a number and a series of that number: seconds, and beside each the bytes to and from."""
 
-    def __init__(self, lock: Lock, max_entries: int, max_devices: int) -> None:
-        self.max_entries = max_entries
-        self.max_devices = max_devices
+    def __init__(self, lock: Lock, limits: Limits) -> None:
+        self._limits = limits
         self.names = DeviceNames(lock)
         self.blocks = Blocks(width=WIDTH, parts=2, has_totals=True)
         self.busiest = Busiest()
@@ -46,10 +52,11 @@ class Devices:
 
     def refuse_too_many(self, entries: int, devices: int) -> None:
         """Raise FullError if there is no room for so many more."""
-        if self.entries + self.coming + entries > self.max_entries:
-            raise FullError("entries", self.max_entries)
-        if devices and len(self.names.numbers) + devices > self.max_devices:
-            raise FullError("devices", self.max_devices)
+        most = self._limits
+        if self.entries + self.coming + entries > most.max_entries:
+            raise FullError("entries", most.max_entries)
+        if devices and len(self.names.numbers) + devices > most.max_devices:
+            raise FullError("devices", most.max_devices)
 
     def enter(self, names: Sequence[str], numbers: Integers, oldest: int) -> Integers:
         """Return the number of each device, a new one of those that have no entries from `oldest` on.
@@ -116,9 +123,9 @@ class Devices:
         return DeviceSums([self.names.names[number] for number in numbers.tolist()], sums, *ends)
 
     def sums_up_to(self, number: int, borders: Integers) -> Integers:
-        """Return a row of sums for each border, of the entries up to it. O(log n) each."""
+        """Return a row of sums for each of some ascending borders, of the entries up to it. O(log n) each."""
         sums = np.zeros((len(borders), PARTS), dtype=np.int64)
-        totals_up_to(*self.blocks.arrays, number, borders, sums)
+        kernels.sum_up_to_each(*self.blocks.arrays, number, borders, np.zeros(PARTS, dtype=np.int64), sums)
         return sums
 
     def _check(self) -> None:

@@ -19,8 +19,11 @@ from timeseries_project.core.block_kernels import (
     FILL,
     FIRST,
     LAST,
+    LEVEL,
+    LOWER,
     LOWER_BITS,
     NEXT,
+    NONE,
     POOL,
     ROOT,
     ROWS,
@@ -29,6 +32,7 @@ from timeseries_project.core.block_kernels import (
     find_after,
     free_blocks,
     open_place,
+    places_up_to,
 )
 from timeseries_project.core.block_range_kernels import add_totals_up_to
 from timeseries_project.core.kernels import kernel, routine
@@ -38,6 +42,8 @@ BUSIEST = "int64[::1], float64[::1], float64[::1]"
 #: Doubles hold integers up to here; bytes beyond are rounded up.
 EXACT = 2.0**53
 ROUNDED_UP = 1.0 + 2.0**-50
+#: Leaves to pass over before it is better to begin at the root.
+NEAR = 8
 #: What a device holds: the number of its entries, and the upper and lower bits of the bytes to and from the server.
 ENTRIES, UPPER_TS, LOWER_TS, UPPER_FS, LOWER_FS = range(5)
 
@@ -130,6 +136,69 @@ def add_entries(
         write_entry(pool, number, new[row], rows[row, 0], rows[row, 1])
         if row + 1 == end or series[row + 1] != number:
             note(candidates, bytes_of, floor, number, bytes_at_most(totals[heads[number, ROOT]]))
+
+
+@routine()
+def find_leaf(pool: Pool, series: int, key: int, before: Integers) -> int:
+    """Return the leaf where the keys up to `key` end; write into `before` the totals of all leaves before it."""
+    before[:] = 0
+    block = pool.heads[series, ROOT]
+    while pool.links[block, LEVEL] > 0:
+        child = places_up_to(pool, block, key) - 1
+        for place in range(child):
+            for part in range(len(before)):
+                before[part] += pool.totals[pool.cells[block, place, 0], part]
+        block = pool.cells[block, child, 0]
+    return int(block)
+
+
+@routine()
+def goes_beyond(pool: Pool, leaf: int, key: int) -> bool:
+    """Return whether keys up to `key` may stand in leaves after this one."""
+    return bool(pool.links[leaf, NEXT] != NONE and pool.keys[leaf, pool.links[leaf, FILL] - 1] <= key)
+
+
+@kernel(f"void({POOL}, int64, {COLUMN}, int64[::1], int64[:, ::1])")
+def sum_up_to_each(
+    keys: Integers,
+    cells: Integers,
+    links: NDArray[np.int32],
+    heads: Integers,
+    totals: Integers,
+    state: Integers,
+    series: int,
+    borders: Integers,
+    before: Integers,
+    sums: Integers,
+) -> None:
+    """Write into `sums[border, part]`, which is zero, what a device holds up to each border; borders ascend.
+
+    From one border to the next it passes over the leaves in between, or, if there are many, begins at the root again:
+    O(log n) each. `before[part]` is room to keep the totals of the leaves that were passed.
+    """
+    pool = Pool(keys, cells, links, heads, totals, state)
+    leaf = NONE
+    for i in range(len(borders)):
+        border = borders[i]
+        if border < heads[series, FIRST]:
+            continue
+        passed = 0
+        while leaf != NONE and passed < NEAR and goes_beyond(pool, leaf, border):
+            for part in range(len(before)):
+                before[part] += totals[leaf, part]
+            leaf = links[leaf, NEXT]
+            passed += 1
+        if leaf == NONE or goes_beyond(pool, leaf, border):
+            leaf = find_leaf(pool, series, border, before)
+        count = places_up_to(pool, leaf, border)
+        for part in range(len(before)):
+            sums[i, part] = before[part]
+        sums[i, ENTRIES] += count
+        for place in range(count):
+            sums[i, UPPER_TS] += cells[leaf, place, 0] >> LOWER_BITS
+            sums[i, LOWER_TS] += cells[leaf, place, 0] & LOWER
+            sums[i, UPPER_FS] += cells[leaf, place, 1] >> LOWER_BITS
+            sums[i, LOWER_FS] += cells[leaf, place, 1] & LOWER
 
 
 @kernel(f"void({POOL}, {COLUMN}, int64, int64[:, ::1], int64[::1], int64[::1])")

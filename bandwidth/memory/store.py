@@ -47,13 +47,13 @@ class BandwidthStore:
         self.max_devices = max_devices
         self._lock = Lock()
         self._busy = BusySeries(self._lock)
-        self._devices = Devices(self._lock, max_entries, max_devices)
+        self._devices = Devices(self._lock, limits=self)
         #: How far the sweep has come: entries before `_swept_to` were dropped from the devices below `_swept`.
         self._swept = self._swept_to = 0
 
     def clear(self) -> None:
         """Forget every entry and device. O(1), and the release of their memory."""
-        devices = Devices(self._lock, self.max_entries, self.max_devices)
+        devices = Devices(self._lock, limits=self)
         with self._lock:
             self._busy.wait_until_free()
             devices.added = self._devices.added

@@ -23,6 +23,8 @@ _CODES = {
     Fill.NONE: kernels.NULL,
 }
 _NO_NUMBERS = np.empty(0, dtype=np.int64)
+#: Bytes of a sum that kernels keep: two doubles and the bound of their error.
+SUM_BYTES = 24
 #: Items that are added exactly at once.
 _AT_ONCE = 8192
 
@@ -48,26 +50,29 @@ class Timeline:
     """
 
     def __init__(self, buckets: Buckets, first: int, fill: Fill) -> None:
-        self.numbers, self._counts, values = buckets
+        numbers, self._counts, values = buckets
+        if len(numbers) and numbers[-1] - numbers[0] < len(numbers):
+            numbers = range(int(numbers[0]), int(numbers[-1]) + 1)
+        #: The numbers of the non-empty buckets.
+        self.numbers: Integers | range = numbers
         self._first = first
-        columns = self.numbers, 0
+        base = numbers.start if isinstance(numbers, range) else 0
         if fill is Fill.NONE:
             # Without empty buckets the others follow one another: their ranks serve as numbers.
-            self._first = 0
-            columns = _NO_NUMBERS, 0
-        elif len(self.numbers) and self.numbers[-1] - self.numbers[0] < len(self.numbers):
-            columns = _NO_NUMBERS, int(self.numbers[0])
-        self._columns = _Columns(np.asarray(columns[0], dtype=np.int64), columns[1], values, _CODES[fill])
+            self._first = base = 0
+            numbers = range(0)
+        kept = _NO_NUMBERS if isinstance(numbers, range) else numbers
+        self._columns = _Columns(kept, base, values, _CODES[fill])
 
     @property
     def nbytes(self) -> int:
         """The bytes of its columns."""
-        columns = (self._columns.numbers, self.numbers, self._counts, self._columns.values)
-        return sum(column.nbytes for column in columns if isinstance(column, np.ndarray))
+        numbers = 0 if isinstance(self.numbers, range) else self.numbers.nbytes
+        return numbers + self._counts.nbytes + self._columns.values.nbytes
 
     def windows_nbytes(self, size: int) -> int:
         """Return the additional bytes needed while moving averages over `size` buckets are computed."""
-        return 24 * (kernels.BLOCK + self._columns.blocks(size))
+        return SUM_BYTES * sum(self._columns.sums(size))
 
     def rank(self, number: int) -> int:
         """Return how many non-empty buckets precede `number`. O(log n)."""
@@ -123,12 +128,13 @@ class _Columns(NamedTuple):
         kernels.fill_values(*self, start, self.rank(start), np.empty(kernels.TERMS), filled)
         return filled
 
-    def blocks(self, size: int) -> int:
-        """Return how many blocks of items a window of so many buckets has at most."""
+    def sums(self, size: int) -> tuple[int, int]:
+        """Return how many sums are kept of the front of a window of so many buckets: of blocks, and of single items."""
         items = len(self.values)
         if self.fill == kernels.LINEAR and items:
             items = self.number(items - 1) - self.number(0) + 1
-        return min(items, size) // kernels.BLOCK + 1
+        most = min(items, size)
+        return most // kernels.BLOCK + 1, min(most, kernels.BLOCK)
 
 
 class _Windows:
@@ -142,8 +148,9 @@ class _Windows:
         self._next: int | None = None
         self._state = np.zeros(4, dtype=np.int64)
         self._back = np.zeros(3)
-        self._blocks = np.empty((columns.blocks(size), 3))
-        self._singles = np.empty((kernels.BLOCK, 3))
+        blocks, singles = columns.sums(size)
+        self._blocks = np.empty((blocks, 3))
+        self._singles = np.empty((singles, 3))
         self._terms = np.empty(kernels.TERMS)
         self._exact = _ExactSum(columns)
 

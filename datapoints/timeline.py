@@ -13,7 +13,8 @@ import numpy as np
 from datapoints import timeline_kernels as kernels
 from datapoints.statistics import Buckets, Fill
 from timeseries_project.core.arrays import Column
-from timeseries_project.core.summation import Floats, Integers
+from timeseries_project.core.offload import leave_loop
+from timeseries_project.core.summation import POINT, Floats, Integers, times_smallest
 
 _CODES = {
     Fill.NULL: kernels.NULL,
@@ -205,21 +206,11 @@ class _Windows:
             periods = end - begin + 1
             # The last stretch goes on to the window's end; the first one may have begun before the window.
             stop -= 1
-            ends = _integer(columns.values.item(stop)) * (end - max(begin, columns.number(stop)) + 1)
+            ends = times_smallest(columns.values.item(stop)) * (end - max(begin, columns.number(stop)) + 1)
             if first <= stop and columns.number(first) > begin:
-                ends += _integer(columns.values.item(first - 1)) * (columns.number(first) - begin)
+                ends += times_smallest(columns.values.item(first - 1)) * (columns.number(first) - begin)
         # Python rounds the quotient of two integers once.
-        return (self._exact.of(min(first, stop), stop) + ends) / (periods << _POINT) + 0.0
-
-
-#: The binary digits after the point of the smallest double.
-_POINT = 1074
-
-
-def _integer(value: float) -> int:
-    """Return a double times 2**_POINT."""
-    numerator, denominator = value.as_integer_ratio()
-    return numerator << (_POINT + 1 - denominator.bit_length())
+        return (self._exact.of(min(first, stop), stop) + ends) / (periods << POINT) + 0.0
 
 
 class _ExactSum:
@@ -233,7 +224,7 @@ class _ExactSum:
         self._start = self._stop = self._sum = 0
 
     def of(self, start: int, stop: int) -> int:
-        """Return the sum of the items start <= item < stop, times 2**_POINT. O(items passed)."""
+        """Return how many times the smallest double the items start <= item < stop make. O(items passed)."""
         if not self._start <= start <= self._stop <= stop:
             self._start = self._stop = start
             self._sum = 0
@@ -242,12 +233,14 @@ class _ExactSum:
         return self._sum
 
     def _passed(self, start: int, stop: int) -> int:
+        if stop - start > _AT_ONCE:
+            leave_loop()
         total = 0
         columns = self._columns
         for low in range(start, stop, _AT_ONCE):
             high = min(low + _AT_ONCE, stop)
             items = columns.filled(low, high) if columns.fill == kernels.LINEAR else columns.values[low:high]
-            exact = map(_integer, items.tolist())
+            exact = map(times_smallest, items.tolist())
             if columns.fill == kernels.PREVIOUS:
                 numbers = [columns.number(rank) for rank in range(low, high + 1)]
                 total += sum(

@@ -92,7 +92,7 @@ def measure(store: Store, server: Callable[[], float]) -> Iterator[tuple[str, Co
     yield "averages of a device, 67 quarter-hours", per(1, [read] * 500)
     read = partial(average, store, "user", "user", last - 67 * QUARTER_HOUR, last)
     yield "averages of a user of 1,000 devices", per(1, [read] * 20)
-    page = partial(store.page, start=FIRST, end=None, after=None, limit=1_001)
+    page = partial(store.listing, start=FIRST, end=None, after=None, limit=1_001)
     yield "listing of 1,000, one device", per(1, [partial(page, device=DEVICES[3], user=None)] * 20)
     yield "listing of 1,000, everything", per(1, [partial(page, device=None, user=None)] * 20)
     yield "1,000 devices listed", per(1, [partial(store.keys, "device")] * 20)

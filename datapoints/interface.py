@@ -35,8 +35,9 @@ class Point(NamedTuple):
 class BucketSums(NamedTuple):
     """Sums of the quarter-hours of one or more series, as columns: `highs + lows` is the sum of `counts` values.
 
-    The exact sum is no farther from that than `errors`. One row per series and non-empty quarter-hour, so the number
-    of a quarter-hour may occur once per series.
+    One row per series and non-empty quarter-hour, so the number of a quarter-hour may occur once per series. The exact
+    sum lies no farther than `errors` from highs + lows, and where that is 0.0, as nearly always, it is highs + lows.
+    `core.rounding_kernels` adds such sums and rounds them; what it cannot decide, the points must.
     """
 
     numbers: Integers
@@ -120,7 +121,10 @@ class View(Protocol):
         """Copy the sums of all quarter-hours, of every series, that begin in start <= time < stop. O(copied rows)."""
 
     def points(self, start: int, stop: int) -> tuple[Integers, Floats]:
-        """Copy the points with start <= time < stop: two columns, series by series. O(copied rows)."""
+        """Copy the points with start <= time < stop: two columns, series by series. O(copied rows).
+
+        They include all points that went into sums read before, and where the store can change maybe later ones.
+        """
 
 
 class Store(Protocol):

@@ -19,6 +19,8 @@ from datapoints.redis.library import LIBRARY
 from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.nodes import Argument
 
+#: The beginning of every key. Its number changes with the format of rows: rows of an earlier format are not read.
+PREFIX = b"dp2"
 #: The number of slots used in a cluster, evenly spaced, so that each node has its share.
 STRIPES = 64
 #: The largest number of devices, users or series that one call asks for.
@@ -86,19 +88,19 @@ def stripe_bases(one_node: bool) -> list[bytes]:
     """Return the bases, with which all keys begin: one on one node; in a cluster one per stripe, each in its own slot.
 
     >>> stripe_bases(one_node=True)
-    [b'dp:{0}']
+    [b'dp2:{0}']
     >>> bases = stripe_bases(one_node=False)
     >>> len(bases), len({key_slot(base) for base in bases})
     (64, 64)
     """
     if one_node:
-        return [b"dp:{0}"]
+        return [b"%s:{0}" % PREFIX]
     tags: dict[int, int] = {}
     for number in count():
         tags.setdefault(key_slot(b"%d" % number) * STRIPES // REDIS_CLUSTER_HASH_SLOTS, number)
         if len(tags) == STRIPES:
             break
-    return [b"dp:{%d}" % tags[stripe] for stripe in range(STRIPES)]
+    return [b"%s:{%d}" % (PREFIX, tags[stripe]) for stripe in range(STRIPES)]
 
 
 def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:

@@ -15,7 +15,7 @@ LIBRARY = Library(
         # Bytes of a full block of points, and of quarter-hours: with its header it fills an allocation. Small, since
         # Lua hashes every byte of every string it makes (2 ns each).
         "POINTS_BLOCK": 1_008,
-        "SUMS_BLOCK": 2_016,
+        "SUMS_BLOCK": 2_040,
         # The largest number of blocks to which one call adds late points, so that it ends in time: each costs 50 us.
         "LATE_BLOCKS": 1_000,
         # The largest number of series from which one call drops old points, unless the call names them; and about how

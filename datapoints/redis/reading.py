@@ -66,8 +66,7 @@ class RedisView:
             parts = [[chunk.rows] for chunk in self._read_ahead]
             following = [chunk.following for chunk in self._read_ahead]
             wanted = [(at, max(start, key)) for at, key in enumerate(following) if key is not None]
-        numbers, counts, highs, lows = self._read("s", QUARTER_HOUR, start, stop, parts, wanted)
-        errors = np.where(counts == 1, 0.0, np.inf)  # nothing tells what was lost: the points decide
+        numbers, counts, highs, lows, errors = self._read("s", QUARTER_HOUR, start, stop, parts, wanted)
         return BucketSums(numbers.astype(np.int64), counts.astype(np.int64), highs, lows, errors)
 
     def points(self, start: int, stop: int) -> tuple[Integers, Floats]:
@@ -120,12 +119,15 @@ def table(letter: str, parts: Sequence[bytes]) -> Floats:
     >>> table("p", [np.array([60.0, 1.5]).tobytes(), np.array([120.0, 2.5]).tobytes()]).tolist()
     [[60.0, 1.5], [120.0, 2.5]]
     """
-    return np.frombuffer(b"".join(parts), dtype=np.float64).reshape(-1, 2 if letter == "p" else 4)
+    return np.frombuffer(b"".join(parts), dtype=np.float64).reshape(-1, 2 if letter == "p" else 5)
 
 
 def _unchanged(series: Series, figures: Figures | None) -> Figures:
-    """Return the present figures of a series; ViewChangedError if it is gone, replaced, or begins earlier."""
-    if figures is None or figures.epoch != series.figures.epoch or figures.first < series.figures.first:
+    """Return the present figures of a series; ViewChangedError if it is gone, replaced, or begins at another time.
+
+    So no points are missing that sums read before were made of; there may be more of them.
+    """
+    if figures is None or figures.epoch != series.figures.epoch or figures.first != series.figures.first:
         raise ViewChangedError
     return figures
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+from fractions import Fraction
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -16,7 +17,7 @@ from datapoints.redis.layout import stripe_bases
 from timeseries_project.storage.client import Storage
 
 FIGURES = struct.Struct("<IIdddd" + "HIIHI")
-KEY = re.compile(rb"(dp:\{\d+\})(.)(.*)", re.DOTALL)
+KEY = re.compile(rb"(dp2:\{\d+\})(.)(.*)", re.DOTALL)
 NOTHING: dict[bytes, bytes] = {}
 
 
@@ -85,7 +86,7 @@ def check(storage: Storage, *, marks: bool = False, stale: bool = False) -> None
             assert column[1:] == (p_bound, p_rows, p_blocks)
             times, values = column.rows.T
             assert (len(times), times[0], times[-1]) == (count, first, last)
-            sums = take_column(data, left, base + b"s" + name, 4)
+            sums = take_column(data, left, base + b"s" + name, 5)
             assert sums[1:] == (s_bound, s_rows, s_blocks)
             check_sums(times, values, sums.rows)
             entries[user, device] = struct.pack("<d", epoch)
@@ -135,5 +136,7 @@ def check_sums(times: Any, values: Any, sums: Any) -> None:
     assert sums[:, 0].tolist() == numbers.tolist()
     groups = np.split(values, starts[1:])
     assert sums[:, 1].tolist() == [len(group) for group in groups]
-    for (_, _, high, low), group in zip(sums, groups, strict=True):
-        assert abs(high + low - math.fsum(group)) <= abs(group).max() * 2.0**-50
+    for (_, _, high, low, error), group in zip(sums.tolist(), groups, strict=True):
+        assert high == high + low
+        assert abs(Fraction(high) + Fraction(low) - sum(map(Fraction, group.tolist()))) <= Fraction(error)
+        assert error <= abs(group).max() * 2.0**-50

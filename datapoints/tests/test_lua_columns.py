@@ -10,15 +10,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from datapoints.redis.library import LIBRARY
-from timeseries_project.core.summation import add_to_pair
+from timeseries_project.core.rounding_kernels import add_sums
 from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.lua import Constant, Library
 from timeseries_project.tests.lua import Lua
 
-SIZES: dict[str, Constant] = {"POINTS_BLOCK": 64, "SUMS_BLOCK": 64}
+SIZES: dict[str, Constant] = {"POINTS_BLOCK": 64, "SUMS_BLOCK": 80}
 
-#: Number of a quarter-hour -> count, high, low.
-Sums = dict[int, tuple[int, float, float]]
+#: Number of a quarter-hour -> count, high, low, error.
+Sums = dict[int, tuple[int, float, float, float]]
 
 
 def test_names_of_blocks_are_decimal(layout: Lua) -> None:
@@ -52,24 +52,28 @@ def merging(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 
 def packed(sums: Sums) -> bytes:
-    return b"".join(struct.pack("<dddd", number, *sums[number]) for number in sorted(sums))
+    return b"".join(struct.pack("<ddddd", number, *sums[number]) for number in sorted(sums))
 
 
-FINITE = st.floats(min_value=-1e15, max_value=1e15, allow_nan=False)
-SUMS = st.dictionaries(st.integers(0, 40), st.tuples(st.integers(1, 1_000), FINITE, FINITE), max_size=30)
+FINITE = st.floats(min_value=-1e15, max_value=1e15) | st.sampled_from([1e60, 1e30, 1.0, -1e30, -1e60, 1e150])
+BOUNDS = st.just(0.0) | st.floats(0.0, 1e15)
+SUMS = st.dictionaries(st.integers(0, 40), st.tuples(st.integers(1, 1_000), FINITE, FINITE, BOUNDS), max_size=30)
 
 
 @given(stored=SUMS, new=SUMS)
-@example(stored={}, new={1: (1, 0.1, 0.0)})
-@example(stored={1: (1, 0.1, 0.0)}, new={})
-@example(stored={1: (1, 1e15, 0.0)}, new={1: (2, 0.1, 1e-9)})
-@example(stored={2: (1, 0.1, 0.0), 9: (1, 0.1, 0.0)}, new=dict.fromkeys((0, 1, 3, 4, 9, 10, 11), (1, 0.5, 0.0)))
+@example(stored={}, new={1: (1, 0.1, 0.0, 0.0)})
+@example(stored={1: (1, 0.1, 0.0, 0.0)}, new={})
+@example(stored={1: (1, 1e15, 0.0, 0.0)}, new={1: (2, 0.1, 1e-9, 0.0)})
+@example(stored={1: (2, 1e60, 1e30, 0.0)}, new={1: (2, 1.0, 0.0, 0.0)})
+@example(stored={1: (2, 1e60, 1e30, 1.0)}, new={1: (2, -1e60, -1e30, 1.0)})
+@example(
+    stored={2: (1, 0.1, 0.0, 0.0), 9: (1, 0.1, 0.0, 0.0)},
+    new=dict.fromkeys((0, 1, 3, 4, 9, 10, 11), (1, 0.5, 0.0, 0.0)),
+)
 def test_sums_of_one_quarter_hour_become_one(merging: Library, redis_storage: Storage, stored: Sums, new: Sums) -> None:
     expected = dict(stored)
-    for number, (count, high, low) in new.items():
-        if number in stored:
-            before, x, y = stored[number]
-            count, (high, low) = before + count, add_to_pair(*add_to_pair(x, y, high), low)
-        expected[number] = count, high, low
+    for number, (count, *total) in new.items():
+        before, *known = stored.get(number, (0, 0.0, 0.0, 0.0))
+        expected[number] = before + count, *(add_sums(*known, *total) if number in stored else total)
     call = Call(merging.function("test_merged"), [b"k"], [packed(stored), packed(new)], read_only=True)
     assert redis_storage.call(call) == packed(expected)

@@ -33,7 +33,7 @@ FILLED = [fill for fill in Fill if fill is not Fill.NONE]
 
 def timeline(buckets: dict[int, list[float]], fill: Fill) -> Timeline:
     known = sorted(buckets)
-    averages = [oracle.average(buckets[n]) for n in known]
+    averages = [float(oracle.average(buckets[n])) for n in known]
     columns = Buckets(np.array(known), np.array([len(buckets[n]) for n in known]), np.array(averages))
     return Timeline(columns, known[0], fill)
 
@@ -122,7 +122,7 @@ def test_long_windows_over_spikes_that_come_and_go(fill: Fill, size: int) -> Non
     for number, (value, there) in enumerate(exact):
         gone, was_there = exact[number - size] if number >= size else (Fraction(), 0)
         total, periods = total + value - gone, periods + there - was_there
-        expected.append(oracle.rounded(total / periods) if periods else None)
+        expected.append(oracle.nearest(total / periods) if periods else None)
     averages = lined.moving_average(size, 1)
     slices = [averages(start, min(start + 8192, last + 1)) for start in range(0, last + 1, 8192)]
     assert oracle.listed(np.concatenate(slices)) == expected

@@ -11,7 +11,8 @@ precision floating-point arithmetic", Discrete Comput. Geom. 18 (1997) (expansio
 
 from __future__ import annotations
 
-from timeseries_project.core.kernels import helper, routine
+from timeseries_project.core.kernels import helper, kernel, routine
+from timeseries_project.core.summation import Floats, Integers
 
 #: Multiplying by it splits a double into halves of 26 bits.
 SPLITTER = 2.0**27 + 1.0
@@ -90,6 +91,24 @@ def add_sums(
     if other_error != 0.0:
         error = add_bounds(error, other_error)
     return high, low, error
+
+
+@kernel("void(float64[::1], int64[::1], float64[::1], float64[::1], float64[::1])")
+def add_groups(values: Floats, starts: Integers, highs: Floats, lows: Floats, errors: Floats) -> None:
+    """Add the values from starts[i] up to starts[i + 1] to the i-th sum.
+
+    >>> import numpy as np
+    >>> highs, lows, errors = np.zeros((3, 2))
+    >>> add_groups(np.array([1e16, 1.0, 0.5]), np.array([0, 2]), highs, lows, errors)
+    >>> highs.tolist(), lows.tolist(), errors.tolist()
+    ([1e+16, 0.5], [1.0, 0.0], [0.0, 0.0])
+    """
+    for group in range(len(starts)):
+        high, low, error = highs[group], lows[group], errors[group]
+        stop = starts[group + 1] if group + 1 < len(starts) else len(values)
+        for place in range(starts[group], stop):
+            high, low, error = add_to_sum(high, low, error, values[place])
+        highs[group], lows[group], errors[group] = high, low, error
 
 
 @helper

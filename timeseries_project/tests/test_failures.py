@@ -111,7 +111,7 @@ def answers_of(store: SeriesStore, oldest: int = 0) -> object:
                 sums = view.sums(0, 2**55)
                 rows = zip(*(column.tolist() for column in sums), strict=True)
                 answers.append([view.first, view.last, view.before(50 * STEP), view.at_or_after(50 * STEP)])
-                answers.append(sorted((number, count, high + low) for number, count, high, low in rows))
+                answers.append(sorted((number, count, high + low) for number, count, high, low, _ in rows))
     return answers
 
 

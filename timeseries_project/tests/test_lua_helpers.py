@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from timeseries_project.core.rounding_kernels import add_sums, add_to_sum
 from timeseries_project.core.summation import add_to_pair
 from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.lua import Function, Library
@@ -24,7 +26,7 @@ def pairs() -> Lua:
     return Lua(["add_to_pair"])
 
 
-def bits(numbers: tuple[float, float] | list[float]) -> list[bytes]:
+def bits(numbers: tuple[float, ...] | list[float]) -> list[bytes]:
     return [struct.pack("<d", number) for number in numbers]
 
 
@@ -45,6 +47,52 @@ class TestAddToPair:
 
     def test_keeps_what_a_double_would_lose(self, pairs: Lua) -> None:
         assert pairs.numbers(["add_to_pair(1e16, 0, 1)", "add_to_pair(-1e16, -1, 1e16)"]) == [[1e16, 1], [-1, 0]]
+
+
+SPIKES = st.sampled_from([1e60, 1e30, 1.0, -1e30, -1e60, 1e16, -1e16, 1e150, -1e150, 5e-324, 0.1])
+SUMS = st.tuples(NUMBERS | SPIKES, NUMBERS | SPIKES, st.just(0.0) | st.floats(0.0, 1e300))
+
+
+@pytest.fixture(scope="module")
+def sums() -> Lua:
+    return Lua(["add_to_sum"])
+
+
+def written(numbers: Iterable[float]) -> str:
+    """Return arguments for a call in Lua, where a literal -0 beside a literal 0 would be the same constant."""
+    return ", ".join("-1 / math.huge" if str(number) == "-0.0" else format(number, ".17g") for number in numbers)
+
+
+class TestAddToSum:
+    def hold(self, sums: Lua, name: str, function: Callable[..., tuple[float, ...]], cases: list[list[float]]) -> None:
+        found = sums.numbers(f"{name}({written(case)})" for case in cases)
+        for case, numbers in zip(cases, found, strict=True):
+            assert bits(numbers) == bits(function(*case)), case
+
+    def test_is_pythons_bit_for_bit(self, sums: Lua) -> None:
+        lows = [(0.0, 0.0), (1e-17, 0.0), (-3.5, 5e-324), (1e30, 1.0)]
+        self.hold(sums, "add_to_sum", add_to_sum, [[high, *rest, x] for high in EDGES for rest in lows for x in EDGES])
+
+    @given(cases=st.lists(st.tuples(SUMS, NUMBERS | SPIKES), min_size=1, max_size=100))
+    def test_is_pythons_bit_for_bit_whatever_is_drawn(
+        self, sums: Lua, cases: list[tuple[tuple[float, ...], float]]
+    ) -> None:
+        self.hold(sums, "add_to_sum", add_to_sum, [[*total, x] for total, x in cases])
+
+    @given(cases=st.lists(st.tuples(SUMS, SUMS), min_size=1, max_size=100))
+    def test_of_sums_is_pythons_bit_for_bit(
+        self, sums: Lua, cases: list[tuple[tuple[float, ...], tuple[float, ...]]]
+    ) -> None:
+        self.hold(sums, "add_sums", add_sums, [[*one, *other] for one, other in cases])
+
+    @given(values=st.lists(NUMBERS | SPIKES, max_size=30))
+    def test_adds_up_values_one_by_one_as_python_does(self, sums: Lua, values: list[float]) -> None:
+        call, total = "0, 0, 0", (0.0, 0.0, 0.0)
+        for value in values:
+            [numbers] = sums.numbers([f"add_to_sum({call}, {written([value])})"])
+            total = add_to_sum(*total, value)
+            assert bits(numbers) == bits(total)
+            call = written(numbers)
 
 
 # Rows are read with Redis' own struct library, which a plain interpreter does not have.

@@ -9,13 +9,14 @@
 --   base p DEVICE \31 USER     the directory of a column's blocks, once there are several: a sorted set of bounds
 --   ... \31 BOUND              a block: rows with keys from its bound up to the bound of the next block
 -- A column is a list of rows of doubles, ascending by the first double, the key. Each series has two columns: its
--- points (time, value), and, under s in place of p, the sums of its quarter-hours (number, count, high, low).
+-- points (time, value), and, under s in place of p, the sums of its quarter-hours: number, count, and the sum itself as
+-- high, low and error (see add_to_sum.lua).
 --- @include builtins
 
 -- The two kinds of rows (see rows.lua). A block that is filled in order is full at `block` bytes; late rows may
 -- double it before it is divided.
 local POINTS = {key = '<d', width = 16, block = POINTS_BLOCK}
-local SUMS = {key = '<d', width = 32, block = SUMS_BLOCK}
+local SUMS = {key = '<d', width = 40, block = SUMS_BLOCK}
 -- count, late, first, last, epoch; then for points and for sums: bound of the last block, rows in it, blocks.
 local FIGURES = '<I4I4ddddI2I4I4I2I4'
 local MARK_LENGTH = 8

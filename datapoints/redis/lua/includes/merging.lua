@@ -1,15 +1,13 @@
 --- Merging of rows.
---- @include add_to_pair
+--- @include add_to_sum
 --- @include layout
 --- @include rows
 
 -- Return the sum of two rows of sums of the same quarter-hour.
 local function combined(one, other)
-  local number, count, high, low = unpack_from('<dddd', one)
-  local _, more, x, y = unpack_from('<dddd', other)
-  high, low = add_to_pair(high, low, x)
-  high, low = add_to_pair(high, low, y)
-  return pack('<dddd', number, count + more, high, low)
+  local number, count, high, low, error = unpack_from('<ddddd', one)
+  local _, more, other_high, other_low, other_error = unpack_from('<ddddd', other)
+  return pack('<ddddd', number, count + more, add_sums(high, low, error, other_high, other_low, other_error))
 end
 
 -- Merge new rows into those of a block. Where both have the same key, `equal` returns the resulting row from the stored

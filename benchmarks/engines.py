@@ -29,7 +29,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "timeseries_project.settings")
 
 from bandwidth.memory.store import BandwidthStore
 from datapoints import services
-from datapoints.statistics import Aggregate, Fill
+from datapoints.statistics import Aggregate, Fill, aggregate_points
 from transactions.memory.sliding_window import SlidingWindow
 
 T = TypeVar("T")
@@ -163,6 +163,21 @@ def averages_by_points(options: Options) -> None:
             yield count, [timed([question] * 20) for question in asked]
 
     table("Statistics: an answer of 67 buckets", "points in them", ["avg", "max", "p99"], rows())
+
+
+def aggregates_by_bucket(options: Options) -> None:
+    """Work out each aggregate of points that come now and then, in buckets of growing width; cost per point."""
+    count = options.choose(100_000, 1_000_000, 10_000_000)
+    times = np.cumsum(rng.integers(1, 2 * MICROSECONDS, count))
+    values = rng.normal(20, 5, count).round(2)
+
+    def rows() -> Iterable[tuple[int, Sequence[float]]]:
+        for width in (1, 60, 3_600):
+            asked = [partial(aggregate_points, times, values, width * MICROSECONDS, a) for a in Aggregate]
+            yield width, [timed([question] * 5) / count for question in asked]
+
+    columns = [aggregate.value for aggregate in Aggregate]
+    table(f"Statistics: buckets of {count:,} points, per point", "seconds of a bucket", columns, rows())
 
 
 def averages_by_buckets(options: Options) -> None:
@@ -328,6 +343,7 @@ def main() -> None:
         adding,
         adding_batches,
         averages_by_points,
+        aggregates_by_bucket,
         averages_by_buckets,
         moving_averages_by_window,
         deleting,

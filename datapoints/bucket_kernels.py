@@ -20,6 +20,9 @@ VALUES = "Array(float64, 1, 'A', readonly=True)"
 #: What is worked out of a bucket.
 COUNT, SUM, AVG, MIN, MAX, FIRST, LAST, STDDEV, PERCENTILE = range(9)
 
+#: Rounds after which `select` gives up; nearly all orders need fewer.
+ROUNDS = 32
+
 
 @routine()
 def average(high: float, low: float, error: float, count: int) -> tuple[float, bool]:
@@ -93,14 +96,50 @@ def deviation(values: Floats, begin: int, end: int) -> float:
 
 @routine()
 def percentile(ranked: Floats, begin: int, end: int, fraction: float) -> float:
-    """Sort some values; interpolate linearly between the closest ranks, bit for bit as `numpy.percentile`."""
-    sort(ranked, begin, end)
+    """Interpolate linearly between the closest ranks, bit for bit as `numpy.percentile`; the values are reordered."""
     rank = (end - begin - 1) * fraction
     below = int(rank)
+    select(ranked, begin, end, begin + below)
     a = ranked[begin + below]
-    b = ranked[min(begin + below + 1, end - 1)]
+    b = a
+    if begin + below + 1 < end:  # the next one is the least of those behind
+        b = ranked[begin + below + 1]
+        for i in range(begin + below + 2, end):
+            b = min(b, ranked[i])
     t = rank - below
     return float(a + (b - a) * t if t < 0.5 else b - (b - a) * (1 - t))
+
+
+@routine()
+def select(values: Floats, begin: int, end: int, place: int) -> None:
+    """Move a value to the place that it had if all were sorted, none larger before it and none smaller behind.
+
+    This is C. A. R. Hoare's FIND ("Algorithm 65", CACM 4 (1961)). Some orders of the values would make it slow, so what
+    is left after so many rounds is sorted.
+    """
+    low, high = begin, end - 1
+    rounds = 0
+    while low < high:
+        if rounds == ROUNDS:
+            sort(values, low, high + 1)
+            return
+        rounds += 1
+        a, b, c = values[low], values[(low + high) // 2], values[high]
+        pivot = max(min(a, b), min(max(a, b), c))  # the middle one of three
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if j < place:
+            low = i
+        if place < i:
+            high = j
 
 
 @routine()
@@ -158,9 +197,9 @@ def buckets_of_points(
     counts: Integers,
     results: Floats,
 ) -> int:
-    """Write the buckets of points; return how many are undecided. O(points), for percentiles O(n log n).
+    """Write the buckets of points; return how many there are. O(points), whatever the aggregate.
 
-    `fraction` tells the percentile. Its values are sorted in `ranked`, a copy of `values`, which may else be empty.
+    `fraction` tells the percentile. Its values are put in order in `ranked`, a copy of `values`, else empty.
     """
     bucket = 0
     begin = 0
@@ -200,7 +239,7 @@ def buckets_of_sums(
     counts: Integers,
     results: Floats,
 ) -> int:
-    """Write the buckets that are `factor` narrow ones wide; return how many are undecided. O(narrow buckets).
+    """Write the buckets that are `factor` narrow ones wide; return how many there are. O(narrow buckets).
 
     The columns of the narrow ones are their numbers, ascending and perhaps repeated, counts, and sums.
     """

@@ -33,7 +33,9 @@ MAX_BUCKETS = 3_000_000
 #: The largest number of buckets over which the windows of an answer may reach if each empty one has its own value.
 MAX_REACH = 30_000_000
 #: From this many buckets on, working on them takes some milliseconds.
-MANY_BUCKETS = 200_000
+MANY_BUCKETS = 100_000
+#: From this many on, buckets whose points are read again take some milliseconds.
+MANY_UNDECIDED = 100
 #: Sums of quarter-hours read at once, and points where these do not decide.
 PORTION = 32_768
 #: Later than every timestamp.
@@ -168,6 +170,8 @@ def _buckets_of_sums(view: View, start: int, stop: int, width: int, aggregate: A
 def _decide(view: View, buckets: Buckets, width: int, aggregate: Aggregate) -> None:
     """Work out the sums or averages that are not certain from the points themselves."""
     numbers, undecided = np.asarray(buckets.numbers), buckets.undecided
+    if len(undecided) > MANY_UNDECIDED:
+        leave_loop()
     # Neighbours are read together, up to so many points, and the first of the buckets alone if it has more.
     points = np.cumsum(buckets.counts[undecided]) // PORTION
     apart = (np.diff(numbers[undecided]) > 1) | (np.diff(points) > 0)

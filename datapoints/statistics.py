@@ -102,8 +102,7 @@ def aggregate_sums(sums: BucketSums, quarter_hours: int, aggregate: Aggregate) -
 def aggregate_points(times: Integers, values: Floats, width: int, aggregate: Aggregate) -> Buckets:
     """Build buckets of `width` (in the unit of the times) from points, given as two columns.
 
-    Points of the same time keep their order. O(n log n) for the percentiles and for points that are not in order of
-    time, else O(n).
+    Points of the same time keep their order. O(n), or O(n log n) for points that are not in order of time.
 
     >>> times, values = np.array([0, 59, 60, 200]), np.array([1.0, 2.0, 4.0, 8.0])
     >>> [column.tolist() for column in aggregate_points(times, values, 60, Aggregate.SUM)]

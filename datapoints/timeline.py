@@ -13,7 +13,8 @@ import numpy as np
 from datapoints import timeline_kernels as kernels
 from datapoints.statistics import Buckets, Fill
 from timeseries_project.core.arrays import Column
-from timeseries_project.core.summation import Floats, Integers
+from timeseries_project.core.offload import leave_loop
+from timeseries_project.core.summation import POINT, Floats, Integers, times_smallest
 
 _CODES = {
     Fill.NULL: kernels.NULL,
@@ -23,6 +24,8 @@ _CODES = {
     Fill.NONE: kernels.NULL,
 }
 _NO_NUMBERS = np.empty(0, dtype=np.int64)
+#: Bytes of a sum that kernels keep: two doubles and the bound of their error.
+SUM_BYTES = 24
 #: Items that are added exactly at once.
 _AT_ONCE = 8192
 
@@ -48,26 +51,29 @@ class Timeline:
     """
 
     def __init__(self, buckets: Buckets, first: int, fill: Fill) -> None:
-        self.numbers, self._counts, values = buckets
+        numbers, self._counts, values = buckets
+        if len(numbers) and numbers[-1] - numbers[0] < len(numbers):
+            numbers = range(int(numbers[0]), int(numbers[-1]) + 1)
+        #: The numbers of the non-empty buckets.
+        self.numbers: Integers | range = numbers
         self._first = first
-        columns = self.numbers, 0
+        base = numbers.start if isinstance(numbers, range) else 0
         if fill is Fill.NONE:
             # Without empty buckets the others follow one another: their ranks serve as numbers.
-            self._first = 0
-            columns = _NO_NUMBERS, 0
-        elif len(self.numbers) and self.numbers[-1] - self.numbers[0] < len(self.numbers):
-            columns = _NO_NUMBERS, int(self.numbers[0])
-        self._columns = _Columns(np.asarray(columns[0], dtype=np.int64), columns[1], values, _CODES[fill])
+            self._first = base = 0
+            numbers = range(0)
+        kept = _NO_NUMBERS if isinstance(numbers, range) else numbers
+        self._columns = _Columns(kept, base, values, _CODES[fill])
 
     @property
     def nbytes(self) -> int:
         """The bytes of its columns."""
-        columns = (self._columns.numbers, self.numbers, self._counts, self._columns.values)
-        return sum(column.nbytes for column in columns if isinstance(column, np.ndarray))
+        numbers = 0 if isinstance(self.numbers, range) else self.numbers.nbytes
+        return numbers + self._counts.nbytes + self._columns.values.nbytes
 
     def windows_nbytes(self, size: int) -> int:
         """Return the additional bytes needed while moving averages over `size` buckets are computed."""
-        return 24 * (kernels.BLOCK + self._columns.blocks(size))
+        return SUM_BYTES * sum(self._columns.sums(size))
 
     def rank(self, number: int) -> int:
         """Return how many non-empty buckets precede `number`. O(log n)."""
@@ -123,12 +129,13 @@ class _Columns(NamedTuple):
         kernels.fill_values(*self, start, self.rank(start), np.empty(kernels.TERMS), filled)
         return filled
 
-    def blocks(self, size: int) -> int:
-        """Return how many blocks of items a window of so many buckets has at most."""
+    def sums(self, size: int) -> tuple[int, int]:
+        """Return how many sums are kept of the front of a window of so many buckets: of blocks, and of single items."""
         items = len(self.values)
         if self.fill == kernels.LINEAR and items:
             items = self.number(items - 1) - self.number(0) + 1
-        return min(items, size) // kernels.BLOCK + 1
+        most = min(items, size)
+        return most // kernels.BLOCK + 1, min(most, kernels.BLOCK)
 
 
 class _Windows:
@@ -142,8 +149,9 @@ class _Windows:
         self._next: int | None = None
         self._state = np.zeros(4, dtype=np.int64)
         self._back = np.zeros(3)
-        self._blocks = np.empty((columns.blocks(size), 3))
-        self._singles = np.empty((kernels.BLOCK, 3))
+        blocks, singles = columns.sums(size)
+        self._blocks = np.empty((blocks, 3))
+        self._singles = np.empty((singles, 3))
         self._terms = np.empty(kernels.TERMS)
         self._exact = _ExactSum(columns)
 
@@ -198,21 +206,11 @@ class _Windows:
             periods = end - begin + 1
             # The last stretch goes on to the window's end; the first one may have begun before the window.
             stop -= 1
-            ends = _integer(columns.values.item(stop)) * (end - max(begin, columns.number(stop)) + 1)
+            ends = times_smallest(columns.values.item(stop)) * (end - max(begin, columns.number(stop)) + 1)
             if first <= stop and columns.number(first) > begin:
-                ends += _integer(columns.values.item(first - 1)) * (columns.number(first) - begin)
+                ends += times_smallest(columns.values.item(first - 1)) * (columns.number(first) - begin)
         # Python rounds the quotient of two integers once.
-        return (self._exact.of(min(first, stop), stop) + ends) / (periods << _POINT) + 0.0
-
-
-#: The binary digits after the point of the smallest double.
-_POINT = 1074
-
-
-def _integer(value: float) -> int:
-    """Return a double times 2**_POINT."""
-    numerator, denominator = value.as_integer_ratio()
-    return numerator << (_POINT + 1 - denominator.bit_length())
+        return (self._exact.of(min(first, stop), stop) + ends) / (periods << POINT) + 0.0
 
 
 class _ExactSum:
@@ -226,7 +224,7 @@ class _ExactSum:
         self._start = self._stop = self._sum = 0
 
     def of(self, start: int, stop: int) -> int:
-        """Return the sum of the items start <= item < stop, times 2**_POINT. O(items passed)."""
+        """Return how many times the smallest double the items start <= item < stop make. O(items passed)."""
         if not self._start <= start <= self._stop <= stop:
             self._start = self._stop = start
             self._sum = 0
@@ -235,12 +233,14 @@ class _ExactSum:
         return self._sum
 
     def _passed(self, start: int, stop: int) -> int:
+        if stop - start > _AT_ONCE:
+            leave_loop()
         total = 0
         columns = self._columns
         for low in range(start, stop, _AT_ONCE):
             high = min(low + _AT_ONCE, stop)
             items = columns.filled(low, high) if columns.fill == kernels.LINEAR else columns.values[low:high]
-            exact = map(_integer, items.tolist())
+            exact = map(times_smallest, items.tolist())
             if columns.fill == kernels.PREVIOUS:
                 numbers = [columns.number(rank) for rank in range(low, high + 1)]
                 total += sum(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from datapoints import services
+from datapoints import questions, services
 from datapoints.interface import QUARTER_HOUR
 from datapoints.questions import MAX_REACH
 from datapoints.statistics import Fill
@@ -52,18 +52,24 @@ def test_what_cancels_leaves_what_is_small(api: APIClient, at_once: bool) -> Non
         assert (total["value"], average["value"], average["count"]) == (1.0, 0.2, 5)
 
 
+@pytest.mark.parametrize("portion", [questions.PORTION, 2])
 @given(drawn_points=points, cuts=st.lists(st.integers(0, 25), max_size=3))
-@drawn(150, least=15)
+@drawn(150, least=10)
 def test_sums_and_averages_are_the_nearest_doubles(
-    api: APIClient, drawn_points: list[tuple[int, str, float]], cuts: list[int]
+    api: APIClient,
+    monkeypatch: pytest.MonkeyPatch,
+    portion: int,
+    drawn_points: list[tuple[int, str, float]],
+    cuts: list[int],
 ) -> None:
+    monkeypatch.setattr(questions, "PORTION", portion)
     services.store.clear()
     base = clock.now() // QUARTER_HOUR * QUARTER_HOUR - 8 * QUARTER_HOUR
     batch = list({(base + i * STEP, user): (value, "d", user) for i, user, value in drawn_points}.items())
     rows = [(time, *rest) for (time, _), rest in batch]
     for begin, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(rows)], strict=True):
-        if portion := rows[begin:end]:
-            assert add_batch(services.store, portion, skip=False) == len(portion)
+        if some := rows[begin:end]:
+            assert add_batch(services.store, some, skip=False) == len(some)
     for bucket, width in (("15m", QUARTER_HOUR), ("30m", 2 * QUARTER_HOUR), ("5m", QUARTER_HOUR // 3)):
         buckets: dict[int, list[float]] = {}
         for time, value, _, _ in rows:

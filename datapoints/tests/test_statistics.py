@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from itertools import pairwise
 from random import Random
@@ -32,7 +33,7 @@ FILLED = [fill for fill in Fill if fill is not Fill.NONE]
 
 def timeline(buckets: dict[int, list[float]], fill: Fill) -> Timeline:
     known = sorted(buckets)
-    averages = [oracle.average(buckets[n]) for n in known]
+    averages = [float(oracle.average(buckets[n])) for n in known]
     columns = Buckets(np.array(known), np.array([len(buckets[n]) for n in known]), np.array(averages))
     return Timeline(columns, known[0], fill)
 
@@ -121,7 +122,7 @@ def test_long_windows_over_spikes_that_come_and_go(fill: Fill, size: int) -> Non
     for number, (value, there) in enumerate(exact):
         gone, was_there = exact[number - size] if number >= size else (Fraction(), 0)
         total, periods = total + value - gone, periods + there - was_there
-        expected.append(oracle.rounded(total / periods) if periods else None)
+        expected.append(oracle.nearest(total / periods) if periods else None)
     averages = lined.moving_average(size, 1)
     slices = [averages(start, min(start + 8192, last + 1)) for start in range(0, last + 1, 8192)]
     assert oracle.listed(np.concatenate(slices)) == expected
@@ -247,6 +248,38 @@ def sums_of(groups: list[list[float]]) -> tuple[int, float, float, float]:
             high, low, error = add_to_sum(high, low, error, value)
     assert abs(exact - Fraction(high) - Fraction(low)) <= Fraction(error)
     return sum(map(len, groups)), high, low, error
+
+
+def slowly_selected(count: int) -> list[int]:
+    """An order in which the middle one of the first, middle and last is for 32 rounds the second smallest.
+
+    Made by M. D. McIlroy's adversary, "A killer adversary for quicksort", Software: Practice and Experience 29 (1999).
+    """
+    order = [3 * count - i for i in range(count)]
+    if count > 128:
+        order[0:64:2] = range(0, 64, 2)
+        order[count // 2 : count // 2 + 32] = range(1, 65, 2)
+    return order
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda n: range(n),
+        lambda n: range(n, 0, -1),
+        lambda n: [5] * n,
+        lambda n: [i % 3 for i in range(n)],
+        lambda n: [*range(0, n, 2), *range(n - 1, 0, -2)],
+        lambda n: Random(1).sample(range(n), n),
+        slowly_selected,
+    ],
+)
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 999, 4_000])
+def test_percentiles_of_values_in_any_order(order: Callable[[int], Iterable[int]], count: int) -> None:
+    column = np.array([float(value) for value in order(count)])
+    for aggregate, percentile in ((Aggregate.MEDIAN, 50), (Aggregate.P95, 95), (Aggregate.P99, 99)):
+        buckets = aggregate_points(np.arange(len(column)), column, 10_000, aggregate)
+        assert buckets.values.tolist() == [np.percentile(column, percentile)]
 
 
 @given(

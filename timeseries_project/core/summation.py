@@ -21,6 +21,10 @@ Integers = NDArray[np.int64]
 Number = TypeVar("Number", float, Floats)
 
 MANTISSA_BITS = 53
+#: Binary digits after the point of the smallest double.
+POINT = 1074
+#: So many values are added sooner one by one.
+FEW = 64
 
 
 def two_sum(a: Number, b: Number) -> tuple[Number, Number]:
@@ -74,12 +78,25 @@ def limbs(values: Floats, bits: int) -> Iterator[tuple[int, Integers]]:
         rest = rest - np.ldexp(limb, exponent)
 
 
+def times_smallest(value: float) -> int:
+    """Return how many times the smallest double makes this one: an integer. O(1).
+
+    >>> times_smallest(5e-324), times_smallest(-1.5) == -3 * 2**1073
+    (1, True)
+    """
+    numerator, denominator = value.as_integer_ratio()
+    return numerator << (POINT + 1 - denominator.bit_length())
+
+
 def exact_mean(values: Floats, count: int) -> float:
     """Return the double nearest to the exact sum of the values, divided by the count; never -0.0. O(len(values)).
 
     >>> exact_mean(np.array([1e60, 1e30, 3.0, -1e30, -1e60]), 5)
     0.6
     """
+    if len(values) <= FEW:
+        # Python rounds the quotient of two integers once.
+        return sum(map(times_smallest, values.tolist())) / (count << POINT) + 0.0
     # Sums of so many limbs of so few bits stay below 2**63.
     bits = min(MANTISSA_BITS, 62 - len(values).bit_length())
     parts = (int(np.sum(limb)) * Fraction(2) ** exponent for exponent, limb in limbs(values, bits))

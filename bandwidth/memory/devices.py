@@ -80,13 +80,13 @@ class Devices:
     def add(self, number: int, timestamp: int, bytes_ts: int, bytes_fs: int) -> None:
         """Add an entry to a device. O(log n)."""
         entry = number, timestamp, bytes_ts, bytes_fs
-        while not kernels.add_entry(*self.blocks.arrays, *self.busiest.arrays, *entry):
+        while not kernels.add_entry(self.blocks.arrays, *self.busiest.arrays, *entry):
             self.blocks.make_room(BLOCKS_FOR_ONE)
         self.commit_counts(1)
 
     def commit_add(self, numbers: Integers, batch: Grouped, begin: int, end: int) -> None:
         """Add the entries begin <= row < end of a batch, for which there is room; it has a number for each row."""
-        kernels.add_entries(*self.blocks.arrays, *self.busiest.arrays, numbers, batch.times, batch.sizes, begin, end)
+        kernels.add_entries(self.blocks.arrays, *self.busiest.arrays, numbers, batch.times, batch.sizes, begin, end)
 
     def commit_counts(self, entries: int) -> None:
         """Count entries that were added."""
@@ -117,7 +117,7 @@ class Devices:
         """
         sums = np.zeros((len(numbers), PARTS), dtype=np.int64)
         ends = np.zeros((2, len(numbers)), dtype=np.int64)
-        kernels.sum_up(*self.blocks.arrays, numbers, oldest, sums, *ends)
+        kernels.sum_up(self.blocks.arrays, numbers, oldest, sums, *ends)
         if noted:
             kernels.note_devices(*self.busiest.arrays, numbers, sums)
         return DeviceSums([self.names.names[number] for number in numbers.tolist()], sums, *ends)
@@ -125,7 +125,7 @@ class Devices:
     def sums_up_to(self, number: int, borders: Integers) -> Integers:
         """Return a row of sums for each of some ascending borders, of the entries up to it. O(log n) each."""
         sums = np.zeros((len(borders), PARTS), dtype=np.int64)
-        kernels.sum_up_to_each(*self.blocks.arrays, number, borders, np.zeros(PARTS, dtype=np.int64), sums)
+        kernels.sum_up_to_each(self.blocks.arrays, number, borders, np.zeros(PARTS, dtype=np.int64), sums)
         return sums
 
     def _check(self) -> None:

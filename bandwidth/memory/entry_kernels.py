@@ -10,11 +10,9 @@ each are the bytes to and from the server. Beside them stand the candidates for 
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from timeseries_project.core.block_add_kernels import blocks_for
 from timeseries_project.core.block_kernels import (
+    ARRAYS,
     COLUMN,
     FILL,
     FIRST,
@@ -24,9 +22,9 @@ from timeseries_project.core.block_kernels import (
     LOWER_BITS,
     NEXT,
     NONE,
-    POOL,
     ROOT,
     ROWS,
+    Arrays,
     Pool,
     count_row,
     find_after,
@@ -85,14 +83,9 @@ def write_entry(pool: Pool, series: int, key: int, bytes_ts: int, bytes_fs: int)
     count_row(pool, block, place, 1)
 
 
-@kernel(f"boolean({POOL}, {BUSIEST}, int64, int64, int64, int64)")
+@kernel(f"boolean({ARRAYS}, {BUSIEST}, int64, int64, int64, int64)")
 def add_entry(
-    keys: Integers,
-    cells: Integers,
-    links: NDArray[np.int32],
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
+    arrays: Arrays,
     candidates: Integers,
     bytes_of: Floats,
     floor: Floats,
@@ -102,24 +95,19 @@ def add_entry(
     bytes_fs: int,
 ) -> bool:
     """Add one entry, unless it may take more blocks than are free and not promised; return whether it was added."""
-    pool = Pool(keys, cells, links, heads, totals, state)
-    late = key < heads[series, LAST]
+    pool = Pool(*arrays)
+    late = key < pool.heads[series, LAST]
     needed = blocks_for(pool, series, 1, 0) if late else blocks_for(pool, series, 0, 1)
     if needed > free_blocks(pool):
         return False
     write_entry(pool, series, key, bytes_ts, bytes_fs)
-    note(candidates, bytes_of, floor, series, bytes_at_most(totals[heads[series, ROOT]]))
+    note(candidates, bytes_of, floor, series, bytes_at_most(pool.totals[pool.heads[series, ROOT]]))
     return True
 
 
-@kernel(f"void({POOL}, {BUSIEST}, {COLUMN}, {COLUMN}, {ROWS}, int64, int64)")
+@kernel(f"void({ARRAYS}, {BUSIEST}, {COLUMN}, {COLUMN}, {ROWS}, int64, int64)")
 def add_entries(
-    keys: Integers,
-    cells: Integers,
-    links: NDArray[np.int32],
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
+    arrays: Arrays,
     candidates: Integers,
     bytes_of: Floats,
     floor: Floats,
@@ -130,12 +118,12 @@ def add_entries(
     end: int,
 ) -> None:
     """Add the entries begin <= row < end, for which there are free blocks; those of a device stand together."""
-    pool = Pool(keys, cells, links, heads, totals, state)
+    pool = Pool(*arrays)
     for row in range(begin, end):
         number = series[row]
         write_entry(pool, number, new[row], rows[row, 0], rows[row, 1])
         if row + 1 == end or series[row + 1] != number:
-            note(candidates, bytes_of, floor, number, bytes_at_most(totals[heads[number, ROOT]]))
+            note(candidates, bytes_of, floor, number, bytes_at_most(pool.totals[pool.heads[number, ROOT]]))
 
 
 @routine()
@@ -158,14 +146,9 @@ def goes_beyond(pool: Pool, leaf: int, key: int) -> bool:
     return bool(pool.links[leaf, NEXT] != NONE and pool.keys[leaf, pool.links[leaf, FILL] - 1] <= key)
 
 
-@kernel(f"void({POOL}, int64, {COLUMN}, int64[::1], int64[:, ::1])")
+@kernel(f"void({ARRAYS}, int64, {COLUMN}, int64[::1], int64[:, ::1])")
 def sum_up_to_each(
-    keys: Integers,
-    cells: Integers,
-    links: NDArray[np.int32],
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
+    arrays: Arrays,
     series: int,
     borders: Integers,
     before: Integers,
@@ -176,17 +159,17 @@ def sum_up_to_each(
     From one border to the next it passes over the leaves in between, or, if there are many, begins at the root again:
     O(log n) each. `before[part]` is room to keep the totals of the leaves that were passed.
     """
-    pool = Pool(keys, cells, links, heads, totals, state)
+    pool = Pool(*arrays)
     leaf = NONE
     for i in range(len(borders)):
         border = borders[i]
-        if border < heads[series, FIRST]:
+        if border < pool.heads[series, FIRST]:
             continue
         passed = 0
         while leaf != NONE and passed < NEAR and goes_beyond(pool, leaf, border):
             for part in range(len(before)):
-                before[part] += totals[leaf, part]
-            leaf = links[leaf, NEXT]
+                before[part] += pool.totals[leaf, part]
+            leaf = pool.links[leaf, NEXT]
             passed += 1
         if leaf == NONE or goes_beyond(pool, leaf, border):
             leaf = find_leaf(pool, series, border, before)
@@ -195,20 +178,15 @@ def sum_up_to_each(
             sums[i, part] = before[part]
         sums[i, ENTRIES] += count
         for place in range(count):
-            sums[i, UPPER_TS] += cells[leaf, place, 0] >> LOWER_BITS
-            sums[i, LOWER_TS] += cells[leaf, place, 0] & LOWER
-            sums[i, UPPER_FS] += cells[leaf, place, 1] >> LOWER_BITS
-            sums[i, LOWER_FS] += cells[leaf, place, 1] & LOWER
+            sums[i, UPPER_TS] += pool.cells[leaf, place, 0] >> LOWER_BITS
+            sums[i, LOWER_TS] += pool.cells[leaf, place, 0] & LOWER
+            sums[i, UPPER_FS] += pool.cells[leaf, place, 1] >> LOWER_BITS
+            sums[i, LOWER_FS] += pool.cells[leaf, place, 1] & LOWER
 
 
-@kernel(f"void({POOL}, {COLUMN}, int64, int64[:, ::1], int64[::1], int64[::1])")
+@kernel(f"void({ARRAYS}, {COLUMN}, int64, int64[:, ::1], int64[::1], int64[::1])")
 def sum_up(
-    keys: Integers,
-    cells: Integers,
-    links: NDArray[np.int32],
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
+    arrays: Arrays,
     series: Integers,
     oldest: int,
     sums: Integers,
@@ -219,20 +197,20 @@ def sum_up(
 
     O(1) for each that has nothing older, else O(log n).
     """
-    pool = Pool(keys, cells, links, heads, totals, state)
+    pool = Pool(*arrays)
     for i in range(len(series)):
         number = series[i]
-        if heads[number, LAST] < oldest:
+        if pool.heads[number, LAST] < oldest:
             continue
-        firsts[i], lasts[i] = heads[number, FIRST], heads[number, LAST]
+        firsts[i], lasts[i] = pool.heads[number, FIRST], pool.heads[number, LAST]
         if firsts[i] < oldest:
             add_totals_up_to(pool, number, oldest - 1, sums[i])
             block, place = find_after(pool, number, oldest - 1)
-            if place == links[block, FILL]:
-                block, place = links[block, NEXT], 0
-            firsts[i] = keys[block, place]
-        for part in range(totals.shape[1]):
-            sums[i, part] = totals[heads[number, ROOT], part] - sums[i, part]
+            if place == pool.links[block, FILL]:
+                block, place = pool.links[block, NEXT], 0
+            firsts[i] = pool.keys[block, place]
+        for part in range(pool.totals.shape[1]):
+            sums[i, part] = pool.totals[pool.heads[number, ROOT], part] - sums[i, part]
 
 
 @kernel(f"void({BUSIEST}, {COLUMN}, int64[:, ::1])")

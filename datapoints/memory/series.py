@@ -75,11 +75,11 @@ class SeriesPool:
         MemoryError if there is none; nothing has changed then.
         """
         points, sums = self._points.arrays, self._sums.arrays
-        done = series_kernels.add_point(*points, *sums, series, time, value)
+        done = series_kernels.add_point(points, sums, series, time, value)
         if done == NO_ROOM:
             self._points.make_room(ROOM_FOR_ONE)
             self._sums.make_room(ROOM_FOR_ONE)
-            done = series_kernels.add_point(*points, *sums, series, time, value)
+            done = series_kernels.add_point(points, sums, series, time, value)
         return done == ADDED
 
     def has(self, series: int, time: int) -> bool:
@@ -94,7 +94,7 @@ class SeriesPool:
 
     def needed(self, series: Integers, times: Integers, begin: int = 0, end: int = EVERYTHING) -> tuple[int, int]:
         """Return how many blocks of points and of sums the rows may take at most. O(rows)."""
-        sums = series_kernels.sum_blocks_needed(*self._sums.arrays, series, times, begin, min(end, len(times)))
+        sums = series_kernels.sum_blocks_needed(self._sums.arrays, series, times, begin, min(end, len(times)))
         return self._points.needed(series, times, begin, end), int(sums)
 
     def make_room(self, blocks: tuple[int, int]) -> None:
@@ -115,18 +115,18 @@ class SeriesPool:
         `cells` are the values' bits, `as_cells(values)`. O(1) for each that is the newest, else O(log n).
         """
         self._points.commit_add(series, times, cells, begin, end)
-        series_kernels.add_to_sums(*self._sums.arrays, series, times, values, begin, end)
+        series_kernels.add_to_sums(self._sums.arrays, series, times, values, begin, end)
 
     def commit_replace(self, series: int, time: int, value: float) -> bool:
         """Write a value in place of that of a point; return whether there is one. O(log n + its quarter-hour)."""
-        return series_kernels.replace_value(*self._points.arrays, *self._sums.arrays, series, time, value)
+        return series_kernels.replace_value(self._points.arrays, self._sums.arrays, series, time, value)
 
     def commit_remove(self, series: Integers, start: int, stop: int, most: int = BEYOND) -> int:
         """Remove the points with start <= time < stop of some series, about `most` of each; return how many.
 
         O(log n) for a series that goes whole, else O(log n + blocks of those removed).
         """
-        return series_kernels.remove_points(*self._points.arrays, *self._sums.arrays, series, start, stop, most)
+        return series_kernels.remove_points(self._points.arrays, self._sums.arrays, series, start, stop, most)
 
     def points(self, series: Integers, start: int, stop: int) -> tuple[Integers, Floats]:
         """Copy the points with start <= time < stop, series by series, each ascending. O(log n each + those copied)."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from datapoints.interface import QUARTER_HOUR
 from timeseries_project.core.block_add_kernels import blocks_for
 from timeseries_project.core.block_kernels import (
+    ARRAYS,
     BEYOND,
     COLUMN,
     FILL,
@@ -19,9 +20,9 @@ from timeseries_project.core.block_kernels import (
     LAST,
     NEXT,
     NONE,
-    POOL,
     ROOT,
     TAIL,
+    Arrays,
     Pool,
     bits_of,
     double_of,
@@ -90,61 +91,46 @@ def add_to_quarter(sums: Pool, series: int, number: int, count: float, high: flo
     write_sum(sums, block, place, count, high, low, error)
 
 
-@kernel(f"int64({POOL}, {POOL}, int64, int64, float64)")
+@kernel(f"int64({ARRAYS}, {ARRAYS}, int64, int64, float64)")
 def add_point(
-    keys: Integers,
-    cells: Integers,
-    links: Links,
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
-    sum_keys: Integers,
-    sum_cells: Integers,
-    sum_links: Links,
-    sum_heads: Integers,
-    sum_totals: Integers,
-    sum_state: Integers,
+    point_arrays: Arrays,
+    sum_arrays: Arrays,
     series: int,
     time: int,
     value: float,
 ) -> int:
     """Add a point to a series, unless it has one of that time or there is no room; return what it came to."""
-    points = Pool(keys, cells, links, heads, totals, state)
-    sums = Pool(sum_keys, sum_cells, sum_links, sum_heads, sum_totals, sum_state)
+    points = Pool(*point_arrays)
+    sums = Pool(*sum_arrays)
     if has_key(points, series, time):
         return TAKEN
     number = time // QUARTER_HOUR
-    late, late_sum = int(time < heads[series, LAST]), int(number < sum_heads[series, LAST])
+    late, late_sum = int(time < points.heads[series, LAST]), int(number < sums.heads[series, LAST])
     if free_blocks(points) < blocks_for(points, series, late, 1 - late):
         return NO_ROOM
     if free_blocks(sums) < blocks_for(sums, series, late_sum, 1 - late_sum):
         return NO_ROOM
     block, place = open_place(points, series, time)
-    cells[block, place, 0] = bits_of(value)
+    points.cells[block, place, 0] = bits_of(value)
     add_to_quarter(sums, series, number, 1.0, value, 0.0, 0.0)
     return ADDED
 
 
-@kernel(f"int64({POOL}, {COLUMN}, {COLUMN}, int64, int64)")
+@kernel(f"int64({ARRAYS}, {COLUMN}, {COLUMN}, int64, int64)")
 def sum_blocks_needed(
-    keys: Integers,
-    cells: Integers,
-    links: Links,
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
+    arrays: Arrays,
     series: Integers,
     times: Integers,
     begin: int,
     end: int,
 ) -> int:
     """Return how many blocks of sums the points begin <= row < end may take at most."""
-    sums = Pool(keys, cells, links, heads, totals, state)
+    sums = Pool(*arrays)
     needed = 0
     row = begin
     while row < end:
         owner = series[row]
-        last = heads[owner, LAST]
+        last = sums.heads[owner, LAST]
         late, newer = 0, 0
         while row < end and series[row] == owner:
             number = times[row] // QUARTER_HOUR
@@ -157,14 +143,9 @@ def sum_blocks_needed(
     return needed
 
 
-@kernel(f"void({POOL}, {COLUMN}, {COLUMN}, {VALUES}, int64, int64)")
+@kernel(f"void({ARRAYS}, {COLUMN}, {COLUMN}, {VALUES}, int64, int64)")
 def add_to_sums(
-    keys: Integers,
-    cells: Integers,
-    links: Links,
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
+    arrays: Arrays,
     series: Integers,
     times: Integers,
     values: Floats,
@@ -172,7 +153,7 @@ def add_to_sums(
     end: int,
 ) -> None:
     """Add the values of the points begin <= row < end to their quarter-hours; those of one stand together."""
-    sums = Pool(keys, cells, links, heads, totals, state)
+    sums = Pool(*arrays)
     row, end = begin, min(end, len(times))
     while row < end:
         owner = series[row]
@@ -221,20 +202,10 @@ def first_from(points: Pool, series: int, time: int) -> int:
     return int(points.keys[block, place])
 
 
-@kernel(f"int64({POOL}, {POOL}, {COLUMN}, int64, int64, int64)")
+@kernel(f"int64({ARRAYS}, {ARRAYS}, {COLUMN}, int64, int64, int64)")
 def remove_points(
-    keys: Integers,
-    cells: Integers,
-    links: Links,
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
-    sum_keys: Integers,
-    sum_cells: Integers,
-    sum_links: Links,
-    sum_heads: Integers,
-    sum_totals: Integers,
-    sum_state: Integers,
+    point_arrays: Arrays,
+    sum_arrays: Arrays,
     series: Integers,
     start: int,
     stop: int,
@@ -244,12 +215,12 @@ def remove_points(
 
     O(log n) for a series that goes whole; else what `remove_from` takes, and the points of two quarter-hours.
     """
-    points = Pool(keys, cells, links, heads, totals, state)
-    sums = Pool(sum_keys, sum_cells, sum_links, sum_heads, sum_totals, sum_state)
+    points = Pool(*point_arrays)
+    sums = Pool(*sum_arrays)
     removed = 0
     for owner in series:
-        if start <= heads[owner, FIRST] and heads[owner, LAST] < stop:
-            removed += heads[owner, POINTS]
+        if start <= points.heads[owner, FIRST] and points.heads[owner, LAST] < stop:
+            removed += points.heads[owner, POINTS]
             free_tree(points, owner)
             free_tree(sums, owner)
             continue
@@ -264,20 +235,10 @@ def remove_points(
     return removed
 
 
-@kernel(f"boolean({POOL}, {POOL}, int64, int64, float64)")
+@kernel(f"boolean({ARRAYS}, {ARRAYS}, int64, int64, float64)")
 def replace_value(
-    keys: Integers,
-    cells: Integers,
-    links: Links,
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
-    sum_keys: Integers,
-    sum_cells: Integers,
-    sum_links: Links,
-    sum_heads: Integers,
-    sum_totals: Integers,
-    sum_state: Integers,
+    point_arrays: Arrays,
+    sum_arrays: Arrays,
     series: int,
     time: int,
     value: float,
@@ -286,11 +247,11 @@ def replace_value(
 
     O(log n + points of the quarter-hour).
     """
-    points = Pool(keys, cells, links, heads, totals, state)
-    sums = Pool(sum_keys, sum_cells, sum_links, sum_heads, sum_totals, sum_state)
+    points = Pool(*point_arrays)
+    sums = Pool(*sum_arrays)
     if not has_key(points, series, time):
         return False
     block, place = find_after(points, series, time)
-    cells[block, place - 1, 0] = bits_of(value)
+    points.cells[block, place - 1, 0] = bits_of(value)
     sum_again(points, sums, series, time // QUARTER_HOUR)
     return True

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timeseries_project.core.block_kernels import (
+    ARRAYS,
     BELOW,
     BLOCKS,
     COLUMN,
@@ -20,10 +21,10 @@ from timeseries_project.core.block_kernels import (
     LEVEL,
     NONE,
     PARENT,
-    POOL,
     ROOT,
     ROWS,
     TAIL,
+    Arrays,
     Pool,
     count_row,
     divide_full,
@@ -135,41 +136,31 @@ def blocks_for_run(pool: Pool, series: int, new: Integers, begin: int, end: int)
     return int(blocks_with_parents(pool, series, leaves, levels))
 
 
-@kernel(f"int64({POOL}, {COLUMN}, {COLUMN}, int64, int64)")
+@kernel(f"int64({ARRAYS}, {COLUMN}, {COLUMN}, int64, int64)")
 def blocks_needed(
-    keys: Integers,
-    cells: Integers,
-    links: NDArray[np.int32],
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
+    arrays: Arrays,
     series: Integers,
     new: Integers,
     begin: int,
     end: int,
 ) -> int:
     """Return how many blocks the rows begin <= row < end may take at most. O(log n) for each leaf of late keys."""
-    pool = Pool(keys, cells, links, heads, totals, state)
-    width = keys.shape[1]
+    pool = Pool(*arrays)
+    width = pool.keys.shape[1]
     needed = 0
     row = begin
     while row < end:
         number = series[row]
         stop = end_of_run(series, row, end)
-        if heads[number, BLOCKS] != 1 or heads[number, COUNT] + stop - row > width - width // 16:
+        if pool.heads[number, BLOCKS] != 1 or pool.heads[number, COUNT] + stop - row > width - width // 16:
             needed += blocks_for_run(pool, number, new, row, stop)
         row = stop
     return needed
 
 
-@kernel(f"int64({POOL}, {COLUMN}, {COLUMN}, int64, int64, boolean[::1])")
+@kernel(f"int64({ARRAYS}, {COLUMN}, {COLUMN}, int64, int64, boolean[::1])")
 def mark_known(
-    keys: Integers,
-    cells: Integers,
-    links: NDArray[np.int32],
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
+    arrays: Arrays,
     series: Integers,
     new: Integers,
     begin: int,
@@ -180,14 +171,14 @@ def mark_known(
 
     O(1) for each that is newer than the series, else O(log n).
     """
-    pool = Pool(keys, cells, links, heads, totals, state)
+    pool = Pool(*arrays)
     marked = 0
     leaf, bound = NONE, BELOW
     for row in range(begin, end):
         number, key = series[row], new[row]
         same = row > 0 and number == series[row - 1]
         known[row] = same and key == new[row - 1]
-        if not known[row] and key <= heads[number, LAST]:
+        if not known[row] and key <= pool.heads[number, LAST]:
             if not same or key >= bound:
                 leaf, bound = find_leaf(pool, number, key)
             known[row] = leaf_has(pool, leaf, key)
@@ -233,14 +224,9 @@ def insert_rows(pool: Pool, series: int, new: Integers, rows: Integers, begin: i
     pool.heads[series, FIRST] = min(pool.heads[series, FIRST], new[begin])
 
 
-@kernel(f"void({POOL}, {COLUMN}, {COLUMN}, {ROWS}, int64, int64)")
+@kernel(f"void({ARRAYS}, {COLUMN}, {COLUMN}, {ROWS}, int64, int64)")
 def add_rows(
-    keys: Integers,
-    cells: Integers,
-    links: NDArray[np.int32],
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
+    arrays: Arrays,
     series: Integers,
     new: Integers,
     rows: Integers,
@@ -251,17 +237,17 @@ def add_rows(
 
     O(1) for each that is newer than the series, O(log n) with totals; for late ones O(log n).
     """
-    pool = Pool(keys, cells, links, heads, totals, state)
+    pool = Pool(*arrays)
     row, end = begin, min(end, len(new))
     while row < end:
         number = series[row]
         stop = end_of_run(series, row, end)
         newer = row
-        while newer < stop and new[newer] < heads[number, LAST]:
+        while newer < stop and new[newer] < pool.heads[number, LAST]:
             newer += 1
         if row < newer:
             insert_rows(pool, number, new, rows, row, newer)
         if newer < stop:
             append_rows(pool, number, new, rows, newer, stop)
-        heads[number, COUNT] += stop - row
+        pool.heads[number, COUNT] += stop - row
         row = stop

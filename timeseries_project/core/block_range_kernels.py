@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from timeseries_project.core.block_kernels import (
+    ARRAYS,
     BEYOND,
     BLOCKS,
     COLUMN,
@@ -20,11 +18,11 @@ from timeseries_project.core.block_kernels import (
     NEXT,
     NONE,
     PARENT,
-    POOL,
     PREVIOUS,
     ROOT,
     SPARE,
     TAIL,
+    Arrays,
     Pool,
     add_totals,
     count_row,
@@ -194,14 +192,9 @@ def free_tree(pool: Pool, series: int) -> None:
     heads[series, LAST] = NONE
 
 
-@kernel(f"int64({POOL}, {COLUMN}, int64, int64, int64)")
+@kernel(f"int64({ARRAYS}, {COLUMN}, int64, int64, int64)")
 def remove_range(
-    keys: Integers,
-    cells: Integers,
-    links: NDArray[np.int32],
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
+    arrays: Arrays,
     series: Integers,
     start: int,
     stop: int,
@@ -211,25 +204,20 @@ def remove_range(
 
     O(log n) for a series that goes whole.
     """
-    pool = Pool(keys, cells, links, heads, totals, state)
+    pool = Pool(*arrays)
     removed = 0
     for number in series:
-        if start <= heads[number, FIRST] and heads[number, LAST] < stop:
-            removed += heads[number, COUNT]
+        if start <= pool.heads[number, FIRST] and pool.heads[number, LAST] < stop:
+            removed += pool.heads[number, COUNT]
             free_tree(pool, number)
         else:
             removed += remove_from(pool, number, start, stop, most)
     return removed
 
 
-@kernel(f"int64({POOL}, {COLUMN}, int64, int64, int64, int64[::1])")
+@kernel(f"int64({ARRAYS}, {COLUMN}, int64, int64, int64, int64[::1])")
 def count_range(
-    keys: Integers,
-    cells: Integers,
-    links: NDArray[np.int32],
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
+    arrays: Arrays,
     series: Integers,
     start: int,
     stop: int,
@@ -240,35 +228,30 @@ def count_range(
 
     O(log n + blocks) for each series that has keys outside, else O(1).
     """
-    pool = Pool(keys, cells, links, heads, totals, state)
+    pool = Pool(*arrays)
     counted = 0
     for i in range(len(series)):
         number = series[i]
         count = 0
-        if start <= heads[number, FIRST] and heads[number, LAST] < stop:
-            count = heads[number, COUNT]
-        elif start < stop and start <= heads[number, LAST] and heads[number, FIRST] < stop:
+        if start <= pool.heads[number, FIRST] and pool.heads[number, LAST] < stop:
+            count = pool.heads[number, COUNT]
+        elif start < stop and start <= pool.heads[number, LAST] and pool.heads[number, FIRST] < stop:
             block, place = find_after(pool, number, start - 1)
             while block != NONE and count < limit:
-                fill = links[block, FILL]
-                if fill > 0 and keys[block, fill - 1] >= stop:
+                fill = pool.links[block, FILL]
+                if fill > 0 and pool.keys[block, fill - 1] >= stop:
                     count += places_up_to(pool, block, stop - 1) - place
                     break
                 count += fill - place
-                block, place = links[block, NEXT], 0
+                block, place = pool.links[block, NEXT], 0
         counts[i] = min(count, limit)
         counted += counts[i]
     return counted
 
 
-@kernel(f"void({POOL}, {COLUMN}, int64, {COLUMN}, int64[::1], int64[:, ::1])")
+@kernel(f"void({ARRAYS}, {COLUMN}, int64, {COLUMN}, int64[::1], int64[:, ::1])")
 def copy_range(
-    keys: Integers,
-    cells: Integers,
-    links: NDArray[np.int32],
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
+    arrays: Arrays,
     series: Integers,
     start: int,
     counts: Integers,
@@ -276,7 +259,7 @@ def copy_range(
     rows: Integers,
 ) -> None:
     """Copy of each series the first `counts[i]` keys with key >= start, and their cells. O(log n + these)."""
-    pool = Pool(keys, cells, links, heads, totals, state)
+    pool = Pool(*arrays)
     row = 0
     for i in range(len(series)):
         end = row + counts[i]
@@ -284,22 +267,17 @@ def copy_range(
             continue
         block, place = find_after(pool, series[i], start - 1)
         while row < end:
-            for at in range(place, min(links[block, FILL], place + end - row)):
-                copied[row] = keys[block, at]
-                for part in range(cells.shape[2]):
-                    rows[row, part] = cells[block, at, part]
+            for at in range(place, min(pool.links[block, FILL], place + end - row)):
+                copied[row] = pool.keys[block, at]
+                for part in range(pool.cells.shape[2]):
+                    rows[row, part] = pool.cells[block, at, part]
                 row += 1
-            block, place = links[block, NEXT], 0
+            block, place = pool.links[block, NEXT], 0
 
 
-@kernel(f"int64({POOL}, {COLUMN}, int64, int64, int64[::1], int64[::1], int64[:, ::1])")
+@kernel(f"int64({ARRAYS}, {COLUMN}, int64, int64, int64[::1], int64[::1], int64[:, ::1])")
 def copy_backwards(
-    keys: Integers,
-    cells: Integers,
-    links: NDArray[np.int32],
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
+    arrays: Arrays,
     series: Integers,
     stop: int,
     limit: int,
@@ -308,22 +286,22 @@ def copy_backwards(
     rows: Integers,
 ) -> int:
     """Copy of each series the last keys before `stop`, up to `limit`, latest first; return how many in all."""
-    pool = Pool(keys, cells, links, heads, totals, state)
+    pool = Pool(*arrays)
     row = 0
     for i in range(len(series)):
         begin = row
-        if heads[series[i], FIRST] < stop:
+        if pool.heads[series[i], FIRST] < stop:
             block, place = find_after(pool, series[i], stop - 1)
             while block != NONE and row - begin < limit:
                 while place > 0 and row - begin < limit:
                     place -= 1
-                    copied[row] = keys[block, place]
-                    for part in range(cells.shape[2]):
-                        rows[row, part] = cells[block, place, part]
+                    copied[row] = pool.keys[block, place]
+                    for part in range(pool.cells.shape[2]):
+                        rows[row, part] = pool.cells[block, place, part]
                     row += 1
-                block = links[block, PREVIOUS]
+                block = pool.links[block, PREVIOUS]
                 if block != NONE:
-                    place = links[block, FILL]
+                    place = pool.links[block, FILL]
         counts[i] = row - begin
     return row
 
@@ -346,20 +324,15 @@ def add_totals_up_to(pool: Pool, series: int, key: int, sums: Integers) -> None:
             sums[2 + 2 * part] += pool.cells[block, place, part] & LOWER
 
 
-@kernel(f"void({POOL}, int64, {COLUMN}, int64[:, ::1])")
+@kernel(f"void({ARRAYS}, int64, {COLUMN}, int64[:, ::1])")
 def totals_up_to(
-    keys: Integers,
-    cells: Integers,
-    links: NDArray[np.int32],
-    heads: Integers,
-    totals: Integers,
-    state: Integers,
+    arrays: Arrays,
     series: int,
     borders: Integers,
     sums: Integers,
 ) -> None:
     """Add to `sums[border, part]` the totals of the keys up to each border. O(log n) each."""
-    pool = Pool(keys, cells, links, heads, totals, state)
+    pool = Pool(*arrays)
     for i in range(len(borders)):
-        if heads[series, ROOT] != NONE and heads[series, FIRST] <= borders[i]:
+        if pool.heads[series, ROOT] != NONE and pool.heads[series, FIRST] <= borders[i]:
             add_totals_up_to(pool, series, borders[i], sums[i])

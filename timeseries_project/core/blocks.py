@@ -122,7 +122,7 @@ class Blocks:
         A series must have all its rows here: two answers for one series do not add up, as both count its free places.
         O(log of its rows) for each series whose rows are all newer, else O(log n) for each leaf of late rows.
         """
-        return int(block_add_kernels.blocks_needed(*self.arrays, series, keys, begin, min(end, len(keys))))
+        return int(block_add_kernels.blocks_needed(self.arrays, series, keys, begin, min(end, len(keys))))
 
     def make_room(self, blocks: int) -> None:
         """Make sure that so many blocks are free, beside those that are promised. O(1) amortised."""
@@ -141,7 +141,7 @@ class Blocks:
 
         They are grouped by series and ascend. O(1) for each that is newer than its series, else O(log n).
         """
-        return int(block_add_kernels.mark_known(*self.arrays, series, keys, begin, min(end, len(keys)), known))
+        return int(block_add_kernels.mark_known(self.arrays, series, keys, begin, min(end, len(keys)), known))
 
     def commit_add(
         self, series: Integers, keys: Integers, cells: Integers, begin: int = 0, end: int = EVERYTHING
@@ -150,19 +150,19 @@ class Blocks:
 
         O(1) for each that is newer than its series, O(log n) with totals; for late ones O(log n).
         """
-        block_add_kernels.add_rows(*self.arrays, series, keys, cells, begin, end)
+        block_add_kernels.add_rows(self.arrays, series, keys, cells, begin, end)
 
     def commit_remove(self, series: Integers, start: int, stop: int, most: int = EVERYTHING) -> int:
         """Remove the keys with start <= key < stop of some series, about `most` of each; return how many.
 
         O(log n) for a series that goes whole, else O(log n + blocks of those removed).
         """
-        return block_range_kernels.remove_range(*self.arrays, series, start, stop, most)
+        return block_range_kernels.remove_range(self.arrays, series, start, stop, most)
 
     def count(self, series: Integers, start: int, stop: int, limit: int = EVERYTHING) -> Integers:
         """Return how many keys with start <= key < stop each series has, up to `limit`. O(log n + blocks) each."""
         counts = np.empty(len(series), dtype=np.int64)
-        block_range_kernels.count_range(*self.arrays, series, start, stop, limit, counts)
+        block_range_kernels.count_range(self.arrays, series, start, stop, limit, counts)
         return counts
 
     def copy(self, series: Integers, start: int, counts: Integers) -> tuple[Integers, Integers]:
@@ -170,7 +170,7 @@ class Blocks:
         total = int(counts.sum())
         keys = np.empty(total, dtype=np.int64)
         cells = np.empty((total, self._cells.shape[2]), dtype=np.int64)
-        block_range_kernels.copy_range(*self.arrays, series, start, counts, keys, cells)
+        block_range_kernels.copy_range(self.arrays, series, start, counts, keys, cells)
         return keys, cells
 
     def read(self, series: Integers, start: int, stop: int) -> tuple[Integers, Integers]:
@@ -188,7 +188,7 @@ class Blocks:
         counts = np.minimum(self.counts[series], limit)
         keys = np.empty(int(counts.sum()), dtype=np.int64)
         cells = np.empty((len(keys), self._cells.shape[2]), dtype=np.int64)
-        total = int(block_range_kernels.copy_backwards(*self.arrays, series, stop, limit, counts, keys, cells))
+        total = int(block_range_kernels.copy_backwards(self.arrays, series, stop, limit, counts, keys, cells))
         return counts, keys[:total], cells[:total]
 
     def totals_up_to(self, series: int, borders: Integers) -> list[list[int]]:
@@ -204,7 +204,7 @@ class Blocks:
         [[0, 0, 0], [1, 1, 9007199254740992], [2, 5, 18014398509481984]]
         """
         sums = np.zeros((len(borders), self._totals.shape[1]), dtype=np.int64)
-        block_range_kernels.totals_up_to(*self.arrays, series, borders, sums)
+        block_range_kernels.totals_up_to(self.arrays, series, borders, sums)
         uppers, lowers = sums[:, 1::2].tolist(), sums[:, 2::2].tolist()
         return [
             [count, *((upper << LOWER_BITS) + lower for upper, lower in zip(up, low, strict=True))]

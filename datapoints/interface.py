@@ -93,14 +93,15 @@ class FullError(Exception):
 
 
 class ViewChangedError(Exception):
-    """While a view was open, points were deleted, or some were added before the oldest one: read everything again."""
+    """While a view was open, its series were changed other than at their ends: read everything again."""
 
 
 class View(Protocol):
-    """The series of one device or user, ordered by the other key, as they are while the view is open.
+    """The series of one device or user, ordered by the other key.
 
-    The points that a batch adds to one series are seen all or not at all. Every method may raise ViewChangedError
-    where the store can change during a view: a shared one, or one in memory if a view has thousands of series.
+    In memory a view shows them as they were when it was opened; a shared store may also show what was added behind
+    their last points since. The points that a batch adds to one series are seen all or not at all. Every method may
+    raise ViewChangedError.
     """
 
     @property

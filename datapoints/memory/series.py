@@ -40,6 +40,11 @@ class SeriesPool:
         self._points = Blocks(width=POINTS_IN_BLOCK, parts=1)
         self._sums = Blocks(width=SUMS_IN_BLOCK, parts=SUM_CELLS)
 
+    @property
+    def lates(self) -> Integers:
+        """How often each series was changed other than at its end."""
+        return self._points.lates
+
     def reserve(self, series: int) -> None:
         """Make room for series with numbers below this; new ones are empty."""
         self._points.reserve(series)
@@ -135,9 +140,7 @@ class SeriesPool:
 
     def sums(self, series: Integers, start: int, stop: int) -> BucketSums:
         """Copy the quarter-hours with start <= number < stop, series by series, each ascending."""
-        numbers, cells = self._sums.read(series, start, stop)
-        columns = cells.view(np.float64).T
-        return BucketSums(numbers, columns[COUNT].astype(np.int64), columns[HIGH], columns[LOW], columns[ERROR])
+        return _bucket_sums(*self._sums.read(series, start, stop))
 
     def first_points(self, series: Integers, start: int, stop: int, count: int) -> tuple[Integers, Integers, Floats]:
         """Copy of each series the first points with start <= time < stop, up to `count`.
@@ -148,10 +151,17 @@ class SeriesPool:
         times, cells = self._points.copy(series, start, counts)
         return np.repeat(np.arange(len(series)), counts), times, as_values(cells)
 
-    def last_before(self, series: Integers, time: int) -> int:
-        """Return the time of the last point of some series before `time`, or -1. O(log n) each."""
-        _, times, _ = self._points.read_backwards(series, time, 1)
-        return int(times.max(initial=-1))
+    def lasts_before(self, series: Integers, time: int) -> Integers:
+        """Return the time of the last point before `time` of each series, or -1. O(log n) each."""
+        counts, times, _ = self._points.read_backwards(series, time, 1)
+        lasts = np.full(len(series), -1)
+        lasts[counts > 0] = times
+        return lasts
+
+    def last_sums(self, series: Integers) -> BucketSums:
+        """Copy the last quarter-hour of each series, which must have points. O(log n) each."""
+        _, numbers, cells = self._sums.read_backwards(series, BEYOND, 1)
+        return _bucket_sums(numbers, cells)
 
     def _check(self) -> None:
         self._points._check()
@@ -168,6 +178,11 @@ class SeriesPool:
                 pair = Fraction(float(kept.highs[i])) + Fraction(float(kept.lows[i]))
                 assert abs(pair - exact) <= Fraction(float(kept.errors[i]))
         assert ((self.counts == 0) == (self._sums.counts == 0)).all()
+
+
+def _bucket_sums(numbers: Integers, cells: Integers) -> BucketSums:
+    columns = cells.view(np.float64).T
+    return BucketSums(numbers, columns[COUNT].astype(np.int64), columns[HIGH], columns[LOW], columns[ERROR])
 
 
 def as_cells(values: Floats) -> Integers:

@@ -18,6 +18,7 @@ from timeseries_project.core.block_kernels import (
     FILL,
     FIRST,
     LAST,
+    LATE,
     NEXT,
     NONE,
     ROOT,
@@ -253,5 +254,6 @@ def replace_value(
         return False
     block, place = find_after(points, series, time)
     points.cells[block, place - 1, 0] = bits_of(value)
+    points.heads[series, LATE] += 1
     sum_again(points, sums, series, time // QUARTER_HOUR)
     return True

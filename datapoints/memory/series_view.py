@@ -1,13 +1,13 @@
-"""Views of the series of one device or user: read at once, or in portions if there are many.
+"""Views of the series of one device or user: what they were when the view was opened.
 
-Plain Python and NumPy; knows no framework. Times are microseconds since the Unix epoch.
+Knows no framework. Times are microseconds since the Unix epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Lock
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -27,136 +27,190 @@ SERIES_AT_ONCE = 1024
 POINTS_AT_ONCE = 131_072
 
 
+class Guarded(NamedTuple):
+    """A store's lock and what it guards."""
+
+    lock: Lock
+    pool: SeriesPool
+    names: SeriesNames
+    busy: BusySeries
+
+
 class SeriesView:
-    """The series of one device or user, ordered by the other key; valid while the store's lock is held."""
+    """The series of one device or user, ordered by the other key, as they were when the view was opened.
 
-    def __init__(self, pool: SeriesPool, series: Integers) -> None:
-        self._pool = pool
+    The lock is free between reads, and between portions of long ones. Points that were added behind the last one of
+    their series meanwhile are left out; any other change of a series raises ViewChangedError when it is read. Of some
+    thousand series, each is seen as it was at one moment, but not all at the same.
+    """
+
+    def __init__(self, guarded: Guarded, series: Integers, births: Integers) -> None:
+        """Take series and their serial numbers (`births_of`); `open_next` is to be called until it returns False."""
+        self._guarded = guarded
         self._series = series
-
-    @property
-    def first(self) -> int:
-        """The time of the oldest point. O(series)."""
-        return int(self._pool.firsts[self._series].min())
+        self._births = births
+        self._opened = 0
+        self._counts = np.empty(len(series), dtype=np.int64)
+        self._lates = np.empty(len(series), dtype=np.int64)
+        self._lasts = np.empty(len(series), dtype=np.int64)
+        self._last_sums: list[BucketSums] = []
+        #: The time of the oldest point.
+        self.first = BEYOND
 
     @property
     def last(self) -> int:
         """The time of the newest point. O(series)."""
-        return int(self._pool.lasts[self._series].max())
-
-    def before(self, time: int) -> int | None:
-        """Return the time of the last point before `time`, if any. O(series * log n)."""
-        last = self._pool.last_before(self._series, time)
-        return None if last == NONE else last
-
-    def at_or_after(self, time: int) -> int | None:
-        """Return the time of the first point not before `time`, if any. O(series * log n)."""
-        _, times, _ = self._pool.first_points(self._series, time, BEYOND, 1)
-        return int(times.min()) if len(times) else None
-
-    def sums(self, start: int, stop: int) -> BucketSums:
-        """Copy the quarter-hours that begin in start <= time < stop, of every series. O(what is copied)."""
-        return self._pool.sums(self._series, -(-start // QUARTER_HOUR), -(-stop // QUARTER_HOUR))
-
-    def points(self, start: int, stop: int) -> tuple[Integers, Floats]:
-        """Copy the points with start <= time < stop: two columns, series by series. O(what is copied)."""
-        if self._pool.counts[self._series].sum() > POINTS_AT_ONCE:
-            leave_loop()
-        return self._pool.points(self._series, start, stop)
-
-
-class PortionedView:
-    """The same for many series: they are read in portions, and the store's lock is free in between.
-
-    Each series is read as it was at one moment. ViewChangedError if a series was deleted since the view was opened, or
-    got a point older than all of the view.
-    """
-
-    def __init__(
-        self, pool: SeriesPool, names: SeriesNames, busy: BusySeries, lock: Lock, series: Integers, births: Integers
-    ) -> None:
-        """Take series and their serial numbers (`births_of`). The lock is not held; may raise ViewChangedError."""
-        self._pool = pool
-        self._names = names
-        self._busy = busy
-        self._lock = lock
-        self._series = series
-        self._births = births
-        self.first = 0
-        reach = self._each(lambda some: (pool.firsts[some], pool.lasts[some], pool.counts[some]), SERIES_AT_ONCE)
-        firsts, lasts, counts = map(np.concatenate, zip(*reach, strict=True))
-        #: The times of the oldest point and of the newest one.
-        self.first, self.last = int(firsts.min()), int(lasts.max())
-        self._sizes = np.maximum(counts, POINTS_AT_ONCE // SERIES_AT_ONCE)
+        return int(self._lasts.max())
 
     @classmethod
-    def of(
-        cls,
-        pool: SeriesPool,
-        names: SeriesNames,
-        busy: BusySeries,
-        lock: Lock,
-        axis: Axis,
-        key: str,
-        series: Integers,
-    ) -> PortionedView:
-        """Open a view of the series that a device or user has, by the other key. The lock is not held."""
+    def of_many(cls, guarded: Guarded, axis: Axis, key: str, series: Integers) -> SeriesView:
+        """Open a view of thousands of series that a device or user has. The lock is not held."""
         place = AXES.index(axis)
         others: list[str] = []
         births: list[Integers] = []
         for begin in range(0, len(series), SERIES_AT_ONCE):
             some = series[begin : begin + SERIES_AT_ONCE]
-            with lock:
-                pairs = [names.pairs[number] for number in some.tolist()]
-                births.append(names.births_of(some))
+            with guarded.lock:
+                pairs = [guarded.names.pairs[number] for number in some.tolist()]
+                births.append(guarded.names.births_of(some))
             if any(pair[place] != key for pair in pairs):
                 raise ViewChangedError
             others += [pair[1 - place] for pair in pairs]
             give_way()
         order = np.concatenate([np.array(places, dtype=np.int64) for places in places_in_order(others)])
         release(others)
-        return cls(pool, names, busy, lock, series[order], np.concatenate(births)[order])
+        view = cls(guarded, series[order], np.concatenate(births)[order])
+        more = True
+        while more:
+            with guarded.lock:
+                more = view.open_next(SERIES_AT_ONCE)
+            give_way()
+        return view
+
+    def open_next(self, at_most: int) -> bool:
+        """Note what the next series are like; return whether there are more. The lock is held."""
+        pool, begin = self._guarded.pool, self._opened
+        part = slice(begin, begin + at_most)
+        some = self._series[part]
+        self._guarded.busy.wait_until_free(some)
+        self._refuse_other(part)
+        self._counts[part], self._lates[part], self._lasts[part] = pool.counts[some], pool.lates[some], pool.lasts[some]
+        self.first = min(self.first, int(pool.firsts[some].min()))
+        self._last_sums.append(pool.last_sums(some))
+        self._opened = begin + len(some)
+        return self._opened < len(self._series)
 
     def before(self, time: int) -> int | None:
         """Return the time of the last point before `time`, if any. O(series * log n)."""
-        found = self._each(lambda some: self._pool.last_before(some, time))
-        return None if max(found) == NONE else max(found)
+        found = [
+            np.minimum(times, self._lasts[part]).max(initial=NONE)
+            for part, times in self._each(lambda part: self._guarded.pool.lasts_before(self._series[part], time))
+        ]
+        return None if max(found) == NONE else int(max(found))
 
     def at_or_after(self, time: int) -> int | None:
         """Return the time of the first point not before `time`, if any. O(series * log n)."""
-        found = self._each(lambda some: self._pool.first_points(some, time, BEYOND, 1)[1].min(initial=BEYOND))
-        first = int(min(found))
-        return None if first == BEYOND else first
+        found = []
+        for part, (owners, times, _) in self._each(
+            lambda part: self._guarded.pool.first_points(self._series[part], time, BEYOND, 1)
+        ):
+            found.append(times[times <= self._lasts[part][owners]].min(initial=BEYOND))
+        return None if min(found) == BEYOND else int(min(found))
 
     def sums(self, start: int, stop: int) -> BucketSums:
         """Copy the quarter-hours that begin in start <= time < stop, of every series. O(what is copied)."""
         low, high = -(-start // QUARTER_HOUR), -(-stop // QUARTER_HOUR)
-        parts = self._each(lambda some: self._pool.sums(some, low, high))
-        return BucketSums(*map(np.concatenate, zip(*parts, strict=True)))
+        parts = [sums for _, sums in self._each(lambda part: self._sums_of(part, low, high))]
+        return joined(parts)
 
     def points(self, start: int, stop: int) -> tuple[Integers, Floats]:
         """Copy the points with start <= time < stop: two columns, series by series. O(what is copied)."""
-        times, values = zip(*self._each(lambda some: self._pool.points(some, start, stop)), strict=True)
+        if len(self._series) == 1:
+            stop = min(stop, self.last + 1)
+        if self._counts.sum() > POINTS_AT_ONCE:
+            leave_loop()
+        parts = list(self._portions_of_points(start, stop))
+        if len(parts) == 1:
+            return parts[0]
+        times, values = zip(*parts, strict=True)
         return np.concatenate(times), np.concatenate(values)
 
-    def _each(self, look: Callable[[Integers], T], at_once: int = 0) -> list[T]:
-        """Read each portion of the series while the lock is held; return the results."""
-        if at_once:
-            ends = np.arange(at_once, len(self._series), at_once)
-        else:
-            ends = np.flatnonzero(np.diff(np.cumsum(self._sizes) // POINTS_AT_ONCE)) + 1
-        found = []
-        for begin, end in zip([0, *ends.tolist()], [*ends.tolist(), len(self._series)], strict=True):
-            with self._lock:
-                some = self._series[begin:end]
-                self._busy.wait_until_free(some)
-                self._refuse_changed(some, begin)
-                found.append(look(some))
-            give_way()
-        return found
+    def _portions_of_points(self, start: int, stop: int) -> Iterator[tuple[Integers, Floats]]:
+        """Yield the points of some series at a time, or some points of a long one."""
+        for part in self._parts():
+            at, more = start, True
+            while more:
+                with self._guarded.lock:
+                    self._refuse_changed(part)
+                    owners, times, values = self._guarded.pool.first_points(
+                        self._series[part], at, stop, POINTS_AT_ONCE
+                    )
+                    grown = self._grown(part)
+                more = part.stop - part.start == 1 and len(times) == POINTS_AT_ONCE
+                if grown:
+                    there = times <= self._lasts[part][owners]
+                    times, values = times[there], values[there]
+                if more:
+                    at = int(times[-1]) + 1 if len(times) else stop
+                if more or part.stop < len(self._series):
+                    give_way()
+                yield times, values
 
-    def _refuse_changed(self, some: Integers, begin: int) -> None:
-        """Raise ViewChangedError unless these are still the series with which the view was opened."""
-        firsts, births = self._pool.firsts[some], self._births[begin : begin + len(some)]
-        if (firsts == BEYOND).any() or (firsts < self.first).any() or (self._names.births_of(some) != births).any():
+    def _sums_of(self, part: slice, low: int, high: int) -> BucketSums:
+        """Copy the quarter-hours low <= number < high of some series. The lock is held."""
+        pool, some = self._guarded.pool, self._series[part]
+        if not self._grown(part):
+            return pool.sums(some, low, high)
+        numbers, counts, highs, lows, errors = joined(self._last_sums)
+        found = []
+        for i in range(part.start, part.stop):
+            number = int(numbers[i])
+            found.append(pool.sums(self._series[i : i + 1], low, min(high, number)))
+            if low <= number < high:
+                row = slice(i, i + 1)
+                found.append(BucketSums(numbers[row], counts[row], highs[row], lows[row], errors[row]))
+        return joined(found)
+
+    def _parts(self) -> Iterator[slice]:
+        """Yield the series in portions: so many that they have some hundred thousand points, or one that has more."""
+        sizes = np.maximum(self._counts, POINTS_AT_ONCE // SERIES_AT_ONCE)
+        long = sizes >= POINTS_AT_ONCE
+        apart = (np.diff(np.cumsum(sizes) // POINTS_AT_ONCE) > 0) | long[1:] | long[:-1]
+        ends = [*(np.flatnonzero(apart) + 1).tolist(), len(sizes)]
+        for begin, end in zip([0, *ends], ends, strict=False):
+            yield slice(begin, end)
+
+    def _each(self, look: Callable[[slice], T]) -> Iterator[tuple[slice, T]]:
+        """Yield portions of the series with what is found there while the lock is held."""
+        for part in self._parts():
+            with self._guarded.lock:
+                self._refuse_changed(part)
+                found = look(part)
+            if part.stop < len(self._series):
+                give_way()
+            yield part, found
+
+    def _grown(self, part: slice) -> bool:
+        """Return whether a series has points behind those that it had. The lock is held."""
+        return bool((self._guarded.pool.counts[self._series[part]] != self._counts[part]).any())
+
+    def _refuse_changed(self, part: slice) -> None:
+        """Raise ViewChangedError unless the series are what they were, but for what was added behind."""
+        some = self._series[part]
+        self._guarded.busy.wait_until_free(some)
+        self._refuse_other(part)
+        if (self._guarded.pool.lates[some] != self._lates[part]).any():
             raise ViewChangedError
+
+    def _refuse_other(self, part: slice) -> None:
+        """Raise ViewChangedError if a series has gone, and perhaps another has its number."""
+        some = self._series[part]
+        if (self._guarded.pool.counts[some] == 0).any():
+            raise ViewChangedError
+        if (self._guarded.names.births_of(some) != self._births[part]).any():
+            raise ViewChangedError
+
+
+def joined(parts: list[BucketSums]) -> BucketSums:
+    """Return the rows of all parts; those of a single one are not copied."""
+    return parts[0] if len(parts) == 1 else BucketSums(*map(np.concatenate, zip(*parts, strict=True)))

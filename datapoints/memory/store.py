@@ -27,7 +27,7 @@ from datapoints.memory.key_summaries import SERIES_SUMMED_UP, first_of, summed_u
 from datapoints.memory.large_batch import ROWS_AT_ONCE, LargeBatch
 from datapoints.memory.names import UNKNOWN, Pair, SeriesNames
 from datapoints.memory.series import SeriesPool, as_cells
-from datapoints.memory.series_view import PortionedView, SeriesView
+from datapoints.memory.series_view import Guarded, SeriesView
 from timeseries_project.core.arrays import Keys, gathered, matching
 from timeseries_project.core.block_kernels import BEYOND
 from timeseries_project.core.busy import BusySeries
@@ -288,22 +288,26 @@ class SeriesStore:
 
     @contextmanager
     def view(self, axis: Axis, key: str, *, oldest: int = 0, ahead: range | None = None) -> Iterator[View]:
-        """Open the series of one device or user; the lock is held if they are few. KeyError if it has none."""
+        """Open the series of one device or user, all at one moment if they are few. KeyError if it has none."""
         self._drop_most_expired(axis, [key], oldest)
         with self._lock:
             self._drop_expired(self._series(axis, [key]), oldest)
             series = self._series(axis, [key])
             if not len(series):
                 raise KeyError(key)
-            if len(series) <= AT_ONCE:
-                numbers = series.tolist()
-                if len(numbers) > 1:
+            guarded = Guarded(self._lock, self._pool, self._names, self._busy)
+            few = len(series) <= AT_ONCE
+            if few:
+                if len(series) > 1:
                     other = 1 - AXES.index(axis)
-                    numbers.sort(key=lambda number: self._names.pairs[number][other])
-                yield SeriesView(self._pool, np.array(numbers))
-                return
-        leave_loop()
-        yield PortionedView.of(self._pool, self._names, self._busy, self._lock, axis, key, series)
+                    series = np.array(sorted(series.tolist(), key=lambda number: self._names.pairs[number][other]))
+                births = self._names.births_of(series)
+                view = SeriesView(guarded, series, births)
+                view.open_next(len(series))
+        if not few:
+            leave_loop()
+            view = SeriesView.of_many(guarded, axis, key, series)
+        yield view
 
     def keys(
         self,

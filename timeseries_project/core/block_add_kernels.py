@@ -18,6 +18,7 @@ from timeseries_project.core.block_kernels import (
     FILL,
     FIRST,
     LAST,
+    LATE,
     LEVEL,
     NONE,
     PARENT,
@@ -72,14 +73,17 @@ def blocks_with_parents(pool: Pool, series: int, leaves: int, levels: int) -> in
     """Return how many blocks so many new leaves take at most, if they divide blocks of so many levels above.
 
     A block that is divided takes half a block of children until it is so again: only those that are half full at the
-    beginning may be divided sooner.
+    beginning may be divided sooner, and these are few on all levels together, as each has so many children among the
+    blocks.
     """
     half = pool.keys.shape[1] // 2
     half_full = pool.heads[series, BLOCKS] // half
     needed = new = leaves
     while new > 1 or (new == 1 and levels > 0):
         often = (new + half - 1) // half
-        new = min(new, half_full + often) if levels > 0 else often
+        sooner = min(new - often, half_full) if levels > 0 else 0
+        half_full -= sooner
+        new = often + sooner
         needed += new
         levels -= 1
     return needed
@@ -222,6 +226,7 @@ def insert_rows(pool: Pool, series: int, new: Integers, rows: Integers, begin: i
             pool.cells[leaf, place, part] = rows[row, part]
         count_row(pool, leaf, place, 1)
     pool.heads[series, FIRST] = min(pool.heads[series, FIRST], new[begin])
+    pool.heads[series, LATE] += 1
 
 
 @kernel(f"void({ARRAYS}, {COLUMN}, {COLUMN}, {ROWS}, int64, int64)")

@@ -6,7 +6,8 @@ A block holds up to `width` keys in order, and beside each key a row of cells:
     cells[block, place, part]   what belongs to the key: integers, or doubles by their 64 bits
     links[block, LINK]          how many keys it has, its level, its parent, and its neighbours of the same level
     totals[block, part]         what all keys below it add up to, where that is asked for
-    heads[series, HEAD]         root and last leaf of a series; the number, first and last of its keys
+    heads[series, HEAD]         root and last leaf of a series; the number, first and last of its keys; and how often it
+                                was changed other than at its end
     state[STATE]                the blocks that are free
 
 Leaves, of level 0, hold the keys of the series. A block of a higher level holds children: the first cell of each is the
@@ -34,8 +35,8 @@ from timeseries_project.core.summation import Integers
 
 FILL, LEVEL, PARENT, NEXT, PREVIOUS = range(5)
 LINKS = 5
-ROOT, TAIL, BLOCKS, COUNT, FIRST, LAST = range(6)
-HEADS = 6
+ROOT, TAIL, BLOCKS, COUNT, FIRST, LAST, LATE = range(7)
+HEADS = 7
 #: The chain of freed blocks and their number; how many blocks were ever used, all below that number; and how many of
 #: the free ones are promised to a change that is being written.
 FREED, SPARE, USED, PROMISED = range(4)
@@ -361,6 +362,7 @@ def open_place(pool: Pool, series: int, key: int) -> tuple[int, int]:
             divide_full(pool, series, leaf)
             leaf, _ = find_leaf(pool, series, key)
         heads[series, FIRST] = min(heads[series, FIRST], key)
+        heads[series, LATE] += 1
     place = places_up_to(pool, leaf, key)
     insert_key(pool, leaf, place, key)
     heads[series, COUNT] += 1

@@ -12,6 +12,7 @@ from timeseries_project.core.block_kernels import (
     FIRST,
     FREED,
     LAST,
+    LATE,
     LEVEL,
     LOWER,
     LOWER_BITS,
@@ -167,6 +168,7 @@ def remove_from(pool: Pool, series: int, start: int, stop: int, most: int) -> in
             break
         block, place = following, 0
     heads[series, COUNT] -= removed
+    heads[series, LATE] += 1
     merge_around(pool, series, start - 1)
     set_ends(pool, series)
     return removed
@@ -188,6 +190,7 @@ def free_tree(pool: Pool, series: int) -> None:
     heads[series, TAIL] = NONE
     heads[series, BLOCKS] = 0
     heads[series, COUNT] = 0
+    heads[series, LATE] += 1
     heads[series, FIRST] = BEYOND
     heads[series, LAST] = NONE
 

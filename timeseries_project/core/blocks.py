@@ -30,6 +30,7 @@ from timeseries_project.core.block_kernels import (
     FREED,
     HEADS,
     LAST,
+    LATE,
     LEVEL,
     LINKS,
     LOWER_BITS,
@@ -105,6 +106,11 @@ class Blocks:
     def lasts(self) -> Integers:
         """The last key of each series; of an empty one it is -1."""
         return self._heads[:, LAST]
+
+    @property
+    def lates(self) -> Integers:
+        """How often each series was changed other than at its end; what lies before its end is then another."""
+        return self._heads[:, LATE]
 
     def reserve(self, series: int) -> None:
         """Make room for series with numbers below this; new ones are empty. O(1) amortised."""
@@ -231,7 +237,7 @@ class Blocks:
         """Assert what holds for one series; return its blocks."""
         heads = self._heads[series]
         if heads[ROOT] == NONE:
-            assert heads.tolist() == [NONE, NONE, 0, 0, BEYOND, NONE]
+            assert heads[:LATE].tolist() == [NONE, NONE, 0, 0, BEYOND, NONE]
             return set()
         level, seen = [int(heads[ROOT])], set[int]()
         assert self._links[level[0], PARENT] == NONE

@@ -124,9 +124,7 @@ class Devices:
 
     def sums_up_to(self, number: int, borders: Integers) -> Integers:
         """Return a row of sums for each of some ascending borders, of the entries up to it. O(log n) each."""
-        sums = np.zeros((len(borders), PARTS), dtype=np.int64)
-        kernels.sum_up_to_each(self.blocks.arrays, number, borders, np.zeros(PARTS, dtype=np.int64), sums)
-        return sums
+        return self.blocks.totals_up_to(number, borders)
 
     def _check(self) -> None:
         """Assert the invariants of the structure. O(n)."""

@@ -17,11 +17,8 @@ from timeseries_project.core.block_kernels import (
     FILL,
     FIRST,
     LAST,
-    LEVEL,
-    LOWER,
     LOWER_BITS,
     NEXT,
-    NONE,
     ROOT,
     ROWS,
     Arrays,
@@ -30,9 +27,8 @@ from timeseries_project.core.block_kernels import (
     find_after,
     free_blocks,
     open_place,
-    places_up_to,
 )
-from timeseries_project.core.block_range_kernels import add_totals_up_to
+from timeseries_project.core.block_range_kernels import add_rows_up_to, leaf_with_totals
 from timeseries_project.core.kernels import kernel, routine
 from timeseries_project.core.summation import Floats, Integers
 
@@ -40,8 +36,6 @@ BUSIEST = "int64[::1], float64[::1], float64[::1]"
 #: Doubles hold integers up to here; bytes beyond are rounded up.
 EXACT = 2.0**53
 ROUNDED_UP = 1.0 + 2.0**-50
-#: Leaves to pass over before it is better to begin at the root.
-NEAR = 8
 #: What a device holds: the number of its entries, and the upper and lower bits of the bytes to and from the server.
 ENTRIES, UPPER_TS, LOWER_TS, UPPER_FS, LOWER_FS = range(5)
 
@@ -126,64 +120,6 @@ def add_entries(
             note(candidates, bytes_of, floor, number, bytes_at_most(pool.totals[pool.heads[number, ROOT]]))
 
 
-@routine()
-def find_leaf(pool: Pool, series: int, key: int, before: Integers) -> int:
-    """Return the leaf where the keys up to `key` end; write into `before` the totals of all leaves before it."""
-    before[:] = 0
-    block = pool.heads[series, ROOT]
-    while pool.links[block, LEVEL] > 0:
-        child = places_up_to(pool, block, key) - 1
-        for place in range(child):
-            for part in range(len(before)):
-                before[part] += pool.totals[pool.cells[block, place, 0], part]
-        block = pool.cells[block, child, 0]
-    return int(block)
-
-
-@routine()
-def goes_beyond(pool: Pool, leaf: int, key: int) -> bool:
-    """Return whether keys up to `key` may stand in leaves after this one."""
-    return bool(pool.links[leaf, NEXT] != NONE and pool.keys[leaf, pool.links[leaf, FILL] - 1] <= key)
-
-
-@kernel(f"void({ARRAYS}, int64, {COLUMN}, int64[::1], int64[:, ::1])")
-def sum_up_to_each(
-    arrays: Arrays,
-    series: int,
-    borders: Integers,
-    before: Integers,
-    sums: Integers,
-) -> None:
-    """Write into `sums[border, part]`, which is zero, what a device holds up to each border; borders ascend.
-
-    From one border to the next it passes over the leaves in between, or, if there are many, begins at the root again:
-    O(log n) each. `before[part]` is room to keep the totals of the leaves that were passed.
-    """
-    pool = Pool(*arrays)
-    leaf = NONE
-    for i in range(len(borders)):
-        border = borders[i]
-        if border < pool.heads[series, FIRST]:
-            continue
-        passed = 0
-        while leaf != NONE and passed < NEAR and goes_beyond(pool, leaf, border):
-            for part in range(len(before)):
-                before[part] += pool.totals[leaf, part]
-            leaf = pool.links[leaf, NEXT]
-            passed += 1
-        if leaf == NONE or goes_beyond(pool, leaf, border):
-            leaf = find_leaf(pool, series, border, before)
-        count = places_up_to(pool, leaf, border)
-        for part in range(len(before)):
-            sums[i, part] = before[part]
-        sums[i, ENTRIES] += count
-        for place in range(count):
-            sums[i, UPPER_TS] += pool.cells[leaf, place, 0] >> LOWER_BITS
-            sums[i, LOWER_TS] += pool.cells[leaf, place, 0] & LOWER
-            sums[i, UPPER_FS] += pool.cells[leaf, place, 1] >> LOWER_BITS
-            sums[i, LOWER_FS] += pool.cells[leaf, place, 1] & LOWER
-
-
 @kernel(f"void({ARRAYS}, {COLUMN}, int64, int64[:, ::1], int64[::1], int64[::1])")
 def sum_up(
     arrays: Arrays,
@@ -204,7 +140,8 @@ def sum_up(
             continue
         firsts[i], lasts[i] = pool.heads[number, FIRST], pool.heads[number, LAST]
         if firsts[i] < oldest:
-            add_totals_up_to(pool, number, oldest - 1, sums[i])
+            leaf = leaf_with_totals(pool, number, oldest - 1, sums[i])
+            add_rows_up_to(pool, leaf, oldest - 1, sums[i])
             block, place = find_after(pool, number, oldest - 1)
             if place == pool.links[block, FILL]:
                 block, place = pool.links[block, NEXT], 0

@@ -38,6 +38,9 @@ from timeseries_project.core.block_kernels import (
 from timeseries_project.core.kernels import kernel, routine
 from timeseries_project.core.summation import Integers
 
+#: Leaves that are passed over before it is faster to begin at the root again.
+NEAR = 8
+
 
 @routine()
 def remove_child(pool: Pool, parent: int, place: int) -> None:
@@ -310,32 +313,56 @@ def copy_backwards(
 
 
 @routine()
-def add_totals_up_to(pool: Pool, series: int, key: int, sums: Integers) -> None:
-    """Add up the totals of the keys of a series up to `key`: of whole blocks beside the way down, then of rows."""
-    block = pool.heads[series, ROOT]
+def leaf_with_totals(pool: Pool, series: int, key: int, before: Integers) -> int:
+    """Return the leaf where the keys up to `key` end; write into `before` the totals of all leaves before it."""
+    before[:] = 0
+    block: int = pool.heads[series, ROOT]
     while pool.links[block, LEVEL] > 0:
         child = places_up_to(pool, block, key) - 1
         for place in range(child):
-            for part in range(pool.totals.shape[1]):
-                sums[part] += pool.totals[pool.cells[block, place, 0], part]
+            for part in range(len(before)):
+                before[part] += pool.totals[pool.cells[block, place, 0], part]
         block = pool.cells[block, child, 0]
-    count = places_up_to(pool, block, key)
+    return block
+
+
+@routine()
+def add_rows_up_to(pool: Pool, leaf: int, key: int, sums: Integers) -> None:
+    """Add to sums what the rows of a leaf up to `key` add up to."""
+    count = places_up_to(pool, leaf, key)
     sums[0] += count
     for place in range(count):
         for part in range(pool.cells.shape[2]):
-            sums[1 + 2 * part] += pool.cells[block, place, part] >> LOWER_BITS
-            sums[2 + 2 * part] += pool.cells[block, place, part] & LOWER
+            sums[1 + 2 * part] += pool.cells[leaf, place, part] >> LOWER_BITS
+            sums[2 + 2 * part] += pool.cells[leaf, place, part] & LOWER
 
 
-@kernel(f"void({ARRAYS}, int64, {COLUMN}, int64[:, ::1])")
-def totals_up_to(
-    arrays: Arrays,
-    series: int,
-    borders: Integers,
-    sums: Integers,
-) -> None:
-    """Add to `sums[border, part]` the totals of the keys up to each border. O(log n) each."""
+@routine()
+def goes_beyond(pool: Pool, leaf: int, key: int) -> bool:
+    """Return whether keys up to `key` may stand in leaves after this one."""
+    return bool(pool.links[leaf, NEXT] != NONE and pool.keys[leaf, pool.links[leaf, FILL] - 1] <= key)
+
+
+@kernel(f"void({ARRAYS}, int64, {COLUMN}, int64[::1], int64[:, ::1])")
+def totals_up_to(arrays: Arrays, series: int, borders: Integers, before: Integers, sums: Integers) -> None:
+    """Write into `sums[border, part]`, which is zero, the totals of the keys up to each border; borders ascend.
+
+    From one border to the next it passes over the leaves in between, or, if there are many, begins at the root again:
+    O(log n) each. `before[part]` is room to keep the totals of the leaves that were passed.
+    """
     pool = Pool(*arrays)
+    leaf = NONE
     for i in range(len(borders)):
-        if pool.heads[series, ROOT] != NONE and pool.heads[series, FIRST] <= borders[i]:
-            add_totals_up_to(pool, series, borders[i], sums[i])
+        if pool.heads[series, ROOT] == NONE or borders[i] < pool.heads[series, FIRST]:
+            continue
+        passed = 0
+        while leaf != NONE and passed < NEAR and goes_beyond(pool, leaf, borders[i]):
+            for part in range(len(before)):
+                before[part] += pool.totals[leaf, part]
+            leaf = pool.links[leaf, NEXT]
+            passed += 1
+        if leaf == NONE or goes_beyond(pool, leaf, borders[i]):
+            leaf = leaf_with_totals(pool, series, borders[i], before)
+        for part in range(len(before)):
+            sums[i, part] = before[part]
+        add_rows_up_to(pool, leaf, borders[i], sums[i])

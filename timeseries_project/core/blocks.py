@@ -197,25 +197,22 @@ class Blocks:
         total = int(block_range_kernels.copy_backwards(self.arrays, series, stop, limit, counts, keys, cells))
         return counts, keys[:total], cells[:total]
 
-    def totals_up_to(self, series: int, borders: Integers) -> list[list[int]]:
-        """Return, for each border, how many keys of a series are not beyond it, and the sums of their cells.
+    def totals_up_to(self, series: int, borders: Integers) -> Integers:
+        """Return the totals of the keys of a series up to each border; borders ascend. O(log n) each.
 
-        O(log n) for each border.
+        A row has the number of keys, and for each cell the sum of its upper bits and that of its lower ones.
 
         >>> blocks = Blocks(width=4, parts=2, has_totals=True)
         >>> blocks.reserve(1)
         >>> blocks.make_room(1)
-        >>> blocks.commit_add(np.array([0, 0]), np.array([3, 9]), np.array([[1, 2**53], [4, 2**53]]))
-        >>> blocks.totals_up_to(0, np.array([2, 3, 10]))
-        [[0, 0, 0], [1, 1, 9007199254740992], [2, 5, 18014398509481984]]
+        >>> blocks.commit_add(np.array([0, 0]), np.array([3, 9]), np.array([[1, 2**33], [4, 2**33]]))
+        >>> blocks.totals_up_to(0, np.array([2, 3, 10])).tolist()
+        [[0, 0, 0, 0, 0], [1, 0, 1, 2, 0], [2, 0, 5, 4, 0]]
         """
-        sums = np.zeros((len(borders), self._totals.shape[1]), dtype=np.int64)
-        block_range_kernels.totals_up_to(self.arrays, series, borders, sums)
-        uppers, lowers = sums[:, 1::2].tolist(), sums[:, 2::2].tolist()
-        return [
-            [count, *((upper << LOWER_BITS) + lower for upper, lower in zip(up, low, strict=True))]
-            for count, up, low in zip(sums[:, 0].tolist(), uppers, lowers, strict=True)
-        ]
+        parts = self._totals.shape[1]
+        sums = np.zeros((len(borders), parts), dtype=np.int64)
+        block_range_kernels.totals_up_to(self.arrays, series, borders, np.zeros(parts, dtype=np.int64), sums)
+        return sums
 
     def _check(self) -> None:
         """Assert the invariants. O(n)."""

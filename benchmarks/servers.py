@@ -99,6 +99,11 @@ class Server:
                 sizes.append(int(status[status.index(row) + 1]) * 1024)
         return max(sizes)
 
+    def proportional(self) -> int:
+        """Return the bytes of all processes (PSS): what several share is divided among them."""
+        rollups = (Path(f"/proc/{pid}/smaps_rollup").read_text().split() for pid in self.pids())
+        return sum(int(rollup[rollup.index("Pss:") + 1]) * 1024 for rollup in rollups)
+
     def forget_peak(self) -> None:
         """Reset the peak of the memory to what is resident now."""
         for pid in self.pids():

@@ -201,9 +201,9 @@ def average_parts(options: Options) -> list[Row]:
     whole, service = average_stages(options)
     what = f"`avg` of 10,000 points in {BUCKETS} buckets, in process"
     return [
-        Row(f"{what}: the request in the handler", "", duration(whole.seconds), f"kernels {duration(whole.kernels)}"),
-        Row(f"{what}: the service call", "", duration(service.seconds), "with all columns of the answer"),
-        limit(f"{what}: the kernels in it", service.kernels, 40e-6, duration, "with passing arguments to them"),
+        Row(f"{what}: the request in the handler", "", duration(whole.seconds), "without a network"),
+        Row(f"{what}: the service call in it", "", duration(service.seconds), f"kernels {duration(service.kernels)}"),
+        limit(f"{what}: all kernels", whole.kernels, 40e-6, duration, "called from Python, their arguments included"),
     ]
 
 

@@ -20,7 +20,7 @@ def waits(options: Options) -> list[Row]:
     """Measure the waits of others while one client posts bodies of 8 MB, and of the most that is accepted."""
     rows = []
     for name, (length, goal) in GOALS.items():
-        count = options.choose(24, 96, 192) * 10**6 * 4 // length
+        count = options.choose(32, 96, 192) * 10**6 * 4 // length
         messages = _bodies(length, count)
         with running(OURS) as servers:
             connection = Connection(servers[OURS].port)

@@ -128,7 +128,11 @@ def batch_stages(options: Options) -> list[Part]:
         },
         options.choose(30, 200, 500),
     )
-    write = Part(adding.name, *(adding[i] - group[i] - name[i] for i in (1, 2)))
+    write = Part(
+        adding.name,
+        adding.seconds - group.seconds - name.seconds,
+        adding.kernels - group.kernels - name.kernels,
+    )
     parts = [Part("receiving: from the socket into memory", received, 0.0), parse, group, name, write]
     rest = whole - sum(part.seconds for part in parts)
     kernels = sum(part.kernels for part in parts)
@@ -155,7 +159,7 @@ def _over_http(options: Options) -> tuple[float, float]:
             assert status == 400, f"should be refused: {status}"
             return time.perf_counter() - begin
 
-        cases = {
+        cases: dict[str, Callable[[], float]] = {
             "long": partial(refused, long),
             "short": partial(refused, short),
             "whole": lambda: connection.timed(next(messages)),

@@ -8,19 +8,41 @@ that are not installed are left out.
 from __future__ import annotations
 
 import argparse
+import importlib
+import multiprocessing
 import signal
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 
 from concurrency import concurrency
-from engines import transactions_goals
-from footprint import memory_per_point, memory_per_series, start
+from footprint import lines, memory_growth, memory_per_point, memory_per_series, start
 from ingest import disorder, formats, ingest, late, transaction_batches
 from options import Options
 from reads import averages, bandwidth_query, deletion, long_answers
 from report import HEADING, Row, machine
 from servers import FASTAPI, INFLUX, VICTORIA, installed
+from waits import waits
+
+
+def apart(module: str, function: str) -> Callable[[Options], list[Row]]:
+    """Return a benchmark that runs in a process of its own, which imports the service.
+
+    This one must not: libraries that both had loaded would count as shared, and the server's memory as less.
+    """
+
+    def run(options: Options) -> list[Row]:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+            return process.submit(_run, module, function, options).result()
+
+    return run
+
+
+def _run(module: str, function: str, options: Options) -> list[Row]:
+    rows: list[Row] = getattr(importlib.import_module(module), function)(options)
+    return rows
+
 
 BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "ingest": ingest,
@@ -28,15 +50,20 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "late": late,
     "formats": formats,
     "averages": averages,
+    "average-parts": apart("stages", "average_parts"),
     "long-answers": long_answers,
+    "waits": waits,
+    "stages": apart("stages", "batch_parts"),
     "memory-per-point": memory_per_point,
     "memory-per-series": memory_per_series,
+    "memory-growth": memory_growth,
     "deletion": deletion,
-    "transactions-engine": transactions_goals,
+    "transactions-engine": apart("engines", "transactions_goals"),
     "transaction-batches": transaction_batches,
     "bandwidth": bandwidth_query,
     "concurrency": concurrency,
     "start": start,
+    "lines": lines,
 }
 
 

@@ -1,4 +1,4 @@
-"""Measures requests without a network: whole requests in the handler, and the parts of a batch.
+"""Measures small requests without a network: whole requests in the handler.
 
     python benchmarks/handler.py
 
@@ -8,7 +8,6 @@ Prints medians of process time as Markdown. Uses one core and no load generator.
 from __future__ import annotations
 
 import io
-import json
 import statistics
 import sys
 import time
@@ -16,19 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from timeseries_project.asgi import Utf8Request, _environ, application  # first: it names the settings
-
-# isort: split
-from datapoints.memory.store import SeriesStore
-from datapoints.serializers import DatapointSerializer
-from timeseries_project.api.portions import JSONArray
-from timeseries_project.core.arrays import Keys
-
-POINTS, SERIES, ROUNDS = 10_000, 1_000, 40
+from timeseries_project.asgi import Utf8Request, _environ, application
 
 
 def median(work: Callable[[], object], rounds: int) -> float:
@@ -69,37 +58,11 @@ def small_requests() -> Iterator[tuple[str, float]]:
     yield "`POST /datapoints`", median(lambda: request("POST", "/datapoints", datapoint()), 4_000)
 
 
-def batch_parts() -> list[tuple[str, float]]:
-    """Measure the parts of reading and storing a batch of points, in seconds per batch."""
-    devices = [f"device-{i % SERIES}" for i in range(POINTS)]
-    keys = Keys(devices), Keys(["user"] * POINTS)
-    body = json.dumps(
-        [
-            {"timestamp": 10**9 + i / 1_000, "value": i + 0.5, "device": devices[i], "user": "user"}
-            for i in range(POINTS)
-        ]
-    ).encode()
-    store, block = SeriesStore(), iter(range(10**9))
-    values = np.random.default_rng(1).random(POINTS)
-
-    def add() -> None:
-        times = 10**15 + (np.arange(POINTS) + next(block) * POINTS) * 100_000
-        store.add_batch(times, values, *keys)
-
-    return [
-        ("reading JSON into columns", median(lambda: DatapointSerializer.read_batch(JSONArray(body)), ROUNDS)),
-        ("adding them to the store", median(add, ROUNDS)),
-    ]
-
-
 def main() -> None:
-    """Print both tables."""
+    """Print the table."""
     print("| request, in the handler | µs |\n| --- | --- |")
     for name, seconds in small_requests():
         print(f"| {name} | {seconds * 1e6:.0f} |", flush=True)
-    print(f"\n| part of a batch of {POINTS:,} points over {SERIES:,} series | ns per point |\n| --- | --- |")
-    for name, seconds in batch_parts():
-        print(f"| {name} | {seconds / POINTS * 1e9:.0f} |")
 
 
 if __name__ == "__main__":

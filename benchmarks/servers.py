@@ -87,17 +87,17 @@ class Server:
         return [pid for pid, session in _sessions() if self.process is not None and session == self.process.pid]
 
     def memory(self, *, peak: bool = False) -> int:
-        """Return the resident bytes of the largest process, which holds the data: now, or at the peak."""
+        """Return the resident bytes of all processes, now or at the peak; what they share counts in each."""
         row = "VmHWM:" if peak else "VmRSS:"
-        sizes = [0]
+        size = 0
         for pid in self.pids():
             try:
                 status = Path(f"/proc/{pid}/status").read_text().split()
             except OSError:  # the process has just ended
                 continue
             if row in status:
-                sizes.append(int(status[status.index(row) + 1]) * 1024)
-        return max(sizes)
+                size += int(status[status.index(row) + 1]) * 1024
+        return size
 
     def forget_peak(self) -> None:
         """Reset the peak of the memory to what is resident now."""

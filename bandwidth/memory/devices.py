@@ -84,6 +84,12 @@ class Devices:
             self.blocks.make_room(BLOCKS_FOR_ONE)
         self.commit_counts(1)
 
+    def needed(self, numbers: Integers, times: Integers) -> int:
+        """Return how many blocks entries may take at most; those of a device stand together, and ascend."""
+        leaves, known = np.empty(len(times), dtype=np.int64), np.empty(len(times), dtype=bool)
+        self.blocks.look_up(numbers, times, leaves, known)
+        return self.blocks.needed(numbers, leaves)
+
     def commit_add(self, numbers: Integers, batch: Grouped, begin: int, end: int) -> None:
         """Add the entries begin <= row < end of a batch, for which there is room; it has a number for each row."""
         kernels.add_entries(self.blocks.arrays, *self.busiest.arrays, numbers, batch.times, batch.sizes, begin, end)

@@ -79,7 +79,7 @@ class LargeBatch:
         series = np.searchsorted(batch.starts, np.arange(0, len(numbers), ROWS_AT_ONCE), side="right") - 1
         for begin, end in pairwise([*np.unique(batch.starts[series]).tolist(), len(numbers)]):
             with self._lock:
-                needed = self._devices.blocks.needed(numbers, batch.times, begin, end)
+                needed = self._devices.needed(numbers[begin:end], batch.times[begin:end])
             self._promise(needed)
             *parts, last = pairwise([*range(begin, end, ROWS_AT_ONCE), end])
             portions += [Portion(*part, 0) for part in parts]

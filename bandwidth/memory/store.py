@@ -122,7 +122,7 @@ class BandwidthStore:
             devices.refuse_too_many(entries, 0)
             try:
                 numbers = np.repeat(devices.enter(batch.devices, found, oldest), batch.lengths)
-                devices.blocks.make_room(devices.blocks.needed(numbers, batch.times))
+                devices.blocks.make_room(devices.needed(numbers, batch.times))
             except BaseException:
                 devices.withdraw(batch.devices)
                 raise

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from datapoints.memory.grouping import GroupedPoints
 from datapoints.memory.names import Pair, SeriesNames
-from datapoints.memory.series import SeriesPool, as_cells
+from datapoints.memory.series import Rows, SeriesPool
 from timeseries_project.core.arrays import run_starts
 from timeseries_project.core.busy import BusySeries
 from timeseries_project.core.offload import give_way
@@ -24,7 +24,7 @@ PAIRS_AT_ONCE = 2_048
 class LargeBatch:
     """One large write of `BusySeries`: its series are entered and marked as busy, so nobody else looks at them.
 
-    `enter`, `find_known` and `promise_room` may fail; `withdraw` then takes back what they did. What follows cannot.
+    `enter`, `look_up` and `promise_room` may fail; `withdraw` then takes back what they did. What follows cannot.
     """
 
     def __init__(
@@ -34,14 +34,13 @@ class LargeBatch:
         self._names = names
         self._busy = busy
         self._lock = lock
-        self.points = points
+        self._points = points
         self._new: list[tuple[int, Pair]] = []
         self._promised: list[tuple[int, int]] = []
-        self._series = np.empty(0, dtype=np.int64)
 
     def enter(self, refuse: Callable[[int], None]) -> None:
         """Enter the pairs that have no series; `refuse` raises an error if so many more are too many."""
-        pairs = self.points.pairs
+        pairs = self._points.pairs
         numbers = np.empty(len(pairs), dtype=np.int64)
         for begin, end in portions(len(pairs), PAIRS_AT_ONCE):
             with self._lock:
@@ -58,37 +57,34 @@ class LargeBatch:
                     raise
                 self._names.commit_entered(len(new))
             give_way()
-        self._series = np.repeat(numbers, self.points.lengths)
+        points = self._points
+        self.rows = Rows.of(np.repeat(numbers, points.lengths), points.times, points.values)
 
-    def find_known(self) -> NDArray[np.bool_]:
-        """Mark the rows whose points exist already, or equal the row before."""
-        times = self.points.times
-        known = np.empty(len(times), dtype=bool)
-        for begin, end in portions(len(times), ROWS_AT_ONCE):
+    def look_up(self) -> NDArray[np.bool_]:
+        """Find out where the points belong; mark those that exist already, or equal the row before."""
+        known = np.empty(len(self.rows.times), dtype=bool)
+        for begin, end in portions(len(known), ROWS_AT_ONCE):
             with self._lock:
-                self._pool.mark_known(self._series, times, known, begin, end)
+                self._pool.look_up(self.rows, known, begin, end)
             give_way()
         return known
 
+    def keep(self, chosen: NDArray[np.bool_]) -> None:
+        """Leave out all other rows."""
+        self.rows = self.rows.where(chosen)
+
     def promise_room(self) -> None:
         """Make room for all points, which others will not take: for whole series, about so many rows at once."""
-        times, values = self.points.times, self.points.values
-        starts = run_starts(self._series)
+        starts = run_starts(self.rows.series)
         begins = starts[run_starts(starts // ROWS_AT_ONCE)].tolist()
-        for begin, end in pairwise([*begins, len(times)]):
+        for begin, end in pairwise([*begins, len(self.rows.series)]):
             with self._lock:
-                needed = self._pool.needed(self._series, times, begin, end)
+                needed = self._pool.needed(self.rows, begin, end)
                 self._pool.make_room(needed)
                 self._promised.append(needed)
                 self._pool.commit_promise(needed, 1)
             give_way()
-        self._rows = self._series, times, as_cells(values), values
-        self._portions = list(portions(len(times), ROWS_AT_ONCE))
-
-    def keep(self, rows: NDArray[np.bool_]) -> None:
-        """Leave out all other rows."""
-        times, values = self.points.times[rows], self.points.values[rows]
-        self.points, self._series = self.points._replace(times=times, values=values), self._series[rows]
+        self._portions = list(portions(len(self.rows.series), ROWS_AT_ONCE))
 
     def withdraw(self) -> None:
         """Take back everything: nothing has been written yet."""
@@ -104,10 +100,9 @@ class LargeBatch:
 
     def commit(self) -> None:
         """Write the points, a portion at a time."""
-        series, times, cells, values = self._rows
         for begin, end in self._portions:
             with self._lock:
-                self._pool.commit_add(series, times, cells, values, begin, end)
+                self._pool.commit_add(self.rows, begin, end)
             give_way()
         with self._lock:
             for needed in self._promised:

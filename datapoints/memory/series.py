@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,29 @@ SUMS_IN_BLOCK = 4
 
 #: Blocks that are enough for any single point, whatever it divides: one for each level of two trees.
 ROOM_FOR_ONE = 32
+
+
+class Rows(NamedTuple):
+    """Points of some series, grouped by series and ascending; `cells` are the bits of the values.
+
+    `leaves` are where they belong, once they were looked up.
+    """
+
+    series: Integers
+    times: Integers
+    values: Floats
+    cells: Integers
+    leaves: Integers
+
+    @classmethod
+    def of(cls, series: Integers, times: Integers, values: Floats) -> Rows:
+        """Return rows that are not looked up yet."""
+        return cls(series, times, values, as_cells(values), np.empty(len(times), dtype=np.int64))
+
+    def where(self, chosen: NDArray[np.bool_]) -> Rows:
+        """Return the chosen rows."""
+        series, times, values, cells, leaves = self
+        return Rows(series[chosen], times[chosen], values[chosen], cells[chosen], leaves[chosen])
 
 
 class SeriesPool:
@@ -91,16 +115,18 @@ class SeriesPool:
         """Return whether a series has a point of that time. O(log n)."""
         return len(self._points.read(np.array([series]), time, time + 1)[0]) > 0
 
-    def mark_known(
-        self, series: Integers, times: Integers, known: NDArray[np.bool_], begin: int = 0, end: int = EVERYTHING
-    ) -> int:
-        """Mark the rows whose point exists already, or is that of the row before; return how many."""
-        return self._points.mark_known(series, times, known, begin, end)
+    def look_up(self, rows: Rows, known: NDArray[np.bool_], begin: int = 0, end: int = EVERYTHING) -> int:
+        """Find out where points belong; mark those that exist already, or are that of the row before; return how many.
 
-    def needed(self, series: Integers, times: Integers, begin: int = 0, end: int = EVERYTHING) -> tuple[int, int]:
-        """Return how many blocks of points and of sums the rows may take at most. O(rows)."""
+        See `Blocks.look_up`.
+        """
+        return self._points.look_up(rows.series, rows.times, rows.leaves, known, begin, end)
+
+    def needed(self, rows: Rows, begin: int = 0, end: int = EVERYTHING) -> tuple[int, int]:
+        """Return how many blocks of points and of sums the rows may take at most. See `Blocks.needed`."""
+        series, times = rows.series, rows.times
         sums = series_kernels.sum_blocks_needed(self._sums.arrays, series, times, begin, min(end, len(times)))
-        return self._points.needed(series, times, begin, end), int(sums)
+        return self._points.needed(series, rows.leaves, begin, end), int(sums)
 
     def make_room(self, blocks: tuple[int, int]) -> None:
         """Make sure that so many blocks are free, beside those that are promised."""
@@ -112,14 +138,10 @@ class SeriesPool:
         self._points.commit_promise(times * blocks[0])
         self._sums.commit_promise(times * blocks[1])
 
-    def commit_add(
-        self, series: Integers, times: Integers, cells: Integers, values: Floats, begin: int = 0, end: int = EVERYTHING
-    ) -> None:
-        """Add points, for which there is room, that their series lack; grouped by series, and ascending.
-
-        `cells` are the values' bits, `as_cells(values)`. O(1) for each that is the newest, else O(log n).
-        """
-        self._points.commit_add(series, times, cells, begin, end)
+    def commit_add(self, rows: Rows, begin: int = 0, end: int = EVERYTHING) -> None:
+        """Add points that were looked up, for which there is room. O(1) for each that is the newest, else O(log n)."""
+        series, times, values, cells, leaves = rows
+        self._points.commit_add(series, times, cells, leaves, begin, end)
         series_kernels.add_to_sums(self._sums.arrays, series, times, values, begin, end)
 
     def commit_replace(self, series: int, time: int, value: float) -> bool:

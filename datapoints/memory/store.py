@@ -26,7 +26,7 @@ from datapoints.memory.grouping import GroupedPoints, grouped
 from datapoints.memory.key_summaries import SERIES_SUMMED_UP, first_of, summed_up
 from datapoints.memory.large_batch import ROWS_AT_ONCE, LargeBatch
 from datapoints.memory.names import UNKNOWN, Pair, SeriesNames
-from datapoints.memory.series import SeriesPool, as_cells
+from datapoints.memory.series import Rows, SeriesPool
 from datapoints.memory.series_view import Guarded, SeriesView
 from timeseries_project.core.arrays import Keys, gathered, matching
 from timeseries_project.core.block_kernels import BEYOND
@@ -157,12 +157,12 @@ class SeriesStore:
             batch = LargeBatch(self._pool, self._names, self._busy, self._lock, rows)
         try:
             batch.enter(lambda series: self._refuse_too_many(0, series))
-            known = batch.find_known()
+            known = batch.look_up()
             if known.any():
                 if not skip_duplicates:
                     raise DuplicatePointsError(rows.places(known))
                 batch.keep(~known)
-            added = len(batch.points.times)
+            added = len(batch.rows.times)
             batch.promise_room()
             with self._lock:
                 self._refuse_too_many(added, 0)
@@ -174,34 +174,33 @@ class SeriesStore:
         batch.commit()
         return added + expired
 
-    def _add_grouped(self, rows: GroupedPoints, skip_duplicates: bool) -> int:
+    def _add_grouped(self, points: GroupedPoints, skip_duplicates: bool) -> int:
         """Add those points that are new; return how many. The lock is held."""
-        numbers, new = self._names.numbered(rows.pairs)
+        numbers, new = self._names.numbered(points.pairs)
         while self._busy.wait_until_free(numbers[numbers != UNKNOWN]):
-            numbers, new = self._names.numbered(rows.pairs)
+            numbers, new = self._names.numbered(points.pairs)
         self._pool.reserve_for(new)
-        times, values = rows.times, rows.values
-        series = np.repeat(numbers, rows.lengths)
-        known = np.empty(len(times), dtype=bool)
-        if self._pool.mark_known(series, times, known):
+        rows = Rows.of(np.repeat(numbers, points.lengths), points.times, points.values)
+        known = np.empty(len(rows.times), dtype=bool)
+        if self._pool.look_up(rows, known):
             if not skip_duplicates:
-                raise DuplicatePointsError(rows.places(known))
-            series, times, values = series[~known], times[~known], values[~known]
-        added = len(times)
+                raise DuplicatePointsError(points.places(known))
+            rows = rows.where(~known)
+        added = len(rows.times)
         if not added:
             return 0
         self._refuse_too_many(added, len(new))
-        points, entered, cells = self._points + added, len(new), as_cells(values)
+        total, entered = self._points + added, len(new)
         try:
             for number, pair in new:
                 self._names.enter(number, pair)
-            self._pool.make_room(self._pool.needed(series, times))
+            self._pool.make_room(self._pool.needed(rows))
         except BaseException:
             self._names.withdraw(new)
             raise
         self._names.commit_entered(entered)
-        self._pool.commit_add(series, times, cells, values)
-        self._points = points
+        self._pool.commit_add(rows)
+        self._points = total
         return added
 
     def _refuse_too_many(self, points: int, series: int) -> None:

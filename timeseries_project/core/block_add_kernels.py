@@ -112,43 +112,71 @@ def blocks_for(pool: Pool, series: int, late: int, newer: int) -> int:
     return int(blocks_with_parents(pool, series, leaves, levels))
 
 
-@routine()
-def blocks_for_run(pool: Pool, series: int, new: Integers, begin: int, end: int) -> int:
-    """Return how many blocks the rows begin <= row < end, all of one series, may take at most."""
-    heads, links = pool.heads, pool.links
-    width = pool.keys.shape[1]
-    half, limit = width // 2, width - width // 16
-    tail, last = heads[series, TAIL], heads[series, LAST]
-    leaves, levels, room, row = 0, 0, 0, begin
-    if tail != NONE:
-        room = max(limit - links[tail, FILL], 0)
-    while row < end and new[row] < last:
-        leaf, bound = find_leaf(pool, series, new[row])
-        fill = links[leaf, FILL]
-        while row < end and new[row] < min(bound, last):
-            fill += 1
-            row += 1
-        if fill > width:
-            leaves += 1 + (fill - width - 1) // half
-            levels = max(levels, levels_filled(pool, leaf, end - begin))
-        if leaf == tail:
-            room = max(limit - fill, 0)
-    if end - row > room:
-        leaves += (end - row - room + limit - 1) // limit
-        if tail != NONE:
-            levels = max(levels, levels_filled(pool, tail, end - begin))
-    return int(blocks_with_parents(pool, series, leaves, levels))
-
-
-@kernel(f"int64({ARRAYS}, {COLUMN}, {COLUMN}, int64, int64)")
-def blocks_needed(
+@kernel(f"int64({ARRAYS}, {COLUMN}, {COLUMN}, int64, int64, int64[::1], boolean[::1])")
+def look_up(
     arrays: Arrays,
     series: Integers,
     new: Integers,
     begin: int,
     end: int,
+    leaves: Integers,
+    known: NDArray[np.bool_],
 ) -> int:
-    """Return how many blocks the rows begin <= row < end may take at most. O(log n) for each leaf of late keys."""
+    """Write the leaf where each of the rows begin <= row < end belongs, NONE for those behind the last key.
+
+    Mark those whose key the series has, or the row before them; return how many. O(1) for each that is newer than the
+    series, else O(log n).
+    """
+    pool = Pool(*arrays)
+    marked = 0
+    leaf, bound = NONE, BELOW
+    for row in range(begin, end):
+        number, key = series[row], new[row]
+        same = row > begin and number == series[row - 1]
+        known[row] = row > 0 and number == series[row - 1] and key == new[row - 1]
+        leaves[row] = NONE
+        if key < pool.heads[number, LAST]:
+            if not same or key >= bound:
+                leaf, bound = find_leaf(pool, number, key)
+            leaves[row] = leaf
+            known[row] = known[row] or leaf_has(pool, leaf, key)
+        elif key == pool.heads[number, LAST]:
+            known[row] = True
+        marked += known[row]
+    return marked
+
+
+@routine()
+def blocks_for_run(pool: Pool, series: int, leaves: Integers, begin: int, end: int) -> int:
+    """Return how many blocks the rows begin <= row < end, all of one series, may take at most."""
+    links = pool.links
+    width = pool.keys.shape[1]
+    half, limit = width // 2, width - width // 16
+    tail = pool.heads[series, TAIL]
+    needed, levels, room, row = 0, 0, 0, begin
+    if tail != NONE:
+        room = max(limit - links[tail, FILL], 0)
+    while row < end and leaves[row] != NONE:
+        leaf = leaves[row]
+        fill = links[leaf, FILL]
+        while row < end and leaves[row] == leaf:
+            fill += 1
+            row += 1
+        if fill > width:
+            needed += 1 + (fill - width - 1) // half
+            levels = max(levels, levels_filled(pool, leaf, end - begin))
+        if leaf == tail:
+            room = max(limit - fill, 0)
+    if end - row > room:
+        needed += (end - row - room + limit - 1) // limit
+        if tail != NONE:
+            levels = max(levels, levels_filled(pool, tail, end - begin))
+    return int(blocks_with_parents(pool, series, needed, levels))
+
+
+@kernel(f"int64({ARRAYS}, {COLUMN}, {COLUMN}, int64, int64)")
+def blocks_needed(arrays: Arrays, series: Integers, leaves: Integers, begin: int, end: int) -> int:
+    """Return how many blocks the rows begin <= row < end may take at most. O(rows), O(log n) for each full leaf."""
     pool = Pool(*arrays)
     width = pool.keys.shape[1]
     needed = 0
@@ -157,37 +185,9 @@ def blocks_needed(
         number = series[row]
         stop = end_of_run(series, row, end)
         if pool.heads[number, BLOCKS] != 1 or pool.heads[number, COUNT] + stop - row > width - width // 16:
-            needed += blocks_for_run(pool, number, new, row, stop)
+            needed += blocks_for_run(pool, number, leaves, row, stop)
         row = stop
     return needed
-
-
-@kernel(f"int64({ARRAYS}, {COLUMN}, {COLUMN}, int64, int64, boolean[::1])")
-def mark_known(
-    arrays: Arrays,
-    series: Integers,
-    new: Integers,
-    begin: int,
-    end: int,
-    known: NDArray[np.bool_],
-) -> int:
-    """Mark the rows begin <= row < end whose key the series has, or the row before them; return how many.
-
-    O(1) for each that is newer than the series, else O(log n).
-    """
-    pool = Pool(*arrays)
-    marked = 0
-    leaf, bound = NONE, BELOW
-    for row in range(begin, end):
-        number, key = series[row], new[row]
-        same = row > 0 and number == series[row - 1]
-        known[row] = same and key == new[row - 1]
-        if not known[row] and key <= pool.heads[number, LAST]:
-            if not same or key >= bound:
-                leaf, bound = find_leaf(pool, number, key)
-            known[row] = leaf_has(pool, leaf, key)
-        marked += known[row]
-    return marked
 
 
 @routine()
@@ -211,16 +211,19 @@ def append_rows(pool: Pool, series: int, new: Integers, rows: Integers, begin: i
 
 
 @routine()
-def insert_rows(pool: Pool, series: int, new: Integers, rows: Integers, begin: int, end: int) -> None:
-    """Add the rows begin <= row < end, all of one series, before its last key. O(log n) each."""
-    leaf, bound = NONE, BELOW
+def insert_rows(pool: Pool, series: int, new: Integers, rows: Integers, leaves: Integers, begin: int, end: int) -> None:
+    """Add the rows begin <= row < end, all of one series, before its last key, to their leaves. O(log n) each."""
+    width = pool.keys.shape[1]
     for row in range(begin, end):
-        if new[row] >= bound:
-            leaf, bound = find_leaf(pool, series, new[row])
-        if pool.links[leaf, FILL] == pool.keys.shape[1]:
-            divide_full(pool, series, leaf)
-            leaf, bound = find_leaf(pool, series, new[row])
+        leaf = leaves[row]
         place = places_up_to(pool, leaf, new[row])
+        # A key behind all of a leaf belongs to another one, if the leaf has been divided since it was looked up.
+        if place == pool.links[leaf, FILL] or pool.links[leaf, FILL] == width:
+            leaf, _ = find_leaf(pool, series, new[row])
+            if pool.links[leaf, FILL] == width:
+                divide_full(pool, series, leaf)
+                leaf, _ = find_leaf(pool, series, new[row])
+            place = places_up_to(pool, leaf, new[row])
         insert_key(pool, leaf, place, new[row])
         for part in range(pool.cells.shape[2]):
             pool.cells[leaf, place, part] = rows[row, part]
@@ -229,12 +232,13 @@ def insert_rows(pool: Pool, series: int, new: Integers, rows: Integers, begin: i
     pool.heads[series, LATE] += 1
 
 
-@kernel(f"void({ARRAYS}, {COLUMN}, {COLUMN}, {ROWS}, int64, int64)")
+@kernel(f"void({ARRAYS}, {COLUMN}, {COLUMN}, {ROWS}, {COLUMN}, int64, int64)")
 def add_rows(
     arrays: Arrays,
     series: Integers,
     new: Integers,
     rows: Integers,
+    leaves: Integers,
     begin: int,
     end: int,
 ) -> None:
@@ -248,10 +252,10 @@ def add_rows(
         number = series[row]
         stop = end_of_run(series, row, end)
         newer = row
-        while newer < stop and new[newer] < pool.heads[number, LAST]:
+        while newer < stop and leaves[newer] != NONE:
             newer += 1
         if row < newer:
-            insert_rows(pool, number, new, rows, row, newer)
+            insert_rows(pool, number, new, rows, leaves, row, newer)
         if newer < stop:
             append_rows(pool, number, new, rows, newer, stop)
         pool.heads[number, COUNT] += stop - row

@@ -59,8 +59,11 @@ class Blocks:
     >>> blocks = Blocks(width=4, parts=1)
     >>> blocks.reserve(2)
     >>> series, keys, cells = np.array([0, 0, 1]), np.array([3, 9, 5]), np.array([[30], [90], [50]])
-    >>> blocks.make_room(blocks.needed(series, keys))
-    >>> blocks.commit_add(series, keys, cells)
+    >>> leaves, known = np.empty(3, dtype=np.int64), np.empty(3, dtype=bool)
+    >>> blocks.look_up(series, keys, leaves, known)
+    0
+    >>> blocks.make_room(blocks.needed(series, leaves))
+    >>> blocks.commit_add(series, keys, cells, leaves)
     >>> found, rows = blocks.read(np.array([0]), 0, 9)
     >>> found.tolist(), rows.tolist()
     ([3], [[30]])
@@ -122,13 +125,29 @@ class Blocks:
             heads[known:, [BLOCKS, COUNT]] = 0
             heads[known:, FIRST] = BEYOND
 
-    def needed(self, series: Integers, keys: Integers, begin: int = 0, end: int = EVERYTHING) -> int:
-        """Return how many blocks rows may take at most, which are grouped by series and ascend.
+    def look_up(
+        self,
+        series: Integers,
+        keys: Integers,
+        leaves: Integers,
+        known: NDArray[np.bool_],
+        begin: int = 0,
+        end: int = EVERYTHING,
+    ) -> int:
+        """Find out where rows belong, which are grouped by series and ascend: write their leaves, which others need.
+
+        Mark the rows whose key the series has already, or the row before has; return how many. O(1) for each that is
+        newer than its series, else O(log n).
+        """
+        return int(block_add_kernels.look_up(self.arrays, series, keys, begin, min(end, len(keys)), leaves, known))
+
+    def needed(self, series: Integers, leaves: Integers, begin: int = 0, end: int = EVERYTHING) -> int:
+        """Return how many blocks rows may take at most that were looked up.
 
         A series must have all its rows here: two answers for one series do not add up, as both count its free places.
-        O(log of its rows) for each series whose rows are all newer, else O(log n) for each leaf of late rows.
+        O(log of its rows) for each series whose rows are all newer, else O(rows), and O(log n) for each full leaf.
         """
-        return int(block_add_kernels.blocks_needed(self.arrays, series, keys, begin, min(end, len(keys))))
+        return int(block_add_kernels.blocks_needed(self.arrays, series, leaves, begin, min(end, len(series))))
 
     def make_room(self, blocks: int) -> None:
         """Make sure that so many blocks are free, beside those that are promised. O(1) amortised."""
@@ -140,23 +159,20 @@ class Blocks:
         """Keep so many free blocks, for which there is room, for a change written in portions; or less (< 0)."""
         self._state[PROMISED] += blocks
 
-    def mark_known(
-        self, series: Integers, keys: Integers, known: NDArray[np.bool_], begin: int = 0, end: int = EVERYTHING
-    ) -> int:
-        """Mark the rows whose key the series has already, or the row before has; return how many.
-
-        They are grouped by series and ascend. O(1) for each that is newer than its series, else O(log n).
-        """
-        return int(block_add_kernels.mark_known(self.arrays, series, keys, begin, min(end, len(keys)), known))
-
     def commit_add(
-        self, series: Integers, keys: Integers, cells: Integers, begin: int = 0, end: int = EVERYTHING
+        self,
+        series: Integers,
+        keys: Integers,
+        cells: Integers,
+        leaves: Integers,
+        begin: int = 0,
+        end: int = EVERYTHING,
     ) -> None:
-        """Add rows, for which there is room, behind keys equal to theirs. They are grouped by series and ascend.
+        """Add rows that were looked up, for which there is room, behind keys equal to theirs.
 
         O(1) for each that is newer than its series, O(log n) with totals; for late ones O(log n).
         """
-        block_add_kernels.add_rows(self.arrays, series, keys, cells, begin, end)
+        block_add_kernels.add_rows(self.arrays, series, keys, cells, leaves, begin, end)
 
     def commit_remove(self, series: Integers, start: int, stop: int, most: int = EVERYTHING) -> int:
         """Remove the keys with start <= key < stop of some series, about `most` of each; return how many.
@@ -205,7 +221,8 @@ class Blocks:
         >>> blocks = Blocks(width=4, parts=2, has_totals=True)
         >>> blocks.reserve(1)
         >>> blocks.make_room(1)
-        >>> blocks.commit_add(np.array([0, 0]), np.array([3, 9]), np.array([[1, 2**33], [4, 2**33]]))
+        >>> newer = np.array([-1, -1])
+        >>> blocks.commit_add(np.array([0, 0]), np.array([3, 9]), np.array([[1, 2**33], [4, 2**33]]), newer)
         >>> blocks.totals_up_to(0, np.array([2, 3, 10])).tolist()
         [[0, 0, 0, 0, 0], [1, 0, 1, 2, 0], [2, 0, 5, 4, 0]]
         """

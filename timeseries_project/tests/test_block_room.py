@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from timeseries_project.core.block_kernels import SPARE, USED
 from timeseries_project.core.blocks import Blocks
 from timeseries_project.core.summation import Integers
+from timeseries_project.tests.block_rows import leaves_of
 from timeseries_project.tests.drawn import drawn
 
 
@@ -22,9 +23,10 @@ def used(blocks: Blocks) -> int:
 def add(blocks: Blocks, keys: Integers) -> tuple[int, int]:
     """Add keys to series 0; return how many blocks were thought to be needed, and how many it took."""
     series, before = np.zeros(len(keys), dtype=np.int64), used(blocks)
-    needed = blocks.needed(series, keys)
+    leaves = leaves_of(blocks, series, keys)
+    needed = blocks.needed(series, leaves)
     blocks.make_room(needed)
-    blocks.commit_add(series, keys, np.zeros((len(keys), 1), dtype=np.int64))
+    blocks.commit_add(series, keys, np.zeros((len(keys), 1), dtype=np.int64), leaves)
     return needed, used(blocks) - before
 
 

@@ -14,11 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from numpy.typing import NDArray
 
 from timeseries_project.core import kernels
 from timeseries_project.core.block_kernels import BEYOND, BLOCKS, LEVEL, LOWER_BITS, ROOT, SPARE, USED
 from timeseries_project.core.blocks import Blocks
 from timeseries_project.core.summation import Integers
+from timeseries_project.tests.block_rows import leaves_of
 from timeseries_project.tests.drawn import drawn, lives
 
 Row = tuple[int, list[int]]
@@ -41,9 +43,10 @@ def levels(blocks: Blocks, series: int) -> int:
 
 def add(blocks: Blocks, series: Integers, keys: Integers) -> tuple[int, int]:
     """Add rows with their places as cells; return how many blocks were said to be needed, and how many were taken."""
-    needed, before = blocks.needed(series, keys), used(blocks)
+    leaves = leaves_of(blocks, series, keys)
+    needed, before = blocks.needed(series, leaves), used(blocks)
     blocks.make_room(needed)
-    blocks.commit_add(series, keys, np.zeros((len(keys), blocks._cells.shape[2]), dtype=np.int64))
+    blocks.commit_add(series, keys, np.zeros((len(keys), blocks._cells.shape[2]), dtype=np.int64), leaves)
     return needed, used(blocks) - before
 
 
@@ -61,26 +64,27 @@ class BlocksMachine(RuleBasedStateMachine):
         """Write keys of each series, as batches are: marked, counted, given room, and written in two portions."""
         series = np.repeat(np.arange(SERIES), [len(some) for some in keys])
         column = np.array([key for some in keys for key in sorted(some)], dtype=np.int64)
+        leaves, known = self.looked_up(series, column)
         if not self.equal:
-            new = ~self.marked(series, column)
-            series, column = series[new], column[new]
+            series, column, leaves = series[~known], column[~known], leaves[~known]
         cells = (np.arange(column.size * self.parts).reshape(-1, self.parts) * 7919 + cell) % (2**62 + 1)
-        needed, before = self.blocks.needed(series, column), used(self.blocks)
+        needed, before = self.blocks.needed(series, leaves), used(self.blocks)
         self.blocks.make_room(needed)
         self.blocks.commit_promise(needed)
         split = min(split, len(column))
-        self.blocks.commit_add(series, column, cells, 0, split)
-        self.blocks.commit_add(series, column, cells, split)
+        self.blocks.commit_add(series, column, cells, leaves, 0, split)
+        self.blocks.commit_add(series, column, cells, leaves, split)
         self.blocks.commit_promise(-needed)
         assert used(self.blocks) - before <= needed
         for number, key, row in zip(series.tolist(), column.tolist(), cells.tolist(), strict=True):
             self.rows[number].insert(bisect_right(self.rows[number], key, key=lambda r: r[0]), (key, row))
 
-    def marked(self, series: Integers, column: Integers) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """Mark the keys that are known, in two portions, and check them."""
+    def looked_up(self, series: Integers, column: Integers) -> tuple[Integers, NDArray[np.bool_]]:
+        """Look the keys up, in two portions; check which are known. Return their leaves, and which are known."""
         known, half = np.zeros(len(column), dtype=bool), len(column) // 2
-        marked = self.blocks.mark_known(series, column, known, 0, half)
-        marked += self.blocks.mark_known(series, column, known, half)
+        leaves = np.zeros(len(column), dtype=np.int64)
+        marked = self.blocks.look_up(series, column, leaves, known, 0, half)
+        marked += self.blocks.look_up(series, column, leaves, known, half)
         seen = {(number, key) for number, rows in enumerate(self.rows) for key, _ in rows}
         expected = []
         for row in zip(series.tolist(), column.tolist(), strict=True):
@@ -88,7 +92,7 @@ class BlocksMachine(RuleBasedStateMachine):
             seen.add(row)
         assert known.tolist() == expected
         assert marked == sum(expected)
-        return known
+        return leaves, known
 
     def top(self, series: int) -> int:
         return self.rows[series][-1][0] if self.rows[series] else 0
@@ -320,7 +324,8 @@ def test_rows_of_one_series_may_be_written_in_portions() -> None:
     blocks.reserve(1)
     keys = np.array(sorted(random.Random(1).choices(range(900), k=400)))
     series, cells = np.zeros(len(keys), dtype=np.int64), keys.reshape(-1, 1)
-    blocks.make_room(blocks.needed(series, keys))
+    leaves = leaves_of(blocks, series, keys)
+    blocks.make_room(blocks.needed(series, leaves))
     for begin in range(0, len(keys), 7):
-        blocks.commit_add(series, keys, cells, begin, begin + 7)
+        blocks.commit_add(series, keys, cells, leaves, begin, begin + 7)
     assert blocks.read(np.array([0]), 0, 900)[0].tolist() == keys.tolist()

@@ -6,6 +6,7 @@ Times are microseconds since the Unix epoch; widths of buckets are seconds. Plai
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from datapoints.statistics import (
 )
 from datapoints.timeline import Timeline
 from timeseries_project.core.arrays import Column, ColumnarRows, stable_order
-from timeseries_project.core.errors import FieldError, InvalidInputError
+from timeseries_project.core.errors import FieldError, InvalidInputError, NotReadyError
 from timeseries_project.core.offload import leave_loop
 from timeseries_project.core.timestamps import MICROSECONDS
 
@@ -38,6 +39,8 @@ MANY_BUCKETS = 100_000
 MANY_UNDECIDED = 100
 #: Sums of quarter-hours read at once, and points where these do not decide.
 PORTION = 32_768
+#: How often a question is begun anew because what it reads has changed meanwhile.
+TRIES = 20
 #: Later than every timestamp.
 NEVER = 2**53
 
@@ -112,14 +115,13 @@ def read(store: Store, question: Question, aggregate: Aggregate, *, window: int,
     """Read everything that the requested buckets and their moving windows depend on.
 
     Returns it as a timeline, and the numbers of the requested buckets. Points before `oldest` do not count. KeyError
-    without datapoints; InvalidInputError for more than MAX_BUCKETS.
+    without datapoints; InvalidInputError for more than MAX_BUCKETS; NotReadyError if the series never rest.
     """
-    while True:
-        try:
+    for _ in range(TRIES):
+        # Between two reads, points may be deleted or come late.
+        with suppress(ViewChangedError):
             return _read_once(store, question, aggregate, window, oldest)
-        except ViewChangedError:
-            # Between two reads points were deleted, or some were added before the oldest one: read again.
-            continue
+    raise NotReadyError("These datapoints change faster than they can be read. Ask again, or for less.")
 
 
 def _read_once(

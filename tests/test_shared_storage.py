@@ -149,7 +149,7 @@ def test_several_workers_of_memory_are_refused() -> None:
         env={"WORKERS": "2", "PATH": ""},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert process.returncode == 1
     [line] = process.stderr.splitlines()

@@ -26,7 +26,7 @@ from timeseries_project import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("timeseries_project", "datapoints", "bandwidth", "transactions")
-SECONDS = 60
+SECONDS = 240
 
 
 def pins(file: str) -> set[str]:

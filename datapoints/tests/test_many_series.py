@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from datapoints.memory.store import SeriesStore
 from datapoints.statistics import Aggregate, Fill, aggregate_points
 from datapoints.tests.points import Key, add_batch
 from timeseries_project.core import clock, offload
+from timeseries_project.core.errors import NotReadyError
 from timeseries_project.tests.drawn import drawn
 
 SERIES = 5_000
@@ -332,6 +334,26 @@ class TestWhileOthersWrite:
             now=clock.now(),
         )
         assert [column.tolist() for column in rows.columns(0, len(rows))][1:] == [[8.0], [9]]
+
+    def test_who_asks_about_what_never_rests_is_told_to_ask_again(
+        self, monkeypatch: pytest.MonkeyPatch, now: int
+    ) -> None:
+        small_portions(monkeypatch)
+        store, changes = filled({(now * 10**6 - 60, f"d{i}", "u"): float(i) for i in range(10)}), count(1)
+        monkeypatch.setattr(services, "store", store)
+        for module in (store_module, series_view):
+            monkeypatch.setattr(module, "give_way", lambda: store.add(next(changes), 1.0, "d9", "u"))
+        with pytest.raises(NotReadyError, match="faster than they can be read"):
+            services.statistics_list(
+                axis="user",
+                key="u",
+                aggregate=Aggregate.MAX,
+                bucket=60,
+                start=None,
+                end=None,
+                fill=Fill.NONE,
+                now=clock.now(),
+            )
 
     def test_what_is_new_while_many_are_deleted_is_whole_or_gone(
         self, happening: Callable[[SeriesStore, Change], None]

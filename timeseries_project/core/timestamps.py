@@ -90,47 +90,6 @@ def column_from_seconds(seconds: Floats) -> Integers:
     return microseconds.astype(np.int64)
 
 
-def parse_column(texts: list[str]) -> Integers | None:
-    """Read timestamps of the form `YYYY-MM-DDTHH:MM:SSZ`, or all with a fraction of one length, as `parse` does.
-
-    Returns None if any has another form, is not a date, or lies before 1970. O(characters): one array operation per
-    digit serves all timestamps.
-
-    >>> parse_column(["1970-01-01T00:00:01Z", "1970-01-02T00:00:00Z"]).tolist()
-    [1000000, 86400000000]
-    >>> parse_column(["1970-01-01"])
-    """
-    joined, length = "".join(texts), len(texts[0])
-    if length < 20 or length == 21 or length * len(texts) != len(joined) or not joined.isascii():
-        return None
-    characters = np.frombuffer(joined.encode(), dtype=np.uint8).reshape(-1, length)
-    marks = {4: "-", 7: "-", 10: "T", 13: ":", 16: ":", length - 1: "Z"} | ({19: "."} if length > 20 else {})
-    digits = np.delete(characters, list(marks), axis=1) - np.uint8(ord("0"))
-    if (digits > 9).any() or any((characters[:, place] != ord(mark)).any() for place, mark in marks.items()):
-        return None
-
-    def number(start: int, stop: int) -> Integers:
-        value = np.zeros(len(texts), dtype=np.int64)
-        for place in range(start, stop):
-            value = value * 10 + digits[:, place]
-        return value
-
-    year, month, day = number(0, 4), number(4, 6), number(6, 8)
-    hour, minute, second = number(8, 10), number(10, 12), number(12, 14)
-    if (year < 1970).any() or not ((month >= 1) & (month <= 12) & (hour < 24) & (minute < 60) & (second < 60)).all():
-        return None
-    first_of_month = (12 * (year - 1970) + month - 1).astype("datetime64[M]")
-    days = first_of_month.astype("datetime64[D]").astype(np.int64) + day - 1
-    # Day 0, and days beyond the month's last, fall into another month.
-    if (days.astype("datetime64[D]").astype("datetime64[M]") != first_of_month).any():
-        return None
-    decimals = min(digits.shape[1] - 14, 6)
-    fraction = number(14, 14 + decimals) * 10 ** (6 - decimals)
-    seconds = ((days * 24 + hour) * 60 + minute) * 60 + second
-    timestamps: Integers = seconds * MICROSECONDS + fraction
-    return timestamps
-
-
 def render(timestamp: int) -> str:
     """Write a timestamp in UTC with Z, with a fraction only if it is not zero. O(1).
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timeseries_project.core.timestamps import column_from_seconds, from_seconds, parse, parse_column, render
+from timeseries_project.core.timestamps import column_from_seconds, from_seconds, parse, render
 
 microseconds = st.integers(0, 253_402_300_799_999_999)
 
@@ -71,23 +71,3 @@ def test_digits_of_a_fraction_beyond_the_sixth_are_cut(digits: str) -> None:
 @given(st.lists(st.floats(0, 2**33), min_size=1, max_size=50))
 def test_columns_of_seconds_are_read_as_single_ones(seconds: list[float]) -> None:
     assert column_from_seconds(np.array(seconds)).tolist() == [from_seconds(s) for s in seconds]
-
-
-spelt = st.from_regex(r"(19[67]|20[0-9]|99[0-9])[0-9]-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", fullmatch=True)
-real = st.datetimes(datetime(1970, 1, 1)).map(lambda moment: moment.isoformat(timespec="microseconds") + "Z")
-near = st.text("0123456789-T:Z.", min_size=20, max_size=22)
-
-
-@given(st.lists(spelt, min_size=1, max_size=4) | st.lists(real, min_size=1, max_size=20) | st.lists(near, min_size=1))
-def test_columns_of_texts_are_read_as_single_ones_or_not_at_all(texts: list[str]) -> None:
-    column = parse_column(texts)
-    if column is not None:
-        assert column.tolist() == [parse(text) for text in texts]
-
-
-@given(st.lists(real, min_size=1, max_size=20), st.integers(0, 9))
-def test_columns_of_ordinary_texts_are_read(texts: list[str], digits: int) -> None:
-    cut = [f"{text[:19]}{('.' + (text[20:26] + '999')[:digits]) if digits else ''}Z" for text in texts]
-    column = parse_column(cut)
-    assert column is not None
-    assert column.tolist() == [parse(text) for text in cut]

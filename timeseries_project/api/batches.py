@@ -40,6 +40,8 @@ _KINDS: dict[type, int] = {
     fields.KeyField: KEY,
 }
 _MOST = 2**63 - 1
+#: What is read; views of bytes spare copying them.
+Text = bytes | memoryview
 
 
 class Items(NamedTuple):
@@ -51,7 +53,7 @@ class Items(NamedTuple):
     closed: bool
 
 
-def read_json(serializer: type[InputSerializer], text: bytes) -> Items | None:
+def read_json(serializer: type[InputSerializer], text: Text) -> Items | None:
     """Read the ordinary items that a text begins with, each followed by a comma or a closing bracket. O(text)."""
     return _items(serializer, text, lines=False)
 
@@ -73,7 +75,7 @@ def read_csv(serializer: type[InputSerializer], text: bytes, header: Sequence[st
     return memory.read(rows, json=False) if end >= len(text) else None
 
 
-def _items(serializer: type[InputSerializer], text: bytes, *, lines: bool) -> Items | None:
+def _items(serializer: type[InputSerializer], text: Text, *, lines: bool) -> Items | None:
     memory = _Memory(serializer, text, len(text) // _layout(serializer).shortest + 1)
     layout, order = memory.layout, np.arange(len(memory.layout.fields))
     rows, end, closed = read_items(
@@ -113,13 +115,13 @@ def _layout(serializer: type[InputSerializer]) -> _Layout:
 class _Memory:
     """What kernels read a text from and write to: room for so many rows."""
 
-    def __init__(self, serializer: type[InputSerializer], text: bytes, rows: int) -> None:
+    def __init__(self, serializer: type[InputSerializer], text: Text, rows: int) -> None:
         self._serializer = serializer
         self.layout = _layout(serializer)
         self._bytes = text
-        self.text = np.zeros(len(text) + 2, dtype=np.uint8)
+        self.text = np.empty(len(text) + 2, dtype=np.uint8)
         self.text[:-2] = np.frombuffer(text, dtype=np.uint8)
-        self.text[-2] = ord("\n")
+        self.text[-2:] = ord("\n"), 0
         self.columns = np.empty((len(self.layout.fields), rows), dtype=np.int64)
         self.numbers = self.columns.view(np.float64)
         self._spellings = np.empty((self.layout.keys, rows, 2), dtype=np.int64)

@@ -72,8 +72,8 @@ class JSONArray(Batch):
 
         An item on which a block ends is read with the next one.
         """
-        at = self._start
-        while (read := read_json(serializer, self._body[at : at + BLOCK])) is not None:
+        at, body = self._start, memoryview(self._body)
+        while (read := read_json(serializer, body[at : at + BLOCK])) is not None:
             at += read.end
             if not read.closed:
                 yield read.columns, at

@@ -102,6 +102,12 @@ class KeyColumn:
     def extend(self, keys: Sequence[str] | Keys) -> None:
         """Append keys. O(keys)."""
         portion = Keys.of(keys)
+        if not self._portions:  # most batches have no other, or few, with the same names
+            self._codes.update(zip(portion.names, range(len(portion.names)), strict=True))
+            if len(self._codes) == len(portion.names):
+                self._portions.append(portion.codes)
+                return
+            self._codes.clear()
         codes = np.fromiter(map(self._codes.__getitem__, portion.names), dtype=np.int32, count=len(portion.names))
         self._portions.append(codes[portion.codes])
 

@@ -45,9 +45,9 @@ class SeriesStore:
     """All series of the process, by device and user, in one pool of limited size. Thread-safe.
 
     Every method holds the one lock while it reads or changes series, and computes results outside. Up to some thousand
-    series are read or changed in one step; more are read in portions, so that nobody waits for the lock for more than a
-    few milliseconds: each series is then seen at one moment, but not all at the same. A method that fails has changed
-    nothing, except for portions already dropped or deleted.
+    series or rows are read or changed in one step; more in portions, so that nobody waits for the lock for more than a
+    few milliseconds. Of many series, each is then seen at one moment, but not all at the same; a large batch is seen
+    whole or not at all. A method that fails has changed nothing, except for portions already dropped or deleted.
 
     Methods with the parameter `oldest`, the start of a quarter-hour, behave as if no point before it had ever been
     stored. They drop such points of the series that they use and, each time, of a few others: a store of some thousand

@@ -24,6 +24,7 @@ from datapoints.memory.names import Pair
 from datapoints.memory.series_kernels import ADDED, COUNT, ERROR, HIGH, LOW, NO_ROOM, SUM_CELLS
 from timeseries_project.core.block_kernels import BEYOND
 from timeseries_project.core.blocks import EVERYTHING, Blocks
+from timeseries_project.core.rounding_kernels import add_groups
 from timeseries_project.core.summation import Floats, Integers
 
 #: Wide blocks waste room in short series; narrow ones make the trees of long series higher.
@@ -63,6 +64,8 @@ class SeriesPool:
     def __init__(self) -> None:
         self._points = Blocks(width=POINTS_IN_BLOCK, parts=1)
         self._sums = Blocks(width=SUMS_IN_BLOCK, parts=SUM_CELLS)
+        #: How often anything was changed.
+        self.changes = 0
 
     @property
     def lates(self) -> Integers:
@@ -109,6 +112,7 @@ class SeriesPool:
             self._points.make_room(ROOM_FOR_ONE)
             self._sums.make_room(ROOM_FOR_ONE)
             done = series_kernels.add_point(points, sums, series, time, value)
+        self.changes += 1
         return done == ADDED
 
     def has(self, series: int, time: int) -> bool:
@@ -141,11 +145,13 @@ class SeriesPool:
     def commit_add(self, rows: Rows, begin: int = 0, end: int = EVERYTHING) -> None:
         """Add points that were looked up, for which there is room. O(1) for each that is the newest, else O(log n)."""
         series, times, values, cells, leaves = rows
+        self.changes += 1
         self._points.commit_add(series, times, cells, leaves, begin, end)
         series_kernels.add_to_sums(self._sums.arrays, series, times, values, begin, end)
 
     def commit_replace(self, series: int, time: int, value: float) -> bool:
         """Write a value in place of that of a point; return whether there is one. O(log n + its quarter-hour)."""
+        self.changes += 1
         return series_kernels.replace_value(self._points.arrays, self._sums.arrays, series, time, value)
 
     def commit_remove(self, series: Integers, start: int, stop: int, most: int = BEYOND) -> int:
@@ -153,6 +159,7 @@ class SeriesPool:
 
         O(log n) for a series that goes whole, else O(log n + blocks of those removed).
         """
+        self.changes += 1
         return series_kernels.remove_points(self._points.arrays, self._sums.arrays, series, start, stop, most)
 
     def points(self, series: Integers, start: int, stop: int) -> tuple[Integers, Floats]:
@@ -180,10 +187,13 @@ class SeriesPool:
         lasts[counts > 0] = times
         return lasts
 
-    def last_sums(self, series: Integers) -> BucketSums:
-        """Copy the last quarter-hour of each series, which must have points. O(log n) each."""
-        _, numbers, cells = self._sums.read_backwards(series, BEYOND, 1)
-        return _bucket_sums(numbers, cells)
+    def sum_up_to(self, series: Integers, time: int) -> BucketSums:
+        """Add up the points of a single series in the quarter-hour of a point, up to that point. O(log n + these)."""
+        number = time // QUARTER_HOUR
+        _, values = self.points(series, number * QUARTER_HOUR, time + 1)
+        highs, lows, errors = np.zeros((3, 1))
+        add_groups(np.ascontiguousarray(values), np.zeros(1, dtype=np.int64), highs, lows, errors)
+        return BucketSums(np.array([number]), np.array([len(values)]), highs, lows, errors)
 
     def _check(self) -> None:
         self._points._check()

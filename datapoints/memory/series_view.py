@@ -45,15 +45,16 @@ class SeriesView:
     """
 
     def __init__(self, guarded: Guarded, series: Integers, births: Integers) -> None:
-        """Take series and their serial numbers (`births_of`); `open_next` is to be called until it returns False."""
+        """Take series and their serial numbers (`births_of`); then `open_next` is called until it returns False."""
         self._guarded = guarded
         self._series = series
         self._births = births
+        #: What the pool's count of changes was when the view was opened: as long as it is, nothing need be compared.
+        self._changes = guarded.pool.changes
         self._opened = 0
         self._counts = np.empty(len(series), dtype=np.int64)
         self._lates = np.empty(len(series), dtype=np.int64)
         self._lasts = np.empty(len(series), dtype=np.int64)
-        self._last_sums: list[BucketSums] = []
         #: The time of the oldest point.
         self.first = BEYOND
 
@@ -92,11 +93,11 @@ class SeriesView:
         pool, begin = self._guarded.pool, self._opened
         part = slice(begin, begin + at_most)
         some = self._series[part]
-        self._guarded.busy.wait_until_free(some)
-        self._refuse_other(part)
+        if pool.changes != self._changes:
+            self._guarded.busy.wait_until_free(some)
+            self._refuse_other(part)
         self._counts[part], self._lates[part], self._lasts[part] = pool.counts[some], pool.lates[some], pool.lasts[some]
         self.first = min(self.first, int(pool.firsts[some].min()))
-        self._last_sums.append(pool.last_sums(some))
         self._opened = begin + len(some)
         return self._opened < len(self._series)
 
@@ -161,14 +162,12 @@ class SeriesView:
         pool, some = self._guarded.pool, self._series[part]
         if not self._grown(part):
             return pool.sums(some, low, high)
-        numbers, counts, highs, lows, errors = joined(self._last_sums)
         found = []
-        for i in range(part.start, part.stop):
-            number = int(numbers[i])
-            found.append(pool.sums(self._series[i : i + 1], low, min(high, number)))
+        for one, last in zip(np.split(some, len(some)), self._lasts[part].tolist(), strict=True):
+            number = last // QUARTER_HOUR
+            found.append(pool.sums(one, low, min(high, number)))
             if low <= number < high:
-                row = slice(i, i + 1)
-                found.append(BucketSums(numbers[row], counts[row], highs[row], lows[row], errors[row]))
+                found.append(pool.sum_up_to(one, last))
         return joined(found)
 
     def _parts(self) -> Iterator[slice]:
@@ -192,10 +191,13 @@ class SeriesView:
 
     def _grown(self, part: slice) -> bool:
         """Return whether a series has points behind those that it had. The lock is held."""
-        return bool((self._guarded.pool.counts[self._series[part]] != self._counts[part]).any())
+        pool = self._guarded.pool
+        return pool.changes != self._changes and bool((pool.counts[self._series[part]] != self._counts[part]).any())
 
     def _refuse_changed(self, part: slice) -> None:
         """Raise ViewChangedError unless the series are what they were, but for what was added behind."""
+        if self._guarded.pool.changes == self._changes:
+            return
         some = self._series[part]
         self._guarded.busy.wait_until_free(some)
         self._refuse_other(part)

@@ -14,21 +14,18 @@ from timeseries_project.core.block_add_kernels import blocks_for
 from timeseries_project.core.block_kernels import (
     ARRAYS,
     COLUMN,
-    FILL,
     FIRST,
     LAST,
     LOWER_BITS,
-    NEXT,
     ROOT,
     ROWS,
     Arrays,
     Pool,
     count_row,
-    find_after,
     free_blocks,
     open_place,
 )
-from timeseries_project.core.block_range_kernels import add_rows_up_to, leaf_with_totals
+from timeseries_project.core.block_range_kernels import add_rows_up_to, first_from, leaf_with_totals
 from timeseries_project.core.kernels import kernel, routine
 from timeseries_project.core.summation import Floats, Integers
 
@@ -142,10 +139,7 @@ def sum_up(
         if firsts[i] < oldest:
             leaf = leaf_with_totals(pool, number, oldest - 1, sums[i])
             add_rows_up_to(pool, leaf, oldest - 1, sums[i])
-            block, place = find_after(pool, number, oldest - 1)
-            if place == pool.links[block, FILL]:
-                block, place = pool.links[block, NEXT], 0
-            firsts[i] = pool.keys[block, place]
+            firsts[i] = first_from(pool, number, oldest)
         for part in range(pool.totals.shape[1]):
             sums[i, part] = pool.totals[pool.heads[number, ROOT], part] - sums[i, part]
 

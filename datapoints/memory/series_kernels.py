@@ -33,7 +33,7 @@ from timeseries_project.core.block_kernels import (
     open_place,
 )
 from timeseries_project.core.block_kernels import COUNT as POINTS
-from timeseries_project.core.block_range_kernels import free_tree, remove_from
+from timeseries_project.core.block_range_kernels import first_from, free_tree, remove_from
 from timeseries_project.core.kernels import kernel, routine
 from timeseries_project.core.rounding_kernels import add_sums, add_to_sum
 from timeseries_project.core.summation import Floats, Integers
@@ -190,17 +190,6 @@ def sum_again(points: Pool, sums: Pool, series: int, number: int) -> None:
         remove_from(sums, series, number, number + 1, 1)
     else:
         write_sum(sums, block, place, count, high, low, error)
-
-
-@routine()
-def first_from(points: Pool, series: int, time: int) -> int:
-    """Return the time of the first point of a series at or after `time`; BEYOND if there is none."""
-    if time > points.heads[series, LAST]:
-        return BEYOND
-    block, place = find_after(points, series, time - 1)
-    if place == points.links[block, FILL]:
-        block, place = points.links[block, NEXT], 0
-    return int(points.keys[block, place])
 
 
 @kernel(f"int64({ARRAYS}, {ARRAYS}, {COLUMN}, int64, int64, int64)")

@@ -198,6 +198,17 @@ def free_tree(pool: Pool, series: int) -> None:
     heads[series, LAST] = NONE
 
 
+@routine()
+def first_from(pool: Pool, series: int, key: int) -> int:
+    """Return the first key of a series that is at least `key`; BEYOND if there is none. O(log n)."""
+    if key > pool.heads[series, LAST]:
+        return BEYOND
+    block, place = find_after(pool, series, key - 1)
+    if place == pool.links[block, FILL]:
+        block, place = pool.links[block, NEXT], 0
+    return int(pool.keys[block, place])
+
+
 @kernel(f"int64({ARRAYS}, {COLUMN}, int64, int64, int64)")
 def remove_range(
     arrays: Arrays,

@@ -86,7 +86,7 @@ class SlidingWindow:
         # As the kernels want them; cells mean nothing before their second has begun.
         self._stamps = np.full(self._history + turns, NEVER, dtype=np.int64)
         self._cells = np.zeros((self._history + turns * (BLOCKS + SECOND_MS), PARTS))
-        self._added = 0
+        self._added = self._clears = 0
         self._lock = Lock()
 
     @property
@@ -187,9 +187,15 @@ class SlidingWindow:
             for second, there, cell in zip(wanted.tolist(), held.tolist(), cells.tolist(), strict=True)
         ]
 
+    def version(self) -> str:
+        """Return a text that every change makes another one: what has been added and forgotten is counted. O(1)."""
+        with self._lock:
+            return f"{self._clears}.{self._added}"
+
     def clear(self) -> None:
         """Forget all values, the history too. O(1)."""
         with self._lock:
+            self._clears += 1
             self._stamps.fill(NEVER)
 
     def _check(self) -> None:

@@ -1,0 +1,71 @@
+"""Entity tags, and requests that are answered only if the client does not have the answer yet (RFC 9110 section 13).
+
+A tag is a hash of what an answer depends on: the version of the stored data, which a store tells in no time, the part
+of the time that counts, the request and the format. So a client that has the answer is told so (304) without working
+it out again. Where no version is known the tag is a hash of the answer itself.
+
+Tags are weak: the same answer may be compressed or not, and weak ones are compared alike for both.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from base64 import urlsafe_b64encode
+from hashlib import blake2b
+
+from timeseries_project.api.headers import MAX_VALUE
+
+#: Versions begin anew in each process; so do tags.
+_process = secrets.token_bytes(16)
+
+
+def _begin_process() -> None:
+    global _process
+    _process = secrets.token_bytes(16)
+
+
+os.register_at_fork(after_in_child=_begin_process)
+
+
+class NotModifiedError(Exception):
+    """The client has the answer already; no error, but the end of working on a request."""
+
+
+def tag_of_version(*parts: object) -> str:
+    """Return the tag of an answer that depends on these parts, numbers and texts, and on nothing else.
+
+    >>> tag_of_version("3.7", 90) == tag_of_version("3.7", 90), tag_of_version("3.7", 90) == tag_of_version("3.7", 91)
+    (True, False)
+    """
+    return _tag(repr(parts).encode(), key=_process)
+
+
+def tag_of_content(content: bytes, *parts: object) -> str:
+    """Return the tag of an answer by its content and some of its headers, the same in every process. O(n).
+
+    >>> tag_of_content(b"[]")
+    'W/"yY0CzdAJBkEvDGhDM2uf"'
+    """
+    return _tag(repr(parts).encode() + b"\0" + content)
+
+
+def _tag(text: bytes, key: bytes = b"") -> str:
+    digest = blake2b(text, digest_size=15, key=key).digest()
+    return f'W/"{urlsafe_b64encode(digest).decode()}"'
+
+
+def is_known(if_none_match: str, tag: str | None) -> bool:
+    """Whether an If-None-Match header says that the client has the answer of this tag; `*` does for every answer.
+
+    What is no tag is passed over; of a header longer than MAX_VALUE, everything. O(n).
+
+    >>> is_known('"a", W/"b"', 'W/"b"'), is_known('"b"', 'W/"b"'), is_known(" * ", None), is_known("b", 'W/"b"')
+    (True, True, True, False)
+    """
+    if len(if_none_match) > MAX_VALUE:
+        return False
+    if if_none_match.strip(" \t") == "*":
+        return True
+    # A tag of others may hold commas, and is cut there; none of its pieces is one of ours.
+    return tag is not None and tag[2:] in (part.strip(" \t").removeprefix("W/") for part in if_none_match.split(","))

@@ -9,6 +9,7 @@ import os
 import secrets
 import socket
 from contextlib import ExitStack
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from django.conf import settings
@@ -18,6 +19,7 @@ from granian.server import Server
 
 from timeseries_project import env
 from timeseries_project.ops import logs
+from timeseries_project.web import static_files
 
 #: Seconds that a stop waits for accepted requests; those that are not finished by then are cut off.
 STOP_SECONDS = 10
@@ -36,6 +38,7 @@ def main() -> None:
     _require_free(host, port)
 
     os.environ.setdefault("LOG_FORMAT", "json")
+    _name_static_files()
     with ExitStack() as stack:
         if workers > 1:
             # The folder of the counts that /metrics adds up; set before any module with metrics is imported.
@@ -47,6 +50,7 @@ def main() -> None:
 
 
 def _serve(host: str, port: int, workers: int) -> None:
+    static_files.collect(Path(os.environ["STATIC_ROOT"]))  # before the application looks for them
     # Imported here, not in the worker: a bad setting or listing stops the start with its one line.
     from timeseries_project.asgi import application
 
@@ -68,6 +72,14 @@ def _serve(host: str, port: int, workers: int) -> None:
     )
     print(f"Serving at http://{host}:{port}/", flush=True)  # noqa: T201 - for the person who starts it
     server.serve(target_loader=lambda *_: application)
+
+
+def _name_static_files() -> None:
+    """Name the folder of the collected static files, unless STATIC_ROOT names one, which must have them then."""
+    if not (given := os.environ.get("STATIC_ROOT")):
+        os.environ["STATIC_ROOT"] = str(static_files.folder())
+    elif not static_files.is_complete(Path(given)):
+        env.refuse("STATIC_ROOT", f"{given} holds no files of `manage.py collectstatic`; run that, or leave it unset.")
 
 
 def _require_free(host: str, port: int) -> None:

@@ -90,7 +90,16 @@ TEMPLATES = [
 ]
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [FILES_DIR / "static"]
-WHITENOISE_USE_FINDERS = True  # serves without collectstatic, with debug on or off
+# Where `make serve` has collected them. Elsewhere they are served from where they lie, with debug on or off.
+STATIC_ROOT = env.text("STATIC_ROOT", "") or None
+STORAGES = {
+    "staticfiles": {
+        "BACKEND": "timeseries_project.web.static_storage.Storage"
+        if STATIC_ROOT
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    }
+}
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -19,7 +19,7 @@ from granian.server import Server
 
 from timeseries_project import env
 from timeseries_project.ops import logs
-from timeseries_project.web import static_files
+from timeseries_project.web import collecting
 
 #: Seconds that a stop waits for accepted requests; those that are not finished by then are cut off.
 STOP_SECONDS = 10
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _serve(host: str, port: int, workers: int) -> None:
-    static_files.collect(Path(os.environ["STATIC_ROOT"]))  # before the application looks for them
+    collecting.collect(Path(os.environ["STATIC_ROOT"]))  # before the application looks for them
     # Imported here, not in the worker: a bad setting or listing stops the start with its one line.
     from timeseries_project.asgi import application
 
@@ -77,8 +77,8 @@ def _serve(host: str, port: int, workers: int) -> None:
 def _name_static_files() -> None:
     """Name the folder of the collected static files, unless STATIC_ROOT names one, which must have them then."""
     if not (given := os.environ.get("STATIC_ROOT")):
-        os.environ["STATIC_ROOT"] = str(static_files.folder())
-    elif not static_files.is_complete(Path(given)):
+        os.environ["STATIC_ROOT"] = str(collecting.folder())
+    elif not collecting.is_complete(Path(given)):
         env.refuse("STATIC_ROOT", f"{given} holds no files of `manage.py collectstatic`; run that, or leave it unset.")
 
 

@@ -28,6 +28,7 @@ if API_TOKENS_FOR_READS and not API_TOKENS:
     env.refuse("API_TOKENS_FOR_READS", "needs API_TOKENS, or nobody could read.")
 SIGN_IN_HOURS = env.integer("SIGN_IN_HOURS", 12, least=1, most=8_760)
 RATE_LIMIT = env.rate("RATE_LIMIT")
+CORS_ORIGINS = tuple(env.origins("CORS_ORIGINS"))
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, least=0, most=10)
 MAX_DATAPOINTS = env.integer("MAX_DATAPOINTS", 50_000_000, least=1, most=10**10)
 MAX_SERIES = env.integer("MAX_SERIES", 1_000_000, least=1, most=10**9)
@@ -94,12 +95,13 @@ STATICFILES_DIRS = [FILES_DIR / "static"]
 STATIC_ROOT = env.text("STATIC_ROOT", "") or None
 STORAGES = {
     "staticfiles": {
-        "BACKEND": "timeseries_project.web.static_storage.Storage"
+        "BACKEND": "timeseries_project.web.static_files.CollectedFiles"
         if STATIC_ROOT
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     }
 }
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -86,7 +86,7 @@ class SlidingWindow:
         # As the kernels want them; cells mean nothing before their second has begun.
         self._stamps = np.full(self._history + turns, NEVER, dtype=np.int64)
         self._cells = np.zeros((self._history + turns * (BLOCKS + SECOND_MS), PARTS))
-        self._added = self._clears = 0
+        self._added = self._changes = 0
         self._lock = Lock()
 
     @property
@@ -125,6 +125,7 @@ class SlidingWindow:
         with self._lock:
             window_kernels.add_amount(timestamp, amount, self._history, self._stamps, self._cells)
             self._added += 1
+            self._changes += 1
         return True
 
     def add_batch(self, timestamps: Sequence[int] | Integers, amounts: Sequence[float] | Floats, *, now: int) -> int:
@@ -145,12 +146,14 @@ class SlidingWindow:
             with self._lock:
                 accepted = window_kernels.add_amounts(times, values, oldest, self._history, self._stamps, self._cells)
                 self._added += accepted
+                self._changes += 1
         else:
             stamps, cells = np.full_like(self._stamps, NEVER), np.empty_like(self._cells)
             accepted = window_kernels.add_amounts(times, values, oldest, self._history, stamps, cells)
             with self._lock:
                 window_kernels.add_rings(stamps, cells, self._history, self._stamps, self._cells)
                 self._added += accepted
+                self._changes += 1
         return accepted
 
     def summary(self, *, now: int, length_ms: int | None = None) -> Summary:
@@ -188,14 +191,14 @@ class SlidingWindow:
         ]
 
     def version(self) -> str:
-        """Return a text that every change makes another one: what has been added and forgotten is counted. O(1)."""
+        """Return a text that every change makes another one: they are counted. O(1)."""
         with self._lock:
-            return f"{self._clears}.{self._added}"
+            return str(self._changes)
 
     def clear(self) -> None:
         """Forget all values, the history too. O(1)."""
         with self._lock:
-            self._clears += 1
+            self._changes += 1
             self._stamps.fill(NEVER)
 
     def _check(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from timeseries_project.core import kernels
-from timeseries_project.web import static_files
+from timeseries_project.web import collecting
 
 
 class Command(BaseCommand):
@@ -22,5 +22,5 @@ class Command(BaseCommand):
         for path in kernels.sources():
             import_module(".".join(path.relative_to(kernels.ROOT).with_suffix("").parts))
         place = kernels.DIRECTORY or "nowhere: no cache directory can be written"
-        static_files.collect(static_files.folder())
+        collecting.collect(collecting.folder())
         self.stdout.write(f"{len(kernels.sources())} modules of kernels are compiled, in {place}.")

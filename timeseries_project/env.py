@@ -110,7 +110,7 @@ def hosts(name: str, default: str) -> list[str]:
 
 
 def origins(name: str) -> list[str]:
-    """Return the comma-separated origins, spelt as browsers send them; `["*"]` for all; none if the variable is unset."""
+    """Return the comma-separated origins, spelt as browsers send them, or `["*"]`; none if the variable is unset."""
     found = words(name, "")
     if found == ["*"]:
         return found

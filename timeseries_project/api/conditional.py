@@ -29,7 +29,11 @@ os.register_at_fork(after_in_child=_begin_process)
 
 
 class NotModifiedError(Exception):
-    """The client has the answer already; no error, but the end of working on a request."""
+    """The client has the answer of this tag already; no error, but the end of working on a request."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(tag)
+        self.tag = tag
 
 
 def tag_of_version(*parts: object) -> str:
@@ -45,7 +49,7 @@ def tag_of_content(content: bytes, *parts: object) -> str:
     """Return the tag of an answer by its content and some of its headers, the same in every process. O(n).
 
     >>> tag_of_content(b"[]")
-    'W/"yY0CzdAJBkEvDGhDM2uf"'
+    'W/"qPT6Mw08Fd4B4vQ0eK_E"'
     """
     return _tag(repr(parts).encode() + b"\0" + content)
 
@@ -55,17 +59,23 @@ def _tag(text: bytes, key: bytes = b"") -> str:
     return f'W/"{urlsafe_b64encode(digest).decode()}"'
 
 
-def is_known(if_none_match: str, tag: str | None) -> bool:
-    """Whether an If-None-Match header says that the client has the answer of this tag; `*` does for every answer.
+def is_any(if_none_match: str) -> bool:
+    """Whether an If-None-Match header is `*`, which stands for whatever answer there is.
+
+    >>> is_any(" * "), is_any('*, W/"a"')
+    (True, False)
+    """
+    return if_none_match.strip(" \t") == "*"
+
+
+def names(if_none_match: str, tag: str) -> bool:
+    """Whether an If-None-Match header names a tag, weak or not.
 
     What is no tag is passed over; of a header longer than MAX_VALUE, everything. O(n).
 
-    >>> is_known('"a", W/"b"', 'W/"b"'), is_known('"b"', 'W/"b"'), is_known(" * ", None), is_known("b", 'W/"b"')
-    (True, True, True, False)
+    >>> names('"a", W/"b"', 'W/"b"'), names('"b"', 'W/"b"'), names('"a"', 'W/"b"'), names("b", 'W/"b"')
+    (True, True, False, False)
     """
-    if len(if_none_match) > MAX_VALUE:
-        return False
-    if if_none_match.strip(" \t") == "*":
-        return True
     # A tag of others may hold commas, and is cut there; none of its pieces is one of ours.
-    return tag is not None and tag[2:] in (part.strip(" \t").removeprefix("W/") for part in if_none_match.split(","))
+    parts = if_none_match.split(",") if len(if_none_match) <= MAX_VALUE else []
+    return tag[2:] in (part.strip(" \t").removeprefix("W/") for part in parts)

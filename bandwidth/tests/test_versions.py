@@ -69,9 +69,7 @@ def test_what_does_not_concern_a_device_leaves_its_version(before: list[Any], la
     kind, what, _ = last
     change(store, kind, what, 0)
     written = [what] if kind == "add" else what if kind == "batch" else []
-    concerned = {entry[0] for entry in written} | (
-        {what} if kind == "delete" else set("abc" if kind == "clear" else "")
-    )
+    concerned = set({"delete": what, "clear": "abc"}.get(kind, [entry[0] for entry in written]))
     for device in set("abc") - set(concerned):
         assert (store.version(device), answer(store, device, 0)) == held[device]
 

@@ -99,6 +99,17 @@ def test_a_series_that_takes_the_number_of_another_is_another() -> None:
     assert store.version(device="a") not in (None, before)
 
 
+def test_as_many_points_as_before_are_not_those_of_before() -> None:
+    store = SeriesStore()
+    for time in (1, 2 * QUARTER_HOUR):
+        store.add(time, 1.0, "a", "u")
+    before = store.version(device="a")
+    assert store.key("device", "a", oldest=QUARTER_HOUR).count == 1
+    store.add(3 * QUARTER_HOUR, 1.0, "a", "u")
+    assert store.key("device", "a").count == 2
+    assert store.version(device="a") != before
+
+
 def test_nothing_comes_again_after_all_is_forgotten() -> None:
     store = SeriesStore()
     seen = set()

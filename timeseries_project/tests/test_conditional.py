@@ -87,7 +87,7 @@ def test_another_process_has_other_tags_of_versions() -> None:
         "import os\n"
         "from timeseries_project.api.conditional import tag_of_content, tag_of_version\n"
         "os.fork()\n"
-        "print(tag_of_version('1.2', 3), tag_of_content(b'1'))"
+        "os.write(1, f\"{tag_of_version('1.2', 3)} {tag_of_content(b'1')}\\n\".encode())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True

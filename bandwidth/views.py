@@ -6,11 +6,11 @@ from operator import attrgetter, methodcaller
 from typing import ClassVar
 
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from bandwidth import openapi, services
 from bandwidth.serializers import EntrySerializer, WindowsQuerySerializer
+from timeseries_project.api.framework import Response
 from timeseries_project.api.listings import listed, portion_size
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet

@@ -7,13 +7,13 @@ from operator import attrgetter
 from typing import ClassVar
 
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from datapoints import openapi, serializers, services
 from datapoints.interface import Axis, KeySummary
 from datapoints.statistics import Aggregate
 from timeseries_project.api.fields import CursorField
+from timeseries_project.api.framework import Response
 from timeseries_project.api.listings import link_next, listed, portion_size
 from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch

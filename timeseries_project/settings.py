@@ -43,7 +43,8 @@ SEND_TIMEOUT_SECONDS = env.integer("SEND_TIMEOUT_SECONDS", 30, least=1, most=3_6
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 0, least=0, most=10 * 366 * 86_400)
 SILENCED_SYSTEM_CHECKS = [
-    "security.W002",  # X-Frame-Options: HeadersMiddleware sets it, with the other headers of every answer
+    "security.W001",  # SecurityMiddleware: Middleware asks it once, and sets its headers with those of every answer
+    "security.W002",  # X-Frame-Options: the same
     "security.W003",  # CSRF: bodies are JSON, NDJSON or CSV, which no form can send; the sign-in page checks the origin
     "security.W004",  # HSTS: HSTS_SECONDS sets it; a service that is also reached by plain HTTP must not have it
     "security.W005",  # HSTS for subdomains: one service cannot decide for the others
@@ -61,14 +62,7 @@ INSTALLED_APPS = [
     "timeseries_project",  # for its management commands
     *APPS,
 ]
-MIDDLEWARE = [
-    "timeseries_project.ops.request_log.ObservationMiddleware",  # first: it sees the answers of the others
-    "django.middleware.security.SecurityMiddleware",
-    "timeseries_project.api.middleware.HeadersMiddleware",
-    "timeseries_project.api.middleware.RequestGuardMiddleware",  # before WhiteNoise: it guards static files too
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "timeseries_project.api.answer_budget.AnswerBudgetMiddleware",
-]
+MIDDLEWARE = ["timeseries_project.middleware.Middleware"]
 ROOT_URLCONF = "timeseries_project.urls"
 WSGI_APPLICATION = "timeseries_project.wsgi.application"
 DATABASES: dict[str, object] = {}

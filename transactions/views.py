@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
+from timeseries_project.api.framework import Response
 from timeseries_project.api.serializers import is_batch
 from timeseries_project.api.views import ApiViewSet
 from timeseries_project.core import clock, timestamps

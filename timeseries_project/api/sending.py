@@ -11,6 +11,7 @@ from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from timeseries_project.api.bodies import Receive
+from timeseries_project.api.framework import closers
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -41,7 +42,7 @@ async def send_answer(response: HttpResponseBase, method: str, receive: Receive,
             await _send_parts(cast(Iterator[bytes], response.streaming_content), receive, send, threads)
     finally:
         # Django's request signals are not sent, and most answers have nothing to close.
-        if response._resource_closers:  # type: ignore[attr-defined]  # the stubs lack it
+        if closers(response):
             await asyncio.get_running_loop().run_in_executor(threads, response.close)
 
 

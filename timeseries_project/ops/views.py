@@ -10,8 +10,8 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, gener
 from prometheus_client.openmetrics import exposition as openmetrics
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
-from rest_framework.response import Response
 
+from timeseries_project.api.framework import Response
 from timeseries_project.api.renderers import BrowsableAPIRenderer
 from timeseries_project.api.schema import PAGE, HealthSerializer, answer, problems
 from timeseries_project.api.views import ApiView, OpenView

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from datapoints import services
-from timeseries_project import wsgi
-from timeseries_project.api import headers, negotiation, sessions, throttling
+from timeseries_project.api import framework, headers, negotiation, sessions, throttling
 from timeseries_project.api.headers import MAX_BLOCK, MAX_PARTS, MAX_VALUE, parse_parameters, split_list
 from timeseries_project.asgi import application as asgi
 from timeseries_project.tests.environs import LINE, call
@@ -160,7 +159,7 @@ class TestBlocks:
         def parse(value: str) -> None:
             pytest.fail(value)
 
-        monkeypatch.setattr(wsgi, "header_parameters", parse)
+        monkeypatch.setattr(framework, "header_parameters", parse)
         monkeypatch.setattr(negotiation, "header_parameters", parse)
         for path in ("/healthz", "/static/style.css", "/devices", "/nope"):
             assert ask(path, (b"content-type", b'a;"' + b";" * 1_000))[0] in (200, 404)

@@ -238,7 +238,28 @@ def closers(response: HttpResponseBase) -> list[Callable[[], object]]:
 def stored(headers: Mapping[str, str]) -> Stored:
     """Return headers in the form in which `add_headers` takes them. Raises what Django raises for invalid ones.
 
+    Only for headers that do not depend on a request: how they are sent is remembered.
+
     >>> stored({"X-Frame-Options": "DENY"})
     {'x-frame-options': ('X-Frame-Options', 'DENY')}
     """
-    return dict(ResponseHeaders(dict(headers))._store)
+    store: Stored = dict(ResponseHeaders(dict(headers))._store)
+    _sent.update((header, _encoded(header)) for header in store.values())
+    return store
+
+
+def sent_headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer as they are sent: names in lower case, without cookies."""
+    return [_sent.get(header) or _encoded(header) for header in response.headers._store.values()]
+
+
+#: Headers of many answers as they are sent; bounded by what the code names.
+_sent: dict[tuple[str, str], tuple[bytes, bytes]] = {}
+
+
+def _encoded(header: tuple[str, str]) -> tuple[bytes, bytes]:
+    name, value = header
+    return name.lower().encode("latin-1"), value.encode("latin-1")
+
+
+stored({"Content-Type": "application/json"})

@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import clear_cache  # type: ignore[attr-defined]  # the stubs lack it
 
-from django.conf import settings
-from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
-from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import NotFound
 
+from timeseries_project.api import hosts
 from timeseries_project.api.headers import FAULT
 from timeseries_project.api.views import FaultView
-from timeseries_project.core.caches import bounded_cache
 from timeseries_project.core.errors import InvalidInputError
 
-#: Most characters of a Host header (a name, a colon and a port), and the highest port.
-MAX_HOST, MAX_PORT = 255 + 6, 65_535
 #: Longest URL that may stay in the cache of the standard library, which keeps the last 128 split URLs of any length.
 MAX_REMEMBERED_URL = 2_000
 
@@ -50,18 +45,6 @@ class HeadersMiddleware:
         return response
 
 
-@bounded_cache(entries=256, longest=MAX_HOST)
-def _is_served(host: str, allowed: tuple[str, ...]) -> bool:
-    """Whether `allowed`, the value of ALLOWED_HOSTS, matches a Host header, and its port, if any, is valid."""
-    request = HttpRequest()
-    request.META["HTTP_HOST"] = host
-    try:
-        port = split_domain_port(request.get_host())[1]
-    except DisallowedHost:
-        return False
-    return len(port) <= len(str(MAX_PORT)) and int(port or 0) <= MAX_PORT
-
-
 class RequestGuardMiddleware:
     """Answers problem details for an unknown Host, invalid UTF-8, a broken body, and exceptions of pages."""
 
@@ -73,9 +56,8 @@ class RequestGuardMiddleware:
         """Answer, or refuse."""
         if FAULT in request.META:
             return self._answer(request, request.META[FAULT])
-        host = request.META.get("HTTP_HOST", request.META["SERVER_NAME"])
-        if len(host) > MAX_HOST or not _is_served(host, tuple(settings.ALLOWED_HOSTS)):
-            return self._answer(request, InvalidInputError("The Host header names a host not served here."))
+        if unserved := hosts.fault(request):
+            return self._answer(request, unserved)
         if not getattr(request, "is_utf8", True):
             return self._answer(request, InvalidInputError("The path or the query is not UTF-8."))
         if not request.path_info.startswith("/"):

@@ -12,7 +12,7 @@ class BandwidthConfig(AppConfig):
     name = "bandwidth"
 
     def ready(self) -> None:
-        """Register the app's parts and load the listing, if there is one; an unreadable one stops the start with one line."""
+        """Register the app's parts and load the listing, if any; an unreadable one stops the start with one line."""
         from bandwidth import charts, listing, metrics
         from timeseries_project.web import dashboard
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 _B68TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 #: A token of fewer characters causes a warning at the start.
 SHORT_TOKEN = 16
+#: The listing that is loaded for development and demonstration, unless BANDWIDTHS_FILE names another or is empty.
+SAMPLE_LISTING = str(Path(__file__).resolve().parent.parent / "bandwidth" / "sample" / "bandwidths.py")
+#: Addresses that stand for all of this machine, each with the one at which the machine reaches itself.
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound
 _RATE = re.compile(r"([1-9][0-9]{0,8})\s*/\s*([a-z]+)", re.ASCII)
 #: Seconds in the units of durations, and in those of rates.
 LENGTHS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -80,15 +85,23 @@ def duration(name: str, *, most_days: int) -> int | None:
 
 
 def address() -> tuple[str, int]:
-    """Return the address at which the server listens: HOST and PORT."""
-    return text("HOST", "127.0.0.1"), integer("PORT", 8_000, least=1, most=65_535)
+    """Return the address at which the server listens: HOST, an IPv6 address without its brackets, and PORT."""
+    return text("HOST", "127.0.0.1").removeprefix("[").removesuffix("]"), integer("PORT", 8_000, least=1, most=65_535)
 
 
 def server_url() -> str:
     """Return the URL at which this machine reaches the server; wildcard addresses become the loopback address."""
     host, port = address()
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"http://{bracketed(WILDCARDS.get(host, host))}:{port}"
+
+
+def bracketed(host: str) -> str:
+    """Return a host as URLs have it: an IPv6 address in brackets.
+
+    >>> bracketed("::1"), bracketed("localhost")
+    ('[::1]', 'localhost')
+    """
+    return f"[{host}]" if ":" in host else host
 
 
 def words(name: str, default: str) -> list[str]:

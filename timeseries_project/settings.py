@@ -18,7 +18,7 @@ SECRET_KEY = env.text("DJANGO_SECRET_KEY", get_random_secret_key())
 DEBUG = env.boolean("DJANGO_DEBUG", default=False)
 ALLOWED_HOSTS = env.hosts("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 
-BANDWIDTHS_FILE = env.text("BANDWIDTHS_FILE", str(BASE_DIR / "bandwidth" / "sample" / "bandwidths.py"))
+BANDWIDTHS_FILE = env.text("BANDWIDTHS_FILE", "")  # the commands for development name the sample listing there
 CLOCK_SKEW_SECONDS = env.integer("CLOCK_SKEW_SECONDS", 5, least=0, most=300)
 LOG_FORMAT = env.choice("LOG_FORMAT", "text", logs.FORMATTERS)
 LOG_REQUESTS = env.choice("LOG_REQUESTS", "errors", logs.LOGGED_FROM)
@@ -53,13 +53,13 @@ SILENCED_SYSTEM_CHECKS = [
 ]
 
 INSTALLED_APPS = [
+    "timeseries_project",  # for its management commands; its runserver goes before WhiteNoise's
     "whitenoise.runserver_nostatic",  # before staticfiles, whose own handler answers a missing file with HTML
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "chartkick.django",
-    "timeseries_project",  # for its management commands
     *APPS,
 ]
 MIDDLEWARE = ["timeseries_project.middleware.Middleware"]

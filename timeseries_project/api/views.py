@@ -231,6 +231,7 @@ class HealthView(OpenView):
 
     @extend_schema(
         operation_id="healthz",
+        summary="Check that the process is alive",
         responses={**answer(HealthSerializer, {"status": "ok"}), **problems(400, 406)},
         tags=["operations"],
     )

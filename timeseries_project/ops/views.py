@@ -26,6 +26,7 @@ class ReadyView(OpenView):
 
     @extend_schema(
         operation_id="readyz",
+        summary="Check that requests can be served",
         responses={**answer(HealthSerializer, {"status": "ok"}), **problems(400, 406, 503)},
         tags=["operations"],
     )
@@ -93,6 +94,7 @@ class MetricsView(ApiView):
 
     @extend_schema(
         operation_id="metrics",
+        summary="Export metrics for Prometheus",
         responses={
             (200, "text/plain"): OpenApiResponse(
                 {"type": "string"},

@@ -250,9 +250,22 @@ class TestErrors:
         else:
             assert "&quot;detail&quot;" in response.content.decode()
 
-    @pytest.mark.parametrize("path", ["/", "/api/schema/", "/api/docs/", *GETS])
-    def test_unknown_parameters_are_refused_everywhere(self, api: APIClient, path: str) -> None:
-        problem(api.get(f"{path}?bogus=1"), 400)
+    @pytest.mark.parametrize("path", ["/api/schema/", "/api/docs/", "/metrics", *GETS])
+    def test_unknown_parameters_are_refused_in_the_api_and_on_its_pages(self, api: APIClient, path: str) -> None:
+        problem(api.get(f"{path}?utm_source=mail"), 400)
+        assert api.get(f"{path}?utm_source=mail", headers={"Accept": BROWSER}).status_code == 400
+
+    @pytest.mark.parametrize(
+        "path", ["/", "/charts/bandwidth", "/charts/datapoints", "/charts/transactions", "/sign-in"]
+    )
+    @pytest.mark.parametrize("accept", ["*/*", BROWSER])
+    def test_unknown_parameters_are_passed_over_on_pages(self, api: APIClient, path: str, accept: str) -> None:
+        with override_settings(API_TOKENS=("secret",)):
+            assert api.get(f"{path}?utm_source=mail&utm_source=a", headers={"Accept": accept}).status_code == 200
+
+    def test_a_known_parameter_stays_strict_beside_an_unknown_one(self, api: APIClient) -> None:
+        problem(api.get("/charts/bandwidth?utm_source=mail&window_time=0"), 400)
+        problem(api.get("/charts/datapoints?utm_source=mail&device=a&device=b"), 400)
 
     def test_a_query_that_is_not_utf8_is_an_invalid_parameter(self, api: APIClient) -> None:
         problem(api.get("/datapoints?limit=%FF"), 400)

@@ -75,6 +75,10 @@ class OpenMetricsRenderer(TextRenderer):
 class MetricsPage(BrowsableAPIRenderer):
     """The text in an HTML page, for people."""
 
+    def get_default_renderer(self, view: Any) -> BaseRenderer:
+        """Show what clients get that ask for no page."""
+        return TextRenderer()
+
     def get_content(self, renderer: Any, data: Any, accepted_media_type: Any, renderer_context: Any) -> str:
         """Return the text."""
         return TextRenderer().render(data).decode()

@@ -9,7 +9,9 @@ from bandwidth import charts, views
 
 urlpatterns = [
     re_path(r"^api/bandwidth/?\Z", views.BandwidthViewSet.as_view({"get": "list", "post": "create"}, name="Bandwidth")),
-    re_path(r"^api/bandwidth/devices/?\Z", views.DeviceViewSet.as_view({"get": "list"}, name="Bandwidth of all devices")),
+    re_path(
+        r"^api/bandwidth/devices/?\Z", views.DeviceViewSet.as_view({"get": "list"}, name="Bandwidth of all devices")
+    ),
     re_path(
         r"^api/bandwidth/devices/(?P<device_id>(?s:.*?))/?\Z",
         views.DeviceViewSet.as_view({"get": "retrieve", "delete": "destroy"}, name="Bandwidth of a device"),

@@ -163,7 +163,7 @@ class UserAggregateViewSet(AggregateViewSet):
 class UnknownAggregateView(FaultView):
     """Answers 404 for an aggregate that there is not, and names those that there are."""
 
-    def initial(self, request: Request, aggregate: str, **path: str) -> None:  # type: ignore[override]
+    def initial(self, request: Request, aggregate: str, **path: str) -> None:
         """Raise the fault; like those of unknown paths, such requests count towards the rate limit."""
         self.check_throttles(request)
         known = ", ".join([*Aggregate, "moving_avg"])

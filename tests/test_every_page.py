@@ -81,6 +81,15 @@ def test_swagger_ui_fits_with_an_operation_open(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+def test_swagger_ui_itself_follows_the_scheme(page: Page) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.goto("/api/docs/")
+    summary = page.locator(".opblock-summary-path").first
+    expect(summary).to_have_css("color", "rgb(228, 230, 230)")
+    page.emulate_media(color_scheme="light")
+    expect(summary).to_have_css("color", "rgb(59, 65, 81)")
+
+
 @pytest.mark.parametrize("path", ["/datapoints", "/nope", "/api/docs/"])
 def test_every_page_has_the_colours_of_the_dashboard_in_each_scheme(page: Page, path: str, refusals: list[int]) -> None:
     """Also when the scheme changes while the page is open."""

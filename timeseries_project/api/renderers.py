@@ -155,6 +155,7 @@ def _csv(rows: Iterable[Mapping[str, Any]], names: Sequence[str], *, header: boo
 class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
     """An HTML page that shows the answer to people; it has only the raw-data form, and cuts long answers."""
 
+    renderer_context: Mapping[str, Any]  # set by the framework
     #: Shown above an answer that was cut.
     _CUT: ClassVar[str] = "Showing the first {shown:,} of {total:,} items; ask for JSON or CSV to get all."
     _CUT_OF_UNKNOWN: ClassVar[str] = "Showing the first {shown:,} items; ask for JSON or CSV to get all."

@@ -24,7 +24,6 @@ class BandwidthViewSet(ApiViewSet):
     POST takes one entry or a JSON array of them; entries of one instant add up.
     """
 
-    name = "Bandwidth"
     item_serializer = EntrySerializer
     query_serializers: ClassVar = {"list": WindowsQuerySerializer}
     row_columns: ClassVar = {"list": ("timestamp", "bytes_ts", "bytes_fs")}
@@ -55,7 +54,6 @@ class BandwidthViewSet(ApiViewSet):
 class DeviceViewSet(ApiViewSet):
     """The devices seen so far, with their totals."""
 
-    name = "Bandwidth devices"
     query_serializers: ClassVar = {"list": KeysQuerySerializer}
     row_columns: ClassVar = {"list": ("device_id", "count", "first", "last", "bytes_ts", "bytes_fs")}
 

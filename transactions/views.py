@@ -22,7 +22,6 @@ class TransactionViewSet(ApiViewSet):
     POST takes one transaction or a JSON array of them. One older than 60 seconds is not counted.
     """
 
-    name = "Transactions"
     item_serializer = TransactionSerializer
 
     @staticmethod
@@ -50,7 +49,6 @@ class TransactionViewSet(ApiViewSet):
 class StatisticsViewSet(ApiViewSet):
     """Sum, average, maximum, minimum and count of the transactions of the last 60 seconds, or fewer."""
 
-    name = "Transaction statistics"
     query_serializers: ClassVar = {"list": StatisticsQuerySerializer}
 
     def list(self, request: Request) -> Response:
@@ -63,7 +61,6 @@ class StatisticsViewSet(ApiViewSet):
 class HistoryViewSet(ApiViewSet):
     """The transactions of each of the last 600 seconds."""
 
-    name = "Transaction history"
     row_columns: ClassVar = {"list": ("timestamp", "count", "sum", "min", "max")}
 
     def list(self, request: Request) -> Response:

@@ -227,7 +227,7 @@ class ApiViewSet(ViewSetMixin, ApiView):
         headers: list[Stored] = []  # found with the first request
 
         def view(request: HttpRequest, **path: Any) -> HttpResponseBase:
-            self = cls()
+            self = cls(**initkwargs)
             self.action_map = answers
             self.action = "metadata" if request.method == "OPTIONS" else answers.get(str(request.method).lower(), "")
             if not headers:
@@ -296,6 +296,7 @@ class HealthView(OpenView):
 
     @extend_schema(
         operation_id="healthz",
+        summary="Check that the process is alive",
         responses={**answer(HealthSerializer, {"status": "ok"}), **problems(400, 406)},
         tags=["operations"],
     )

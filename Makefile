@@ -9,10 +9,13 @@ BIN := $(VENV)/bin
 .PHONY: run serve demo load simulate bench fuzz test test-thorough lint client screenshots clean
 
 AT := HOST=$(HOST) PORT=$(PORT)
+# HOST as URLs have it, an IPv6 address in brackets; and the one to open, which an address for all of them is not.
+URL_HOST := $(if $(findstring :,$(HOST)),[$(patsubst [%],%,$(HOST))],$(HOST))
+OPEN_HOST := $(patsubst 0.0.0.0,127.0.0.1,$(patsubst [::],[::1],$(URL_HOST)))
 
 run: $(VENV)/runs
-	@echo "Open http://$(HOST):$(PORT)/ (Ctrl-C stops). To see it with traffic: make demo"
-	$(BIN)/python manage.py runserver $(HOST):$(PORT)
+	@echo "Open http://$(OPEN_HOST):$(PORT)/ (Ctrl-C stops). To see it with traffic: make demo"
+	$(BIN)/python manage.py runserver "$(URL_HOST):$(PORT)"
 
 serve: $(VENV)/runs
 	$(AT) exec $(BIN)/python -m timeseries_project.serve

@@ -84,7 +84,7 @@ def cluster_storage() -> Iterator[Storage]:
 
 @pytest.fixture(autouse=True)
 def empty_stores(storage_kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begin each test without data: the sample listing was loaded when Django started."""
+    """Begin each test without data."""
     if storage_kind != "memory":
         storage: Storage = request.getfixturevalue(f"{storage_kind}_storage")
         storage.each_node("FLUSHALL")

@@ -12,12 +12,14 @@ class BandwidthConfig(AppConfig):
     name = "bandwidth"
 
     def ready(self) -> None:
-        """Register the app's parts and load the listing; an unreadable one stops the start with one line."""
+        """Register the app's parts and load the listing, if any; an unreadable one stops the start with one line."""
         from bandwidth import charts, listing, metrics
         from timeseries_project.web import dashboard
 
         app_state.register(self.name, metrics.state)
         dashboard.register(self.name, charts.section)
+        if not settings.BANDWIDTHS_FILE:
+            return
         try:
             with readiness.busy("listing", "The listing is being loaded."):
                 listing.load(settings.BANDWIDTHS_FILE)

@@ -51,7 +51,7 @@ def chart(request: HttpRequest) -> HttpResponse:
 
     The parameters are those of GET /api/bandwidth. An empty one, as forms send it, counts as missing.
     """
-    parameters = given(request.GET)
+    parameters = given(request.GET, ChartQuerySerializer)
     context: Context = {"controls": _controls(parameters)}
     try:
         query = ChartQuerySerializer.read_query(parameters)

@@ -51,6 +51,7 @@ _KEY = OpenApiParameter("device_id", str, OpenApiParameter.PATH, description="Th
 bandwidth = extend_schema_view(
     create=extend_schema(
         operation_id="bandwidth_create",
+        summary="Add bandwidth entries",
         tags=["bandwidth"],
         request=one_or_batch(serializers.EntrySerializer),
         examples=one_or_batch_examples("entry", EXAMPLE),
@@ -67,6 +68,7 @@ bandwidth = extend_schema_view(
     ),
     list=extend_schema(
         operation_id="bandwidth_windows",
+        summary="Sum a device's bytes in windows",
         tags=["bandwidth"],
         responses={**rows(serializers.WindowsSerializer, _WINDOWS), **problems(400, 404, 406)},
     ),
@@ -75,6 +77,7 @@ bandwidth = extend_schema_view(
 devices = extend_schema_view(
     list=extend_schema(
         operation_id="bandwidth_devices",
+        summary="List devices with their total bytes",
         tags=["bandwidth"],
         parameters=[NEXT],
         responses={
@@ -86,6 +89,7 @@ devices = extend_schema_view(
     ),
     retrieve=extend_schema(
         operation_id="bandwidth_device",
+        summary="Show a device's total bytes",
         tags=["bandwidth"],
         parameters=[_KEY],
         responses={
@@ -95,6 +99,7 @@ devices = extend_schema_view(
     ),
     destroy=extend_schema(
         operation_id="bandwidth_device_delete",
+        summary="Delete a device's bandwidth entries",
         tags=["bandwidth"],
         parameters=[_KEY],
         responses={204: OpenApiResponse(description="The device has no entries any more."), **problems(400, 406)},

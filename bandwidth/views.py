@@ -6,11 +6,11 @@ from operator import attrgetter, methodcaller
 from typing import ClassVar
 
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from bandwidth import openapi, services
 from bandwidth.serializers import EntrySerializer, WindowsQuerySerializer
+from timeseries_project.api.framework import Response
 from timeseries_project.api.listings import listed, portion_size
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet
@@ -24,7 +24,6 @@ class BandwidthViewSet(ApiViewSet):
     POST takes one entry or a JSON array of them; entries of one instant add up.
     """
 
-    name = "Bandwidth"
     item_serializer = EntrySerializer
     query_serializers: ClassVar = {"list": WindowsQuerySerializer}
     row_columns: ClassVar = {"list": ("timestamp", "bytes_ts", "bytes_fs")}
@@ -59,7 +58,6 @@ class BandwidthViewSet(ApiViewSet):
 class DeviceViewSet(ApiViewSet):
     """The devices seen so far, with their totals."""
 
-    name = "Bandwidth devices"
     query_serializers: ClassVar = {"list": KeysQuerySerializer}
     row_columns: ClassVar = {"list": ("device_id", "count", "first", "last", "bytes_ts", "bytes_fs")}
 

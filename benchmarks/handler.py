@@ -17,7 +17,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from timeseries_project.asgi import Utf8Request, _environ, application
+from timeseries_project.api.framework import Utf8Request
+from timeseries_project.asgi import _environ, application
 
 
 def median(work: Callable[[], object], rounds: int) -> float:

@@ -54,7 +54,7 @@ def chart(request: HttpRequest) -> HttpResponse:
 
     The parameters are those of the statistics. An empty one, as a form sends it, counts as missing.
     """
-    parameters = given(request.GET)
+    parameters = given(request.GET, ChartQuerySerializer)
     context: Context = {"controls": _controls(parameters), "ladder": [_width(width) for width in LADDER]}
     try:
         query = ChartQuerySerializer.read_query(parameters)

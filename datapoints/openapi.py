@@ -58,6 +58,7 @@ _OF_POINT: Links = {
 datapoints = extend_schema_view(
     create=extend_schema(
         operation_id="datapoints_create",
+        summary="Add datapoints",
         tags=["datapoints"],
         request=one_or_batch(serializers.DatapointSerializer),
         examples=one_or_batch_examples("datapoint", EXAMPLE),
@@ -70,6 +71,7 @@ datapoints = extend_schema_view(
     ),
     list=extend_schema(
         operation_id="datapoints_list",
+        summary="List datapoints",
         tags=["datapoints"],
         parameters=[NEXT],
         responses={
@@ -89,6 +91,7 @@ def _keys(name: str, serializer: Any) -> Any:
     return extend_schema_view(
         list=extend_schema(
             operation_id=f"{name}s_list",
+            summary=f"List {name}s with datapoints",
             tags=["datapoints"],
             parameters=[NEXT],
             responses={
@@ -98,6 +101,7 @@ def _keys(name: str, serializer: Any) -> Any:
         ),
         retrieve=extend_schema(
             operation_id=f"{name}_retrieve",
+            summary=f"Show a {name}",
             tags=["datapoints"],
             parameters=[_key(name)],
             responses={
@@ -107,6 +111,7 @@ def _keys(name: str, serializer: Any) -> Any:
         ),
         destroy=extend_schema(
             operation_id=f"{name}_datapoints_delete",
+            summary=f"Delete a {name}'s datapoints",
             tags=["datapoints"],
             parameters=[_key(name)],
             responses={
@@ -132,6 +137,7 @@ def aggregates(axis: str) -> Any:
     return extend_schema_view(
         list=extend_schema(
             operation_id=f"{axis}_statistics",
+            summary=f"Aggregate a {axis}'s values in buckets",
             tags=["statistics"],
             parameters=[_key(axis), aggregate],
             responses={**rows(serializers.BucketSerializer(many=True), _BUCKETS), **problems(400, 404, 406)},
@@ -144,6 +150,7 @@ def moving_averages(axis: str) -> Any:
     return extend_schema_view(
         list=extend_schema(
             operation_id=f"{axis}_moving_average",
+            summary=f"Average a {axis}'s values over moving windows",
             tags=["statistics"],
             parameters=[_key(axis)],
             responses={

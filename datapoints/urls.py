@@ -1,4 +1,7 @@
-"""The routes of datapoints. The pattern of a key is greedy, because a key may contain anything, even slashes."""
+"""The routes of datapoints. The pattern of a key is greedy, because a key may contain anything, even slashes.
+
+The name of a view is the heading of its browsable page.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ def _key(name: str) -> str:
 
 
 urlpatterns = [
-    re_path(r"^datapoints/?\Z", views.DatapointViewSet.as_view({"get": "list", "post": "create"})),
-    re_path(r"^devices/?\Z", views.DeviceViewSet.as_view({"get": "list"})),
-    re_path(r"^users/?\Z", views.UserViewSet.as_view({"get": "list"})),
+    re_path(r"^datapoints/?\Z", views.DatapointViewSet.as_view({"get": "list", "post": "create"}, name="Datapoints")),
+    re_path(r"^devices/?\Z", views.DeviceViewSet.as_view({"get": "list"}, name="Devices")),
+    re_path(r"^users/?\Z", views.UserViewSet.as_view({"get": "list"}, name="Users")),
     re_path(r"^charts/datapoints/?\Z", charts.chart, name="datapoints-chart"),
 ]
 for _name, _keys, _aggregates, _moving_averages in (
@@ -26,9 +29,16 @@ for _name, _keys, _aggregates, _moving_averages in (
 ):
     _path = rf"{_name}s/{_key(_name)}"
     urlpatterns += [
-        re_path(rf"^{_path}/datapoints/?\Z", _keys.as_view({"delete": "destroy"})),
+        re_path(rf"^{_path}/datapoints/?\Z", _keys.as_view({"delete": "destroy"}, name=f"Datapoints of a {_name}")),
         # Not greedy: a trailing slash is the optional one of the route; a key that ends in a slash has two there.
-        re_path(rf"^{_name}s/(?P<{_name}>(?s:.*?))/?\Z", _keys.as_view({"get": "retrieve"})),
-        re_path(rf"^statistics/{_path}/moving_avg/?\Z", _moving_averages.as_view({"get": "list"})),
-        re_path(rf"^statistics/{_path}/{_AGGREGATE}/?\Z", _aggregates.as_view({"get": "list"})),
+        re_path(rf"^{_name}s/(?P<{_name}>(?s:.*?))/?\Z", _keys.as_view({"get": "retrieve"}, name=_name.capitalize())),
+        re_path(
+            rf"^statistics/{_path}/moving_avg/?\Z",
+            _moving_averages.as_view({"get": "list"}, name=f"Moving average of a {_name}"),
+        ),
+        re_path(
+            rf"^statistics/{_path}/{_AGGREGATE}/?\Z",
+            _aggregates.as_view({"get": "list"}, name=f"Statistics of a {_name}"),
+        ),
+        re_path(rf"^statistics/{_path}/(?P<aggregate>[^/]+)/?\Z", views.UnknownAggregateView.as_view()),
     ]

@@ -7,18 +7,19 @@ from operator import attrgetter
 from typing import ClassVar
 
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from datapoints import openapi, serializers, services
 from datapoints.interface import Axis, KeySummary
 from datapoints.statistics import Aggregate
 from timeseries_project.api.fields import CursorField
+from timeseries_project.api.framework import Response
 from timeseries_project.api.listings import link_next, listed, portion_size
 from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
-from timeseries_project.api.views import ApiViewSet
+from timeseries_project.api.views import ApiViewSet, FaultView
 from timeseries_project.core import clock
+from timeseries_project.core.errors import UnknownKeyError, shown
 from timeseries_project.core.timestamps import render
 
 
@@ -29,7 +30,6 @@ class DatapointViewSet(ApiViewSet):
     POST takes one datapoint or a batch: a JSON array, NDJSON or CSV.
     """
 
-    name = "Datapoints"
     item_serializer = serializers.DatapointSerializer
     parser_classes = (JSONParser, NDJSONParser, CSVParser)
     query_serializers: ClassVar = {
@@ -114,7 +114,6 @@ class KeyViewSet(ApiViewSet):
 class DeviceViewSet(KeyViewSet):
     """The devices that have datapoints."""
 
-    name = "Devices"
     axis = "device"
     row_columns: ClassVar = {"list": ("device", "count", "first", "last")}
 
@@ -123,7 +122,6 @@ class DeviceViewSet(KeyViewSet):
 class UserViewSet(KeyViewSet):
     """The users that have datapoints."""
 
-    name = "Users"
     axis = "user"
     row_columns: ClassVar = {"list": ("user", "count", "first", "last")}
 
@@ -131,7 +129,6 @@ class UserViewSet(KeyViewSet):
 class AggregateViewSet(ApiViewSet):
     """One aggregate of the values in each bucket, from the first datapoint to now."""
 
-    name = "Statistics"
     axis: Axis
     query_serializers: ClassVar = {"list": serializers.StatisticsQuerySerializer}
     row_columns: ClassVar = {"list": ("timestamp", "value", "count")}
@@ -146,7 +143,6 @@ class AggregateViewSet(ApiViewSet):
 class MovingAverageViewSet(ApiViewSet):
     """The mean of the averages of the last buckets, for each bucket from that of the first datapoint to that of now."""
 
-    name = "Moving average"
     axis: Axis
     query_serializers: ClassVar = {"list": serializers.MovingAverageQuerySerializer}
     row_columns: ClassVar = {"list": ("timestamp", "value")}
@@ -170,6 +166,16 @@ class UserAggregateViewSet(AggregateViewSet):
     """One aggregate of a user's values in each bucket, over all the user's devices."""
 
     axis = "user"
+
+
+class UnknownAggregateView(FaultView):
+    """Answers 404 for an aggregate that there is not, and names those that there are."""
+
+    def initial(self, request: Request, aggregate: str, **path: str) -> None:
+        """Raise the fault; like those of unknown paths, such requests count towards the rate limit."""
+        self.check_throttles(request)
+        known = ", ".join([*Aggregate, "moving_avg"])
+        raise UnknownKeyError(f"There is no aggregate {shown(aggregate)!r}; there are {known}.")
 
 
 @openapi.moving_averages("device")

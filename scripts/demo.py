@@ -67,6 +67,7 @@ def wait_until_ready(server: Process, url: SplitResult) -> bool:
 def main(options: list[str]) -> int:
     """Run the server and the simulation; return the exit status."""
     url = env.server_url()
+    os.environ.setdefault("BANDWIDTHS_FILE", env.SAMPLE_LISTING)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Not an exception, which could come after a process has started and before it is listed as running.
         signal.signal(number, lambda number, frame: received.append(number))

@@ -25,6 +25,8 @@ class Served:
     """A running server; at the end of a `with` block nothing of it runs any more, whatever has failed in the block."""
 
     command: tuple[str, ...] = ("-m", "timeseries_project.serve")
+    #: Where it is reached.
+    address = "127.0.0.1"
 
     def __init__(self, **environment: str) -> None:
         with socket.socket() as probe:
@@ -52,7 +54,7 @@ class Served:
             self.process.communicate(timeout=PATIENCE)
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        return socket.create_connection((self.address, self.port), timeout=PATIENCE)
 
     def wait(self) -> None:
         """Wait until it answers."""
@@ -67,7 +69,7 @@ class Served:
                 time.sleep(0.02)  # leaves the processor to the server
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, HTTPResponse, bytes]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection = HTTPConnection(self.address, self.port, timeout=PATIENCE)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, sent, encode_chunked=sent.get("Transfer-Encoding") == "chunked")
         response = connection.getresponse()
@@ -97,6 +99,17 @@ class Served:
         """Wait until it has ended; return its exit status, output and log."""
         out, err = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, out, err
+
+
+class Developed(Served):
+    """A development server with the autoreloader, which runs the program twice."""
+
+    command = ("manage.py", "runserver", "{port}")
+
+    def stopped(self) -> tuple[int, str, str]:
+        """Stop both processes; return exit status, output and log."""
+        os.killpg(self.process.pid, signal.SIGTERM)
+        return self.ended()
 
 
 def eventually(holds: Callable[[], bool]) -> None:

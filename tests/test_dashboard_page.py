@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
-from rest_framework.test import APIClient
 
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
@@ -272,11 +271,3 @@ def test_reads_well_aloud(page: Page, now: int) -> None:
     for name in ("Transactions in 60 seconds", "Datapoints added per second", "Bytes to and from the server"):
         expect(page.get_by_role("img", name=name)).to_be_visible()
     assert page.locator("[aria-live], [role=status], [role=alert]:visible").count() == 0
-
-
-def test_unknown_parameter_is_refused(api: APIClient) -> None:
-    refused = api.get("/", {"device": "x"})
-
-    assert refused.status_code == 400
-    assert refused["Content-Type"] == "application/problem+json"
-    assert api.get("/", {"format": "csv"}).status_code == 406

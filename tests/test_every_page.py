@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from rest_framework.test import APIClient
 
 from bandwidth import services as bandwidth
@@ -26,6 +26,11 @@ OURS = [
     f"/charts/datapoints?user={'W' * 255}&bucket=1s&window_size=1",
     "/charts/transactions",
 ]
+#: The background of the page, and the colours of the links and the name in its header.
+COLOURS = """["body", "nav a", ".brand"].map((name, i) => {
+    const style = getComputedStyle(document.querySelector(name));
+    return i ? style.color : style.backgroundColor;
+})"""
 FRAMEWORKS = ["/datapoints", "/api/docs/"]
 
 
@@ -54,10 +59,51 @@ def test_our_pages_are_accessible_and_fit(page: Page, path: str, refusals: list[
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_the_browsable_api_is_accessible(page: Page) -> None:
-    """Swagger UI is not: it nests buttons in buttons, which the page around it cannot change."""
-    page.goto("/datapoints")
+@pytest.mark.parametrize("context_options", LOOKS)
+@pytest.mark.parametrize(("path", "status"), [("/datapoints", 200), ("/metrics", 200), ("/devices/a/datapoints", 405)])
+def test_the_browsable_api_is_accessible_and_fits(page: Page, path: str, status: int, refusals: list[int]) -> None:
+    """Swagger UI is not accessible: it nests buttons in buttons, which the page around it cannot change."""
+    refusals.extend([status] if status >= 400 else [])
+    page.goto(path)
+    if status == 405:
+        page.get_by_role("button", name="DELETE").click()
+        expect(page.get_by_role("dialog")).to_contain_text(f"DELETE {path}")
     assert findings(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("context_options", LOOKS)
+def test_swagger_ui_fits_with_an_operation_open(page: Page) -> None:
+    page.goto("/api/docs/")
+    operation = page.locator("#operations-datapoints-datapoints_create")
+    operation.locator(".opblock-summary-control").click()
+    expect(operation.locator(".responses-table")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_swagger_ui_itself_follows_the_scheme(page: Page) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.goto("/api/docs/")
+    summary = page.locator(".opblock-summary-path").first
+    expect(summary).to_have_css("color", "rgb(228, 230, 230)")
+    page.emulate_media(color_scheme="light")
+    expect(summary).to_have_css("color", "rgb(59, 65, 81)")
+
+
+@pytest.mark.parametrize("path", ["/datapoints", "/nope", "/api/docs/"])
+def test_every_page_has_the_colours_of_the_dashboard_in_each_scheme(page: Page, path: str, refusals: list[int]) -> None:
+    """Also when the scheme changes while the page is open."""
+    refusals.extend([404] if path == "/nope" else [])
+    seen: dict[str, list[list[str]]] = {}
+    for address in ("/", path):
+        page.goto(address)
+        expect(page.locator("h1, h2").first).to_be_visible()
+        seen[address] = []
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            seen[address].append(page.evaluate(COLOURS))
+    assert seen["/"] == seen[path]
+    assert seen["/"][0] != seen["/"][1]
 
 
 @pytest.mark.parametrize("path", [*OURS, *FRAMEWORKS])

@@ -31,3 +31,21 @@ def test_serving_installs_what_serving_needs(target: str, tmp_path: Path) -> Non
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert re.findall(r"--requirement (\S+)", done.stdout) == ["requirements-run.txt"]
     assert "Setting up" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="NO make ON THIS MACHINE: what it prints was not tried.")
+@pytest.mark.parametrize(
+    ("host", "bound", "opened"),
+    [
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "0.0.0.0", "127.0.0.1"),
+        ("::1", "[::1]", "[::1]"),
+        ("[::1]", "[::1]", "[::1]"),
+        ("::", "[::]", "[::1]"),
+    ],
+)
+def test_an_address_is_printed_as_one_can_open_it(host: str, bound: str, opened: str) -> None:
+    command = ["make", "--dry-run", "run", f"HOST={host}", "PORT=8001"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert f'"Open http://{opened}:8001/ ' in done.stdout
+    assert f'runserver "{bound}:8001"' in done.stdout

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from bandwidth import services
 from datapoints import services as datapoints
+from tests.browsing import cut_off
 
 pytestmark = pytest.mark.browser
 
@@ -46,10 +47,20 @@ def test_dashboard_commands_work_as_pasted(page: Page) -> None:
     assert page.request.get("/devices").json()[0]["device"] == "thermometer-1"
 
 
+@pytest.mark.parametrize("path", ["/", "/charts/bandwidth", "/datapoints", "/metrics", "/api/docs/"])
+def test_every_page_has_the_navigation(page: Page, path: str) -> None:
+    page.goto(path)
+
+    links = page.get_by_role("navigation", name="Main").get_by_role("link")
+    addresses = links.evaluate_all("links => links.map((link) => link.getAttribute('href'))")
+    assert addresses == ["/", "/charts/bandwidth", "/charts/datapoints", "/charts/transactions", "/api/docs/"]
+
+
 def test_api_docs_render_operations(page: Page) -> None:
     page.goto("/api/docs/")
 
     expect(page.locator(".opblock").first).to_be_visible()
+    expect(page.locator("#operations-datapoints-datapoints_list")).to_contain_text("List datapoints")
     paths = page.request.get("/api/schema/?format=json").json()["paths"]
     expect(page.locator(".opblock")).to_have_count(sum(map(len, paths.values())))
 
@@ -59,7 +70,6 @@ def test_browsable_page_is_clean(page: Page, path: str) -> None:
     page.goto(path)
 
     expect(page.locator(".response-info")).to_contain_text("HTTP 200 OK")
-    expect(page.locator(".navbar a")).to_have_attribute("href", "/")
 
 
 @pytest.mark.parametrize(("path", "status"), [("/nope", 404), ("/datapoints?limit=0", 400), ("/api/transactions", 405)])
@@ -79,6 +89,60 @@ def test_browsable_form_adds_what_it_shows(page: Page) -> None:
 
     expect(page.locator(".response-info")).to_contain_text("HTTP 201 Created")
     assert [summary.count for summary in datapoints.keys_list(axis="device")] == [1]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/bandwidth?device_uuid=X", 404),
+        ("/api/bandwidth?device_uuid=X&window_time=0&format=api", 400),
+        ("/datapoints?limit=10", 200),
+        ("/api/transactions", 405),
+    ],
+)
+def test_browsable_example_can_be_sent_as_it_is(page: Page, refusals: list[int], path: str, status: int) -> None:
+    """The parameters of GET are not sent along. Each answer brings a fresh example."""
+    refusals.extend([status] if status >= 400 else [])
+    page.goto(path)
+
+    for _ in range(2):
+        page.get_by_role("button", name="POST").click()
+        expect(page.locator(".response-info")).to_contain_text("HTTP 201 Created")
+        page.evaluate("document.querySelector('.response-info').textContent = ''")
+
+
+def test_browsable_form_keeps_the_parameters_of_post(page: Page, refusals: list[int]) -> None:
+    refusals.append(400)  # for GET they are unknown
+    page.goto("/datapoints?on_duplicate=skip&bogus=1&format=api")
+    form = page.locator("form[data-method=POST]")
+
+    assert form.get_attribute("action") == "/datapoints?on_duplicate=skip&format=api"
+
+
+def test_browsable_form_keeps_what_was_refused_and_sends_the_chosen_type(page: Page, refusals: list[int]) -> None:
+    refusals.append(400)
+    page.goto("/datapoints")
+    page.get_by_label("Media type:").select_option("text/csv")
+    page.get_by_label("Content:").fill("timestamp,value,device,user\n1,x,d,u")
+
+    page.get_by_role("button", name="POST").click()
+    expect(page.locator(".response-info")).to_contain_text("HTTP 400 Bad Request")
+
+    page.get_by_label("Content:").fill(page.get_by_label("Content:").input_value().replace("x", "2"))
+    page.get_by_role("button", name="POST").click()
+    expect(page.locator(".response-info")).to_contain_text('"created": 1')
+
+
+def test_browsable_form_says_that_the_server_is_away(page: Page, failures: list[str]) -> None:
+    page.goto("/datapoints")
+
+    with cut_off(page, "/datapoints", failures):
+        page.get_by_role("button", name="POST").click()
+        expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+
+    page.get_by_role("button", name="OPTIONS").click()
+    expect(page.locator(".response-info")).to_contain_text('"renders"')
+    expect(page.locator("#unreachable")).to_be_hidden()
 
 
 def test_browsable_form_shows_why_it_was_refused(page: Page, refusals: list[int]) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.served import LINE, Served
+from tests.served import LINE, Developed, Served
 from timeseries_project.tests.processes import run
 
 TOKEN = "a-secret-of-some-length"
@@ -66,16 +64,9 @@ def test_a_short_token_draws_one_line_at_the_start(token: str, lines: int) -> No
         assert ("API_TOKENS" in log) == bool(lines)
 
 
-class Developed(Served):
-    """A development server with the autoreloader, which runs the program twice."""
-
-    command = ("manage.py", "runserver", "{port}")
-
-
 def test_the_development_server_says_so_once_too() -> None:
     with Developed(API_TOKENS="short-token") as served:
         served.wait()
-        os.killpg(served.process.pid, signal.SIGTERM)
-        _, _, log = served.ended()
+        _, _, log = served.stopped()
         assert log.count("API_TOKENS") == 1
         assert "short-token" not in log

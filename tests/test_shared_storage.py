@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.served import Served, eventually
+from timeseries_project.env import SAMPLE_LISTING
 from timeseries_project.tests.processes import ROOT
 from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
 
@@ -183,7 +184,7 @@ def test_a_storage_that_dies_comes_back_by_itself(redis: RedisServer, served: Se
 
 def test_the_service_starts_while_the_storage_is_away(redis: RedisServer) -> None:
     redis.kill()
-    with serve(redis.url) as served:
+    with serve(redis.url, BANDWIDTHS_FILE=SAMPLE_LISTING) as served:
         hold_unavailable(served, ALL)
         assert served.request("GET", "/readyz")[0] == 503
         redis.start()
@@ -191,7 +192,7 @@ def test_the_service_starts_while_the_storage_is_away(redis: RedisServer) -> Non
         # The listing is then stored too, once.
         listed = send(served, "GET", "/api/bandwidth/devices")[1]
         assert listed
-        with serve(redis.url) as again:
+        with serve(redis.url, BANDWIDTHS_FILE=SAMPLE_LISTING) as again:
             eventually(lambda: ready(again))
             assert send(again, "GET", "/api/bandwidth/devices")[1] == listed
 

@@ -204,10 +204,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def count(port: int) -> int:
+def count(port: int, path: str = "/api/statistics") -> int:
     connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
-        connection.request("GET", "/api/statistics")
+        connection.request("GET", path)
         return int(json.loads(connection.getresponse().read())["count"])
     except OSError:
         return 0
@@ -220,6 +220,7 @@ def test_the_demo_runs_both_and_stops_both(sent: signal.Signals) -> None:
     port = free_port()
     with demo(PORT=str(port)) as process:
         until(lambda: count(port))
+        assert count(port, "/api/bandwidth/devices/atrium-wifi") > 100  # the sample listing
         process.send_signal(sent)
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (0, "")
@@ -231,9 +232,10 @@ def test_the_demo_runs_both_and_stops_both(sent: signal.Signals) -> None:
 
 def test_the_demo_ends_with_the_simulation() -> None:
     port = free_port()
-    with demo("--duration", "0.1", "--no-history", PORT=str(port)) as process:
+    with demo("--duration", "0.1", "--no-history", PORT=str(port), HOST="::1") as process:
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (0, "")
+    assert f"Open http://[::1]:{port}/ and http://[::1]:{port}/charts/bandwidth;" in out
     with demo("--rate", "much", PORT=str(port)) as process:
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out.count("Open "), err.count("\n")) == (2, 1, 1)

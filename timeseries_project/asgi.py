@@ -24,12 +24,14 @@ from django.conf import settings
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import ParseError
 
-from timeseries_project.wsgi import PunctualHandler, Utf8Request  # first: it names the settings and sets Django up
+from timeseries_project.wsgi import PunctualHandler  # first: it names the settings and sets Django up
 
 # isort: split
 from timeseries_project.api import access
 from timeseries_project.api.bodies import Bodies, Receive, drain
+from timeseries_project.api.configuration import configuration
 from timeseries_project.api.errors import BodyTooSlow, HeadersTooLarge, TooManyBodies
+from timeseries_project.api.framework import Utf8Request
 from timeseries_project.api.headers import FAULT, MAX_BLOCK
 from timeseries_project.api.sending import Send, send_answer
 from timeseries_project.api.slow_readers import SlowReaders
@@ -93,7 +95,7 @@ class Application(PunctualHandler):
             environ["wsgi.input"] = io.BytesIO(body)
             return Utf8Request(environ)
 
-        if settings.STORAGE is not None:
+        if configuration().storage is not None:
             return await self._in_thread(self._threads, request())
         if len(body) <= INLINE_BODY and "HTTP_CONTENT_ENCODING" not in environ:
             if self._heavy:
@@ -206,7 +208,7 @@ def _limit(environ: dict[str, Any]) -> int:
     if environ["PATH_INFO"].startswith("/sign-"):
         return sign_in.MAX_FORM
     refused = access.is_refused(environ["REQUEST_METHOD"], environ)
-    return 0 if refused else settings.MAX_BODY_BYTES
+    return 0 if refused else configuration().max_body_bytes
 
 
 application = Application()

@@ -40,7 +40,7 @@ def main() -> None:
         serve.main()
     elif given.command == "run":
         host, port = env.address()
-        manage(parser.prog, "runserver", f"{f'[{host}]' if ':' in host else host}:{port}", *given.options)
+        manage(parser.prog, "runserver", f"{env.bracketed(host)}:{port}", *given.options)
     else:
         manage(parser.prog, given.command, *given.options)
 
@@ -49,6 +49,8 @@ def manage(program: str, *arguments: str) -> None:
     """Run a Django management command, as manage.py does; Ctrl-C ends it without a traceback."""
     settings = "client.settings" if arguments and arguments[0] in CLIENTS else "settings"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"timeseries_project.{settings}")
+    if arguments[:1] == ("runserver",):
+        os.environ.setdefault("BANDWIDTHS_FILE", env.SAMPLE_LISTING)
     from django.core.management import execute_from_command_line
 
     try:

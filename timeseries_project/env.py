@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ SHORT_TOKEN = 16
 #: An origin as the Origin header has it (RFC 6454 section 7); names of other scripts are encoded there.
 _ORIGIN = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
 _PORTS = {"http": 80, "https": 443}
+#: The listing that is loaded for development and demonstration, unless BANDWIDTHS_FILE names another or is empty.
+SAMPLE_LISTING = str(Path(__file__).resolve().parent.parent / "bandwidth" / "sample" / "bandwidths.py")
+#: Addresses that stand for all of this machine, each with the one at which the machine reaches itself.
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound
 _RATE = re.compile(r"([1-9][0-9]{0,8})\s*/\s*([a-z]+)", re.ASCII)
 #: Seconds in the units of durations, and in those of rates.
 LENGTHS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -83,15 +88,23 @@ def duration(name: str, *, most_days: int) -> int | None:
 
 
 def address() -> tuple[str, int]:
-    """Return the address at which the server listens: HOST and PORT."""
-    return text("HOST", "127.0.0.1"), integer("PORT", 8_000, least=1, most=65_535)
+    """Return the address at which the server listens: HOST, an IPv6 address without its brackets, and PORT."""
+    return text("HOST", "127.0.0.1").removeprefix("[").removesuffix("]"), integer("PORT", 8_000, least=1, most=65_535)
 
 
 def server_url() -> str:
     """Return the URL at which this machine reaches the server; wildcard addresses become the loopback address."""
     host, port = address()
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"http://{bracketed(WILDCARDS.get(host, host))}:{port}"
+
+
+def bracketed(host: str) -> str:
+    """Return a host as URLs have it: an IPv6 address in brackets.
+
+    >>> bracketed("::1"), bracketed("localhost")
+    ('[::1]', 'localhost')
+    """
+    return f"[{host}]" if ":" in host else host
 
 
 def words(name: str, default: str) -> list[str]:

@@ -52,6 +52,7 @@ def main() -> None:
 def _serve(host: str, port: int, workers: int) -> None:
     collecting.collect(Path(os.environ["STATIC_ROOT"]))  # before the application looks for them
     # Imported here, not in the worker: a bad setting or listing stops the start with its one line.
+    from timeseries_project.api import hosts
     from timeseries_project.asgi import application
 
     line = {"()": logs.FORMATTERS[settings.LOG_FORMAT]}  # the log lines of the server look like ours
@@ -70,7 +71,9 @@ def _serve(host: str, port: int, workers: int) -> None:
         log_level=LogLevels.warning,
         log_dictconfig={"formatters": {"generic": line, "access": line}},
     )
-    print(f"Serving at http://{host}:{port}/", flush=True)  # noqa: T201 - for the person who starts it
+    print(f"Serving at {env.server_url()}/", flush=True)  # noqa: T201 - for the person who starts it
+    if notice := hosts.notice(host):
+        print(notice, flush=True)  # noqa: T201 - the same
     server.serve(target_loader=lambda *_: application)
 
 

@@ -18,7 +18,7 @@ SECRET_KEY = env.text("DJANGO_SECRET_KEY", get_random_secret_key())
 DEBUG = env.boolean("DJANGO_DEBUG", default=False)
 ALLOWED_HOSTS = env.hosts("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 
-BANDWIDTHS_FILE = env.text("BANDWIDTHS_FILE", str(BASE_DIR / "bandwidth" / "sample" / "bandwidths.py"))
+BANDWIDTHS_FILE = env.text("BANDWIDTHS_FILE", "")  # the commands for development name the sample listing there
 CLOCK_SKEW_SECONDS = env.integer("CLOCK_SKEW_SECONDS", 5, least=0, most=300)
 LOG_FORMAT = env.choice("LOG_FORMAT", "text", logs.FORMATTERS)
 LOG_REQUESTS = env.choice("LOG_REQUESTS", "errors", logs.LOGGED_FROM)
@@ -44,7 +44,8 @@ SEND_TIMEOUT_SECONDS = env.integer("SEND_TIMEOUT_SECONDS", 30, least=1, most=3_6
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 0, least=0, most=10 * 366 * 86_400)
 SILENCED_SYSTEM_CHECKS = [
-    "security.W002",  # X-Frame-Options: HeadersMiddleware sets it, with the other headers of every answer
+    "security.W001",  # SecurityMiddleware: Middleware asks it once, and sets its headers with those of every answer
+    "security.W002",  # X-Frame-Options: the same
     "security.W003",  # CSRF: bodies are JSON, NDJSON or CSV, which no form can send; the sign-in page checks the origin
     "security.W004",  # HSTS: HSTS_SECONDS sets it; a service that is also reached by plain HTTP must not have it
     "security.W005",  # HSTS for subdomains: one service cannot decide for the others
@@ -53,23 +54,16 @@ SILENCED_SYSTEM_CHECKS = [
 ]
 
 INSTALLED_APPS = [
+    "timeseries_project",  # for its management commands; its runserver goes before WhiteNoise's
     "whitenoise.runserver_nostatic",  # before staticfiles, whose own handler answers a missing file with HTML
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "chartkick.django",
-    "timeseries_project",  # for its management commands
     *APPS,
 ]
-MIDDLEWARE = [
-    "timeseries_project.ops.request_log.ObservationMiddleware",  # first: it sees the answers of the others
-    "django.middleware.security.SecurityMiddleware",
-    "timeseries_project.api.middleware.HeadersMiddleware",
-    "timeseries_project.api.middleware.RequestGuardMiddleware",  # before WhiteNoise: it guards static files too
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "timeseries_project.api.answer_budget.AnswerBudgetMiddleware",
-]
+MIDDLEWARE = ["timeseries_project.middleware.Middleware"]
 ROOT_URLCONF = "timeseries_project.urls"
 WSGI_APPLICATION = "timeseries_project.wsgi.application"
 DATABASES: dict[str, object] = {}

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes
 
 import django
 from django.conf import settings
-from django.core.handlers.base import BaseHandler
-from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from timeseries_project import env
-from timeseries_project.api.headers import FAULT, MAX_BLOCK, header_parameters
+from timeseries_project.api.configuration import configuration
+from timeseries_project.api.framework import LeanHandler, Utf8Request
+from timeseries_project.api.headers import FAULT, MAX_BLOCK
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse
@@ -25,55 +23,12 @@ if TYPE_CHECKING:
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "timeseries_project.settings")
 
 
-_ABSOLUTE_FORM = re.compile(r"https?://[^/?]*", re.IGNORECASE)
-
-
-class Utf8Request(WSGIRequest):
-    """A request whose path and query are read as UTF-8, whatever the charset of its body.
-
-    Django decodes the query in the charset of the body; a charset that is a codec but not a text encoding, such as
-    hex, would then fail before any view. Django also escapes again the bytes of a path that are not UTF-8, so that
-    /devices/%FF/datapoints would name the device "%FF", and replaces such bytes in a query. `is_utf8` is worked out
-    before these bytes are lost, and the middleware refuses the request where it is false.
-
-    A request target in absolute form (RFC 9112 section 3.2.2) is reduced to its path.
-    """
-
-    #: Time of arrival (`clock.elapsed`), if the request may have waited since.
-    arrived: float | None = None
-
-    def __init__(self, environ: dict[str, Any]) -> None:
-        path = environ.get("PATH_INFO", "")
-        if not path.startswith("/"):
-            environ["PATH_INFO"] = path = _ABSOLUTE_FORM.sub("", path, count=1)
-        try:
-            path.encode("latin-1").decode()
-            unquote_to_bytes(environ.get("QUERY_STRING", "")).decode()
-            self.is_utf8 = True
-        except UnicodeError:
-            self.is_utf8 = False
-        super().__init__(environ)
-
-    def _set_content_type_params(self, meta: dict[str, Any]) -> None:
-        """Do nothing: the content type is parsed on demand, because most requests are answered without it."""
-
-    @cached_property
-    def content_type(self) -> str:  # type: ignore[override]  # Django sets it at once
-        """The media type of the body, in lower case."""
-        return header_parameters(self.META.get("CONTENT_TYPE", ""))[0]
-
-    @cached_property
-    def content_params(self) -> dict[str, str]:  # type: ignore[override]  # the same
-        """The parameters of the media type."""
-        return dict(header_parameters(self.META.get("CONTENT_TYPE", ""))[1])
-
-
-class PunctualHandler(BaseHandler):
+class PunctualHandler(LeanHandler):
     """A handler that limits all storage calls of a request to STORAGE_TIMEOUT_SECONDS after its arrival."""
 
     def get_response(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a request; the time limit counts from `request.arrived` (`clock.elapsed`), if that is set."""
-        if settings.STORAGE is None:
+        if configuration().storage is None:
             return super().get_response(request)
         from timeseries_project.storage.nodes import deadline
 

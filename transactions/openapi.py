@@ -16,6 +16,7 @@ EXAMPLE = {"amount": 12.3, "timestamp": 1478192204000}
 transactions = extend_schema_view(
     create=extend_schema(
         operation_id="transactions_create",
+        summary="Record transactions",
         tags=["transactions"],
         request=one_or_batch(serializers.TransactionSerializer),
         examples=one_or_batch_examples("transaction", EXAMPLE),
@@ -31,6 +32,7 @@ transactions = extend_schema_view(
     ),
     destroy=extend_schema(
         operation_id="transactions_delete",
+        summary="Delete all transactions",
         tags=["transactions"],
         responses={
             204: LinkedResponse(
@@ -44,6 +46,7 @@ transactions = extend_schema_view(
 statistics = extend_schema_view(
     list=extend_schema(
         operation_id="transaction_statistics",
+        summary="Summarize the recent transactions",
         tags=["transactions"],
         responses={
             **answer(serializers.StatisticsSerializer, {"sum": 7.5, "avg": 3.75, "max": 12.5, "min": -5.0, "count": 2}),
@@ -57,6 +60,7 @@ _SECOND = {"timestamp": "2026-01-31T12:00:00Z", "count": 2, "sum": 7.5, "min": -
 history = extend_schema_view(
     list=extend_schema(
         operation_id="transaction_history",
+        summary="Summarize each of the last 600 seconds",
         tags=["transactions"],
         responses={**rows(serializers.SecondSerializer(many=True), [_SECOND]), **problems(400, 406)},
     ),

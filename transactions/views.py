@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
+from timeseries_project.api.framework import Response
 from timeseries_project.api.serializers import is_batch
 from timeseries_project.api.views import ApiViewSet
 from timeseries_project.core import clock, timestamps
@@ -22,7 +22,6 @@ class TransactionViewSet(ApiViewSet):
     POST takes one transaction or a JSON array of them. One older than 60 seconds is not counted.
     """
 
-    name = "Transactions"
     item_serializer = TransactionSerializer
 
     @staticmethod
@@ -50,7 +49,6 @@ class TransactionViewSet(ApiViewSet):
 class StatisticsViewSet(ApiViewSet):
     """Sum, average, maximum, minimum and count of the transactions of the last 60 seconds, or fewer."""
 
-    name = "Transaction statistics"
     query_serializers: ClassVar = {"list": StatisticsQuerySerializer}
 
     def list(self, request: Request) -> Response:
@@ -63,7 +61,6 @@ class StatisticsViewSet(ApiViewSet):
 class HistoryViewSet(ApiViewSet):
     """The transactions of each of the last 600 seconds."""
 
-    name = "Transaction history"
     row_columns: ClassVar = {"list": ("timestamp", "count", "sum", "min", "max")}
 
     def list(self, request: Request) -> Response:

@@ -10,6 +10,7 @@ import pytest
 from bandwidth import listing, services
 from bandwidth.interface import DeviceSummary
 from bandwidth.listing import ListingError, read
+from timeseries_project import env
 
 ENTRIES = [
     {"timestamp": 160, "bytes_ts": 3, "bytes_fs": 4, "device_id": "a"},
@@ -41,8 +42,8 @@ def test_each_form_is_loaded(tmp_path: Path, name: str, text: str) -> None:
     assert services.devices_list() == [DeviceSummary("a", 2, 100, 160, 4, 6)]
 
 
-def test_the_sample_is_loaded_as_any_other(settings: object) -> None:
-    assert listing.load(settings.BANDWIDTHS_FILE) > 100  # type: ignore[attr-defined]
+def test_the_sample_is_loaded_as_any_other() -> None:
+    assert listing.load(env.SAMPLE_LISTING) > 100
     assert len(services.devices_list()) >= 3
 
 

@@ -205,8 +205,22 @@ class TestAggregates:
         assert values(api, f"devices/d/count?fill={fill}") == [3, 1, 0, 1, 0]
         assert values(api, "devices/d/count?fill=none") == [3, 1, 1]
 
-    def test_an_unknown_aggregate_is_no_route(self, api: APIClient) -> None:
-        problem(api.get("/statistics/devices/d/mode"), 404)
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    @pytest.mark.parametrize("path", ["devices/d/mode", "users/never seen/mode/", "devices/a/b/mode", "devices/d/AVG"])
+    def test_an_unknown_one_is_told_those_that_there_are(self, api: APIClient, path: str, method: str) -> None:
+        path = f"/statistics/{path}"
+        detail = problem(api.generic(method, path), 404)["detail"]
+        for name in (*AGGREGATES, "moving_avg"):
+            assert f" {name}" in detail
+        page = api.generic(method, path, headers={"Accept": "text/html"})
+        assert page.status_code == 404
+        assert ", ".join(AGGREGATES) in page.content.decode()
+
+    def test_a_name_of_an_unknown_one_is_cut_and_escaped(self, api: APIClient) -> None:
+        assert len(problem(api.get(f"/statistics/devices/d/{'x' * 5_000}"), 404)["detail"]) < 400
+        page = api.get("/statistics/devices/d/<b>", headers={"Accept": "text/html"})
+        assert "<b>&" not in page.content.decode()
+        assert "&#x27;&lt;b&gt;&#x27;" in page.content.decode()
 
 
 class TestRanges:

@@ -62,6 +62,8 @@ FRAMED = [
     Request("blank lines first", b"\r\n\r\n" + get("/devices"), (200,)),
     Request("raw bytes in the target", get(b"/devices/\xc3\xbc"), (404,)),
     Request("no host", b"GET /devices HTTP/1.1\r\nConnection: close\r\n\r\n", (400,)),
+    Request("a probe without a host", b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n", (200,)),
+    Request("a probe by HTTP/1.0 without a host", b"GET /readyz HTTP/1.0\r\n\r\n", (200,)),
     Request("the absolute form of another scheme", get("ftp://localhost/devices"), (200,)),
     Request("the authority form", get("localhost:80", method="CONNECT"), (405,)),
     Request("100-continue", post("Expect: 100-continue"), (100, 201)),

@@ -195,6 +195,11 @@ def _hosts() -> list[Request]:
     }
     return [
         *(Request(f"host {host[:40]!r}", get("/devices", host=host), (status,)) for host, status in cases.items()),
+        *(
+            Request(f"a probe by host {host[:40]!r}", get(path, host=host), (200,))
+            for host in ("evil.example", "localhost:evil", "a b<i>", "\xff", "x" * 10_000, "")
+            for path in ("/healthz", "/readyz")
+        ),
         Request("two hosts", get("/devices", "Host: evil.example"), (400,)),
         Request("a forwarded host", get("/devices", "X-Forwarded-Host: evil.example"), (200,)),
         Request("the absolute form of a foreign host", get("http://evil.example/devices"), (200,)),

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed, NotAuthenticated
@@ -20,6 +19,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from timeseries_project.api import sessions
+from timeseries_project.api.configuration import configuration
 
 REALM = "timeseries"
 MISSING = "This needs a token: send Authorization: Bearer with one of the tokens of this service."
@@ -40,7 +40,7 @@ def _digests(tokens: tuple[str, ...]) -> tuple[bytes, ...]:
 
 def known() -> tuple[bytes, ...]:
     """Return the digests of the configured tokens."""
-    return _digests(tuple(settings.API_TOKENS))
+    return _digests(configuration().tokens)
 
 
 def is_known(given: bytes) -> bool:
@@ -71,7 +71,8 @@ def credentials(meta: Meta) -> bool | None:
 
 def is_needed(method: str | None) -> bool:
     """Whether a request with this method needs a token on paths that are not open to all."""
-    return bool(settings.API_TOKENS) and (settings.API_TOKENS_FOR_READS or method not in SAFE_METHODS)
+    now = configuration()
+    return bool(now.tokens) and (now.tokens_for_reads or method not in SAFE_METHODS)
 
 
 def is_refused(method: str | None, meta: Meta) -> bool:

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.http import Http404
 from rest_framework.exceptions import APIException, MethodNotAllowed, NotFound, Throttled, UnsupportedMediaType
-from rest_framework.response import Response
 
+from timeseries_project.api.framework import Response
 from timeseries_project.api.headers import MAX_BLOCK
 from timeseries_project.api.negotiation import prefers_html
 from timeseries_project.api.renderers import BrowsableAPIRenderer, ProblemRenderer

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from django.utils.encoding import iri_to_uri
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from timeseries_project.api.fields import CursorField
+from timeseries_project.api.framework import Response
 from timeseries_project.core.arrays import gathered
 
 Row = dict[str, Any]

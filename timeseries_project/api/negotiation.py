@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from rest_framework.exceptions import NotAcceptable, UnsupportedMediaType
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
 from rest_framework.request import Request
 
 from timeseries_project.api.headers import MAX_VALUE, header_parameters, parse_parameters, split_list
@@ -105,15 +105,15 @@ class ContentNegotiation(BaseContentNegotiation):
         if wanted is not None:
             for renderer in renderers:
                 if renderer.format == wanted:
-                    return type(renderer)(), _media_type(renderer)
+                    return _fresh(renderer), _media_type(renderer)
             formats = ", ".join(str(renderer.format) for renderer in renderers)
             raise NotAcceptable(f"The format {shown(wanted)!r} is not available here; available are {formats}.")
-        types = tuple(map(_media_type, renderers))
+        types = tuple([str(renderer.media_type) for renderer in renderers])
         place = _choice(request.META.get("HTTP_ACCEPT", ""), types)
         if place is None:
             known = ", ".join(types)
             raise NotAcceptable(f"None of the accepted media types can be produced; available are {known}.")
-        return type(renderers[place])(), types[place]
+        return _fresh(renderers[place]), types[place]
 
 
 @bounded_cache(entries=512, longest=_LONGEST)
@@ -122,6 +122,11 @@ def _choice(accept: str, types: tuple[str, ...]) -> int | None:
     ranges = media_ranges(accept)
     (quality, _), place = max((_quality(media_type, ranges), -i) for i, media_type in enumerate(types))
     return -place if quality else None
+
+
+def _fresh(renderer: BaseRenderer) -> BaseRenderer:
+    """Return a renderer that can be used: a new one if it keeps state, as the browsable one does."""
+    return type(renderer)() if isinstance(renderer, BrowsableAPIRenderer) else renderer
 
 
 def _media_type(renderer: BaseRenderer) -> str:

@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import IO, Any
 
-from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
-from rest_framework.request import Request
 
+from timeseries_project.api.configuration import configuration
 from timeseries_project.api.encodings import GZIP, gunzip
 from timeseries_project.api.errors import BodyTooLarge, UnknownEncoding
 from timeseries_project.api.headers import header_parameters
@@ -26,14 +26,12 @@ _BLANKS = b" \t\r\n"
 class BodyParser(BaseParser, ABC):
     """A parser that reads up to MAX_BODY_BYTES and passes them to `parse_body`."""
 
-    def parse(  # type: ignore[override]  # a body may be any JSON value, not only an object
-        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    def parse(  # type: ignore[override]  # the stream is the request; a body may be any JSON value, not only an object
+        self, stream: HttpRequest, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> object:
         """Return the parsed body. Raises ParseError (400), UnsupportedMediaType (415) or BodyTooLarge (413)."""
-        assert parser_context is not None
-        request: Request = parser_context["request"]
         _require_utf8(media_type or "")
-        body = read_body(stream, request.META, settings.MAX_BODY_BYTES)
+        body = read_body(stream, stream.META, configuration().max_body_bytes)
         return self.parse_body(body)
 
     @abstractmethod
@@ -41,7 +39,7 @@ class BodyParser(BaseParser, ABC):
         """Return the content of the body: a JSON value, or a batch that is parsed while it is read."""
 
 
-def read_body(stream: IO[bytes], meta: Mapping[str, str], limit: int) -> bytes:
+def read_body(stream: HttpRequest | IO[bytes], meta: Mapping[str, str], limit: int) -> bytes:
     """Read and decode a request's body.
 
     Raises UnknownEncoding (415) for encodings other than gzip; BodyTooLarge for more than `limit` bytes, encoded or

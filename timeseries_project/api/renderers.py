@@ -6,14 +6,17 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 import msgspec
 import numpy as np
+from django.core.exceptions import SuspiciousOperation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.renderers import BrowsableAPIRenderer as BaseBrowsableAPIRenderer
 
 from timeseries_project.api.listings import PortionedRows
 from timeseries_project.api.row_kernels import TIME, write_rows
+from timeseries_project.api.serializers import NoParameters
 from timeseries_project.core.arrays import Column, ColumnarRows
 from timeseries_project.core.offload import leave_loop
 
@@ -152,6 +155,7 @@ def _csv(rows: Iterable[Mapping[str, Any]], names: Sequence[str], *, header: boo
 class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
     """An HTML page that shows the answer to people; it has only the raw-data form, and cuts long answers."""
 
+    renderer_context: Mapping[str, Any]  # set by the framework
     #: Shown above an answer that was cut.
     _CUT: ClassVar[str] = "Showing the first {shown:,} of {total:,} items; ask for JSON or CSV to get all."
     _CUT_OF_UNKNOWN: ClassVar[str] = "Showing the first {shown:,} items; ask for JSON or CSV to get all."
@@ -170,8 +174,8 @@ class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
         return page
 
     def get_default_renderer(self, view: Any) -> BaseRenderer:
-        """Show every answer as JSON, errors included."""
-        return JSONRenderer()
+        """Show every answer as JSON, as clients that ask for it get it: an error as problem details."""
+        return ProblemRenderer() if self.renderer_context["response"].status_code >= 400 else JSONRenderer()
 
     def get_content(self, renderer: Any, data: Any, accepted_media_type: Any, renderer_context: Any) -> str:
         """Return the answer as indented JSON, with at most its first thousand items."""
@@ -211,14 +215,28 @@ class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
         return []
 
     def get_context(self, data: Any, accepted_media_type: Any, renderer_context: Any) -> dict[str, Any]:
-        """Return the template's context, without the inline style that the policy forbids."""
+        """Return the template's context, with the formats of this operation, and where to send the form."""
         context: dict[str, Any] = super().get_context(data, accepted_media_type, renderer_context)
         view = renderer_context["view"]
+        if data is None:
+            del context["response_headers"]["Content-Type"]  # an empty body has none
         return {
             **context,
-            "code_style": "",
             "available_formats": [renderer.format for renderer in view.get_renderers()],
+            "post_address": context["raw_data_post_form"] and _post_address(view, context["request"]),
         }
+
+
+def _post_address(view: Any, request: Any) -> str:
+    """Return the address of a page without the parameters that only its GET knows, so that it can be posted to."""
+    address, _, _ = request.get_full_path().partition("?")
+    serializer = view.query_serializers.get(getattr(view, "action_map", {}).get("post", "post"), NoParameters)
+    known = {"format", *serializer.wire_fields()}
+    try:
+        kept = [(name, text) for name, texts in request.GET.lists() for text in texts if name in known]
+    except SuspiciousOperation:  # too many parameters
+        kept = []
+    return f"{address}?{urlencode(kept)}" if kept else address
 
 
 def _first(items: ColumnarRows | list[Any], count: int) -> list[Any]:

@@ -11,6 +11,7 @@ from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from timeseries_project.api.bodies import Receive
+from timeseries_project.api.framework import closers, sent_headers
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -23,7 +24,7 @@ async def send_answer(response: HttpResponseBase, method: str, receive: Receive,
 
     The server closes the connection of an answer that was not sent whole without sending the end of its body.
     """
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
+    headers = sent_headers(response)
     if response.cookies:
         headers += [(b"set-cookie", morsel.OutputString().encode("latin-1")) for morsel in response.cookies.values()]
     try:
@@ -41,7 +42,7 @@ async def send_answer(response: HttpResponseBase, method: str, receive: Receive,
             await _send_parts(cast(Iterator[bytes], response.streaming_content), receive, send, threads)
     finally:
         # Django's request signals are not sent, and most answers have nothing to close.
-        if response._resource_closers:  # type: ignore[attr-defined]  # the stubs lack it
+        if closers(response):
             await asyncio.get_running_loop().run_in_executor(threads, response.close)
 
 

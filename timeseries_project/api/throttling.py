@@ -7,12 +7,12 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from timeseries_project.api.configuration import configuration
 from timeseries_project.api.rate_limiter import RateLimiter
 from timeseries_project.core import clock
 from timeseries_project.core.caches import bounded_cache
@@ -35,7 +35,7 @@ def client_address(meta: Mapping[str, Any]) -> str:
     Each proxy appends the address of its peer to X-Forwarded-For, so only as many entries from the right as there are
     proxies can be trusted; the client can invent those before.
     """
-    hops: int = settings.TRUSTED_PROXIES
+    hops = configuration().trusted_proxies
     peer: str = meta.get("REMOTE_ADDR", "")
     if not hops or "HTTP_X_FORWARDED_FOR" not in meta:
         return _network(peer[:MAX_ADDRESS])
@@ -65,9 +65,10 @@ class RateThrottle(BaseThrottle):
 
     def allow_request(self, request: Request | HttpRequest, view: object) -> bool:
         """Whether a request is within the limit; if so, it is counted."""
-        if COUNTED in request.META:
+        rate = configuration().rate_limit
+        if rate is None or COUNTED in request.META:
             return True
-        self._early = _limiter(settings.RATE_LIMIT).ask(client_address(request.META), now=clock.elapsed())
+        self._early = _limiter(rate).ask(client_address(request.META), now=clock.elapsed())
         if not self._early:
             request.META[COUNTED] = True
         return not self._early
@@ -79,7 +80,6 @@ class RateThrottle(BaseThrottle):
 
 def require(request: HttpRequest) -> None:
     """Raise Throttled if the request of a page exceeds RATE_LIMIT."""
-    if settings.RATE_LIMIT:
-        throttle = RateThrottle()
-        if not throttle.allow_request(request, None):
-            raise Throttled(throttle.wait())
+    throttle = RateThrottle()
+    if not throttle.allow_request(request, None):
+        raise Throttled(throttle.wait())

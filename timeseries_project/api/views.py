@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, update_wrapper
 from threading import Lock
 from typing import Any, ClassVar, cast
 
-from django.conf import settings
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.decorators import classonlymethod
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.authentication import BaseAuthentication
@@ -18,13 +18,14 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request as BaseRequest
-from rest_framework.response import Response
-from rest_framework.throttling import BaseThrottle
+from rest_framework.response import Response as TemplateResponse
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
 from timeseries_project.api import renderers
+from timeseries_project.api.configuration import configuration
 from timeseries_project.api.fields import WireField
+from timeseries_project.api.framework import Request, Response, Stored, add_headers, stored
 from timeseries_project.api.listings import PortionedRows
 from timeseries_project.api.schema import HealthSerializer, answer, problems
 from timeseries_project.api.serializers import InputSerializer, NoParameters
@@ -32,39 +33,7 @@ from timeseries_project.core.arrays import ColumnarRows
 from timeseries_project.core.errors import shown
 from timeseries_project.core.offload import leave_loop
 
-
-class Request(BaseRequest):
-    """A request whose body, even an empty one, always goes to a parser: there are no forms or files.
-
-    `method` and `META` are properties because the framework's lookup by `__getattr__` is slow and frequent.
-    """
-
-    @property
-    def method(self) -> str | None:  # type: ignore[override]  # nothing writes it
-        """The method of the Django request."""
-        return self._request.method
-
-    @property
-    def META(self) -> dict[str, Any]:  # type: ignore[override]  # nothing writes it
-        """The environment of the Django request."""
-        return self._request.META
-
-    def _load_data_and_files(self) -> None:
-        self.release_data()  # so that the page that shows an error does not parse a malformed body again
-        parser: Any = cast(BaseContentNegotiation, self.negotiator).select_parser(self, self.parsers or ())
-        self._data = self._full_data = parser.parse(self._request, self.content_type, self.parser_context)
-
-    def release_data(self) -> None:
-        """Drop the parsed body.
-
-        View, request and response refer to one another, so they live until the garbage collector runs. A few objects
-        per request seldom trigger it, and megabytes of a batch must not wait for that.
-        """
-        self._data = self._full_data = None
-        self._files: Any = None
-
-
-# Created once; negotiation returns a new instance, because the browsable renderer keeps state.
+# Created once; negotiation returns a new browsable renderer, because that keeps state.
 _RENDERERS: list[BaseRenderer] = [renderers.JSONRenderer(), renderers.BrowsableAPIRenderer()]
 _RENDERERS_OF_ROWS: list[BaseRenderer] = [_RENDERERS[0], renderers.CSVRenderer(), _RENDERERS[1]]
 
@@ -72,6 +41,11 @@ _RENDERERS_OF_ROWS: list[BaseRenderer] = [_RENDERERS[0], renderers.CSVRenderer()
 @cache
 def _parsers(classes: tuple[type[BaseParser], ...]) -> list[BaseParser]:
     return [parser() for parser in classes]
+
+
+@cache
+def _negotiator(negotiation: type[BaseContentNegotiation]) -> BaseContentNegotiation:
+    return negotiation()
 
 
 @cache
@@ -84,15 +58,7 @@ class AdmittingView(APIView):
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Return those of the framework's setting, where there are tokens."""
-        return super().get_authenticators() if settings.API_TOKENS else []
-
-    def get_permissions(self) -> Any:
-        """Return those of the framework's setting, where there are tokens."""
-        return super().get_permissions() if settings.API_TOKENS else []
-
-    def get_throttles(self) -> list[BaseThrottle]:
-        """Return those of the framework's setting, where there is a rate limit."""
-        return super().get_throttles() if settings.RATE_LIMIT else []
+        return super().get_authenticators() if configuration().tokens else []
 
     def admit(self, request: BaseRequest) -> None:
         """Check method, rate limit and token, in this order and before anything else; then negotiate the format.
@@ -101,10 +67,44 @@ class AdmittingView(APIView):
         """
         if request.method not in self.allowed_methods:
             raise MethodNotAllowed(shown(str(request.method)))  # whatever the client accepts
-        self.check_throttles(request)
-        self.check_permissions(request)
+        settings = configuration()
+        if settings.rate_limit:
+            self.check_throttles(request)
+        if settings.tokens:
+            self.check_permissions(request)
         self.format_kwarg = None
-        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+        negotiator = self.get_content_negotiator()
+        request.accepted_renderer, request.accepted_media_type = negotiator.select_renderer(
+            request, self.get_renderers()
+        )
+
+    def finalize_response(  # type: ignore[override]  # a long answer becomes a StreamingHttpResponse
+        self, request: BaseRequest, response: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Add the headers of the path, and write the answer. The answers of the framework's own views are its task."""
+        if not isinstance(response, Response):
+            return super().finalize_response(request, response, *args, **kwargs)
+        add_headers(response, self.default_headers())
+        return self._write(request, response)
+
+    def default_headers(self) -> Stored:
+        """Return the headers of each answer: what the path allows, and what the answer varies by."""
+        return stored(self.default_response_headers)
+
+    def _write(self, request: BaseRequest, response: Response) -> HttpResponseBase:
+        renderer = request.accepted_renderer
+        if isinstance(renderer, renderers.JSONRenderer):
+            content = renderer.render(response.data)
+        else:
+            context = {**self.get_renderer_context(), "response": response}
+            written = renderer.render(response.data, request.accepted_media_type, context)
+            content = written.encode() if isinstance(written, str) else written
+        response.fill(content, _content_type(renderer))
+        return response
+
+
+def _content_type(renderer: BaseRenderer) -> str:
+    return f"{renderer.media_type}; charset={renderer.charset}" if renderer.charset else str(renderer.media_type)
 
 
 class ApiView(AdmittingView):
@@ -126,6 +126,35 @@ class ApiView(AdmittingView):
         action: str | None = getattr(self, "action", None)
         return action or ((self.request and self.request.method) or "GET").lower()
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer a request: admit it, call the method's handler, and render what that returns.
+
+        As the framework's, but nothing here refers back to the view, so that view, request and answer are freed at once
+        and not by the garbage collector.
+        """
+        self.args, self.kwargs = args, kwargs
+        wrapped = self.request = self.initialize_request(request)
+        try:
+            self.initial(wrapped, *args, **kwargs)
+            response = self.handler(wrapped)(wrapped, *args, **kwargs)
+        except Exception as fault:
+            response = cast(Response, self.handle_exception(fault))  # as `errors.exception_handler` makes it
+        return self.finalize_response(wrapped, response)
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """Keep the request, and no more: the framework would bind `get` to `head` here."""
+        self.request = request  # type: ignore[assignment]  # `dispatch` wraps it
+
+    def handler(self, request: BaseRequest) -> Callable[..., Response]:
+        """Return the method that answers; `initial` has refused methods without one."""
+        method = str(request.method).lower()
+        found: Callable[..., Response] = getattr(self, "get" if method == "head" else method)
+        return found
+
+    def _allowed_methods(self) -> list[str]:
+        names = [method for method in self.http_method_names if hasattr(self, method)]
+        return _methods((*names, "head") if "get" in names else tuple(names))
+
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         """Wrap Django's request."""
         return Request(
@@ -133,8 +162,11 @@ class ApiView(AdmittingView):
             parsers=self.get_parsers(),
             authenticators=self.get_authenticators(),
             negotiator=self.get_content_negotiator(),
-            parser_context=self.get_parser_context(request),
         )
+
+    def get_content_negotiator(self) -> BaseContentNegotiation:
+        """Return the negotiator, which is shared because it keeps no state."""
+        return _negotiator(self.content_negotiation_class)  # type: ignore[arg-type]  # a class is hashable
 
     def initial(self, request: BaseRequest, *args: Any, **kwargs: Any) -> None:
         """Admit the request, and read the query string into `self.query`."""
@@ -155,35 +187,68 @@ class ApiView(AdmittingView):
         """Return the column names of the rows that this operation answers; none if it answers no rows."""
         return self.row_columns.get(self.operation, ())
 
-    def finalize_response(  # type: ignore[override]  # a long answer becomes a StreamingHttpResponse
-        self, request: BaseRequest, answer: Any, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
-        """Release the body of the request; stream an answer of more than one slice of rows, in constant memory."""
-        if isinstance(request, Request):
-            request.release_data()
-        response: Response = answer
-        renderer = response.accepted_renderer = request.accepted_renderer
-        response.accepted_media_type = request.accepted_media_type
-        response.renderer_context = self.get_renderer_context()  # type: ignore[attr-defined]  # the stubs lack it
-        for name, value in self.headers.items():
-            response.headers[name] = value
-        rows = response.data
-        if not (isinstance(rows, ColumnarRows) and len(rows) > renderers.SLICE) and not isinstance(rows, PortionedRows):
-            return response
-        if not isinstance(renderer, renderers.JSONRenderer | renderers.CSVRenderer):
-            return response
-        charset = f"; charset={renderer.charset}" if renderer.charset else ""
+    def options(self, request: BaseRequest, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
+        """Describe the endpoint."""
+        metadata: Any = self.metadata_class
+        return Response(metadata().determine_metadata(request, self))
+
+    def _write(self, request: BaseRequest, response: Response) -> HttpResponseBase:
+        """Write the answer; stream one of more than one slice of rows, in constant memory."""
+        renderer, data = request.accepted_renderer, response.data
+        long = isinstance(data, PortionedRows) or (isinstance(data, ColumnarRows) and len(data) > renderers.SLICE)
+        if long and isinstance(renderer, renderers.JSONRenderer | renderers.CSVRenderer):
+            return self._streamed(response, renderer, data)
+        return super()._write(request, response)
+
+    def _streamed(self, response: Response, renderer: Any, rows: Any) -> StreamingHttpResponse:
         stream = StreamingHttpResponse(
             renderer.stream(rows, self.row_fields()),
             status=response.status_code,
-            headers={**response.headers, "Content-Type": f"{renderer.media_type}{charset}"},
+            headers={**response.headers, "Content-Type": _content_type(renderer)},
         )
         stream.nbytes = rows.nbytes  # type: ignore[attr-defined]  # our attribute, for the budget of answers
         return stream
 
 
-class ApiViewSet(ViewSetMixin, ApiView):  # type: ignore[misc]  # as the framework combines them itself
+class ApiViewSet(ViewSetMixin, ApiView):
     """An `ApiView` whose methods are named actions."""
+
+    #: The method of the class for each HTTP method of the route.
+    action_map: dict[str, str]
+    _headers: Stored
+
+    @classonlymethod
+    def as_view(cls, actions: Mapping[str, str], **initkwargs: Any) -> Any:  # type: ignore[override]
+        """Return the function that answers a route.
+
+        The framework's binds every action to the view with each request, which then refers to itself.
+        """
+        answers = {**actions, "head": actions["get"]} if "get" in actions else dict(actions)
+        headers: list[Stored] = []  # found with the first request
+
+        def view(request: HttpRequest, **path: Any) -> HttpResponseBase:
+            self = cls(**initkwargs)
+            self.action_map = answers
+            self.action = "metadata" if request.method == "OPTIONS" else answers.get(str(request.method).lower(), "")
+            if not headers:
+                headers.append(stored(self.default_response_headers))
+            self._headers = headers[0]
+            return self.dispatch(request, **path)
+
+        return update_wrapper(view, super().as_view(cast(Any, answers), **initkwargs))
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """Wrap Django's request; `as_view` has set the action."""
+        return ApiView.initialize_request(self, request)
+
+    def handler(self, request: BaseRequest) -> Callable[..., Response]:
+        """Return the method of the action."""
+        found: Callable[..., Response] = getattr(self, "options" if self.action == "metadata" else str(self.action))
+        return found
+
+    def default_headers(self) -> Stored:
+        """Return the headers of each answer, which are the same for all of a route."""
+        return self._headers
 
     def _allowed_methods(self) -> list[str]:
         # Cached: the framework looks up every method's handler with each request.
@@ -231,6 +296,7 @@ class HealthView(OpenView):
 
     @extend_schema(
         operation_id="healthz",
+        summary="Check that the process is alive",
         responses={**answer(HealthSerializer, {"status": "ok"}), **problems(400, 406)},
         tags=["operations"],
     )
@@ -252,10 +318,10 @@ class SchemaView(AdmittingView, SpectacularAPIView):
         request.version = request.versioning_scheme = None  # drf-spectacular reads them
         NoParameters.read_query(request.query_params)
 
-    def _get_schema_response(self, request: BaseRequest) -> Response:
+    def _get_schema_response(self, request: BaseRequest) -> TemplateResponse:
         leave_loop()
         with self._generating:
-            response: Response = super()._get_schema_response(request)  # type: ignore[no-untyped-call]
+            response: TemplateResponse = super()._get_schema_response(request)  # type: ignore[no-untyped-call]
         return response
 
     renderer_classes = [*SpectacularAPIView.renderer_classes, renderers.BrowsableAPIRenderer]  # noqa: RUF012

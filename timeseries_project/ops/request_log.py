@@ -1,6 +1,6 @@
 """The log and the metrics of requests: id, status, size and duration of each.
 
-This middleware is the outermost one, so it also sees static files and requests that other middleware refuses.
+The first and the last step of the middleware: they also see static files and refused requests.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
-from typing import cast
+from typing import NamedTuple, cast
 
 from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.schemas.generators import EndpointEnumerator
 
+from timeseries_project.api.configuration import configuration
+from timeseries_project.api.framework import set_header
 from timeseries_project.api.throttling import client_address
 from timeseries_project.core import clock
 from timeseries_project.ops import logs, metrics
-
-GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 #: The label of requests that no route answers.
 UNKNOWN = "unknown"
@@ -33,26 +33,30 @@ _lines = logging.getLogger("timeseries_project.requests")
 _failures = logging.getLogger(__name__)
 
 
-class ObservationMiddleware:
-    """Gives each request an id, and counts and logs its answer once the last byte was handed over."""
+class Seen(NamedTuple):
+    """A request that is being answered."""
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
+    id: str
+    start: float
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer with X-Request-ID: the client's own if its form is valid, else a new one."""
-        start = clock.elapsed()
-        given = request.META.get("HTTP_X_REQUEST_ID")
-        request_id = given if given and _ID.fullmatch(given) else os.urandom(16).hex()
-        logs.request_id.set(request_id)
-        response = self.get_response(request)
-        response.headers["X-Request-ID"] = request_id
-        if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
-            parts = cast(Iterator[bytes], response.streaming_content)
-            response.streaming_content = _Parts(parts, request_id, partial(_seen, request, response, start))
-        else:
-            _seen(request, response, start)
-        return response
+
+def identify(request: HttpRequest) -> Seen:
+    """Give a request an id, the client's own if its form is valid, and note the time."""
+    start = clock.elapsed()
+    given = request.META.get("HTTP_X_REQUEST_ID")
+    request_id = given if given and _ID.fullmatch(given) else os.urandom(16).hex()
+    logs.request_id.set(request_id)
+    return Seen(request_id, start)
+
+
+def observe(request: HttpRequest, response: HttpResponseBase, seen: Seen) -> None:
+    """Add X-Request-ID; count and log the answer once its last byte was handed over."""
+    set_header(response, "X-Request-ID", seen.id)
+    if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
+        parts = cast(Iterator[bytes], response.streaming_content)
+        response.streaming_content = _Parts(parts, seen.id, partial(_ended, request, response, seen.start))
+    else:
+        _ended(request, response, seen.start)
 
 
 class _Parts:
@@ -87,7 +91,7 @@ class _Parts:
             ended(self._sent)
 
 
-def _seen(request: HttpRequest, response: HttpResponseBase, start: float, sent: int | None = None) -> None:
+def _ended(request: HttpRequest, response: HttpResponseBase, start: float, sent: int | None = None) -> None:
     """Count an answer, and log it if LOG_REQUESTS asks for that."""
     seconds = clock.elapsed() - start
     status = response.status_code
@@ -95,7 +99,7 @@ def _seen(request: HttpRequest, response: HttpResponseBase, start: float, sent: 
     method = request.method or ""
     metrics.count_request(method, route_label(match.route) if match else _unrouted(request), status, seconds)
     # A full store (507) or an absent storage (503) is a refusal and not a failure of ours, though its status is 5xx.
-    if (400 if status in (503, 507) else status) >= logs.LOGGED_FROM[settings.LOG_REQUESTS]:
+    if (400 if status in (503, 507) else status) >= logs.LOGGED_FROM[configuration().log_requests]:
         _log(request, response, seconds, _length(request, response) if sent is None else sent)
 
 

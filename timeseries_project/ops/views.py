@@ -10,8 +10,8 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, gener
 from prometheus_client.openmetrics import exposition as openmetrics
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
-from rest_framework.response import Response
 
+from timeseries_project.api.framework import Response
 from timeseries_project.api.renderers import BrowsableAPIRenderer
 from timeseries_project.api.schema import PAGE, HealthSerializer, answer, problems
 from timeseries_project.api.views import ApiView, OpenView
@@ -26,6 +26,7 @@ class ReadyView(OpenView):
 
     @extend_schema(
         operation_id="readyz",
+        summary="Check that requests can be served",
         responses={**answer(HealthSerializer, {"status": "ok"}), **problems(400, 406, 503)},
         tags=["operations"],
     )
@@ -74,6 +75,10 @@ class OpenMetricsRenderer(TextRenderer):
 class MetricsPage(BrowsableAPIRenderer):
     """The text in an HTML page, for people."""
 
+    def get_default_renderer(self, view: Any) -> BaseRenderer:
+        """Show what clients get that ask for no page."""
+        return TextRenderer()
+
     def get_content(self, renderer: Any, data: Any, accepted_media_type: Any, renderer_context: Any) -> str:
         """Return the text."""
         return TextRenderer().render(data).decode()
@@ -93,6 +98,7 @@ class MetricsView(ApiView):
 
     @extend_schema(
         operation_id="metrics",
+        summary="Export metrics for Prometheus",
         responses={
             (200, "text/plain"): OpenApiResponse(
                 {"type": "string"},

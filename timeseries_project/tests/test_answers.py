@@ -11,8 +11,8 @@ from django.test import Client, RequestFactory
 
 from datapoints import services
 from timeseries_project.api import answers
-from timeseries_project.api.answer_budget import AnswerBudgetMiddleware
 from timeseries_project.api.answers import FREE, SENDING, SMALL, Answers, TooManyAnswersError
+from timeseries_project.middleware import Middleware
 
 LONG = "/statistics/devices/long/avg"
 
@@ -95,7 +95,7 @@ def test_a_long_answer_is_counted_until_it_is_closed(client: Client, budget: Ans
 def test_an_answer_that_is_refused_is_closed(rf: RequestFactory, budget: Answers) -> None:
     refused = StreamingHttpResponse(iter([b"long"]))
     budget.held = 3 * 2**20
-    assert AnswerBudgetMiddleware(lambda request: refused)(rf.get("/")).status_code == 503
+    assert Middleware(lambda request: refused)(rf.get("/")).status_code == 503
     assert refused.closed
 
 

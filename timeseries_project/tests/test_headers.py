@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from datapoints import services
-from timeseries_project import wsgi
-from timeseries_project.api import headers, negotiation, sessions, throttling
+from timeseries_project.api import framework, headers, negotiation, sessions, throttling
 from timeseries_project.api.headers import MAX_BLOCK, MAX_PARTS, MAX_VALUE, parse_parameters, split_list
 from timeseries_project.asgi import application as asgi
+from timeseries_project.core.errors import MAX_SHOWN
 from timeseries_project.tests.environs import LINE, call
 from timeseries_project.tests.headers import BROWSER
 from timeseries_project.tests.problems import PROBLEM, members, problem
@@ -160,7 +160,7 @@ class TestBlocks:
         def parse(value: str) -> None:
             pytest.fail(value)
 
-        monkeypatch.setattr(wsgi, "header_parameters", parse)
+        monkeypatch.setattr(framework, "header_parameters", parse)
         monkeypatch.setattr(negotiation, "header_parameters", parse)
         for path in ("/healthz", "/static/style.css", "/devices", "/nope"):
             assert ask(path, (b"content-type", b'a;"' + b";" * 1_000))[0] in (200, 404)
@@ -220,24 +220,68 @@ class TestLongValues:
 class TestHosts:
     @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:1", "127.0.0.1:65535", "[::1]:00080"])
     def test_with_a_port_are_served(self, host: str) -> None:
-        assert call("GET", "/healthz", HTTP_HOST=host)[0] == 200
+        assert call("GET", "/devices", HTTP_HOST=host)[0] == 200
 
     @pytest.mark.parametrize("port", ["", "65536", "99999", "100000", "000080", "8" * 20_000])
     def test_with_no_port_at_all_are_refused(self, port: str) -> None:
-        status, _, body = call("GET", "/healthz", HTTP_HOST=f"127.0.0.1:{port}")
-        assert (status, len(body["detail"]) < 100) == (400, True)
+        status, _, body = call("GET", "/devices", HTTP_HOST=f"127.0.0.1:{port}")
+        assert (status, len(body["detail"]) < 100 + MAX_SHOWN) == (400, True)
 
     def test_of_any_length_are_refused_where_all_are_allowed(self) -> None:
         with override_settings(ALLOWED_HOSTS=["*"]):
-            assert call("GET", "/healthz", HTTP_HOST="x" * 255 + ":65535")[0] == 200
-            assert call("GET", "/healthz", HTTP_HOST="x" * 262)[0] == 400
+            assert call("GET", "/devices", HTTP_HOST="x" * 255 + ":65535")[0] == 200
+            assert call("GET", "/devices", HTTP_HOST="x" * 262)[0] == 400
 
     def test_are_those_of_the_setting_as_it_is(self) -> None:
         with override_settings(ALLOWED_HOSTS=["other.example"]):
-            assert call("GET", "/healthz", HTTP_HOST="other.example")[0] == 200
-            assert call("GET", "/healthz", HTTP_HOST="127.0.0.1")[0] == 400
-        assert call("GET", "/healthz", HTTP_HOST="other.example")[0] == 400
+            assert call("GET", "/devices", HTTP_HOST="other.example")[0] == 200
+            assert call("GET", "/devices", HTTP_HOST="127.0.0.1")[0] == 400
+        assert call("GET", "/devices", HTTP_HOST="other.example")[0] == 400
         assert call("GET", "/static/style.css", HTTP_HOST="other.example")[0] == 400
+
+    @pytest.mark.parametrize(
+        ("host", "shown"),
+        [
+            ("evil.example", "'evil.example'"),
+            ("192.168.1.5:8000", "'192.168.1.5:8000'"),
+            ("a\x1b[31m\n", r"'a\x1b[31m\n'"),
+            ("x" * 5_000, f"'{'x' * MAX_SHOWN}…'"),
+        ],
+    )
+    def test_that_are_refused_are_named_beside_the_setting(self, host: str, shown: str) -> None:
+        status, _, body = call("GET", "/devices", HTTP_HOST=host)
+        assert (status, body["detail"]) == (
+            400,
+            f"The Host header names {shown}; those that are served are in DJANGO_ALLOWED_HOSTS.",
+        )
+
+    @pytest.mark.parametrize("headers", [{"HTTP_HOST": ""}, {"SERVER_NAME": "0.0.0.0"}])
+    def test_that_are_missing_are_not_named(self, headers: dict[str, str]) -> None:
+        status, _, body = call("GET", "/devices", **headers)
+        assert (status, body["detail"]) == (
+            400,
+            "The request names no host; those that are served are in DJANGO_ALLOWED_HOSTS.",
+        )
+
+    @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/healthz/", "/readyz/", "/healthz?format=json"])
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"HTTP_HOST": "10.1.2.3:8000"},
+            {"HTTP_HOST": ""},
+            {"HTTP_HOST": "\xff \x01<b>:x"},
+            {"HTTP_HOST": "x" * 20_000},
+            {"SERVER_NAME": "0.0.0.0"},
+            {"HTTP_HOST": "evil.example", "HTTP_ACCEPT": BROWSER},
+        ],
+    )
+    def test_of_probes_are_not_looked_at(self, path: str, headers: dict[str, str]) -> None:
+        assert call("GET", path, **headers)[0] == 200
+        assert call("HEAD", path, **headers)[0] == 200
+
+    @pytest.mark.parametrize("path", ["/healthz/x", "//healthz", "/healthz//", "/HEALTHZ", "/metrics", "/", "/nope"])
+    def test_of_other_paths_are(self, path: str) -> None:
+        assert call("GET", path, HTTP_HOST="10.1.2.3:8000")[0] == 400
 
 
 class TestSteps:

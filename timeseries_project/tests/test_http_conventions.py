@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from datapoints import services as datapoints
 from datapoints import views
+from timeseries_project.core import clock
 from timeseries_project.tests.headers import BROWSER, POLICY
 from timeseries_project.tests.problems import problem
 
@@ -250,9 +251,22 @@ class TestErrors:
         else:
             assert "&quot;detail&quot;" in response.content.decode()
 
-    @pytest.mark.parametrize("path", ["/", "/api/schema/", "/api/docs/", *GETS])
-    def test_unknown_parameters_are_refused_everywhere(self, api: APIClient, path: str) -> None:
-        problem(api.get(f"{path}?bogus=1"), 400)
+    @pytest.mark.parametrize("path", ["/api/schema/", "/api/docs/", "/metrics", *GETS])
+    def test_unknown_parameters_are_refused_in_the_api_and_on_its_pages(self, api: APIClient, path: str) -> None:
+        problem(api.get(f"{path}?utm_source=mail"), 400)
+        assert api.get(f"{path}?utm_source=mail", headers={"Accept": BROWSER}).status_code == 400
+
+    @pytest.mark.parametrize(
+        "path", ["/", "/charts/bandwidth", "/charts/datapoints", "/charts/transactions", "/sign-in"]
+    )
+    @pytest.mark.parametrize("accept", ["*/*", BROWSER])
+    def test_unknown_parameters_are_passed_over_on_pages(self, api: APIClient, path: str, accept: str) -> None:
+        with override_settings(API_TOKENS=("secret",)):
+            assert api.get(f"{path}?utm_source=mail&utm_source=a", headers={"Accept": accept}).status_code == 200
+
+    def test_a_known_parameter_stays_strict_beside_an_unknown_one(self, api: APIClient) -> None:
+        problem(api.get("/charts/bandwidth?utm_source=mail&window_time=0"), 400)
+        problem(api.get("/charts/datapoints?utm_source=mail&device=a&device=b"), 400)
 
     def test_a_query_that_is_not_utf8_is_an_invalid_parameter(self, api: APIClient) -> None:
         problem(api.get("/datapoints?limit=%FF"), 400)
@@ -339,6 +353,37 @@ class TestBrowsableApi:
         assert response["Content-Security-Policy"] == POLICY
         assert "<style" not in text
         assert 'rel="icon"' in text
+
+    @pytest.mark.parametrize(
+        ("method", "path", "media_type"),
+        [
+            ("GET", "/healthz", "application/json"),
+            ("GET", "/datapoints", "application/json"),
+            ("GET", "/datapoints?limit=0", "application/problem+json"),
+            ("GET", "/nope", "application/problem+json"),
+            ("GET", "/statistics/devices/d/mode", "application/problem+json"),
+            ("GET", "/api/transactions", "application/problem+json"),
+            ("GET", "/metrics", "text/plain; version=0.0.4; charset=utf-8"),
+            ("GET", "/metrics?bogus=1", "application/problem+json"),
+            ("OPTIONS", "/metrics", "application/json"),
+        ],
+    )
+    def test_the_page_shows_the_content_type_of_the_answer_without_it(
+        self, api: APIClient, method: str, path: str, media_type: str
+    ) -> None:
+        page = api.generic(method, path, headers={"Accept": BROWSER}).content.decode()
+        assert f"<b>Content-Type:</b> {media_type}\n" in page
+        assert api.generic(method, path)["Content-Type"] == media_type
+
+    def test_the_page_of_an_empty_answer_shows_no_content_type(self, api: APIClient) -> None:
+        body = f'{{"amount": 1, "timestamp": {clock.now_ms()}}}'
+        answers = [
+            api.post("/api/transactions", body, content_type="application/json", headers={"Accept": accept})
+            for accept in (BROWSER, "*/*")
+        ]
+        assert "HTTP 201 Created" in answers[0].content.decode()
+        assert "Content-Type:" not in answers[0].content.decode()
+        assert "Content-Type" not in answers[1].headers
 
     def test_has_the_raw_form_only_with_an_example(self, api: APIClient) -> None:
         text = api.get("/datapoints", headers={"Accept": BROWSER}).content.decode()

@@ -102,6 +102,10 @@ class TestRequests:
         move(0.5)
         assert api.get(path).status_code != 429
 
+    def test_of_an_unknown_aggregate_count_too(self, api: APIClient) -> None:
+        path = "/statistics/devices/d/mode"
+        assert [api.get(path).status_code for _ in range(4)] == [404, 404, 404, 429]
+
     def test_of_a_browser_get_a_page(self, api: APIClient) -> None:
         for path in ("/devices", "/", "/nope", "/devices"):
             response = api.get(path, headers={"Accept": BROWSER})

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from bandwidth import listing
 from bandwidth.apps import BandwidthConfig
+from timeseries_project import env
 from timeseries_project.ops import readiness
 from timeseries_project.tests.exposition import Samples
 from timeseries_project.tests.problems import problem
@@ -55,6 +56,7 @@ def test_is_not_ready_while_the_listing_is_loaded(api: APIClient, monkeypatch: p
         found.append(api.get("/readyz").status_code)
         return read(*args)  # type: ignore[arg-type]
 
+    monkeypatch.setattr(settings, "BANDWIDTHS_FILE", env.SAMPLE_LISTING)
     monkeypatch.setattr(listing, "read", ask_and_read)
     BandwidthConfig("bandwidth", __import__("bandwidth")).ready()
     assert (found, api.get("/readyz").status_code) == ([503], 200)

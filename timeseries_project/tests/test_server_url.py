@@ -16,6 +16,7 @@ from timeseries_project.tests.processes import run
         ("0.0.0.0", "8080", "http://127.0.0.1:8080"),
         ("::", "8080", "http://[::1]:8080"),
         ("fe80::1", "8080", "http://[fe80::1]:8080"),
+        ("[fe80::1]", "8080", "http://[fe80::1]:8080"),
     ],
 )
 def test_it_follows_host_and_port(monkeypatch: pytest.MonkeyPatch, host: str, port: str, url: str) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from timeseries_project.api.serializers import NoParameters
 from timeseries_project.core import clock, timestamps
 from timeseries_project.web.pages import REFRESH, Context, read_only
 
@@ -61,7 +60,6 @@ def navigation(request: HttpRequest) -> Context:
 @read_only
 def home(request: HttpRequest) -> HttpResponse:
     """Show a card of live figures per app or, for an app without data, the command that adds some."""
-    NoParameters.read_query(request.GET)
     now = clock.now()
     sections = {app: section() for app, section in _sections.items()}
     cards = {app: section.card(request, now) for app, section in sections.items()}

@@ -15,6 +15,7 @@ from rest_framework.exceptions import NotAcceptable
 from timeseries_project.api import access, throttling
 from timeseries_project.api.errors import NotAllowed, problem_details
 from timeseries_project.api.negotiation import asked_format, prefers_html
+from timeseries_project.api.serializers import InputSerializer
 from timeseries_project.core import timestamps
 from timeseries_project.core.errors import FaultError, shown
 
@@ -58,11 +59,15 @@ def read_only(page: Page) -> Page:
     return checked
 
 
-def given(parameters: QueryDict) -> QueryDict:
-    """Return the parameters without empty ones, which a form sends for empty controls."""
+def given(parameters: QueryDict, serializer: type[InputSerializer]) -> QueryDict:
+    """Return the parameters that a page knows, without empty ones, which a form sends for empty controls.
+
+    Unknown ones are passed over, unlike in the API: links that people share have all sorts, `utm_source` for one.
+    """
+    known = serializer.wire_fields()
     kept = QueryDict(mutable=True)
     for name, texts in parameters.lists():
-        if filled := [text for text in texts if text]:
+        if name in known and (filled := [text for text in texts if text]):
             kept.setlist(name, filled)
     return kept
 

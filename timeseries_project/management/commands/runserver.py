@@ -1,0 +1,36 @@
+"""`manage.py runserver`: Django's development server, which here answers at once and says which hosts it serves."""
+
+from __future__ import annotations
+
+import socket
+
+from django.core.servers.basehttp import WSGIServer
+from whitenoise.runserver_nostatic.management.commands.runserver import Command as WhiteNoiseCommand
+
+from timeseries_project.api import hosts
+
+
+class PromptServer(WSGIServer):
+    """Django's server without Nagle's algorithm (RFC 896).
+
+    An answer is written in several small pieces. With the algorithm, all but the first wait until the client has
+    acknowledged that one, and on a kept connection it does so some 40 ms later.
+    """
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        """Accept a connection and set it to send each piece at once."""
+        connection, address = super().get_request()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        return connection, address
+
+
+class Command(WhiteNoiseCommand):  # type: ignore[misc]  # WhiteNoise has no types
+    """WhiteNoise's command, which leaves static files to its middleware, with another server class."""
+
+    server_cls = PromptServer
+
+    def on_bind(self, server_port: int) -> None:
+        """Print the address, and which hosts are served if that is not evident."""
+        super().on_bind(server_port)
+        if notice := hosts.notice(self.addr):
+            self.stdout.write(notice)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+
+from timeseries_project.api.configuration import Configuration, configuration
 
 #: Methods and headers that scripts may use: to read, and to write too. Browsers let them POST in any case, but not with
 #: a Content-Type that is taken here.
@@ -23,28 +24,35 @@ EXPOSED = "Allow, ETag, Link, Retry-After, WWW-Authenticate, X-Request-ID"
 REMEMBERED = 7_200
 
 
+#: The one entry of CORS_ORIGINS that stands for all.
+ALL = "*"
+
+
+def common_headers(settings: Configuration) -> dict[str, str]:
+    """Return the headers that let all pages read, for every answer; none if only some origins, or none, are allowed."""
+    return _readable(ALL) if ALL in settings.cors_origins else {}
+
+
 def headers_for(meta: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers that let a page read the answer to its request; none if its origin is not allowed."""
-    allowed, origin = settings.CORS_ORIGINS, meta.get("HTTP_ORIGIN")
-    if origin is None or not (allowed == ("*",) or origin in allowed):
-        return {}
-    return {
-        "Access-Control-Allow-Origin": "*" if allowed == ("*",) else origin,
-        "Access-Control-Expose-Headers": EXPOSED,
-    }
+    """Return the headers that let a page read the answer to its request; none unless its origin is named."""
+    origin = meta.get("HTTP_ORIGIN")
+    return _readable(origin) if origin is not None and origin in configuration().cors_origins else {}
+
+
+def _readable(origin: str) -> dict[str, str]:
+    return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED}
 
 
 def preflight(request: HttpRequest) -> HttpResponse | None:
-    """Answer a browser that asks what a page may send; None for any other request. It needs no token.
-
-    `headers_for` says whether the page may; the rest is the same for all.
-    """
-    meta = request.META
-    if request.method != "OPTIONS" or "HTTP_ACCESS_CONTROL_REQUEST_METHOD" not in meta or not headers_for(meta):
+    """Answer a browser that asks what a page may send, with no regard to tokens; None for any other request."""
+    meta, settings = request.META, configuration()
+    if "HTTP_ORIGIN" not in meta or "HTTP_ACCESS_CONTROL_REQUEST_METHOD" not in meta:
+        return None
+    if settings.cors_origins != (ALL,) and meta["HTTP_ORIGIN"] not in settings.cors_origins:
         return None
     response = HttpResponse(status=204)
     del response.headers["Content-Type"]
-    may_write = bool(settings.API_TOKENS)
+    may_write = bool(settings.tokens)
     response.headers["Access-Control-Allow-Methods"] = METHODS[may_write]
     response.headers["Access-Control-Allow-Headers"] = SENT[may_write]
     response.headers["Access-Control-Max-Age"] = str(REMEMBERED)

@@ -71,7 +71,7 @@ class Middleware:
             clear_cache()
         size = _held_bytes(response)
         if size > compression.SHORT:
-            response = compression.compress(request, response)
+            response = compression.compress_long(request, response)
             size = _held_bytes(response)
         if size <= answers.FREE or request.method not in SAFE_METHODS:
             return response

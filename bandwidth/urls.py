@@ -6,7 +6,7 @@ from bandwidth import charts, views
 
 urlpatterns = [
     re_path(r"^api/bandwidth/?\Z", views.BandwidthViewSet.as_view({"get": "list", "post": "create"})),
-    re_path(r"^api/bandwidth/devices/?\Z", views.DeviceViewSet.as_view({"get": "list"})),
+    re_path(r"^api/bandwidth/devices/?\Z", views.DeviceViewSet.as_view({"get": "list"}), name="bandwidth-devices"),
     re_path(
         r"^api/bandwidth/devices/(?P<device_id>(?s:.*?))/?\Z",
         views.DeviceViewSet.as_view({"get": "retrieve", "delete": "destroy"}),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
@@ -17,15 +16,13 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from timeseries_project import env
+from timeseries_project.api import prefix
 from timeseries_project.api.headers import FAULT, MAX_BLOCK, header_parameters
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "timeseries_project.settings")
-
-
-_ABSOLUTE_FORM = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 
 
 class Utf8Request(WSGIRequest):
@@ -43,9 +40,7 @@ class Utf8Request(WSGIRequest):
     arrived: float | None = None
 
     def __init__(self, environ: dict[str, Any]) -> None:
-        path = environ.get("PATH_INFO", "")
-        if not path.startswith("/"):
-            environ["PATH_INFO"] = path = _ABSOLUTE_FORM.sub("", path, count=1)
+        environ["PATH_INFO"] = path = prefix.path_of(environ)
         try:
             path.encode("latin-1").decode()
             unquote_to_bytes(environ.get("QUERY_STRING", "")).decode()
@@ -94,6 +89,7 @@ class Handler(PunctualHandler, WSGIHandler):
 
             environ = {name: value for name, value in environ.items() if name not in headers}
             environ[FAULT] = HeadersTooLarge()
+        prefix.place(environ)
         return super().__call__(environ, start_response)
 
 

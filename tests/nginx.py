@@ -6,13 +6,15 @@ import os
 import shutil
 import subprocess
 import time
+from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
-from timeseries_project.tests.processes import PATIENCE, ROOT
+from tests.served import Served
+from timeseries_project.tests.processes import PATIENCE, ROOT, free_port
 
 EXAMPLE = ROOT / "ops" / "nginx.conf"
 
@@ -33,6 +35,14 @@ http {{
     include {folder}/timeseries.conf;
 }}
 """
+
+#: How nginx and the service agree on the prefix.
+WAYS = {
+    "left on, header": (False, {"TRUSTED_PROXIES": "1"}),
+    "taken off, header": (True, {"TRUSTED_PROXIES": "1"}),
+    "left on, setting": (False, {"TRUSTED_PROXIES": "1", "ROOT_PATH": "/ts"}),
+    "taken off, setting": (True, {"TRUSTED_PROXIES": "1", "ROOT_PATH": "/ts"}),
+}
 
 
 def program() -> str:
@@ -86,3 +96,33 @@ class Nginx:
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait(timeout=PATIENCE)
+
+
+class Site:
+    """A service behind nginx."""
+
+    def __init__(self, served: Served, nginx: Nginx) -> None:
+        self.served = served
+        self.port = nginx.port
+        self.url = f"http://127.0.0.1:{nginx.port}/ts"
+
+    def request(self, method: str, path: str, body: str | None = None, **headers: str) -> tuple[int, Any, bytes]:
+        """Ask nginx; return the status, the headers and the body of the answer."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        response = connection.getresponse()
+        content = response.read()
+        connection.close()
+        return response.status, response.headers, content
+
+
+def site(folder: Path, stack: ExitStack, way: str, **more: str) -> Site:
+    """Start a service and nginx in one of the WAYS; they run until the stack is closed."""
+    takes_off, settings = WAYS[way]
+    served = stack.enter_context(Served(**settings, **more))
+    header = "ROOT_PATH" not in settings
+    nginx = stack.enter_context(
+        Nginx(folder, port=free_port(), service=served.port, takes_off=takes_off, prefix_header=header)
+    )
+    served.wait()
+    return Site(served, nginx)

@@ -15,5 +15,5 @@ class PrefixedUrls:
         return address(super().url(*args, **kwargs))  # type: ignore[misc]  # of the storage beside it
 
 
-class StaticFiles(PrefixedUrls, StaticFilesStorage):  # type: ignore[misc]  # the mixin leaves the arguments open
+class StaticFiles(PrefixedUrls, StaticFilesStorage):
     """Django's storage of static files, with prefixed addresses."""

@@ -29,6 +29,7 @@ if API_TOKENS_FOR_READS and not API_TOKENS:
 SIGN_IN_HOURS = env.integer("SIGN_IN_HOURS", 12, least=1, most=8_760)
 RATE_LIMIT = env.rate("RATE_LIMIT")
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, least=0, most=10)
+ROOT_PATH = env.prefix("ROOT_PATH")
 MAX_DATAPOINTS = env.integer("MAX_DATAPOINTS", 50_000_000, least=1, most=10**10)
 MAX_SERIES = env.integer("MAX_SERIES", 1_000_000, least=1, most=10**9)
 MAX_BANDWIDTH_ENTRIES = env.integer("MAX_BANDWIDTH_ENTRIES", 50_000_000, least=1, most=10**15)
@@ -83,6 +84,7 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "/static/"
+STORAGES = {"staticfiles": {"BACKEND": "timeseries_project.web.static_files.StaticFiles"}}
 STATICFILES_DIRS = [FILES_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # serves without collectstatic, with debug on or off
 

@@ -13,6 +13,7 @@ from bandwidth import services
 from bandwidth.interface import DeviceSummary, Window
 from bandwidth.serializers import ChartQuerySerializer
 from timeseries_project.api.fields import MAX_SAFE_INTEGER
+from timeseries_project.api.prefix import address
 from timeseries_project.core import clock
 from timeseries_project.core.errors import FaultError, UnknownKeyError
 from timeseries_project.core.offload import leave_loop
@@ -126,6 +127,7 @@ def _drawing(windows: services.Windows) -> Context:
     device, end, length, count, data = windows
     span = length * count
     query = {"device_uuid": device, "end_time": end, "window_time": length, "num_windows": count}
+    api = address("/api/bandwidth")
     return {
         "device": device,
         "chart": {
@@ -147,8 +149,8 @@ def _drawing(windows: services.Windows) -> Context:
         "previous": _url(device, end - span, length, count) if end >= span else None,
         "next": _url(device, end + span, length, count) if end + span <= MAX_SAFE_INTEGER else None,
         "now": _url(device, None, length, count),
-        "json": f"/api/bandwidth?{urlencode({**query, 'format': 'json'})}",
-        "csv": f"/api/bandwidth?{urlencode({**query, 'format': 'csv'})}",
+        "json": f"{api}?{urlencode({**query, 'format': 'json'})}",
+        "csv": f"{api}?{urlencode({**query, 'format': 'csv'})}",
     }
 
 
@@ -206,5 +208,5 @@ def section() -> Section:
         "Bandwidth",
         card,
         charts=[Link(reverse("bandwidth-chart"), "Bytes to and from the server per device.")],
-        browse=[Link("/api/bandwidth/devices", "Devices whose bytes are counted.")],
+        browse=[Link(address("/api/bandwidth/devices"), "Devices whose bytes are counted.")],
     )

@@ -10,7 +10,9 @@ from bandwidth import charts, views
 urlpatterns = [
     re_path(r"^api/bandwidth/?\Z", views.BandwidthViewSet.as_view({"get": "list", "post": "create"}, name="Bandwidth")),
     re_path(
-        r"^api/bandwidth/devices/?\Z", views.DeviceViewSet.as_view({"get": "list"}, name="Bandwidth of all devices")
+        r"^api/bandwidth/devices/?\Z",
+        views.DeviceViewSet.as_view({"get": "list"}, name="Bandwidth of all devices"),
+        name="bandwidth-devices",
     ),
     re_path(
         r"^api/bandwidth/devices/(?P<device_id>(?s:.*?))/?\Z",

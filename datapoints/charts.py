@@ -16,6 +16,7 @@ from datapoints.bucket_widths import LADDER
 from datapoints.interface import AXES, Axis, KeySummary
 from datapoints.serializers import ChartQuerySerializer
 from timeseries_project.api.fields import BucketField
+from timeseries_project.api.prefix import address
 from timeseries_project.core import clock, timestamps
 from timeseries_project.core.errors import FaultError, UnknownKeyError
 from timeseries_project.core.offload import leave_loop
@@ -152,7 +153,7 @@ def _links(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> C
     span = max((end if end is not None else clock.now()) - (drawing.first if start is None else start), 1)
     stepping = start is not None and end is not None and start < end
     after_last = drawing.last // MICROSECONDS * MICROSECONDS + MICROSECONDS
-    api = f"/statistics/{axis}s/{quote(key, safe='')}"
+    api = address(f"/statistics/{axis}s/{quote(key, safe='')}")
     chosen = {"bucket": _width(drawing.width), "start": _time(start), "end": _time(end)}
 
     def to(start: int | None, end: int | None) -> str:
@@ -264,8 +265,8 @@ def section() -> Section:
         card,
         charts=[Link(reverse("datapoints-chart"), "Averages and moving averages of a device or user.")],
         browse=[
-            Link("/datapoints", "Values as devices and users report them."),
-            Link("/devices", "Devices that have datapoints."),
-            Link("/users", "Users that have datapoints."),
+            Link(address("/datapoints"), "Values as devices and users report them."),
+            Link(address("/devices"), "Devices that have datapoints."),
+            Link(address("/users"), "Users that have datapoints."),
         ],
     )

@@ -175,8 +175,8 @@ function localTimes(part) {
   }
 }
 
-// Suggests the keys that contain the text typed into a control.
-export function suggest(input, url, field) {
+// Suggests the keys that contain the text typed into a control, whose `data-keys` is the address that lists them.
+export function suggest(input, field) {
   const list = document.createElement("datalist");
   list.id = `${input.id}-keys`;
   input.after(list);
@@ -187,7 +187,7 @@ export function suggest(input, url, field) {
     asked?.abort();
     asked = new AbortController();
     const query = new URLSearchParams({ limit: 50, ...(input.value.trim() ? { search: input.value } : {}) });
-    const answer = await fetch(`${url}?${query}`, { headers: { Accept: "application/json" }, signal: asked.signal });
+    const answer = await fetch(`${input.dataset.keys}?${query}`, { headers: { Accept: "application/json" }, signal: asked.signal });
     if (!answer.ok) return;
     list.replaceChildren(...(await answer.json()).map((row) => new Option("", row[field])));
   };

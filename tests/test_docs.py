@@ -13,7 +13,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from typing import NamedTuple
 import pytest
 
 from timeseries_project.env import SAMPLE_LISTING
+from timeseries_project.tests.processes import free_port
 from timeseries_project.tests.redis_servers import RedisServer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -200,12 +200,6 @@ def redis() -> Iterator[str]:
     server.stop()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def wait_until_healthy(process: subprocess.Popen[str], port: int) -> None:
     deadline = time.monotonic() + SECONDS
     while True:
@@ -292,6 +286,6 @@ def test_the_table_of_settings_is_complete() -> None:
     rows = {name for row in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
     sources = [path for path in (ROOT / "timeseries_project").glob("**/*.py") if "tests" not in path.parts]
     read = re.compile(
-        r"\b(?:env\.)?(?:text|boolean|integer|choice|duration|hosts|tokens|rate|storage)\(\s*\"([A-Z_]+)\""
+        r"\b(?:env\.)?(?:text|boolean|integer|choice|duration|prefix|hosts|tokens|rate|storage)\(\s*\"([A-Z_]+)\""
     )
     assert rows == {name for path in sources for name in read.findall(path.read_text())}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import Page, expect
+from pytest_django.fixtures import Settings
 
 from datapoints import services as datapoints
 from tests.accessibility import LOOKS, findings
@@ -17,11 +17,11 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(autouse=True)
-def tokens(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def tokens(settings: Settings) -> Settings:
     """Require a token for everything, in the server's thread too."""
-    monkeypatch.setattr(settings, "API_TOKENS", ("good-token",))
-    monkeypatch.setattr(settings, "API_TOKENS_FOR_READS", True)
-    return monkeypatch
+    settings.API_TOKENS = ("good-token",)
+    settings.API_TOKENS_FOR_READS = True
+    return settings
 
 
 def sign_in(page: Page, token: str = "good-token") -> None:
@@ -58,8 +58,8 @@ def test_swagger_and_the_browsable_form_write_with_it(page: Page) -> None:
     expect(operation.locator(".live-responses-table .response-col_status").last).to_contain_text("204")
 
 
-def test_without_a_token_the_browsable_page_offers_no_form(page: Page, tokens: pytest.MonkeyPatch) -> None:
-    tokens.setattr(settings, "API_TOKENS_FOR_READS", False)
+def test_without_a_token_the_browsable_page_offers_no_form(page: Page, tokens: Settings) -> None:
+    tokens.API_TOKENS_FOR_READS = False
     page.goto("/datapoints")
     expect(page.locator(".response-info")).to_contain_text("HTTP 200 OK")
     assert page.get_by_role("button", name="POST").count() == 0
@@ -79,12 +79,12 @@ def test_signing_out_shows_nothing_any_more(page: Page, refusals: list[int]) -> 
     expect(page.locator(".response-info")).to_contain_text("HTTP 401 Unauthorized")
 
 
-def test_a_live_page_whose_token_is_gone_says_so(page: Page, tokens: pytest.MonkeyPatch, refusals: list[int]) -> None:
+def test_a_live_page_whose_token_is_gone_says_so(page: Page, tokens: Settings, refusals: list[int]) -> None:
     page.goto("/sign-in?next=/charts/transactions")
     sign_in(page)
     expect(page.locator(".updated")).to_be_visible()
     before = page.locator(".updated time").get_attribute("datetime")
-    tokens.setattr(settings, "API_TOKENS", ("new-token",))
+    tokens.API_TOKENS = ("new-token",)
     refusals += [401]
     ask(page)
     expect(page.locator("#unreachable")).to_contain_text("A token is needed")
@@ -96,18 +96,18 @@ def test_a_live_page_whose_token_is_gone_says_so(page: Page, tokens: pytest.Monk
 
 
 def test_a_live_page_goes_on_when_there_is_a_token_again(
-    page: Page, tokens: pytest.MonkeyPatch, refusals: list[int]
+    page: Page, tokens: Settings, monkeypatch: pytest.MonkeyPatch, refusals: list[int]
 ) -> None:
     page.goto("/sign-in?next=/charts/transactions")
     sign_in(page)
     expect(page.locator(".updated")).to_be_visible()
-    tokens.setattr(settings, "API_TOKENS", ("new-token",))
+    tokens.API_TOKENS = ("new-token",)
     refusals += [401]
     ask(page)
     expect(page.locator("#unreachable")).to_be_visible()
-    tokens.setattr(settings, "API_TOKENS", ("new-token", "good-token"))
+    tokens.API_TOKENS = ("new-token", "good-token")
     moment = timestamps.parse("2026-01-31T12:00:00Z")
-    tokens.setattr(clock, "now", lambda: moment)
+    monkeypatch.setattr(clock, "now", lambda: moment)
     shown_at(page, "2026-01-31T12:00:00Z")
     expect(page.locator("#unreachable")).to_be_hidden()
 

@@ -107,6 +107,11 @@ def test_the_settings_are_read() -> None:
     assert done == "True ['stats.example.org', '.example.com', '[fe80::1]', '*'] 0 1000"
 
 
+@pytest.mark.parametrize(("value", "read"), [("", ""), ("/", ""), ("/ts", "/ts"), (" /a/b-1/ ", "/a/b-1")])
+def test_a_prefix_is_read(value: str, read: str) -> None:
+    assert shell("from django.conf import settings; print(settings.ROOT_PATH + '.')", ROOT_PATH=value) == f"{read}."
+
+
 def test_limits_and_retention_are_read() -> None:
     code = (
         "from datapoints.services import store as d; from bandwidth.services import store as b;"
@@ -150,6 +155,21 @@ BAD_SETTINGS = [
     ("RATE_LIMIT", "0/min"),
     ("RATE_LIMIT", "5/week"),
     ("TRUSTED_PROXIES", "11"),
+    ("ROOT_PATH", "ts"),
+    ("ROOT_PATH", "//ts"),
+    ("ROOT_PATH", "/ts//x"),
+    ("ROOT_PATH", "/ts/../x"),
+    ("ROOT_PATH", "https://example.org/ts"),
+    ("ROOT_PATH", "/ts'"),
+    ("ROOT_PATH", '/ts"'),
+    ("ROOT_PATH", "/ts?x"),
+    ("ROOT_PATH", "/ts#x"),
+    ("ROOT_PATH", "/t s"),
+    ("ROOT_PATH", "/ts\x1b[31m"),
+    ("ROOT_PATH", "/%74s"),
+    ("ROOT_PATH", "/tś"),
+    ("ROOT_PATH", "/" + "t" * 200),
+    ("ROOT_PATH", "/api/ts"),
     ("HSTS_SECONDS", "1y"),
     ("BODY_TIMEOUT_SECONDS", "0"),
     ("SIGN_IN_HOURS", "0"),

@@ -21,13 +21,15 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix
 from rest_framework.exceptions import ParseError
 
 from timeseries_project.wsgi import PunctualHandler  # first: it names the settings and sets Django up
 
 # isort: split
-from timeseries_project.api import access
+from timeseries_project.api import access, prefix
 from timeseries_project.api.bodies import Bodies, Receive, drain
 from timeseries_project.api.configuration import configuration
 from timeseries_project.api.errors import BodyTooSlow, HeadersTooLarge, TooManyBodies
@@ -67,6 +69,7 @@ class Application(PunctualHandler):
         self._heavy_threads = ThreadPoolExecutor(HEAVY_THREADS, "heavy")
         self._part_threads = ThreadPoolExecutor(PART_THREADS, "part")
         self._slow_readers: SlowReaders | None = None
+        self._prefixed = prefix.is_possible()
         self._heavy = 0  # requests that run in the heavy threads or wait for one
         sys.setswitchinterval(SWITCH_INTERVAL)
 
@@ -75,6 +78,8 @@ class Application(PunctualHandler):
         if scope["type"] != "http":
             return
         environ = _environ(scope)
+        if self._prefixed:
+            prefix.place(environ)
         if self._slow_readers is None:  # here, because the serving process may be a fork of the one that created this
             port = int(environ["SERVER_PORT"])
             self._slow_readers = SlowReaders(port=port, seconds=settings.SEND_TIMEOUT_SECONDS)
@@ -84,6 +89,12 @@ class Application(PunctualHandler):
         await send_answer(response, scope["method"], receive, send, self._part_threads)
         if not complete:
             await drain(receive)
+
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a request; the prefix of addresses is set anew for each, because threads outlive requests."""
+        if self._prefixed:
+            set_script_prefix(request.META["SCRIPT_NAME"])
+        return super().get_response(request)
 
     async def _respond(self, environ: dict[str, Any], body: bytes) -> HttpResponseBase:
         """Answer with Django's handler: inline if that is quick, else in a thread.

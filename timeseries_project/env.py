@@ -107,6 +107,19 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def prefix(name: str) -> str:
+    """Return the path under which a proxy shows the service, without a slash at its end; empty if there is none."""
+    value = text(name, "").strip()
+    if not value:
+        return ""
+    from timeseries_project.api.prefix import parse_prefix  # which imports Django
+
+    try:
+        return parse_prefix(value)
+    except ValueError as error:
+        refuse(name, f"{error}, not {value[:100]!r}.")
+
+
 def words(name: str, default: str) -> list[str]:
     """Return the comma-separated words, stripped of blanks."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

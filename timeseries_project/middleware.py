@@ -39,12 +39,18 @@ POLICY = (
 )
 
 
+class Files(WhiteNoiseMiddleware):  # type: ignore[misc]  # without type hints
+    """WhiteNoise, whose forever is ten years."""
+
+    FOREVER = 365 * 24 * 60 * 60
+
+
 class Middleware:
     """Identifies, guards, answers and observes each request."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._view = get_response
-        self._files = WhiteNoiseMiddleware(get_response)
+        self._files = Files(get_response)
         self._static: str = self._files.static_prefix
         self._fault_view = FaultView.as_view()
         self._settings: Configuration | None = None

@@ -30,6 +30,7 @@ SIGN_IN_HOURS = env.integer("SIGN_IN_HOURS", 12, least=1, most=8_760)
 RATE_LIMIT = env.rate("RATE_LIMIT")
 CORS_ORIGINS = tuple(env.origins("CORS_ORIGINS"))
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, least=0, most=10)
+ROOT_PATH = env.prefix("ROOT_PATH")
 MAX_DATAPOINTS = env.integer("MAX_DATAPOINTS", 50_000_000, least=1, most=10**10)
 MAX_SERIES = env.integer("MAX_SERIES", 1_000_000, least=1, most=10**9)
 MAX_BANDWIDTH_ENTRIES = env.integer("MAX_BANDWIDTH_ENTRIES", 50_000_000, least=1, most=10**15)
@@ -89,9 +90,7 @@ STATICFILES_DIRS = [FILES_DIR / "static"]
 STATIC_ROOT = env.text("STATIC_ROOT", "") or None
 STORAGES = {
     "staticfiles": {
-        "BACKEND": "timeseries_project.web.static_files.CollectedFiles"
-        if STATIC_ROOT
-        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+        "BACKEND": f"timeseries_project.web.static_files.{'CollectedFiles' if STATIC_ROOT else 'StaticFiles'}"
     }
 }
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None

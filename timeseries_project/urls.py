@@ -17,9 +17,9 @@ urlpatterns = [
     re_path(r"^\Z", dashboard.home, name="home"),
     re_path(r"^sign-in/?\Z", sign_in.sign_in, name="sign-in"),
     re_path(r"^sign-out/?\Z", sign_in.sign_out, name="sign-out"),
-    re_path(r"^healthz/?\Z", HealthView.as_view()),
-    re_path(r"^readyz/?\Z", views.ReadyView.as_view()),
-    re_path(r"^metrics/?\Z", views.MetricsView.as_view()),
+    re_path(r"^healthz/?\Z", HealthView.as_view(), name="healthz"),
+    re_path(r"^readyz/?\Z", views.ReadyView.as_view(), name="readyz"),
+    re_path(r"^metrics/?\Z", views.MetricsView.as_view(), name="metrics"),
     re_path(r"^api/schema/?\Z", SchemaView.as_view(), name="schema"),
     re_path(r"^api/docs/?\Z", DocsView.as_view(), name="docs"),
     # Not with handler404: with DEBUG on, Django would show its own page instead.

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from timeseries_project import env
+from timeseries_project.api import prefix
 from timeseries_project.api.configuration import configuration
 from timeseries_project.api.framework import LeanHandler, Utf8Request
 from timeseries_project.api.headers import FAULT, MAX_BLOCK
@@ -49,6 +50,7 @@ class Handler(PunctualHandler, WSGIHandler):
 
             environ = {name: value for name, value in environ.items() if name not in headers}
             environ[FAULT] = HeadersTooLarge()
+        prefix.place(environ)
         return super().__call__(environ, start_response)
 
 

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from timeseries_project.api.prefix import address
 from timeseries_project.core import clock, timestamps
 from timeseries_project.web.dashboard import Card, Link, Section
 from timeseries_project.web.pages import REFRESH, Figure, command, figure, read_only
@@ -70,8 +71,8 @@ def section() -> Section:
         card,
         charts=[Link(reverse("transactions-chart"), "The last 60 seconds, and a curve of them.")],
         browse=[
-            Link("/api/statistics", "The last 60 seconds’ transactions."),
-            Link("/api/statistics/history", "Those of each of the last 600 seconds."),
-            Link("/api/transactions", "Takes transactions; POST and DELETE only."),
+            Link(address("/api/statistics"), "The last 60 seconds’ transactions."),
+            Link(address("/api/statistics/history"), "Those of each of the last 600 seconds."),
+            Link(address("/api/transactions"), "Takes transactions; POST and DELETE only."),
         ],
     )

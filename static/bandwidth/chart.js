@@ -92,6 +92,6 @@ document.addEventListener("click", (event) => event.target.id === "picture" && s
 // A page that the browser restores from its cache has the controls as they were edited.
 window.addEventListener("pageshow", ({ persisted }) => persisted && form.reset());
 setUpPicker(form.elements.end_time, document.getElementById("picker"), readSeconds, String);
-suggest(form.elements.device_uuid, "/api/bandwidth/devices", "device_id");
+suggest(form.elements.device_uuid, "device_id");
 onView(draw);
 start();

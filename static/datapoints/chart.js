@@ -107,7 +107,7 @@ function setUpChoice() {
   document.addEventListener("controls", fromAddress);
   fromAddress();
   document.getElementById("axis_choice").hidden = false;
-  for (const field of fields) suggest(field, `/${field.name}s`, field.name);
+  for (const field of fields) suggest(field, field.name);
 }
 
 // Reads times as the API does: ISO 8601, in UTC unless there is an offset, or epoch seconds.

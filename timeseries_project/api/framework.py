@@ -7,7 +7,6 @@ a digest of every replaced function, so a new version of a framework that change
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any, cast
@@ -23,6 +22,7 @@ from rest_framework.request import Empty
 from rest_framework.request import Request as BaseRequest
 
 from timeseries_project.api.headers import header_parameters
+from timeseries_project.api.prefix import path_of
 
 if TYPE_CHECKING:
     from rest_framework.authentication import BaseAuthentication
@@ -34,8 +34,6 @@ Stored = dict[str, tuple[str, str]]
 
 #: Statuses of answers that have no content, and so no length.
 BARE = frozenset({204, 304})
-
-_ABSOLUTE_FORM = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 
 
 class Utf8Request(WSGIRequest):
@@ -54,15 +52,13 @@ class Utf8Request(WSGIRequest):
     arrived: float | None = None
 
     def __init__(self, environ: dict[str, Any]) -> None:
-        path: str = environ.get("PATH_INFO", "")
-        if not path.startswith("/"):
-            environ["PATH_INFO"] = path = _ABSOLUTE_FORM.sub("", path, count=1)
+        environ["PATH_INFO"] = path = path_of(environ)
         query: str = environ.get("QUERY_STRING", "")
         self.is_utf8 = (path.isascii() and query.isascii() and "%" not in query) or _is_utf8(path, query)
         if not path.isascii() or not path:
             super().__init__(environ)
             return
-        script: str = environ.get("SCRIPT_NAME", "")
+        script: str = environ.setdefault("SCRIPT_NAME", "")
         if not script.isascii():
             super().__init__(environ)
             return

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from django.utils.encoding import iri_to_uri
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
@@ -69,8 +68,8 @@ def listed(
 
 
 def link_next(response: Response, request: Request, cursor: str) -> None:
-    """Add a `Link` header with the address of the next part of a listing."""
-    url = replace_query_param(iri_to_uri(request.get_full_path()), "cursor", cursor)
+    """Add a `Link` header with the absolute address of the next part of a listing."""
+    url = replace_query_param(request.build_absolute_uri(), "cursor", cursor)
     response["Link"] = f'<{url}>; rel="next"'
 
 

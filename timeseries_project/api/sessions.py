@@ -21,13 +21,14 @@ from django.utils.crypto import salted_hmac
 
 from timeseries_project.core import clock
 
-#: The cookie's name over HTTP, and over HTTPS, where the prefix makes browsers accept it from this host only.
-PLAIN, SECURE = "timeseries_token", "__Host-timeseries_token"
+#: The cookie's name over HTTP, and over HTTPS, where `__Host-` makes browsers accept it from this host only. They do so
+#: only for the whole host; under the prefix of a proxy, `__Secure-` at least makes them accept it over HTTPS only.
+PLAIN, SECURE, SECURE_PART = "timeseries_token", "__Host-timeseries_token", "__Secure-timeseries_token"
 #: Most signed-out ids that are remembered; beyond them, the one that would expire first is forgotten.
 MAX_SIGNED_OUT = 10_000
 
 _TEXT = re.compile(r"([0-9]{1,12})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})", re.ASCII)
-_COOKIES = {name: re.compile(rf"(?:^|;)[ \t]*{name}=([^;]*)") for name in (PLAIN, SECURE)}
+_COOKIES = {name: re.compile(rf"(?:^|;)[ \t]*{name}=([^;]*)") for name in (PLAIN, SECURE, SECURE_PART)}
 
 Meta = Mapping[str, Any]
 
@@ -88,7 +89,14 @@ def scheme(meta: Meta) -> str:
 
 def cookie_name(meta: Meta) -> str:
     """Return the name of the cookie that a request is read from and its answer sets."""
-    return SECURE if scheme(meta) == "https" else PLAIN
+    if scheme(meta) != "https":
+        return PLAIN
+    return SECURE_PART if meta.get("SCRIPT_NAME") else SECURE
+
+
+def cookie_path(meta: Meta) -> str:
+    """Return the path for which a browser sends the cookie: that of this service, not of others beside it."""
+    return meta.get("SCRIPT_NAME") or "/"
 
 
 def cookie(meta: Meta) -> str | None:

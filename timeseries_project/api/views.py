@@ -363,6 +363,8 @@ class SchemaView(AdmittingView, SpectacularAPIView):
         leave_loop()
         with self._generating:
             response: TemplateResponse = super()._get_schema_response(request)  # type: ignore[no-untyped-call]
+        if prefix := request.META["SCRIPT_NAME"]:
+            response.data = {**response.data, "servers": [{"url": prefix}]}
         return response
 
     renderer_classes = [*SpectacularAPIView.renderer_classes, renderers.BrowsableAPIRenderer]  # noqa: RUF012

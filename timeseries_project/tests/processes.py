@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +21,13 @@ from timeseries_project.wsgi import application
 ROOT = Path(__file__).resolve().parents[2]
 #: Seconds after which a test gives up waiting: many, because the machine may be busy; what never comes still fails.
 PATIENCE = 120
+
+
+def free_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from rest_framework.exceptions import NotAcceptable
 from timeseries_project.api import access, throttling
 from timeseries_project.api.errors import NotAllowed, problem_details
 from timeseries_project.api.negotiation import asked_format, prefers_html
+from timeseries_project.api.prefix import address
 from timeseries_project.api.serializers import InputSerializer
 from timeseries_project.core import timestamps
 from timeseries_project.core.errors import FaultError, shown
@@ -111,7 +112,7 @@ def command(request: HttpRequest, path: str, body: str) -> str:
 
     If a token is needed, the shell takes it from a variable: pages never show tokens.
     """
-    url = request.build_absolute_uri(f"/{path}")
+    url = request.build_absolute_uri(address(path))
     token = ' \\\n  -H "Authorization: Bearer $API_TOKEN"' if settings.API_TOKENS else ""
     return f"curl '{url}'{token} \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import IO, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -55,6 +55,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             httponly=True,
             secure=request.is_secure(),
             samesite="Strict",
+            path=sessions.cookie_path(request.META),
         )
         return back
     if not prefers_html(request):
@@ -71,7 +72,8 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     if (text := sessions.cookie(request.META)) is not None:
         sessions.sign_out(text, access.known())
     response = HttpResponseRedirect(reverse("sign-in"), status=303)
-    response.delete_cookie(sessions.cookie_name(request.META), samesite="Strict")
+    name, path = sessions.cookie_name(request.META), sessions.cookie_path(request.META)
+    response.delete_cookie(name, path=path, samesite="Strict")
     return response
 
 
@@ -103,7 +105,10 @@ def _page(request: HttpRequest, target: str, status: int) -> HttpResponse:
 
 
 def _target(path: str) -> str:
-    """Return the path to go to after signing in: the given one if it is on this server, else the dashboard."""
-    if not path.startswith("/") or len(path) > MAX_TARGET:
-        return reverse("home")
-    return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else reverse("home")
+    """Return the path to go to after signing in: the given one if it is of this service, else the dashboard."""
+    home = reverse("home")
+    # Beside a prefix there are other services, to which `..` would lead, too.
+    leaves = any(unquote(part) == ".." for part in path.partition("?")[0].split("/"))
+    if not path.startswith(home) or leaves or len(path) > MAX_TARGET:
+        return home
+    return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else home

@@ -17,9 +17,12 @@ from urllib.request import Request, urlopen
 from zipfile import ZipFile
 
 import pytest
+import yaml
 
 from tests.image import ROOT, Image, pins
 from timeseries_project import __version__
+from timeseries_project.tests.processes import answering
+from timeseries_project.tests.redis_servers import RedisServer
 
 PACKAGES = ("timeseries_project", "datapoints", "bandwidth", "transactions")
 SECONDS = 240
@@ -141,3 +144,112 @@ def test_it_says_what_it_is(image: Image, tmp_path: Path) -> None:
     for word in ("serve", "run", "health", "compile", "load", "simulate"):
         assert word in help_text
     assert "--rate" in run(image, "simulate", "--help", folder=tmp_path, port=1)
+
+
+class Container:
+    """The image's command as a container runs it: with its environment, and without a right to write to its files."""
+
+    def __init__(self, image: Image, **settings: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port: int = probe.getsockname()[1]
+        # Root may write everywhere, unless it has not this capability.
+        mortal = ("setpriv", "--bounding-set=-dac_override") if os.geteuid() == 0 else ()
+        self.image = image
+        self.environment = image.environment | settings | {"PORT": str(self.port)}
+        self.process = subprocess.Popen(
+            [*mortal, *image.command],
+            cwd="/",
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def health(self) -> tuple[int, str]:
+        """Run the image's health check; return its status and what it says."""
+        done = subprocess.run(
+            self.image.health, env=self.environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        return done.returncode, done.stderr
+
+    def wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + SECONDS
+        while self.health()[0]:
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline, "the server does not get healthy"
+
+    def stop(self) -> tuple[int, str]:
+        """Stop it as Docker does; return its exit status and its log."""
+        self.process.send_signal(signal.Signals[self.image.said["STOPSIGNAL"]])
+        log = self.process.communicate(timeout=SECONDS)[1]
+        return self.process.returncode, log
+
+
+@contextmanager
+def contained(image: Image, **settings: str) -> Iterator[Container]:
+    container = Container(image, **settings)
+    try:
+        yield container
+    finally:
+        if container.process.poll() is None:
+            os.killpg(container.process.pid, signal.SIGKILL)
+            container.process.communicate(timeout=SECONDS)
+
+
+@pytest.fixture(scope="module")
+def read_only(image: Image) -> Iterator[Image]:
+    """The image with a read-only file system."""
+    paths = [image.venv, *image.venv.rglob("*")]
+    for path in paths:
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & ~0o222)
+    yield image
+    for path in paths:
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | 0o200)
+
+
+def test_the_image_is_not_run_by_root_and_everybody_may_read_it(image: Image) -> None:
+    assert image.user == "65534:65534"
+    assert image.environment["PORT"] == image.said["EXPOSE"] == "8000"
+    for path in image.venv.rglob("*"):
+        assert path.stat().st_mode & 0o004, path
+
+
+def test_a_container_is_healthy_while_it_serves(read_only: Image) -> None:
+    """Nothing is compiled at its start, and nothing is written."""
+    with contained(read_only) as container:
+        container.wait_until_healthy()
+        assert "Transactions" in get(container.port, "/", "text/html")
+        assert container.stop() == (0, "")
+        status, said = container.health()
+        assert status == 1
+        assert "does not answer" in said
+
+
+def test_what_answers_wrongly_is_not_healthy(image: Image, tmp_path: Path) -> None:
+    with answering(lambda request: (503, {}, b"")) as url:
+        port = url.rpartition(":")[2]
+        health = subprocess.run(
+            image.health, env=image.environment | {"PORT": port}, capture_output=True, text=True, check=False
+        )
+    assert (health.returncode, health.stderr) == (1, f"http://127.0.0.1:{port}/healthz answers 503.\n")
+
+
+def test_the_services_of_the_compose_file_work_together(read_only: Image) -> None:
+    """A Redis with its options, and the image with its settings; only the address of the Redis is another one."""
+    services = yaml.safe_load((ROOT / "ops" / "compose.yml").read_text())["services"]
+    settings = {k: re.sub(r"\$\{\w+:-(.*?)\}", r"\1", v) for k, v in services["service"]["environment"].items()}
+    program, *options = services["redis"]["command"]
+    assert program == "redis-server"
+    redis = RedisServer("redis", *options)
+    try:
+        assert redis.client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        with contained(read_only, **settings | {"STORAGE_URL": redis.url}) as container:
+            container.wait_until_healthy()
+            assert json.loads(get(container.port, "/readyz")) == {"status": "ok"}
+            assert "timeseries_datapoints 0.0" in get(container.port, "/metrics")
+            assert container.stop() == (0, "")
+    finally:
+        redis.stop()

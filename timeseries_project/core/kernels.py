@@ -85,7 +85,7 @@ def _cache_directory() -> Path | None:
     return None
 
 
-class ReadOnlyLocator(UserProvidedCacheLocator):  # type: ignore[misc]  # Numba has no types
+class ReadOnlyLocator(UserProvidedCacheLocator):
     """Lets Numba read a directory that cannot be written, which it would else pass over."""
 
     def ensure_cache_path(self) -> None:

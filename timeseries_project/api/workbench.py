@@ -24,7 +24,7 @@ from timeseries_project.core.arrays import Keys
 from timeseries_project.core.summation import Integers
 
 #: Bytes of a text for which there is room; longer ones are read in memory of their own.
-ROOMY = 2**19 + 2**12
+ROOMY = 2**20
 #: Keys of a field that are known at most, and how many of these are remembered for the next text.
 MOST_KEYS, REMEMBERED = 2**15, 2**13
 #: Benches of each kind that are kept: as many as there are cores that read at once, commonly.

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import msgspec
 import numpy as np
 from rest_framework.exceptions import ValidationError
 
 from timeseries_project.api import fields
-from timeseries_project.api.body_kernels import INTEGER, KEY, LAST_SECOND, NUMBER, SPAN, TIMESTAMP, RowArrays, Rows
+from timeseries_project.api.body_kernels import INTEGER, KEY, LAST_SECOND, NUMBER, SPAN, TIMESTAMP, RowArrays
 from timeseries_project.api.key_kernels import FULL, KNOWN, PRESENT, ROOM, TABLES, KeyArrays, KnownKeys
 from timeseries_project.api.serializers import Columns, InputSerializer
 from timeseries_project.api.value_kernels import Bytes
@@ -25,8 +25,10 @@ from timeseries_project.core.summation import Integers
 
 #: Bytes of a text for which there is room; longer ones are read in memory of their own.
 ROOMY = 2**20
-#: Keys of a field that are known at most, and how many of these are remembered for the next text.
-MOST_KEYS, REMEMBERED = 2**15, 2**13
+#: Keys of a field that are known at most.
+MOST_KEYS = 2**15
+#: Keys of a field, and bytes of all keys, that are remembered for the next text: what strangers send must not pile up.
+REMEMBERED, REMEMBERED_BYTES = 2**13, 2**18
 #: Benches of each kind that are kept: as many as there are cores that read at once, commonly.
 KEPT = 2
 #: Bytes behind a text: its end, and what words reach beyond it.
@@ -94,9 +96,9 @@ class Workbench:
         self._columns = np.empty((len(self._fields), rows), dtype=np.int64)
         self._numbers = self._columns.view(np.float64)
         self._put_off = np.zeros(self._columns.size + 1, dtype=np.int64)
-        self.row_arrays: RowArrays = tuple(Rows(layout.fields, self._columns, self._numbers, self._put_off))
+        self.row_arrays: RowArrays = (layout.fields, self._columns, self._numbers, self._put_off)
         self._keys = _room_for_keys(layout.keys, 2 * size)
-        self.key_arrays: KeyArrays = tuple(self._keys)
+        self.key_arrays = cast(KeyArrays, tuple(self._keys))
         self._names: list[list[str]] = [[] for _ in range(layout.keys)]
 
     def lay(self, text: Text) -> Bytes:
@@ -126,7 +128,9 @@ class Workbench:
     @property
     def crowded(self) -> bool:
         """Whether more keys are known than are worth their memory, or than a search can do with."""
-        return bool(self._keys.counts[FULL]) or max(map(len, self._names), default=0) > REMEMBERED
+        counts = self._keys.counts
+        many = max(map(len, self._names), default=0) > REMEMBERED or counts[ROOM] > REMEMBERED_BYTES
+        return many or bool(counts[FULL])
 
     def columns(self, rows: int) -> Columns | None:
         """Return the columns of the rows that were read, None if a key or a number is not ordinary after all."""

@@ -74,14 +74,14 @@ def same(words: Integers, at: int, others: Integers, other: int, length: int) ->
 @routine(checked=True)
 def hash_of(words: Integers, start: int, end: int) -> int:
     """Return a hash of the bytes from one place to another."""
-    mixed, at = end - start, start
-    while at < end:
-        word = int(words[at])
-        if end - at < 8:
-            word &= (1 << 8 * (end - at)) - 1
+    length = int(end - start)
+    mixed = length
+    for place in range(0, length, 8):
+        word = int(words[start + place])
+        if length - place < 8:
+            word &= (1 << 8 * (length - place)) - 1
         mixed = ((mixed ^ word) * _FACTOR) & _MANY_BITS
         mixed ^= mixed >> 32
-        at += 8
     return mixed
 
 

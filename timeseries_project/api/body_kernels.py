@@ -125,12 +125,12 @@ def _key(
 ) -> tuple[int, int]:
     """Read a key: where it ends, -1 if it is not ordinary; and its code.
 
-    First it is compared with the one that came last after the same key of the first table.
+    First it is compared with the one that came last after the same key of the first table; a quote tells where it ends.
     """
     latest = keys.counts[LATEST]
     code = int(keys.followers[table, latest]) - 1
     end = -1
-    if json and 0 <= code < keys.counts[TABLES + 2 * table + KNOWN]:
+    if quoted and 0 <= code < keys.counts[TABLES + 2 * table + KNOWN]:
         length = keys.spans[table, code, 1]
         if same(words, at, keys.words, keys.spans[table, code, 0], length) and text[at + length] == QUOTE:
             end = at + length

@@ -79,6 +79,15 @@ def test_more_keys_than_there_is_room_for_are_read(monkeypatch: pytest.MonkeyPat
         rows = [(time, value, f"{device}+", user) for time, value, device, user in rows]
 
 
+def test_keys_beyond_the_room_are_left_and_the_next_text_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbench, "MOST_KEYS", 64)
+    header = ["device", "user", "timestamp", "value"]
+    assert read_csv(DatapointSerializer, b"".join(b"d%d,u,1,1\n" % i for i in range(65)), header) is None
+    columns = read_csv(DatapointSerializer, b"new,u,1,1\n", header)
+    assert columns is not None
+    assert rows_of(columns) == [(10**6, 1.0, "new", "u")]
+
+
 def test_many_and_long_keys_are_forgotten() -> None:
     for count, key in ((workbench.REMEMBERED + 1, "d{}"), (2_000, "d{}" + "x" * 200)):
         rows = [(i, 0.5, key.format(i), "u") for i in range(count)]
@@ -107,7 +116,13 @@ def test_a_comma_in_a_key_that_is_known_still_parts_cells() -> None:
 
 def test_an_item_like_the_one_before_may_not_go_on_differently() -> None:
     first = json.dumps(POINT, separators=(",", ":"))
-    for other in (first.replace("}", ',"x":1}'), first[:-1], first.replace('"user"', '"device"'), first + "}"):
+    for other in (
+        first.replace("}", ',"x":1}'),
+        first[:-1],
+        first.replace('"user"', '"device"'),
+        first + "}",
+        first[:-1] + "]",
+    ):
         items = read_json(DatapointSerializer, f"{first},{first},{other},{first}]".encode())
         assert items is not None
         assert items.columns.length == 2

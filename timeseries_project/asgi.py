@@ -131,8 +131,6 @@ class Application(PunctualHandler):
         try:
             return await self._in_thread(self._heavy_threads, request)
         finally:
-            # Frees the body: the request is part of cycles, and lives until the garbage collector runs.
-            request.environ["wsgi.input"].close()
             self._heavy -= 1
             if gc.get_count()[0] > MANY_OBJECTS:
                 gc.collect(0)

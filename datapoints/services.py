@@ -202,7 +202,7 @@ def version_get(*, device: str | None = None, user: str | None = None, now: int)
 
 def statistics_version(*, axis: Axis, key: str, bucket: int, end: int | None, now: int) -> Version:
     """Return what `statistics_list` and `moving_average_list` depend on beside what is asked; None as `version_get`."""
-    version = version_get(**{axis: key}, now=now)  # type: ignore[misc]  # of the two parameters one
+    version = version_get(**{axis: key}, now=now)
     # The answer ends with the bucket of now or, if that comes first, before `end`.
     width = bucket * MICROSECONDS
     last = now // width if end is None else min(now // width, -(-end // width))

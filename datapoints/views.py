@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from operator import attrgetter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
@@ -135,7 +135,7 @@ class AggregateViewSet(ApiViewSet):
 
     def list(self, request: Request, aggregate: str, **path: str) -> Response:
         """Return the buckets, oldest first, empty ones included unless `fill=none`."""
-        asked = {"axis": self.axis, "key": path[self.axis], "now": clock.now()}
+        asked: dict[str, Any] = {"axis": self.axis, "key": path[self.axis], "now": clock.now()}
         self.tag(services.statistics_version(**asked, bucket=self.query["bucket"], end=self.query["end"]))
         return Response(services.statistics_list(**asked, **self.query, aggregate=Aggregate(aggregate)))
 
@@ -149,7 +149,7 @@ class MovingAverageViewSet(ApiViewSet):
 
     def list(self, request: Request, **path: str) -> Response:
         """Return the same buckets as `avg`; the value is null where a bucket of the window is missing or empty."""
-        asked = {"axis": self.axis, "key": path[self.axis], "now": clock.now()}
+        asked: dict[str, Any] = {"axis": self.axis, "key": path[self.axis], "now": clock.now()}
         self.tag(services.statistics_version(**asked, bucket=self.query["bucket"], end=self.query["end"]))
         return Response(services.moving_average_list(**asked, **self.query))
 

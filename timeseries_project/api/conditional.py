@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from base64 import urlsafe_b64encode
 from hashlib import blake2b
 
 from timeseries_project.api.headers import MAX_VALUE
@@ -42,21 +41,17 @@ def tag_of_version(*parts: object) -> str:
     >>> tag_of_version("3.7", 90) == tag_of_version("3.7", 90), tag_of_version("3.7", 90) == tag_of_version("3.7", 91)
     (True, False)
     """
-    return _tag(repr(parts).encode(), key=_process)
+    return f'W/"{blake2b(repr(parts).encode(), digest_size=15, key=_process).hexdigest()}"'
 
 
-def tag_of_content(content: bytes, *parts: object) -> str:
-    """Return the tag of an answer by its content and some of its headers, the same in every process. O(n).
+def tag_of_content(content: bytes, link: str = "") -> str:
+    """Return the tag of an answer by its content and its Link header, the same in every process. O(n).
 
-    >>> tag_of_content(b"[]")
-    'W/"qPT6Mw08Fd4B4vQ0eK_E"'
+    >>> tag_of_content(b"[]") == tag_of_content(b"[]"), tag_of_content(b"[]") == tag_of_content(b"[]", "</next>")
+    (True, False)
     """
-    return _tag(repr(parts).encode() + b"\0" + content)
-
-
-def _tag(text: bytes, key: bytes = b"") -> str:
-    digest = blake2b(text, digest_size=15, key=key).digest()
-    return f'W/"{urlsafe_b64encode(digest).decode()}"'
+    text = content + b"\0" + link.encode() if link else content
+    return f'W/"{blake2b(text, digest_size=15).hexdigest()}"'
 
 
 def is_any(if_none_match: str) -> bool:

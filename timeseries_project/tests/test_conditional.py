@@ -45,7 +45,7 @@ def test_a_tag_is_named_weak_or_strong_alone_or_among_others(header: str) -> Non
         STRONG[:-1],
         f"'{STRONG}'",
         f"W/W/{STRONG}",
-        TAG.lower(),
+        TAG.upper(),
         '"' * 4_000,
         "," * 4_000,
         f'"{"x" * 5_000}", {TAG}',  # too long to be read

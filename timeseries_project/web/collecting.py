@@ -65,9 +65,13 @@ def folder() -> Path:
             if os.access(place, os.W_OK):
                 return place / name
     place = Path(tempfile.mkdtemp(prefix=f"{_NAME}-"))
-    process = os.getpid()  # not the processes that this one forks
-    atexit.register(lambda: os.getpid() == process and shutil.rmtree(place, ignore_errors=True))
+    atexit.register(_remove, place, process=os.getpid())
     return place / name
+
+
+def _remove(place: Path, *, process: int) -> None:
+    if os.getpid() == process:  # not at the end of a process that this one forked
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def collect(folder: Path) -> None:

@@ -40,9 +40,12 @@ async def send_answer(response: HttpResponseBase, method: str, receive: Receive,
             assert isinstance(response, StreamingHttpResponse)
             await _send_parts(cast(Iterator[bytes], response.streaming_content), receive, send, threads)
     finally:
-        # Django's request signals are not sent, and most answers have nothing to close.
-        if response._resource_closers:  # type: ignore[attr-defined]  # the stubs lack it
+        # Only a computed answer may have something to close that takes long. A hand-over to a thread and back for every
+        # small one would cost more than the rest of the request.
+        if response.streaming and not isinstance(response, FileResponse):
             await asyncio.get_running_loop().run_in_executor(threads, response.close)
+        else:
+            response.close()
 
 
 async def _send_content(content: bytes, send: Send) -> None:

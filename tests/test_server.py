@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 
 from tests.served import LIMIT, LINE, Served, post
-from timeseries_project.serve import STOP_SECONDS
+from timeseries_project.serving.process import STOP_SECONDS
 from timeseries_project.tests.headers import POLICY
 
 #: The head of a chunked request, without its chunks.

@@ -164,13 +164,13 @@ def _environ(scope: Scope) -> dict[str, Any]:
     """Return the request line and headers as a WSGI environment (PEP 3333)."""
     raw_path: bytes = scope["raw_path"]
     path = unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path
-    server, client = scope.get("server") or ("localhost", 80), scope.get("client") or ("", 0)
+    server, client = scope.get("server") or ("", 80), scope.get("client") or ("", 0)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
         "PATH_INFO": path.decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "SERVER_NAME": server[0],
+        "SERVER_NAME": "",  # no host is taken for granted where a request names none (RFC 9112 section 3.2)
         "SERVER_PORT": str(server[1]),
         "REMOTE_ADDR": client[0],
         "wsgi.url_scheme": scope.get("scheme", "http"),

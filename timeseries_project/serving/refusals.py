@@ -8,8 +8,11 @@ from http import HTTPStatus
 
 _DETAILS = {
     400: "This is not a valid HTTP/1.1 request.",
+    405: "No resource has this method.",
     431: "The request line or the headers are too large, or there are too many headers.",
 }
+#: RFC 9110 section 15.5.6 asks for it; nearly every resource has these.
+_HEADERS = {405: "allow: GET, HEAD, OPTIONS\r\n"}
 
 
 def refusal(status: int) -> bytes:
@@ -27,6 +30,7 @@ def refusal(status: int) -> bytes:
         "content-type: application/problem+json\r\n"
         f"content-length: {len(body)}\r\n"
         "x-content-type-options: nosniff\r\n"
-        "connection: close\r\n\r\n"
+        "connection: close\r\n"
+        f"{_HEADERS.get(status, '')}\r\n"
     )
     return head.encode() + body

@@ -5,6 +5,7 @@ HOST=127.0.0.1 PORT=8000 python -m timeseries_project.serve
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import socket
@@ -49,6 +50,8 @@ def _serve(host: str, port: int, listeners: list[socket.socket], stopping: Stopp
     except OSError as error:  # another server was bound at the same time and was faster to listen
         env.refuse("PORT", f"{port} at {host} is unavailable: {error.strerror}.")
     print(f"Serving at http://{host}:{port}/", flush=True)  # noqa: T201 - for the person who starts it
+    gc.collect()
+    gc.freeze()  # what the start made stays: a full collection would look through it for 50 ms
     if len(listeners) > 1:
         return Workers(application, listeners, stopping, after_death=mark_process_dead).supervise()
     process = Process(application, listeners[0])

@@ -9,12 +9,14 @@ and nowhere else: `tests/test_server*.py` and `tests/test_hostile.py` fail where
 from __future__ import annotations
 
 import re
+from asyncio import Transport
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from timeseries_project.serving.joined import JoinedTransport
 from timeseries_project.serving.refusals import refusal
 
 #: Most bytes of a head, of a body's trailers, or of a chunk's extensions, beyond the piece that they begin in.
@@ -51,9 +53,10 @@ class Connection(HttpToolsProtocol):
         self._refused: int | None = None  # what to refuse with, once all earlier requests are answered
         self._owes_since: float | None = None  # since when the client owes us bytes that nobody else waits for
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: Transport) -> None:
         """Expect the first head."""
-        super().connection_made(transport)
+        self._joined = JoinedTransport(transport)
+        super().connection_made(cast(Transport, self._joined))
         self._owes_since = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
@@ -126,6 +129,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or refuse what was faulty after the last one."""
+        self._joined.flush()
         is_last = not self.pipeline
         super().on_response_complete()
         if is_last and self._refused is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -30,7 +29,7 @@ EXPIRY_TICKS = 10
 class Process(uvicorn.Server):
     """Serves an ASGI application on a bound socket."""
 
-    def __init__(self, application: Any, listener: socket.socket, ready: Callable[[], None] | None = None) -> None:
+    def __init__(self, application: Any, listener: socket.socket, ready: Callable[[], object] | None = None) -> None:
         config = uvicorn.Config(
             application,
             interface="asgi3",
@@ -58,8 +57,6 @@ class Process(uvicorn.Server):
         The event loop is not closed: that would cancel requests that run on in threads, and wait for them. The caller
         ends the process.
         """
-        gc.collect()
-        gc.freeze()  # what the start made stays; a full collection would look through it for 50 ms
         loop = uvloop.new_event_loop()
         asyncio.set_event_loop(loop)
         if stop_when_readable is not None:

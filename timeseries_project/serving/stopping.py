@@ -31,9 +31,10 @@ class Stopping:
         """From now on, call a function, which returns at once."""
         self._stop = stop
 
-    def end(self, status: int = 0) -> None:
+    def end(self, status: int = 0, *, cleanup: bool = True) -> None:
         """End the process, without waiting for threads that still compute what nobody waits for."""
-        self.cleanup.close()
+        if cleanup:
+            self.cleanup.close()
         logging.shutdown()
         sys.stdout.flush()
         os._exit(status)

@@ -27,6 +27,8 @@ STEADY_SECONDS = 10.0
 LEAST_PAUSE, MOST_PAUSE = 0.1, 5.0
 #: Seconds after which a worker is killed that does not end by itself after its own STOP_SECONDS.
 KILL_SECONDS = STOP_SECONDS + 2.0
+#: What a worker reports once it serves.
+READY = "."
 _AWAITED = {*SIGNALS, signal.SIGCHLD}
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,7 @@ class _Worker:
     due: float = 0.0
     begun: float = 0.0
     pause: float = 0.0
-    ready: int = -1  # descriptor from which a byte can be read once the process serves
+    report: int = -1  # descriptor from which can be read that the process serves, and the error that ended it
 
 
 class Workers:
@@ -83,13 +85,13 @@ class Workers:
 
     def _start(self, worker: _Worker) -> None:
         worker.begun = clock.elapsed()
-        worker.ready, ready = os.pipe()
+        worker.report, report = os.pipe()
         worker.pid = os.fork()
         if not worker.pid:
-            self._work(worker, ready)
-        os.close(ready)
+            self._work(worker, report)
+        os.close(report)
 
-    def _work(self, worker: _Worker, ready: int) -> None:
+    def _work(self, worker: _Worker, report: int) -> None:
         """Serve, in the new process, which ends here."""
         status = 1
         try:
@@ -97,16 +99,15 @@ class Workers:
             for other in self._workers:
                 if other is not worker:
                     other.listener.close()
-            self._stopping.cleanup.pop_all()  # the supervisor cleans up
-            process = Process(self._application, worker.listener, ready=lambda: _tell(ready))
+            process = Process(self._application, worker.listener, ready=lambda: os.write(report, READY.encode()))
             self._stopping.asks(process.stop)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
             process.serve_until_stopped(stop_when_readable=self._supervised)
             status = 0
-        except BaseException:
-            log.exception("A worker cannot serve.", extra={"fields": {"worker": worker.number}})
+        except BaseException as error:
+            os.write(report, repr(error).encode()[:1_000])
         finally:
-            self._stopping.end(status)
+            self._stopping.end(status, cleanup=False)
 
     def _bury(self) -> bool:
         """Take notice of the workers that have died; return whether others are to take their places."""
@@ -120,13 +121,14 @@ class Workers:
 
     def _died(self, worker: _Worker, code: int) -> bool:
         """Log the death of a worker and set the time of its next start; return whether there is to be one."""
-        fields = {"worker": worker.number, "pid": worker.pid, **_cause(code)}
+        with os.fdopen(worker.report, "rb") as reader:
+            report = reader.read().decode(errors="replace")
+        fields = {"worker": worker.number, "pid": worker.pid, **_cause(code), "error": report.removeprefix(READY)}
         self._after_death(worker.pid)
         worker.pid = 0
-        self._any_was_ready |= bool(os.read(worker.ready, 1))
-        os.close(worker.ready)
+        self._any_was_ready |= report.startswith(READY)
         if not self._any_was_ready:
-            log.critical("A worker ended before it could serve.", extra={"fields": fields})
+            log.critical("A worker ended before it could serve; the server stops.", extra={"fields": fields})
             return False
         now = clock.elapsed()
         is_steady = now - worker.begun >= STEADY_SECONDS
@@ -151,11 +153,6 @@ class Workers:
                     os.waitpid(pid, 0)
                 return
             signal.sigtimedwait({signal.SIGCHLD}, left)
-
-
-def _tell(descriptor: int) -> None:
-    os.write(descriptor, b".")
-    os.close(descriptor)
 
 
 def _cause(code: int) -> dict[str, Any]:

@@ -1,14 +1,13 @@
-"""One process that answers: uvicorn's server on a socket that is already bound, until it is asked to stop."""
+"""One process that answers: an event loop on a socket that is already bound, until it is asked to stop."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import Callable, Iterator
-from typing import Any, cast
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
 
-import uvicorn
 import uvloop
 
 from timeseries_project.serving.connection import Connection
@@ -17,39 +16,29 @@ from timeseries_project.serving.connection import Connection
 STOP_SECONDS = 10
 #: Seconds between two looks at whether accepted requests are finished.
 LOOK_SECONDS = 0.02
+#: Seconds between two updates of the date, and between two looks at which clients should have gone on.
+TICK_SECONDS = 1.0
 #: Connections that the system accepts before the process does.
 BACKLOG = 4_096
-#: Seconds that a connection is kept between two requests: more than proxies keep theirs (nginx: 60), so that none of
-#: them sends a request to a connection that is just being closed.
-KEEP_SECONDS = 75
-#: Ticks of uvicorn's main loop, of 0.1 s each, between two looks at which clients owe bytes for too long.
-EXPIRY_TICKS = 10
 
 
-class Process(uvicorn.Server):
-    """Serves an ASGI application on a bound socket."""
+class Process:
+    """Serves an ASGI application (HTTP only, without lifespan) on a bound socket."""
 
     def __init__(self, application: Any, listener: socket.socket, ready: Callable[[], object] | None = None) -> None:
-        config = uvicorn.Config(
-            application,
-            interface="asgi3",
-            http=Connection,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=KEEP_SECONDS,
-        )
-        super().__init__(config)
+        self.application = application
+        self.connections: set[Connection] = set()
+        self.date = b""
         self._listener = listener
         self._ready = ready
+        self._is_stopping = False
+        self._wake: Callable[[], object] | None = None
 
     def stop(self) -> None:
         """Ask the process to stop; may be called from a signal handler, before or while it serves."""
-        self.should_exit = True
+        self._is_stopping = True
+        if self._wake is not None:
+            self._wake()
 
     def serve_until_stopped(self, stop_when_readable: int | None = None) -> None:
         """Serve until `stop`, or until a descriptor can be read.
@@ -61,39 +50,34 @@ class Process(uvicorn.Server):
         asyncio.set_event_loop(loop)
         if stop_when_readable is not None:
             loop.add_reader(stop_when_readable, self.stop)
-        loop.run_until_complete(self.serve([self._listener]))
+        loop.run_until_complete(self._serve(loop))
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the caller: uvicorn would raise them again at the end, so that the process died of them."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve, and say so."""
-        await super().startup(sockets)
+    async def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        stopped = asyncio.Event()
+        self._wake = lambda: loop.call_soon_threadsafe(stopped.set)
+        self._tick(loop)
+        server = await loop.create_server(lambda: Connection(self, loop), sock=self._listener, backlog=BACKLOG)
         if self._ready is not None:
             self._ready()
+        if not self._is_stopping:  # before there was something to wake
+            await stopped.wait()
+        server.close()
+        self._listener.close()
+        await self._finish(loop)
 
-    async def on_tick(self, counter: int) -> bool:
-        """Close connections whose clients owe bytes for too long."""
-        if counter % EXPIRY_TICKS == 0:
-            now = asyncio.get_running_loop().time()
-            for connection in list(self.server_state.connections):
-                cast(Connection, connection).expire(now)
-        return await super().on_tick(counter)
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.date = f"date: {formatdate(usegmt=True)}\r\n".encode()
+        now = loop.time()
+        for connection in list(self.connections):
+            connection.expire(now)
+        loop.call_later(TICK_SECONDS, self._tick, loop)
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no more, let accepted requests finish, and cut off those that do not."""
-        for server in self.servers:
-            server.close()
-        for listener in sockets or []:
-            listener.close()
-        connections = self.server_state.connections
-        for connection in list(connections):
-            connection.shutdown()
-        loop = asyncio.get_running_loop()
+    async def _finish(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let accepted requests finish, and cut off those that do not."""
+        for connection in list(self.connections):
+            connection.stop()
         deadline = loop.time() + STOP_SECONDS
-        while connections and loop.time() < deadline:
+        while self.connections and loop.time() < deadline:
             await asyncio.sleep(LOOK_SECONDS)
-        for connection in list(connections):
+        for connection in list(self.connections):
             connection.transport.abort()

@@ -10,6 +10,7 @@ _DETAILS = {
     400: "This is not a valid HTTP/1.1 request.",
     405: "No resource has this method.",
     431: "The request line or the headers are too large, or there are too many headers.",
+    500: "The server failed to answer.",
 }
 #: RFC 9110 section 15.5.6 asks for it; nearly every resource has these.
 _HEADERS = {405: "allow: GET, HEAD, OPTIONS\r\n"}

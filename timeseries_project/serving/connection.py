@@ -99,7 +99,9 @@ class Connection(asyncio.Protocol):
         if self._answering is not None:
             self._answering.lose()
         self.resume_writing()
-        self._parser = None
+        # Nothing is left for the garbage collector, which would need a full collection to find it.
+        self._newest = self._answering = None
+        del self._parser
 
     def pause_writing(self) -> None:
         """Hold up what the application sends."""

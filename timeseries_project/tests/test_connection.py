@@ -22,7 +22,7 @@ Receive, Send = Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]
 
 
 class Server:
-    """What connections know of their server; the application answers with method, path and body."""
+    """What connections know of their server; the application answers with method, path and body, if it reads that."""
 
     date = b"date: now\r\n"
 
@@ -32,12 +32,13 @@ class Server:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.begun = 0
+        self.reads = True
 
     async def application(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         self.begun += 1
         await self.may_answer.wait()
         body = b""
-        while True:
+        while self.reads:
             message = await receive()
             if message["type"] != "http.request":
                 return
@@ -177,6 +178,21 @@ def test_what_follows_a_refusal_is_not_read() -> None:
         while server.connections:
             await asyncio.sleep(0)
         assert server.begun == 0
+
+    on_a_loop(test)
+
+
+def test_the_rest_of_a_body_that_nobody_reads_is_thrown_away_but_not_for_ever() -> None:
+    async def test(server: Server, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        server.reads = False
+        for number in (1, 2):
+            await loop.sock_sendall(client, POST % number)
+            assert b"<POST /%d >" % number in await read(client, b"\r\n0\r\n\r\n")
+            if number == 1:
+                await loop.sock_sendall(client, b"12345")
+        expire(server, HEAD_SECONDS + 5)
+        assert await read_to_the_end(client) == b""
 
     on_a_loop(test)
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any, Self
@@ -117,9 +117,10 @@ class Developed(Served):
 
 def collect_once() -> None:
     """Collect the static files beforehand, so that no server of the tests says that it does."""
-    if not collecting.is_complete(collecting.folder()):
-        command = [sys.executable, "manage.py", "compile"]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=PATIENCE)
+    with ExitStack() as later:
+        if not collecting.is_complete(collecting.folder(later)):
+            command = [sys.executable, "manage.py", "compile"]
+            subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=PATIENCE)
 
 
 def eventually(holds: Callable[[], bool]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.served import Served
+from tests.served import Served, eventually
 from timeseries_project.core import kernels
 from timeseries_project.tests.processes import PATIENCE, ROOT, run
 from timeseries_project.web import collecting
@@ -114,8 +114,8 @@ def test_where_nothing_can_be_written_they_are_collected_for_the_time_of_the_pro
 
 def test_several_that_collect_at_once_agree(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from timeseries_project.web import collecting;"
-        f"collecting.collect(Path({str(tmp_path / 'static')!r}))"
+        "from contextlib import ExitStack; from pathlib import Path; from timeseries_project.web import collecting\n"
+        f"with ExitStack() as later: collecting.collect(Path({str(tmp_path / 'static')!r}), later)"
     )
     processes = [
         subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)
@@ -152,3 +152,10 @@ def test_compile_collects_them(tmp_path: Path, cache: Path, server: Served) -> N
     [folder] = tmp_path.glob("timeseries-statistics/static-*")
     manifest = json.loads((folder / "staticfiles.json").read_text())
     assert "style.css" in manifest["paths"]
+
+
+def test_a_signal_while_they_are_collected_leaves_nothing(tmp_path: Path) -> None:
+    with Served(XDG_CACHE_HOME=str(tmp_path), **KERNELS) as served:
+        eventually(lambda: bool([*tmp_path.glob("*/collecting-*/*")]))
+        assert served.stop() == 0
+    assert not [*tmp_path.glob("*/collecting-*")]

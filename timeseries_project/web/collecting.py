@@ -7,14 +7,13 @@ Elsewhere (`runserver`, tests) STATIC_ROOT is empty, and the files are served fr
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -54,8 +53,8 @@ def _places() -> Iterator[Path]:
         yield Path("~/.cache").expanduser() / _NAME
 
 
-def folder() -> Path:
-    """Return where the files are collected, in the first place that can be written; else one that ends with this."""
+def folder(later: ExitStack) -> Path:
+    """Return where the files are collected: in the first place that can be written, else in one that goes `later`."""
     name = f"static-{fingerprint()}"
     for place in _places():
         if is_complete(place / name):
@@ -65,17 +64,15 @@ def folder() -> Path:
             if os.access(place, os.W_OK):
                 return place / name
     place = Path(tempfile.mkdtemp(prefix=f"{_NAME}-"))
-    atexit.register(_remove, place, process=os.getpid())
+    later.callback(shutil.rmtree, place, ignore_errors=True)
     return place / name
 
 
-def _remove(place: Path, *, process: int) -> None:
-    if os.getpid() == process:  # not at the end of a process that this one forked
-        shutil.rmtree(place, ignore_errors=True)
+def collect(folder: Path, later: ExitStack) -> None:
+    """Collect all static files in a folder, unless it has them; whoever looks there sees all or none of them.
 
-
-def collect(folder: Path) -> None:
-    """Collect all static files in a folder, unless it has them; whoever looks there sees all or none of them."""
+    What is left of a failure, or where a signal ends the process, goes `later`.
+    """
     if is_complete(folder):
         return
     import django
@@ -90,15 +87,13 @@ def collect(folder: Path) -> None:
     # For whoever waits: it takes some seconds, and nothing else is said meanwhile.
     print("Collecting, once: static files under hashed names …", file=sys.stderr, flush=True)  # noqa: T201
     place = Path(tempfile.mkdtemp(prefix="collecting-", dir=folder.parent))
+    later.callback(shutil.rmtree, place, ignore_errors=True)
+    command = Command()
+    command.storage = CollectedFiles(location=place)
+    call_command(command, interactive=False, verbosity=0, ignore_patterns=list(_UNUSED))
+    place.chmod(0o755)
     try:
-        command = Command()
-        command.storage = CollectedFiles(location=place)
-        call_command(command, interactive=False, verbosity=0, ignore_patterns=list(_UNUSED))
-        place.chmod(0o755)
-        try:
-            place.rename(folder)
-        except OSError:  # another process was faster
-            if not is_complete(folder):
-                raise
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+        place.rename(folder)
+    except OSError:  # another process was faster
+        if not is_complete(folder):
+            raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from importlib import import_module
 from typing import Any
 
@@ -22,5 +23,6 @@ class Command(BaseCommand):
         for path in kernels.sources():
             import_module(".".join(path.relative_to(kernels.ROOT).with_suffix("").parts))
         place = kernels.DIRECTORY or "nowhere: no cache directory can be written"
-        collecting.collect(collecting.folder())
+        with ExitStack() as later:
+            collecting.collect(collecting.folder(later), later)
         self.stdout.write(f"{len(kernels.sources())} modules of kernels are compiled, in {place}.")

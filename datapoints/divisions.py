@@ -20,6 +20,8 @@ _NO_EDGES = np.empty(0, dtype=np.int64)
 _SINCE_MONDAY = 3
 _MONTHS = {"mo": 1, "y": 12}
 _DAYS = {"d": 1, "w": 7}
+#: Later than every time, and larger than the number of any bucket.
+LATEST = 2**62
 #: From this many on, finding where buckets begin takes some milliseconds.
 MANY_EDGES = 100_000
 
@@ -47,7 +49,7 @@ class Grid(NamedTuple):
         """
         if not len(self.edges):
             return (time + self.phase) // self.width
-        return max(int(self.edges.searchsorted(time, side="right")) - 1, 0)
+        return max(int(self.edges.searchsorted(min(time, LATEST), side="right")) - 1, 0)
 
     def start(self, number: int) -> int:
         """Return where a bucket begins. O(1)."""
@@ -63,7 +65,7 @@ class Grid(NamedTuple):
         """Return how many buckets, number 0 being the first, begin before a time. O(log edges)."""
         if not len(self.edges):
             return -(-(time + self.phase) // self.width)
-        return min(int(self.edges.searchsorted(time)), len(self.edges) - 1)
+        return min(int(self.edges.searchsorted(min(time, LATEST))), len(self.edges) - 1)
 
     def stretch(self, number: int, unit: int) -> tuple[bool, int]:
         """Return whether a bucket begins and ends at multiples of a unit; and the next one of which this is not so.
@@ -71,19 +73,22 @@ class Grid(NamedTuple):
         "Not so" is the contrary of what is returned for the bucket itself. O(edges).
         """
         if not len(self.edges):
-            return self.width % unit == 0 and self.phase % unit == 0, NO_NUMBER
+            return self.width % unit == 0 and self.phase % unit == 0, LATEST
         whole = self.edges[number:] % unit == 0
         both = whole[1:] & whole[:-1]
         other = np.flatnonzero(both != both[0])
-        return bool(both[0]), number + int(other[0]) if len(other) else NO_NUMBER
+        return bool(both[0]), number + int(other[0]) if len(other) else LATEST
+
+    @property
+    def usual(self) -> int:
+        """The width of most buckets. O(1)."""
+        if not len(self.edges):
+            return self.width
+        return max(int(self.edges[-1] - self.edges[0]) // (len(self.edges) - 1), 1)
 
     def narrowed(self, unit: int) -> Grid:
         """Return the same grid in a larger unit of time, of which its starts are multiples. O(edges)."""
-        return Grid(self.width // unit, self.phase // unit, self.edges // unit)
-
-
-#: Larger than the number of any bucket.
-NO_NUMBER = 2**62
+        return Grid(self.width // unit, self.phase // unit, self.edges // unit if len(self.edges) else self.edges)
 
 
 class Division(NamedTuple):
@@ -109,6 +114,14 @@ class Division(NamedTuple):
         count, unit = self.span
         return self.span.seconds or int(count * (7 if unit == "w" else 30.436875 * _MONTHS[unit]) * 86_400)
 
+    def may_have_sums(self, unit: int) -> bool:
+        """Whether any bucket may begin and end at multiples of a unit of time, in microseconds.
+
+        >>> Division(Span(1, "h")).may_have_sums(900 * 10**6), Division(Span(1, "h"), offset=60).may_have_sums(900 * 10**6)
+        (True, False)
+        """
+        return self.of_calendar or self.grid(0, 0).stretch(0, unit)[0]
+
     def grid(self, first: int, last: int) -> Grid:
         """Return where the buckets begin, from that of the time `first` to that of `last` or farther.
 
@@ -131,6 +144,24 @@ class Division(NamedTuple):
         edges = zones.beginnings(self._days(low, high + 2), zone)
         # A date that never came has no bucket.
         return Grid(0, 0, edges[np.append(edges[1:] > edges[:-1], True)])
+
+    def start(self, time: int) -> int:
+        """Return where the bucket of a time begins.
+
+        >>> Division(Span(1, "h")).start(3_600_000_001)
+        3600000000
+        """
+        grid = self.grid(time, time)
+        return grid.start(grid.number(time))
+
+    def end(self, time: int) -> int:
+        """Return where the bucket of a time ends.
+
+        >>> Division(Span(1, "h")).end(3_600_000_001)
+        7200000000
+        """
+        grid = self.grid(time, time)
+        return grid.start(grid.number(time) + 1)
 
     def count(self, start: int, stop: int) -> int:
         """Return how many buckets overlap start <= time < stop; dates that never came count as if they had. O(1).

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from timeseries_project.core.spans import SECONDS
+
 if TYPE_CHECKING:
     from timeseries_project.storage.location import Location
 
@@ -18,8 +20,7 @@ _B68TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 #: A token of fewer characters causes a warning at the start.
 SHORT_TOKEN = 16
 _RATE = re.compile(r"([1-9][0-9]{0,8})\s*/\s*([a-z]+)", re.ASCII)
-#: Seconds in the units of durations, and in those of rates.
-LENGTHS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+#: Seconds in the units of rates.
 _PERIODS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "hour": 3_600, "day": 86_400}
 
 
@@ -72,9 +73,9 @@ def duration(name: str, *, most_days: int) -> int | None:
     if not value:
         return None
     digits, unit = value[:-1], value[-1]
-    if digits.isascii() and digits.isdigit() and len(digits) <= 12 and unit in LENGTHS:
-        seconds = int(digits) * LENGTHS[unit]
-        if 0 < seconds <= most_days * LENGTHS["d"]:
+    if digits.isascii() and digits.isdigit() and len(digits) <= 12 and unit in SECONDS:
+        seconds = int(digits) * SECONDS[unit]
+        if 0 < seconds <= most_days * SECONDS["d"]:
             return seconds
     refuse(name, f"must be a whole number and s, m, h or d, from 1s to {most_days}d, like 30d, not {value!r}.")
 

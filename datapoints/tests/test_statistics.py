@@ -17,6 +17,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from datapoints.divisions import Grid
 from datapoints.interface import BucketSums
 from datapoints.statistics import Aggregate, Buckets, Fill, LongBuckets, aggregate_points, aggregate_sums
 from datapoints.tests import oracle
@@ -187,7 +188,7 @@ def test_aggregates_of_points(points: list[tuple[int, float]], width: int) -> No
         groups.setdefault(time // width, []).append(value)
     columns = np.array([t for t, _ in points]), np.array([v for _, v in points])
     for aggregate in Aggregate:
-        buckets = aggregate_points(*columns, width, aggregate)
+        buckets = aggregate_points(*columns, Grid(width), aggregate)
         assert buckets.numbers.tolist() == sorted(groups)
         for number, count, answer in zip(*buckets, strict=True):
             group = groups[int(number)]
@@ -233,7 +234,7 @@ def check_aggregate(aggregate: Aggregate, answer: float, group: list[float]) -> 
 
 @pytest.mark.parametrize("group", [[7.7] * 3, [1e150, -1e150], [1e-200, 3e-200], [1e16 + 2, 1e16 + 4]])
 def test_standard_deviation_neither_overflows_nor_vanishes(group: list[float]) -> None:
-    buckets = aggregate_points(np.arange(len(group)), np.array(group), 100, Aggregate.STDDEV)
+    buckets = aggregate_points(np.arange(len(group)), np.array(group), Grid(100), Aggregate.STDDEV)
     mean = sum(map(Fraction, group)) / len(group)
     variance = sum((Fraction(v) - mean) ** 2 for v in group) / len(group)
     assert math.isclose(float(buckets.values[0]) / max(group), math.sqrt(variance / Fraction(max(group)) ** 2))
@@ -278,7 +279,7 @@ def slowly_selected(count: int) -> list[int]:
 def test_percentiles_of_values_in_any_order(order: Callable[[int], Iterable[int]], count: int) -> None:
     column = np.array([float(value) for value in order(count)])
     for aggregate, percentile in ((Aggregate.MEDIAN, 50), (Aggregate.P95, 95), (Aggregate.P99, 99)):
-        buckets = aggregate_points(np.arange(len(column)), column, 10_000, aggregate)
+        buckets = aggregate_points(np.arange(len(column)), column, Grid(10_000), aggregate)
         assert buckets.values.tolist() == [np.percentile(column, percentile)]
 
 
@@ -299,9 +300,9 @@ def test_wider_buckets_are_built_from_the_sums_of_narrower_ones(
     wide: dict[int, list[float]] = {}
     for number, groups in quarters.items():
         wide.setdefault(number // factor, []).extend(v for group in groups for v in group)
-    averages = aggregate_sums(sums, factor, Aggregate.AVG)
-    totals = aggregate_sums(sums, factor, Aggregate.SUM)
-    counts = aggregate_sums(sums, factor, Aggregate.COUNT)
+    averages = aggregate_sums(sums, Grid(factor), Aggregate.AVG)
+    totals = aggregate_sums(sums, Grid(factor), Aggregate.SUM)
+    counts = aggregate_sums(sums, Grid(factor), Aggregate.COUNT)
     assert list(averages.numbers) == sorted(wide)
     assert averages.counts.tolist() == counts.values.tolist() == [len(wide[n]) for n in sorted(wide)]
     for number, average, total in zip(averages.numbers, averages.values, totals.values, strict=True):
@@ -334,7 +335,7 @@ def test_long_columns_of_buckets_say_what_their_portions_say(data: st.DataObject
 @drawn(10_000)
 def test_the_average_of_equal_values_is_that_value(value: float, count: int) -> None:
     column = np.full(count, value)
-    [average] = aggregate_points(np.arange(count), column, count, Aggregate.AVG).values.tolist()
+    [average] = aggregate_points(np.arange(count), column, Grid(count), Aggregate.AVG).values.tolist()
     assert average == value
     every = Buckets(np.arange(count), np.ones(count, dtype=np.int64), column)
     assert set(Timeline(every, 0, Fill.NULL).moving_average(7, 1)(0, count).tolist()) == {value}
@@ -357,10 +358,10 @@ def digest() -> str:
         times = np.array(random.choices(range(400), k=count))
         column = np.array([random.choice([1e16, -1e16, 1e150, 5e-324, 0.1, random.gauss(0, 1)]) for _ in times])
         for aggregate in Aggregate:
-            buckets = aggregate_points(times, column, 3, aggregate)
+            buckets = aggregate_points(times, column, Grid(3), aggregate)
             text.update(repr([part.tolist() for part in map(np.asarray, buckets)]).encode())
         for fill in Fill:
-            lined = Timeline(aggregate_points(times, column, 3, Aggregate.AVG), int(times.min()) // 3, fill)
+            lined = Timeline(aggregate_points(times, column, Grid(3), Aggregate.AVG), int(times.min()) // 3, fill)
             text.update(repr(lined.values(0, 140)[0].tolist()).encode())
             for size in (1, 3, 40):
                 text.update(repr(lined.moving_average(size, 1)(0, 140).tolist()).encode())

@@ -31,6 +31,7 @@ from bandwidth.memory.store import BandwidthStore
 from datapoints import services
 from datapoints.divisions import Grid
 from datapoints.statistics import Aggregate, Fill, aggregate_points
+from timeseries_project.core.spans import Span
 from transactions.memory.sliding_window import SlidingWindow
 
 T = TypeVar("T")

@@ -2,8 +2,8 @@
 
 Columns of points are `times[i]` and `values[i]`, in order of time; those of buckets are `numbers[bucket]`,
 `counts[bucket]` and `results[bucket]`, and hold non-empty buckets only. Buckets lie on a grid (`divisions.Grid`): one
-every `width`, number 0 `phase` before the epoch, or at `edges` if there are any. A result is NaN where the double nearest to an
-exact sum or average is not certain: whoever calls decides it from the points.
+every `width`, number 0 `phase` before the epoch, or at `edges` if there are any. A result is NaN where the double
+nearest to an exact sum or average is not certain: whoever calls decides it from the points.
 """
 
 from __future__ import annotations

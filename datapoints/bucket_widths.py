@@ -51,13 +51,13 @@ def suitable(start: int, stop: int, asked: Span | None, tz: str | None = None, o
     """
     ladder = [_division(span, tz, offset) for span in _ladder(asked, tz)]
     if asked is None:
-        enough = (division for division in reversed(ladder) if division.count(start, stop) >= LEAST_CHOSEN)
+        enough = (division for division in reversed(ladder) if division.buckets_in(start, stop) >= LEAST_CHOSEN)
         return Width(next(enough, ladder[0]), None)
     chosen = _division(asked, tz, offset)
-    buckets = chosen.count(start, stop)
+    buckets = chosen.buckets_in(start, stop)
     if buckets <= MOST_DRAWN:
         return Width(chosen, None)
-    few = (wider for wider in ladder if wider.nominal > chosen.nominal and wider.count(start, stop) <= MOST_DRAWN)
+    few = (wider for wider in ladder if wider.nominal > chosen.nominal and wider.buckets_in(start, stop) <= MOST_DRAWN)
     return Width(next(few, ladder[-1]), buckets)
 
 

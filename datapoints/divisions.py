@@ -111,14 +111,16 @@ class Division(NamedTuple):
     @property
     def nominal(self) -> int:
         """The seconds of a usual bucket."""
-        count, unit = self.span
-        return self.span.seconds or int(count * (7 if unit == "w" else 30.436875 * _MONTHS[unit]) * 86_400)
+        number, unit = self.span
+        return self.span.seconds or int(number * (7 if unit == "w" else 30.436875 * _MONTHS[unit]) * 86_400)
 
     def may_have_sums(self, unit: int) -> bool:
         """Whether any bucket may begin and end at multiples of a unit of time, in microseconds.
 
-        >>> Division(Span(1, "h")).may_have_sums(900 * 10**6), Division(Span(1, "h"), offset=60).may_have_sums(900 * 10**6)
-        (True, False)
+        >>> Division(Span(1, "h")).may_have_sums(900 * 10**6)
+        True
+        >>> Division(Span(1, "h"), offset=60).may_have_sums(900 * 10**6)
+        False
         """
         return self.of_calendar or self.grid(0, 0).stretch(0, unit)[0]
 
@@ -163,11 +165,13 @@ class Division(NamedTuple):
         grid = self.grid(time, time)
         return grid.start(grid.number(time) + 1)
 
-    def count(self, start: int, stop: int) -> int:
+    def buckets_in(self, start: int, stop: int) -> int:
         """Return how many buckets overlap start <= time < stop; dates that never came count as if they had. O(1).
 
-        >>> Division(Span(1, "m")).count(59 * 10**6, 121 * 10**6), Division(Span(1, "mo")).count(0, 365 * 86_400_000_000)
-        (3, 12)
+        >>> Division(Span(1, "m")).buckets_in(59 * 10**6, 121 * 10**6)
+        3
+        >>> Division(Span(1, "mo")).buckets_in(0, 365 * 86_400 * 10**6)
+        12
         """
         if start >= stop:
             return 0
@@ -179,17 +183,17 @@ class Division(NamedTuple):
 
     def _place(self, day: int) -> int:
         """Return the place of a day's bucket in the calendar."""
-        count, unit = self.span
+        number, unit = self.span
         if unit in _DAYS:
-            return (day + (_SINCE_MONDAY if unit == "w" else 0)) // (count * _DAYS[unit])
+            return (day + (_SINCE_MONDAY if unit == "w" else 0)) // (number * _DAYS[unit])
         month = int(np.datetime64(day, "D").astype("datetime64[M]").astype(np.int64))
-        return month // (count * _MONTHS[unit])
+        return month // (number * _MONTHS[unit])
 
     def _days(self, low: int, high: int) -> Integers:
         """Return the first days of the buckets at the places low <= place < high."""
-        count, unit = self.span
+        number, unit = self.span
         places = np.arange(low, high)
         if unit in _DAYS:
-            return places * (count * _DAYS[unit]) - (_SINCE_MONDAY if unit == "w" else 0)
-        months = (places * (count * _MONTHS[unit])).astype("datetime64[M]")
+            return places * (number * _DAYS[unit]) - (_SINCE_MONDAY if unit == "w" else 0)
+        months = (places * (number * _MONTHS[unit])).astype("datetime64[M]")
         return months.astype("datetime64[D]").astype(np.int64)

@@ -61,7 +61,8 @@ def _check_range(values: dict[str, Any]) -> list[FieldError]:
 
 def _check_zone(values: dict[str, Any]) -> list[FieldError]:
     if values["tz"] is not None and values["bucket"].unit in ("s", "m", "h"):
-        return [FieldError("tz", f"needs buckets of d, w, mo or y: those of {values['bucket']} are alike in every zone.")]
+        message = f"needs buckets of d, w, mo or y: those of {values['bucket']} begin at the same times in every zone."
+        return [FieldError("tz", message)]
     return []
 
 

@@ -16,8 +16,8 @@ CENTURIES = 500 * 365 * 86_400 * MICROSECONDS
 times = st.integers(0, CENTURIES // 2)
 lengths = st.one_of(st.integers(1, 10_000 * MICROSECONDS), st.integers(1, CENTURIES // 2))
 widths = st.integers(1, 366 * 86_400).map(lambda seconds: Span(seconds, "s"))
-calendar = st.sampled_from(sorted(spans.MOST)).flatmap(
-    lambda unit: st.builds(Span, st.integers(1, spans.MOST[unit]), st.just(unit))
+calendar = st.sampled_from(sorted(spans.CALENDAR)).flatmap(
+    lambda unit: st.builds(Span, st.integers(1, spans.most(unit)), st.just(unit))
 )
 zones = st.sampled_from(["Asia/Kathmandu", "Pacific/Apia", "America/St_Johns"])
 
@@ -29,20 +29,20 @@ def test_buckets_are_counted_as_times_fall_into_them(start: int, length: int, wi
         (time - offset * MICROSECONDS) // (width * MICROSECONDS)
         for time in (*range(start, start + length, MICROSECONDS), *([start + length - 1] if length else []))
     }
-    assert Division(Span(width, "s"), offset=offset).count(start, start + length) == len(numbers)
+    assert Division(Span(width, "s"), offset=offset).buckets_in(start, start + length) == len(numbers)
 
 
 @given(start=times, length=lengths, tz=st.none() | zones)
-def test_without_a_width_the_widest_that_gives_enough_buckets_is_chosen(start: int, length: int, tz: str | None) -> None:
+def test_without_a_width_the_widest_with_enough_buckets_is_chosen(start: int, length: int, tz: str | None) -> None:
     division, too_many = suitable(start, start + length, None, tz)
 
     ladder = LADDER if tz is None else CALENDAR_LADDER
     assert too_many is None
     assert division.span in ladder
-    assert division.count(start, start + length) >= LEAST_CHOSEN or division.span == ladder[0]
-    assert division.count(start, start + length) <= 500
+    assert division.buckets_in(start, start + length) >= LEAST_CHOSEN or division.span == ladder[0]
+    assert division.buckets_in(start, start + length) <= 500
     for wider in ladder[ladder.index(division.span) + 1 :]:
-        assert Division(wider, tz).count(start, start + length) < LEAST_CHOSEN
+        assert Division(wider, tz).buckets_in(start, start + length) < LEAST_CHOSEN
 
 
 @given(start=times, length=lengths, asked=widths | calendar, tz=st.none() | zones)
@@ -51,13 +51,13 @@ def test_a_width_is_drawn_as_asked_for_unless_it_is_too_narrow(
 ) -> None:
     division, too_many = suitable(start, start + length, asked, tz)
 
-    buckets = Division(asked, tz).count(start, start + length)
+    buckets = Division(asked, tz).buckets_in(start, start + length)
     if buckets <= MOST_DRAWN:
         assert (division.span, too_many) == (asked, None)
     else:
         assert too_many == buckets
         assert division.nominal > Division(asked, tz).nominal
-        assert division.count(start, start + length) <= MOST_DRAWN
+        assert division.buckets_in(start, start + length) <= MOST_DRAWN
 
 
 @pytest.mark.parametrize(

@@ -229,18 +229,16 @@ class BucketField(WireField):
     def to_internal_value(self, data: Any) -> Span:
         """Read a span such as `15m` or `1mo`."""
         span = spans.parse(data)
-        if span is None or not 1 <= span.count:
-            refuse(f"must be a whole number and s, m, h, d, w, mo or y, such as 15m or 1mo: {self._RANGE}.")
-        seconds = span.seconds
-        if span.count > spans.MOST[span.unit] if seconds is None else seconds > spans.MAX_SECONDS:
-            refuse(f"is too long: {self._RANGE}.")
+        if span is None or not 1 <= span.number <= spans.most(span.unit):
+            refuse(
+                "must be a whole number and s, m, h, d, w, mo or y, such as 15m or 1mo: from 1s to 366d, or up to"
+                f" {', '.join(f'{spans.most(unit)}{unit}' for unit in spans.CALENDAR)}."
+            )
         return span
 
     def to_representation(self, value: Span) -> str:
         """Write a span in the largest unit of which it is a whole number."""
         return str(value)
-
-    _RANGE = "from 1s to 366d, or up to 5217w, 1200mo or 100y"
 
 
 class OffsetField(WireField):

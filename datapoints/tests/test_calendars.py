@@ -52,6 +52,7 @@ ZONES = {
 }
 #: Our units as pandas spells them, and how many days of each a test spans.
 UNITS = {"d": ("D", 40), "w": ("W-MON", 300), "mo": ("MS", 1_000), "y": ("YS", 4_000)}
+units = st.sampled_from(sorted(UNITS))
 
 
 def get(api: APIClient, query: str, **parameters: object) -> list[dict[str, Any]]:
@@ -79,10 +80,9 @@ def stretches(draw: st.DrawFn, unit: str, since: int = 1970) -> dict[int, float]
     return draw(st.dictionaries(times, st.integers(-1_000, 1_000).map(float), min_size=2, max_size=25))
 
 
-@pytest.mark.parametrize("unit", list(UNITS))
 @pytest.mark.parametrize("zone", list(ZONES))
-@given(data=st.data())
-@drawn(40, least=3)
+@given(data=st.data(), unit=units)
+@drawn(80, least=8)
 def test_aggregates_are_those_of_pandas(
     api: APIClient, set_clock: Callable[[str], int], zone: str, unit: str, data: st.DataObject
 ) -> None:
@@ -101,10 +101,9 @@ def test_aggregates_are_those_of_pandas(
         assert column(rows) == pytest.approx(expected.to_numpy(), abs=0, rel=1e-15, nan_ok=True)
 
 
-@pytest.mark.parametrize("unit", list(UNITS))
 @pytest.mark.parametrize("zone", ["America/Sao_Paulo", "Pacific/Chatham"])
-@given(data=st.data(), size=st.integers(1, 6), share=st.floats(0, 1))
-@drawn(60, least=4)
+@given(data=st.data(), unit=units, size=st.integers(1, 6), share=st.floats(0, 1))
+@drawn(100)
 def test_fills_and_moving_averages_are_those_of_pandas(
     api: APIClient,
     set_clock: Callable[[str], int],
@@ -228,7 +227,7 @@ def by_hand(points: dict[int, float], bucket: str, zone: str, now: int) -> list[
     cut=st.tuples(st.none() | st.integers(-20, 200), st.none() | st.integers(0, 100)),
     gone=st.booleans(),
 )
-@drawn(1_500, least=60)
+@drawn(1_000)
 def test_every_aggregate_fill_window_and_range(
     api: APIClient,
     set_clock: Callable[[str], int],

@@ -181,14 +181,37 @@ def test_a_billion_empty_buckets_on_lines_cost_what_a_window_reaches() -> None:
     assert averages.tolist() == [oracle.average(near[i : i + 3]) for i in range(3)]
 
 
-@given(st.lists(st.tuples(st.integers(0, 200), values), min_size=1, max_size=60), st.integers(1, 50))
-def test_aggregates_of_points(points: list[tuple[int, float]], width: int) -> None:
+@st.composite
+def grids(draw: st.DrawFn, stop: int) -> Grid:
+    """Buckets of one width, also shifted; or of widths that differ, up to the time `stop` and beyond."""
+    width = draw(st.integers(1, 50))
+    edges = sorted(draw(st.sets(st.integers(1, stop + 50), max_size=20)) | {draw(st.integers(-50, 0)), stop + 60})
+    return draw(
+        st.one_of(
+            st.just(Grid(width)),
+            st.integers(0, width - 1).map(lambda phase: Grid(width, phase)),
+            st.just(Grid(0, 0, np.array(edges))),
+        )
+    )
+
+
+def bucket_in(grid: Grid, time: int) -> int:
+    """The number of the bucket of a time, by looking at one after another."""
+    number = 0
+    while not grid.start(number) <= time < grid.start(number + 1):
+        number += 1
+    return number
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), values), min_size=1, max_size=60), grids(200))
+def test_aggregates_of_points(points: list[tuple[int, float]], grid: Grid) -> None:
     groups: dict[int, list[float]] = {}
     for time, value in sorted(points, key=lambda point: point[0]):
-        groups.setdefault(time // width, []).append(value)
+        assert grid.number(time) == bucket_in(grid, time)
+        groups.setdefault(bucket_in(grid, time), []).append(value)
     columns = np.array([t for t, _ in points]), np.array([v for _, v in points])
     for aggregate in Aggregate:
-        buckets = aggregate_points(*columns, Grid(width), aggregate)
+        buckets = aggregate_points(*columns, grid, aggregate)
         assert buckets.numbers.tolist() == sorted(groups)
         for number, count, answer in zip(*buckets, strict=True):
             group = groups[int(number)]
@@ -289,20 +312,20 @@ def test_percentiles_of_values_in_any_order(order: Callable[[int], Iterable[int]
         st.lists(st.lists(values, min_size=1, max_size=5), min_size=1, max_size=3),
         min_size=1,
     ),
-    st.integers(1, 8),
+    grids(100),
 )
 @drawn(300)
 def test_wider_buckets_are_built_from_the_sums_of_narrower_ones(
-    quarters: dict[int, list[list[float]]], factor: int
+    quarters: dict[int, list[list[float]]], grid: Grid
 ) -> None:
     rows = [(number, *sums_of([group])) for number, groups in quarters.items() for group in groups]
     sums = BucketSums(*(np.array(column) for column in zip(*rows, strict=True)))
     wide: dict[int, list[float]] = {}
     for number, groups in quarters.items():
-        wide.setdefault(number // factor, []).extend(v for group in groups for v in group)
-    averages = aggregate_sums(sums, Grid(factor), Aggregate.AVG)
-    totals = aggregate_sums(sums, Grid(factor), Aggregate.SUM)
-    counts = aggregate_sums(sums, Grid(factor), Aggregate.COUNT)
+        wide.setdefault(bucket_in(grid, number), []).extend(v for group in groups for v in group)
+    averages = aggregate_sums(sums, grid, Aggregate.AVG)
+    totals = aggregate_sums(sums, grid, Aggregate.SUM)
+    counts = aggregate_sums(sums, grid, Aggregate.COUNT)
     assert list(averages.numbers) == sorted(wide)
     assert averages.counts.tolist() == counts.values.tolist() == [len(wide[n]) for n in sorted(wide)]
     for number, average, total in zip(averages.numbers, averages.values, totals.values, strict=True):
@@ -357,9 +380,10 @@ def digest() -> str:
         count = random.randrange(1, 300)
         times = np.array(random.choices(range(400), k=count))
         column = np.array([random.choice([1e16, -1e16, 1e150, 5e-324, 0.1, random.gauss(0, 1)]) for _ in times])
-        for aggregate in Aggregate:
-            buckets = aggregate_points(times, column, Grid(3), aggregate)
-            text.update(repr([part.tolist() for part in map(np.asarray, buckets)]).encode())
+        for grid in (Grid(3), Grid(7, 2), Grid(0, 0, np.array([-1, 2, 30, 31, 250, 500]))):
+            for aggregate in Aggregate:
+                buckets = aggregate_points(times, column, grid, aggregate)
+                text.update(repr([part.tolist() for part in map(np.asarray, buckets)]).encode())
         for fill in Fill:
             lined = Timeline(aggregate_points(times, column, Grid(3), Aggregate.AVG), int(times.min()) // 3, fill)
             text.update(repr(lined.values(0, 140)[0].tolist()).encode())

@@ -5,6 +5,7 @@ Plain Python and NumPy; knows no framework. Times are microseconds since the Uni
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -114,30 +115,25 @@ class Division(NamedTuple):
         number, unit = self.span
         return self.span.seconds or int(number * (7 if unit == "w" else 30.436875 * _MONTHS[unit]) * 86_400)
 
-    def may_have_sums(self, unit: int) -> bool:
-        """Whether any bucket may begin and end at multiples of a unit of time, in microseconds.
+    def fixed(self) -> Grid | None:
+        """Return where all buckets begin, if their width never changes; None for those of the calendar.
 
-        >>> Division(Span(1, "h")).may_have_sums(900 * 10**6)
-        True
-        >>> Division(Span(1, "h"), offset=60).may_have_sums(900 * 10**6)
-        False
+        >>> Division(Span(7, "d"), offset=4 * 86_400).fixed().start(0) // 86_400_000_000
+        -3
         """
-        return self.of_calendar or self.grid(0, 0).stretch(0, unit)[0]
+        return _fixed(self)
 
     def grid(self, first: int, last: int) -> Grid:
         """Return where the buckets begin, from that of the time `first` to that of `last` or farther.
 
         O(1) for widths that never change, else O(buckets).
 
-        >>> Division(Span(7, "d"), offset=4 * 86_400).grid(0, 0).start(0) // 86_400_000_000
-        -3
         >>> Division(Span(1, "mo"), "Asia/Kolkata").grid(0, 0).edges.astype("datetime64[us]")[1].item()
         datetime.datetime(1969, 12, 31, 18, 30)
         """
-        if not self.of_calendar:
-            assert self.span.seconds is not None
-            width = self.span.seconds * MICROSECONDS
-            return Grid(width, -self.offset * MICROSECONDS % width)
+        fixed = _fixed(self)
+        if fixed is not None:
+            return fixed
         zone = zones.find(self.tz or "UTC")
         # Where clocks are put back over midnight, some of a date comes after the beginning of the next one.
         low, high = self._place(zones.day_of(first, zone) - 1), self._place(zones.day_of(last, zone) + 1)
@@ -175,9 +171,9 @@ class Division(NamedTuple):
         """
         if start >= stop:
             return 0
-        if not self.of_calendar:
-            grid = self.grid(start, stop)
-            return grid.count_up_to(stop) - grid.number(start)
+        fixed = _fixed(self)
+        if fixed is not None:
+            return fixed.count_up_to(stop) - fixed.number(start)
         zone = zones.find(self.tz or "UTC")
         return self._place(zones.day_of(stop - 1, zone)) - self._place(zones.day_of(start, zone)) + 1
 
@@ -197,3 +193,12 @@ class Division(NamedTuple):
             return places * (number * _DAYS[unit]) - (_SINCE_MONDAY if unit == "w" else 0)
         months = (places * (number * _MONTHS[unit])).astype("datetime64[M]")
         return months.astype("datetime64[D]").astype(np.int64)
+
+
+@lru_cache(maxsize=256)
+def _fixed(division: Division) -> Grid | None:
+    """Return where all buckets begin, if their width never changes. A client can choose numbers and names of zones."""
+    seconds = division.span.seconds
+    if seconds is None or division.of_calendar:
+        return None
+    return Grid(seconds * MICROSECONDS, -division.offset * MICROSECONDS % (seconds * MICROSECONDS))

@@ -81,7 +81,7 @@ class BucketRows(ColumnarRows):
         self.names = names
         self.nbytes = nbytes
         self._numbers = numbers
-        self._grid = grid
+        self._seconds = grid.narrowed(MICROSECONDS)
         self._columns = columns
         self._first = first
 
@@ -90,7 +90,7 @@ class BucketRows(ColumnarRows):
 
     def columns(self, start: int, stop: int) -> tuple[Column, ...]:
         """Return the columns of the rows from `start` up to `stop`: the start of each bucket, then the values."""
-        seconds = self._grid.starts(np.asarray(self._numbers[start:stop], dtype=np.int64)) // MICROSECONDS
+        seconds = self._seconds.starts(np.asarray(self._numbers[start:stop], dtype=np.int64))
         values = self._columns(self._first + start, self._first + stop)
         return (seconds.astype("datetime64[s]"), *values)
 
@@ -135,11 +135,12 @@ def read(store: Store, question: Question, aggregate: Aggregate, *, window: int,
 
 
 def _read_once(store: Store, question: Question, aggregate: Aggregate, window: int, oldest: int) -> Answer:
-    from_sums = aggregate in FROM_SUMS and question.division.may_have_sums(QUARTER_HOUR)
+    fixed = question.division.fixed()
+    from_sums = aggregate in FROM_SUMS and (fixed is None or fixed.stretch(0, QUARTER_HOUR)[0])
     ahead = _expected(question, window) if from_sums else None
     with store.view(question.axis, question.key, oldest=oldest, ahead=ahead) as view:
         last_time = max(view.last, question.now)
-        grid = question.division.grid(view.first, last_time)
+        grid = question.division.grid(view.first, last_time) if fixed is None else fixed
         first, last = grid.number(view.first), grid.number(last_time)
         asked = _asked(question, grid, first, last)
         if question.fill is not Fill.NONE:

@@ -307,17 +307,9 @@ def chart_get(
     averages, counts = timeline.values(numbers.start, numbers.stop)
     moving_averages = timeline.moving_average(window_size, window_size)(numbers.start, numbers.stop)
     starts = grid.starts(np.arange(numbers.start, numbers.stop)) // MICROSECONDS
-    return ChartData(
-        division,
-        too_many,
-        starts,
-        grid.start(numbers.stop) // MICROSECONDS,
-        averages,
-        counts,
-        moving_averages,
-        first=summary.first,
-        last=summary.last,
-    )
+    stop = grid.start(numbers.stop) // MICROSECONDS
+    columns = (starts, stop, averages, counts, moving_averages)
+    return ChartData(division, too_many, *columns, first=summary.first, last=summary.last)
 
 
 def _read(question: Question, aggregate: Aggregate, *, window: int) -> Answer:

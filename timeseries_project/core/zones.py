@@ -112,9 +112,10 @@ def beginnings(days: Integers, zone: ZoneInfo) -> Integers:
         return midnights
     year = (date.min + timedelta(days=min(int(days[-1]), NO_DAY - 1) + _EPOCH_DAY - 1)).year
     changes = _changes(str(zone.key), -(-year // _CENTURY) * _CENTURY)
-    # Up to which midnight, by local time, each stretch without a change reaches; an earlier one may have reached
-    # farther. The first that reaches beyond a midnight is that in which clocks show it, or skip it, for the first time.
-    ends = np.maximum.accumulate(changes.times[1:] + changes.offsets[:-1])
+    # What clocks show at the end of each stretch without a change. The first that reaches beyond a midnight is that in
+    # which they show it, or skip it, for the first time. No stretch is shorter than what clocks are put back by at its
+    # beginning, so each ends later by the clock, too.
+    ends = changes.times[1:] + changes.offsets[:-1]
     stretch = ends.searchsorted(midnights, side="right")
     return np.maximum(changes.times[stretch], midnights - changes.offsets[stretch]) * MICROSECONDS
 

@@ -130,6 +130,14 @@ def test_a_name_in_other_letters_is_refused_with_the_right_one(name: str) -> Non
         zones.find(name)
 
 
+def test_no_clocks_are_put_back_by_more_than_the_time_to_the_next_change() -> None:
+    """What `beginnings` relies on, so that a new version of the database cannot break it unseen."""
+    for name in NAMES:
+        changes = zones._changes(name, 2100)
+        assert (np.diff(changes.times) > 0).all(), name
+        assert (np.diff(changes.times[1:] + changes.offsets[:-1]) > 0).all(), name
+
+
 def test_a_zone_is_looked_into_once_and_not_in_the_event_loop() -> None:
     zones._changes.cache_clear()
     zone, days = zones.find("Europe/Berlin"), np.arange(3)

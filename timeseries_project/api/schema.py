@@ -161,7 +161,7 @@ def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
         case fields.OffsetField():
             return {"type": "string", "pattern": "^[0-9]{1,10}[smhd]$"}
         case fields.ZoneField():
-            return {"type": "string", "minLength": 1, "maxLength": 64, "example": "Europe/Berlin"}
+            return {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z][A-Za-z0-9_+/-]*$"}
     return {"type": "string"}
 
 

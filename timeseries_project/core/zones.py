@@ -30,7 +30,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_DAY = date.max.toordinal() + 1 - _EPOCH_DAY
 #: Before this, in epoch seconds, no zone differs from the mean time of its place: the year 1800.
 _OLDEST = (date(1800, 1, 1).toordinal() - _EPOCH_DAY) * _DAY
-#: No name is half as long.
+#: Twice the length of the longest name.
 _LONGEST = 64
 #: The header of a block of a zone's file (RFC 8536): magic, version, and the numbers of what follows.
 _HEADER = Struct(">4sc15x6l")

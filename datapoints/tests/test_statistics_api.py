@@ -282,7 +282,7 @@ class TestRanges:
             "bucket=15",
             "bucket=1.5h",
             "bucket=-1m",
-            "bucket=1w",
+            "bucket=1.5w",
             "bucket=367d",
             "bucket=",
             "bucket=15M",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from operator import attrgetter, methodcaller
+from collections.abc import Sequence
+from operator import attrgetter
 from typing import ClassVar
 
 from rest_framework.request import Request
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from bandwidth import openapi, services
+from bandwidth.interface import DeviceSummary
 from bandwidth.serializers import EntrySerializer, WindowsQuerySerializer
 from timeseries_project.api.framework import Response
-from timeseries_project.api.listings import listed, portion_size
+from timeseries_project.api.listings import Row, listed, portion_size
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet
 from timeseries_project.core import clock
@@ -62,7 +64,7 @@ class DeviceViewSet(ApiViewSet):
         search, limit, cursor = self.query["search"], self.query["limit"], self.query["cursor"]
         portions = services.devices_portions(search=search, after=cursor, size=portion_size(limit))
         total = services.devices_count if search is None and cursor is None else None
-        return listed(request, portions, methodcaller("_asdict"), attrgetter("device_id"), limit=limit, total=total)
+        return listed(request, portions, _rows, attrgetter("device_id"), limit=limit, total=total)
 
     def retrieve(self, request: Request, device_id: str) -> Response:
         """Answer one device with its totals."""
@@ -72,3 +74,7 @@ class DeviceViewSet(ApiViewSet):
         """Forget all entries of a device; deleting an unknown device is not an error."""
         services.device_delete(device_id=device_id)
         return Response(status=HTTP_204_NO_CONTENT)
+
+
+def _rows(devices: Sequence[DeviceSummary], partial: bool) -> list[Row]:
+    return [device._asdict() for device in devices]

@@ -101,5 +101,5 @@ class DeviceViewSet(ApiViewSet):
         return Response(status=HTTP_204_NO_CONTENT)
 
 
-def _rows(devices: Sequence[DeviceSummary], partial: bool) -> list[Row]:
+def _rows(devices: Sequence[DeviceSummary], is_part: bool) -> list[Row]:
     return [device._asdict() for device in devices]

@@ -100,28 +100,28 @@ class KeyViewSet(ApiViewSet):
         search, limit, cursor = self.query["search"], self.query["limit"], self.query["cursor"]
         portions = services.keys_portions(axis=self.axis, search=search, after=cursor, size=portion_size(limit))
         total = partial(services.keys_count, axis=self.axis) if search is None and cursor is None else None
-        return listed(request, portions, self._rows, attrgetter("key"), limit=limit, total=total)
+        return listed(request, portions, partial(_rows, self.axis), attrgetter("key"), limit=limit, total=total)
 
     def retrieve(self, request: Request, **path: str) -> Response:
         """Return the number of datapoints of one of them, the times of the oldest and newest, and the newest itself."""
         summary, point = services.key_latest(axis=self.axis, key=path[self.axis])
         # In one answer all times have one form, and the newest datapoint is of the time `last`.
-        [row] = self._rows([summary])
+        [row] = _rows(self.axis, [summary])
         other = "user" if self.axis == "device" else "device"
         latest = {"timestamp": row["last"], "value": point.value, other: getattr(point, other)}
         return Response({**row, "latest": latest})
-
-    def _rows(self, keys: Sequence[KeySummary], partial: bool = False) -> list[Row]:
-        """Return the rows of keys; as a part of an answer whose other times are unknown, with fractions of seconds."""
-        firsts, lasts = [key.first for key in keys], [key.last for key in keys]
-        times = rendered([*firsts, *lasts], fractions=partial)
-        columns = zip(keys, times[: len(keys)], times[len(keys) :], strict=True)
-        return [{self.axis: key.key, "count": key.count, "first": first, "last": last} for key, first, last in columns]
 
     def destroy(self, request: Request, **path: str) -> Response:
         """Delete all datapoints; there need not be any."""
         services.datapoints_delete(axis=self.axis, key=path[self.axis])
         return Response(status=HTTP_204_NO_CONTENT)
+
+
+def _rows(axis: Axis, keys: Sequence[KeySummary], is_part: bool = False) -> list[Row]:
+    """Return the rows of keys; in a part of an answer, whose other times are unknown, with fractions of seconds."""
+    times = rendered([key.first for key in keys] + [key.last for key in keys], fractions=is_part)
+    columns = zip(keys, times[: len(keys)], times[len(keys) :], strict=True)
+    return [{axis: key.key, "count": key.count, "first": first, "last": last} for key, first, last in columns]
 
 
 @openapi.devices

@@ -16,7 +16,9 @@ import numpy as np
 from datapoints.interface import Point
 from datapoints.memory.names import Pair
 from datapoints.memory.series import SeriesPool
+from datapoints.memory.series_view import Guarded
 from timeseries_project.core.block_kernels import BEYOND
+from timeseries_project.core.offload import give_way, leave_loop
 from timeseries_project.core.summation import Floats, Integers
 
 #: Series that are looked into at once: with the store's lock held this takes a few milliseconds.
@@ -174,3 +176,30 @@ class FirstPoints:
         rows = zip(self._instants().tolist(), names, self._values.tolist(), strict=True)
         points = (Point(time, *pair, value) for time, pair, value in rows)
         return sorted(points, reverse=self._wanted.descending)[: self._wanted.limit]
+
+
+def read_listing(guarded: Guarded, device: str | None, user: str | None, wanted: Wanted) -> list[Point]:
+    """Return the wanted points of a device, a user, both or all, those of a few series at one moment.
+
+    O(series that match + limit, and what the series have that begin before the last of these points).
+    """
+    lock, pool, names, busy = guarded
+    with lock:
+        series = names.matching(device, user)
+        while busy.wait_until_free(None if isinstance(series, slice) else series):
+            series = names.matching(device, user)
+        found = FirstPoints(pool, names.pairs, wanted)
+        few = (len(names.numbers) if isinstance(series, slice) else len(series)) <= SERIES_AT_ONCE
+        if not few:
+            leave_loop()
+        matching, bounds = found.bounds(series)
+        if few:
+            for portion in found.portions(matching, bounds):
+                found.look_into(portion)
+    if not few:
+        for portion in found.portions(matching, bounds):
+            with lock:
+                busy.wait_until_free(portion)
+                found.look_into(portion)
+            give_way()
+    return found.points()

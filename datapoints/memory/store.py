@@ -21,7 +21,7 @@ from datapoints.interface import (
     Totals,
     View,
 )
-from datapoints.memory.first_points import FirstPoints, Wanted
+from datapoints.memory.first_points import Wanted, read_listing
 from datapoints.memory.grouping import GroupedPoints, grouped
 from datapoints.memory.key_summaries import SERIES_SUMMED_UP, first_of, summed_up
 from datapoints.memory.large_batch import ROWS_AT_ONCE, LargeBatch
@@ -70,12 +70,10 @@ class SeriesStore:
 
     def _forget(self) -> None:
         self._pool, self._names = SeriesPool(), SeriesNames(self._lock)
+        self._guarded = Guarded(self._lock, self._pool, self._names, self._busy)
         self._points = 0
         #: How far the sweep has come: points before `_swept_to` were dropped from the first `_swept` series.
         self._swept, self._swept_to = 0, 0
-
-    def _guarded(self) -> Guarded:
-        return Guarded(self._lock, self._pool, self._names, self._busy)
 
     def _series(self, axis: Axis, keys: Sequence[str]) -> Integers:
         """Return the series of some devices or users, once no large batch is being written to one. The lock is held."""
@@ -298,7 +296,7 @@ class SeriesStore:
             series = self._series(axis, [key])
             if not len(series):
                 raise KeyError(key)
-            guarded = self._guarded()
+            guarded = self._guarded
             few = len(series) <= AT_ONCE
             if few:
                 if len(series) > 1:
@@ -377,7 +375,7 @@ class SeriesStore:
             self._drop_most_expired(axis, [key], oldest)
             with self._lock:
                 summary = self._summary(axis, key, oldest)
-                newest = NewestPoint(self._guarded(), axis, summary)
+                newest = NewestPoint(self._guarded, axis, summary)
             if (point := newest.point()) is not None:
                 return summary, point
 
@@ -406,28 +404,11 @@ class SeriesStore:
 
         O(series that match + limit, and what the series have that begin before the last of these points).
         """
-        wanted = Wanted.of(max(start, oldest), end, after, limit, descending=descending)
-        with self._lock:
-            if oldest:
+        if oldest:
+            with self._lock:
                 self._sweep(oldest)
-            series = self._names.matching(device, user)
-            while self._busy.wait_until_free(None if isinstance(series, slice) else series):
-                series = self._names.matching(device, user)
-            found = FirstPoints(self._pool, self._names.pairs, wanted)
-            few = (len(self._names.numbers) if isinstance(series, slice) else len(series)) <= AT_ONCE
-            if not few:
-                leave_loop()
-            matching, bounds = found.bounds(series)
-            if few:
-                for portion in found.portions(matching, bounds):
-                    found.look_into(portion)
-        if not few:
-            for portion in found.portions(matching, bounds):
-                with self._lock:
-                    self._busy.wait_until_free(portion)
-                    found.look_into(portion)
-                give_way()
-        return found.points()
+        wanted = Wanted.of(max(start, oldest), end, after, limit, descending=descending)
+        return read_listing(self._guarded, device, user, wanted)
 
     def _check(self) -> None:
         assert not self._lock.locked()

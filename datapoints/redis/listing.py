@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datapoints.interface import Point, ViewChangedError
-from datapoints.redis.layout import Chunk, Layout, Series
+from datapoints.redis.layout import KEYS_AT_ONCE, Chunk, Layout, Series
 from datapoints.redis.reading import table
 from timeseries_project.core.summation import Floats, Integers
 
@@ -99,7 +99,31 @@ class _Found:
         return [Point(int(time), ranked[rank].device, ranked[rank].user, value) for time, rank, value in rows]
 
 
-def read_listing(layout: Layout, series: Sequence[Series], wanted: Wanted) -> list[Point]:
+def read_listing(layout: Layout, device: str | None, user: str | None, wanted: Wanted) -> list[Point]:
+    """Return the wanted points of a device, of a user, of both or of all."""
+    while True:
+        try:
+            return _read(layout, _matching(layout, device, user), wanted)
+        except ViewChangedError:
+            continue
+
+
+def _matching(layout: Layout, device: str | None, user: str | None) -> list[Series]:
+    """Return the series of a device, of a user, of both or of all."""
+    if device == "" or user == "":
+        return []
+    if device is not None and user is not None:
+        return layout.one(device, user)
+    if device is not None:
+        return layout.members("device", [device])[0]
+    if user is not None:
+        return layout.members("user", [user])[0]
+    names = layout.names("device")
+    portions = (names[begin : begin + KEYS_AT_ONCE] for begin in range(0, len(names), KEYS_AT_ONCE))
+    return [one for some in portions for series in layout.members("device", some) for one in series]
+
+
+def _read(layout: Layout, series: Sequence[Series], wanted: Wanted) -> list[Point]:
     """Return the wanted points of these series.
 
     Series are read some rows at a time, those with the earliest possible point first, until no other can contribute.

@@ -21,7 +21,6 @@ from datapoints.interface import (
     KeySummary,
     Point,
     Totals,
-    ViewChangedError,
 )
 from datapoints.redis.batches import Batch, Group, Part
 from datapoints.redis.capacity import BaseCounts, Room
@@ -409,22 +408,4 @@ class RedisStore:
         O(series that match + limit + blocks that hold these points).
         """
         wanted = Wanted.of(max(start, oldest), end, after, limit, descending=descending)
-        while True:
-            try:
-                return read_listing(self._layout, self._matching(device, user), wanted)
-            except ViewChangedError:
-                continue
-
-    def _matching(self, device: str | None, user: str | None) -> list[Series]:
-        """Return the series of a device, of a user, of both or of all."""
-        if device == "" or user == "":
-            return []
-        if device is not None and user is not None:
-            return self._layout.one(device, user)
-        if device is not None:
-            return self._layout.members("device", [device])[0]
-        if user is not None:
-            return self._layout.members("user", [user])[0]
-        names = self._layout.names("device")
-        portions = (names[begin : begin + KEYS_AT_ONCE] for begin in range(0, len(names), KEYS_AT_ONCE))
-        return [one for some in portions for series in self._layout.members("device", some) for one in series]
+        return read_listing(self._layout, device, user, wanted)

@@ -292,7 +292,7 @@ class TestWhileOthersWrite:
                 if pending:
                     pending.pop()(store)
 
-            for module in (store_module, series_view):
+            for module in (store_module, series_view, first_points):
                 monkeypatch.setattr(module, "give_way", give_way)
 
         return at_the_next_turn

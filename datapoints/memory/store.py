@@ -69,8 +69,8 @@ class SeriesStore:
             self._forget()
 
     def _forget(self) -> None:
-        self._pool, self._names = SeriesPool(), SeriesNames(self._lock)
-        self._guarded = Guarded(self._lock, self._pool, self._names, self._busy)
+        guarded = Guarded(self._lock, SeriesPool(), SeriesNames(self._lock), self._busy)
+        self._guarded, self._pool, self._names = guarded, guarded.pool, guarded.names
         self._points = 0
         #: How far the sweep has come: points before `_swept_to` were dropped from the first `_swept` series.
         self._swept, self._swept_to = 0, 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
@@ -68,11 +68,14 @@ class DatapointViewSet(ApiViewSet):
 
         With `order=desc` the newest come first, and equal timestamps by device and user from the last one on.
         """
+        now = clock.now()
+        self.tag(services.version_get(device=self.query["device"], user=self.query["user"], now=now))
         order, place = self.query["order"], self.query["cursor"]
         listing = services.datapoints_list(
             **{name: self.query[name] for name in ("device", "user", "start", "end", "limit")},
             after=place and place.of_point,
             descending=order is serializers.Order.DESC,
+            now=now,
         )
         times = rendered([point.timestamp for point in listing.points])
         results = [
@@ -98,13 +101,19 @@ class KeyViewSet(ApiViewSet):
     def list(self, request: Request) -> Response:
         """List them by key, each with the number of its datapoints and the times of the oldest and newest."""
         search, limit, cursor = self.query["search"], self.query["limit"], self.query["cursor"]
-        portions = services.keys_portions(axis=self.axis, search=search, after=cursor, size=portion_size(limit))
+        now = clock.now()
+        self.tag(services.version_get(now=now))
+        portions = services.keys_portions(
+            axis=self.axis, search=search, after=cursor, size=portion_size(limit), now=now
+        )
         total = partial(services.keys_count, axis=self.axis) if search is None and cursor is None else None
         return listed(request, portions, partial(_rows, self.axis), attrgetter("key"), limit=limit, total=total)
 
     def retrieve(self, request: Request, **path: str) -> Response:
         """Return the number of datapoints of one of them, the times of the oldest and newest, and the newest itself."""
-        summary, point = services.key_latest(axis=self.axis, key=path[self.axis])
+        now = clock.now()
+        self.tag(services.version_get(**path, now=now))
+        summary, point = services.key_latest(axis=self.axis, key=path[self.axis], now=now)
         # In one answer all times have one form, and the newest datapoint is of the time `last`.
         [row] = _rows(self.axis, [summary])
         other = "user" if self.axis == "device" else "device"
@@ -149,10 +158,9 @@ class AggregateViewSet(ApiViewSet):
 
     def list(self, request: Request, aggregate: str, **path: str) -> Response:
         """Return the buckets, oldest first, empty ones included unless `fill=none`."""
-        rows = services.statistics_list(
-            axis=self.axis, key=path[self.axis], aggregate=Aggregate(aggregate), **self.query, now=clock.now()
-        )
-        return Response(rows)
+        asked: dict[str, Any] = {"axis": self.axis, "key": path[self.axis], "now": clock.now()}
+        self.tag(services.statistics_version(**asked, bucket=self.query["bucket"], end=self.query["end"]))
+        return Response(services.statistics_list(**asked, **self.query, aggregate=Aggregate(aggregate)))
 
 
 class MovingAverageViewSet(ApiViewSet):
@@ -164,8 +172,9 @@ class MovingAverageViewSet(ApiViewSet):
 
     def list(self, request: Request, **path: str) -> Response:
         """Return the same buckets as `avg`; the value is null where a bucket of the window is missing or empty."""
-        key = path[self.axis]
-        return Response(services.moving_average_list(axis=self.axis, key=key, **self.query, now=clock.now()))
+        asked: dict[str, Any] = {"axis": self.axis, "key": path[self.axis], "now": clock.now()}
+        self.tag(services.statistics_version(**asked, bucket=self.query["bucket"], end=self.query["end"]))
+        return Response(services.moving_average_list(**asked, **self.query))
 
 
 @openapi.aggregates("device")

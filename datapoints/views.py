@@ -21,7 +21,10 @@ from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet, FaultView
 from timeseries_project.core import clock
 from timeseries_project.core.errors import UnknownKeyError, shown
-from timeseries_project.core.timestamps import render, rendered
+from timeseries_project.core.timestamps import MICROSECONDS, render, rendered
+
+#: Characters of a time up to its whole second.
+_SECONDS = len("2026-01-31T12:00:00")
 
 
 @openapi.datapoints
@@ -107,7 +110,8 @@ class KeyViewSet(ApiViewSet):
             axis=self.axis, search=search, after=cursor, size=portion_size(limit), now=now
         )
         total = partial(services.keys_count, axis=self.axis) if search is None and cursor is None else None
-        return listed(request, portions, partial(_rows, self.axis), attrgetter("key"), limit=limit, total=total)
+        write = partial(_rows if request.accepted_renderer.format == "csv" else _rows_of_objects, self.axis)
+        return listed(request, portions, write, attrgetter("key"), limit=limit, total=total)
 
     def retrieve(self, request: Request, **path: str) -> Response:
         """Return the number of datapoints of one of them, the times of the oldest and newest, and the newest itself."""
@@ -131,6 +135,15 @@ def _rows(axis: Axis, keys: Sequence[KeySummary], is_part: bool = False) -> list
     times = rendered([key.first for key in keys] + [key.last for key in keys], fractions=is_part)
     columns = zip(keys, times[: len(keys)], times[len(keys) :], strict=True)
     return [{axis: key.key, "count": key.count, "first": first, "last": last} for key, first, last in columns]
+
+
+def _rows_of_objects(axis: Axis, keys: Sequence[KeySummary], is_part: bool = False) -> list[Row]:
+    """Return the same for JSON, where the times of each key have one form, whatever those of the others have."""
+    rows = _rows(axis, keys, True)
+    for row, key in zip(rows, keys, strict=True):
+        if not (key.first % MICROSECONDS or key.last % MICROSECONDS):
+            row["first"], row["last"] = row["first"][:_SECONDS] + "Z", row["last"][:_SECONDS] + "Z"
+    return rows
 
 
 @openapi.devices

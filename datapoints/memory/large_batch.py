@@ -19,6 +19,8 @@ from timeseries_project.core.offload import give_way
 #: Rows, and pairs of a device and a user, that are worked on while the lock is held: a few milliseconds.
 ROWS_AT_ONCE = 16_384
 PAIRS_AT_ONCE = 2_048
+#: Points of quarter-hours that are summed up again at once, because values in them are replaced.
+POINTS_AT_ONCE = 131_072
 
 
 class LargeBatch:
@@ -37,6 +39,8 @@ class LargeBatch:
         self._points = points
         self._new: list[tuple[int, Pair]] = []
         self._promised: list[tuple[int, int]] = []
+        #: Rows of points that exist and are to have other values, in portions.
+        self._replaced: list[tuple[Rows, int, int]] = []
 
     def enter(self, refuse: Callable[[int], None]) -> None:
         """Enter the pairs that have no series; `refuse` raises an error if so many more are too many."""
@@ -68,6 +72,11 @@ class LargeBatch:
                 self._pool.look_up(self.rows, known, begin, end)
             give_way()
         return known
+
+    def replace(self, known: NDArray[np.bool_]) -> None:
+        """Let rows of points that exist be written over these, all of them different points."""
+        rows = self.rows.where(known)
+        self._replaced = [(rows, begin, end) for begin, end in portions(len(rows.times), ROWS_AT_ONCE)]
 
     def keep(self, chosen: NDArray[np.bool_]) -> None:
         """Leave out all other rows."""
@@ -104,6 +113,12 @@ class LargeBatch:
             with self._lock:
                 self._pool.commit_add(self.rows, begin, end)
             give_way()
+        for rows, row, end in self._replaced:
+            begin = row
+            while begin < end:
+                with self._lock:
+                    begin = self._pool.commit_replace(rows, begin, end, POINTS_AT_ONCE)
+                give_way()
         with self._lock:
             for needed in self._promised:
                 self._pool.commit_promise(needed, -1)

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from datapoints.interface import QUARTER_HOUR, BucketSums, KeySummary, Point, ViewChangedError
-from datapoints.redis.layout import Chunk, Figures, Layout, Series
+from datapoints.redis.layout import NEVER, Chunk, Figures, Layout, Series
 from timeseries_project.core.summation import Floats, Integers
 
-#: Later than every timestamp.
-NEVER = 2**53
 #: Where there are many series, a listing reads so many of them first, and at least so many rows of each.
 SERIES_AT_FIRST = 64
 ROWS_AT_LEAST = 16
@@ -123,11 +121,13 @@ def table(letter: str, parts: Sequence[bytes]) -> Floats:
 
 
 def _unchanged(series: Series, figures: Figures | None) -> Figures:
-    """Return the present figures of a series; ViewChangedError if it is gone, replaced, or begins at another time.
+    """Return the present figures of a series; ViewChangedError if it is gone or another, or points were taken from it.
 
-    So no points are missing that sums read before were made of; there may be more of them.
+    So all points that sums read before were made of are there, and the same; there may be more of them.
     """
     if figures is None or figures.epoch != series.figures.epoch or figures.first != series.figures.first:
+        raise ViewChangedError
+    if figures.corrected != series.figures.corrected:
         raise ViewChangedError
     return figures
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any
 
 from rest_framework import serializers
 
+from datapoints.interface import OnDuplicate
 from datapoints.statistics import Fill
 from timeseries_project.api.fields import (
     BucketField,
@@ -25,13 +25,6 @@ MAX_WINDOW_SIZE = 2**31 - 1
 MAX_LIMIT = 10_000
 
 
-class OnDuplicate(StrEnum):
-    """How to treat a datapoint that exists already."""
-
-    ERROR = "error"
-    SKIP = "skip"
-
-
 class DatapointSerializer(InputSerializer):
     """One measured value. The combination of timestamp, device and user is unique."""
 
@@ -45,7 +38,10 @@ class AddQuerySerializer(InputSerializer):
     """Options for adding datapoints."""
 
     on_duplicate = ChoiceField(
-        OnDuplicate, default=OnDuplicate.ERROR, help_text="`skip` stores what is new and counts the rest."
+        OnDuplicate,
+        default=OnDuplicate.ERROR,
+        help_text="What to do with a datapoint that exists already: refuse it, `skip` it or `replace` its value. Inside "
+        "a batch the first of several wins with `skip`, the last with `replace`.",
     )
 
 
@@ -66,6 +62,22 @@ class RangeSerializer(InputSerializer):
     def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
         """Refuse a range that ends before it starts."""
         return _check_range(values)
+
+
+class DeleteQuerySerializer(RangeSerializer):
+    """Which datapoints to delete: those that fit everything that is given."""
+
+    device = KeyField(required=False, help_text="Only datapoints of this device.")
+    user = KeyField(required=False, help_text="Only datapoints of this user.")
+
+    @classmethod
+    def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
+        """Refuse to delete the datapoints of everybody, and a range that ends before it starts."""
+        errors = _check_range(values)
+        if values["device"] is None and values["user"] is None:
+            errors.append(FieldError("device", "is required, or a user."))
+            errors.append(FieldError("user", "is required, or a device."))
+        return errors
 
 
 #: The time, device and user of the last datapoint of a listing, to which its cursor points.
@@ -128,11 +140,19 @@ class ChartQuerySerializer(RangeSerializer):
 
 
 class DatapointsCreatedSerializer(serializers.Serializer[Any]):
-    """How many datapoints of a batch were stored, and how many skipped."""
+    """What became of the datapoints of a batch; each counts once."""
 
-    created = serializers.IntegerField(min_value=0, help_text="Datapoints stored.")
+    created = serializers.IntegerField(min_value=0, help_text="Datapoints that are new.")
     skipped = serializers.IntegerField(
         min_value=0, required=False, help_text="Datapoints that existed already; with `on_duplicate=skip`."
+    )
+    replaced = serializers.IntegerField(
+        min_value=0,
+        required=False,
+        help_text="Datapoints that existed already, or came again in the batch; with `on_duplicate=replace`.",
+    )
+    expired = serializers.IntegerField(
+        min_value=0, required=False, help_text="Datapoints older than `RETENTION` keeps, not stored; if it is set."
     )
 
 

@@ -18,7 +18,10 @@ def _key(name: str) -> str:
 
 
 urlpatterns = [
-    re_path(r"^datapoints/?\Z", views.DatapointViewSet.as_view({"get": "list", "post": "create"}, name="Datapoints")),
+    re_path(
+        r"^datapoints/?\Z",
+        views.DatapointViewSet.as_view({"get": "list", "post": "create", "delete": "destroy"}, name="Datapoints"),
+    ),
     re_path(r"^devices/?\Z", views.DeviceViewSet.as_view({"get": "list"}, name="Devices")),
     re_path(r"^users/?\Z", views.UserViewSet.as_view({"get": "list"}, name="Users")),
     re_path(r"^charts/datapoints/?\Z", charts.chart, name="datapoints-chart"),

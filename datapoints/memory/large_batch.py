@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from threading import Lock
 
@@ -42,14 +42,13 @@ class LargeBatch:
         #: Rows of points that exist and are to have other values, in portions.
         self._replaced: list[tuple[Rows, int, int]] = []
 
-    def enter(self, refuse: Callable[[int], None]) -> None:
-        """Enter the pairs that have no series; `refuse` raises an error if so many more are too many."""
+    def enter(self) -> int:
+        """Enter the pairs that have no series; return how many."""
         pairs = self._points.pairs
         numbers = np.empty(len(pairs), dtype=np.int64)
         for begin, end in portions(len(pairs), PAIRS_AT_ONCE):
             with self._lock:
                 numbers[begin:end], new = self._names.numbered(pairs[begin:end])
-                refuse(len(new))
                 self._pool.reserve_for(new)
                 try:
                     for number, pair in new:
@@ -63,6 +62,7 @@ class LargeBatch:
             give_way()
         points = self._points
         self.rows = Rows.of(np.repeat(numbers, points.lengths), points.times, points.values)
+        return len(self._new)
 
     def look_up(self) -> NDArray[np.bool_]:
         """Find out where the points belong; mark those that exist already, or equal the row before."""

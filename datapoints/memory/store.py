@@ -159,7 +159,7 @@ class SeriesStore:
         with self._lock:
             batch = LargeBatch(self._pool, self._names, self._busy, self._lock, rows)
         try:
-            batch.enter(lambda series: self._refuse_too_many(0, series))
+            entered = batch.enter()
             known = batch.look_up()
             if known.any():
                 if on_duplicate is OnDuplicate.ERROR:
@@ -170,7 +170,7 @@ class SeriesStore:
             added = len(batch.rows.times)
             batch.promise_room()
             with self._lock:
-                self._refuse_too_many(added, 0)
+                self._refuse_too_many(added, entered, entered=entered)
                 points, total = self._points + added, self._added + added
                 self._points, self._added = points, total
         except BaseException:
@@ -215,11 +215,11 @@ class SeriesStore:
         self._points, self._added = total, ever
         return added
 
-    def _refuse_too_many(self, points: int, series: int) -> None:
-        """Raise FullError if there is no room for so many more."""
+    def _refuse_too_many(self, points: int, series: int, *, entered: int = 0) -> None:
+        """Raise FullError if there is no room for so many more; `entered` of the series count already."""
         if self._points + points > self.max_points:
             raise FullError("points", self.max_points)
-        if series and len(self._names.numbers) + series > self.max_series:
+        if series and len(self._names.numbers) - entered + series > self.max_series:
             raise FullError("series", self.max_series)
 
     def _remove(self, series: Integers, start: int, stop: int) -> int:

@@ -50,6 +50,7 @@ class LargeBatch:
             with self._lock:
                 numbers[begin:end], new = self._names.numbered(pairs[begin:end])
                 self._pool.reserve_for(new)
+                entered = len(new)
                 try:
                     for number, pair in new:
                         self._names.enter(number, pair)
@@ -58,7 +59,7 @@ class LargeBatch:
                 except BaseException:
                     self._names.withdraw(new)
                     raise
-                self._names.commit_entered(len(new))
+                self._names.commit_entered(entered)
             give_way()
         points = self._points
         self.rows = Rows.of(np.repeat(numbers, points.lengths), points.times, points.values)

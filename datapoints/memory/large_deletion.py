@@ -39,6 +39,7 @@ class LargeDeletion:
         """Mark series, of which the points in a stretch of time will be deleted. The lock is held."""
         self._pool = pool
         self._names = names
+        self._busy = busy
         self._lock = lock
         self._series = series
         self._start, self._stop = stretch.start, stretch.stop
@@ -80,6 +81,7 @@ class LargeDeletion:
                 removed += self._pool.commit_remove(gone, self._start, self._stop)
                 self._names.commit_promise(-count)
                 self._names.commit_leave(numbers, gone)
+                self._busy.commit_unmark(gone)
             give_way()
         for parts in self._parts:
             latest = POINTS_AT_ONCE

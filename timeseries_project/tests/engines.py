@@ -20,6 +20,8 @@ ENGINES = (
     "datapoints/memory/first_points.py",
     "datapoints/memory/series_view.py",
     "datapoints/memory/key_summaries.py",
+    "datapoints/memory/large_batch.py",
+    "datapoints/memory/large_deletion.py",
     "datapoints/memory/store.py",
     "datapoints/statistics.py",
     "bandwidth/entries.py",

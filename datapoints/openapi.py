@@ -52,6 +52,7 @@ def _of_key(name: str, key: str) -> Links:
 _OF_POINT: Links = {
     **_of_key("user", "$response.body#/user"),
     **_of_key("device", "$response.body#/device"),
+    "datapoints_delete": {"device": "$response.body#/device", "user": "$response.body#/user"},
     "devices_list": {},
     "users_list": {},
 }

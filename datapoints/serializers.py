@@ -40,8 +40,8 @@ class AddQuerySerializer(InputSerializer):
     on_duplicate = ChoiceField(
         OnDuplicate,
         default=OnDuplicate.ERROR,
-        help_text="What to do with a datapoint that exists already: refuse it, `skip` it or `replace` its value. Inside "
-        "a batch the first of several wins with `skip`, the last with `replace`.",
+        help_text="What to do with a datapoint that exists already: refuse it, `skip` it or `replace` its value. "
+        "Inside a batch the first of several wins with `skip`, the last with `replace`.",
     )
 
 

@@ -23,10 +23,6 @@ from timeseries_project.core.errors import UnknownKeyError, shown
 from timeseries_project.core.timestamps import render
 
 
-#: What a batch's datapoints that existed already are counted as.
-_KNOWN = {OnDuplicate.SKIP: "skipped", OnDuplicate.REPLACE: "replaced"}
-
-
 @openapi.datapoints
 class DatapointViewSet(ApiViewSet):
     """Values that devices measured for users: the only input of the statistics.
@@ -55,29 +51,21 @@ class DatapointViewSet(ApiViewSet):
         A batch is a JSON array; a body of type `application/x-ndjson` with one datapoint per line; or a body of type
         `text/csv` whose header names the columns timestamp, value, device and user in any order.
         """
-        on_duplicate, one = self.query["on_duplicate"], not is_batch(request.data)
-        if one:
-            datapoint = serializers.DatapointSerializer.read(request.data)
-            if on_duplicate is OnDuplicate.ERROR:
-                if not services.datapoint_add(**datapoint, now=clock.now()):
-                    return Response(status=HTTP_204_NO_CONTENT)
-                return Response({**datapoint, "timestamp": render(datapoint["timestamp"])}, HTTP_201_CREATED)
-            columns = {name: [value] for name, value in datapoint.items()}
-        else:
+        on_duplicate = self.query["on_duplicate"]
+        if is_batch(request.data):
             columns = serializers.DatapointSerializer.read_batch(request.data)
+            added = services.datapoints_add(**columns, now=clock.now(), on_duplicate=on_duplicate)
+            return Response(_counts(added, on_duplicate), HTTP_201_CREATED)
+        datapoint = serializers.DatapointSerializer.read(request.data)
+        if on_duplicate is OnDuplicate.ERROR:
+            if not services.datapoint_add(**datapoint, now=clock.now()):
+                return Response(status=HTTP_204_NO_CONTENT)
+            return Response({**datapoint, "timestamp": render(datapoint["timestamp"])}, HTTP_201_CREATED)
+        columns = {name: [value] for name, value in datapoint.items()}
         added = services.datapoints_add(**columns, now=clock.now(), on_duplicate=on_duplicate)
-        if one and added.expired:
+        if added.expired:
             return Response(status=HTTP_204_NO_CONTENT)
-        return Response(self._counts(added, on_duplicate), HTTP_201_CREATED)
-
-    @staticmethod
-    def _counts(added: services.Added, on_duplicate: OnDuplicate) -> dict[str, int]:
-        counts = {"created": added.created}
-        if on_duplicate in _KNOWN:
-            counts[_KNOWN[on_duplicate]] = added.known
-        if added.expired is not None:
-            counts["expired"] = added.expired
-        return counts
+        return Response(_counts(added, on_duplicate), HTTP_201_CREATED)
 
     def destroy(self, request: Request) -> Response:
         """Delete the datapoints of a device, of a user, or those that both have in common; there need not be any."""
@@ -103,6 +91,20 @@ class DatapointViewSet(ApiViewSet):
         if cursor is not None:
             link_next(response, request, cursor)
         return response
+
+
+#: What those datapoints of a batch are called that existed already.
+_KNOWN = {OnDuplicate.SKIP: "skipped", OnDuplicate.REPLACE: "replaced"}
+
+
+def _counts(added: services.Added, on_duplicate: OnDuplicate) -> dict[str, int]:
+    """Return the counts of a batch as they are answered."""
+    counts = {"created": added.created}
+    if on_duplicate in _KNOWN:
+        counts[_KNOWN[on_duplicate]] = added.known
+    if added.expired is not None:
+        counts["expired"] = added.expired
+    return counts
 
 
 class KeyViewSet(ApiViewSet):

@@ -47,7 +47,9 @@ def put(store: SeriesStore, value: float) -> int:
 
 
 @contextmanager
-def halted(write: Callable[[], object], step: str, monkeypatch: pytest.MonkeyPatch, store: SeriesStore) -> Iterator[None]:
+def halted(
+    write: Callable[[], object], step: str, monkeypatch: pytest.MonkeyPatch, store: SeriesStore
+) -> Iterator[None]:
     """While the block runs, a write has done two of its steps, which are calls of a method of the pool."""
     begun, go_on, calls = Event(), Event(), [0]
     method = getattr(SeriesPool, step)

@@ -186,7 +186,7 @@ class Store(Protocol):
         """Delete the points of a device or user with start <= time < end; return how many there were.
 
         With `other` only those that it has in common with that user, or device. Nothing tells afterwards that there
-        were any. Readers see the points of one series all or not at all; a store in this process, all of them or none.
+        were any. Readers see the points of each series all or not at all; in a store in this process, those of all.
         """
 
     def clear(self) -> None:

@@ -11,7 +11,7 @@ from timeseries_project.core.offload import give_way
 from timeseries_project.core.summation import Integers
 
 #: What is removed while the lock is held: whole series, parts of series, and points of the latter.
-SERIES_AT_ONCE = 2048
+SERIES_AT_ONCE = 1024
 PARTS_AT_ONCE = 256
 POINTS_AT_ONCE = 131_072
 

@@ -17,7 +17,8 @@
 -- double it before it is divided.
 local POINTS = {key = '<d', width = 16, block = POINTS_BLOCK}
 local SUMS = {key = '<d', width = 40, block = SUMS_BLOCK}
--- count, late, corrected, first, last, epoch; then for points and for sums: bound of the last block, rows in it, blocks.
+-- count, late, corrected, first, last, epoch (see `Figures` in layout.py); then for points and for sums: bound of the
+-- last block, rows in it, blocks.
 local FIGURES = '<I4I4I4ddddI2I4I4I2I4'
 local MARK_LENGTH = 8
 

@@ -29,6 +29,7 @@ from datapoints.redis.capacity import BaseCounts, Room
 from datapoints.redis.layout import KEYS_AT_ONCE, NEVER, Layout, Series
 from datapoints.redis.library import LIBRARY
 from datapoints.redis.reading import RedisView, read_listing, summary_of
+from datapoints.redis.user_index import ENTER, LEAVE, UserIndex
 from timeseries_project.core.arrays import Keys, gathered, matching
 from timeseries_project.core.key_order import in_order
 from timeseries_project.core.summation import Floats, Integers
@@ -41,11 +42,8 @@ CHECK = LIBRARY.function("datapoints_check")
 CLEAR = LIBRARY.function("datapoints_clear")
 CUT = LIBRARY.function("datapoints_cut")
 DELETE = LIBRARY.function("datapoints_delete")
-ENTER = LIBRARY.function("datapoints_enter")
 ERASE = LIBRARY.function("datapoints_erase")
-LEAVE = LIBRARY.function("datapoints_leave")
 REPLACE = LIBRARY.function("datapoints_replace")
-UNMARK = LIBRARY.function("datapoints_unmark")
 
 
 class _Answer:
@@ -74,6 +72,7 @@ class RedisStore:
         self._storage = storage
         self._layout = Layout(storage)
         self._room = Room(self._layout)
+        self._index = UserIndex(self._layout)
         #: Whether the entries of users are under the same base as the series, so that one call changes both.
         self._here = b"1" if storage.one_node else b"0"
 
@@ -183,7 +182,7 @@ class RedisStore:
         try:
             while pending:
                 replies = self._storage.calls([*sweeps, *(self._adding(groups[at], function) for at in pending)])
-                self._leave_dropped(replies[: len(sweeps)])
+                self._index.leave_dropped(replies[: len(sweeps)])
                 marked, again = [], []
                 for at, reply in zip(pending, replies[len(sweeps) :], strict=True):
                     found, stop, full, marks, points, series = reply
@@ -204,10 +203,10 @@ class RedisStore:
                 if doubted:
                     self._room.look()
                 entries = [(group.parts[at].user, group.parts[at].device, group.tokens[at]) for group, at in marked]
-                self._change_index(ENTER, entries)
+                self._index.change(ENTER, entries)
                 pending, sweeps = again, []
         except (FullError, StorageFullError):
-            self._withdraw([mark for at in pending for mark in groups[at].marks()])
+            self._index.withdraw([mark for at in pending for mark in groups[at].marks()])
             raise
         return answers
 
@@ -220,30 +219,6 @@ class RedisStore:
         room = self.max_points - beside.points, self.max_series - beside.series
         return Call(function, [group.base], [epoch, self._here, *room, *group.arguments()])
 
-    def _change_index(self, function: Function, entries: Sequence[tuple[str, str, bytes]]) -> None:
-        """Enter or remove entries (user, device, token), each under its user's base."""
-        groups = self._layout.grouped(user for user, _, _ in entries)
-        self._storage.calls(
-            [Call(function, [base], [part for at in places for part in entries[at]]) for base, places in groups]
-        )
-
-    def _withdraw(self, marks: Sequence[tuple[str, str, bytes]]) -> None:
-        """Remove marks (device, user, token) of series that will not be created, and then their entries.
-
-        An entry is removed only if its mark was still there: then nobody can create the series with it any more.
-        """
-        groups = self._layout.grouped(device for device, _, _ in marks)
-        replies = self._storage.calls(
-            [Call(UNMARK, [base], [part for at in places for part in marks[at]]) for base, places in groups]
-        )
-        gone = [
-            at
-            for (_, places), reply in zip(groups, replies, strict=True)
-            for at, was_there in zip(places, reply, strict=True)
-            if was_there
-        ]
-        self._change_index(LEAVE, [(marks[at][1], marks[at][0], marks[at][2]) for at in gone])
-
     def _sweeps(self, bases: Iterable[bytes], oldest: int) -> list[Call]:
         return [Call(CUT, [base], [self._here, oldest]) for base in bases] if oldest else []
 
@@ -252,21 +227,8 @@ class RedisStore:
         bases = list(bases)
         calls = self._sweeps(bases, oldest)
         replies = self._storage.calls(calls) if calls else []
-        self._leave_dropped(replies)
+        self._index.leave_dropped(replies)
         return [base for base, (more, _) in zip(bases, replies, strict=False) if more]
-
-    def _leave_dropped(self, replies: Sequence[tuple[int, list[bytes]]]) -> None:
-        """In a cluster, remove the entries of series that were dropped as a whole."""
-        if self._storage.one_node:
-            return
-        dropped = [names for _, names in replies]
-        entries = [
-            (user.decode(), device.decode(), token)
-            for names in dropped
-            for user, device, token in zip(names[::3], names[1::3], names[2::3], strict=True)
-        ]
-        if entries:
-            self._change_index(LEAVE, entries)
 
     def _drop_expired(self, series: Sequence[Series], oldest: int) -> bool:
         """Drop points before `oldest` of these series in one step; return whether there were any."""
@@ -277,7 +239,7 @@ class RedisStore:
             for base, places in groups
         ]
         if calls:
-            self._leave_dropped(self._storage.calls(calls))
+            self._index.leave_dropped(self._storage.calls(calls))
         return bool(calls)
 
     def delete(
@@ -313,7 +275,7 @@ class RedisStore:
             for base, places in groups
         ]
         replies = self._storage.calls(calls)
-        self._leave_dropped(replies)
+        self._index.leave_dropped(replies)
         return sum(gone for gone, _ in replies)
 
     def _delete_all(self, axis: Axis, key: str) -> int:
@@ -337,7 +299,7 @@ class RedisStore:
             ]
         )
         if not self._storage.one_node:
-            self._change_index(LEAVE, entries)
+            self._index.change(LEAVE, entries)
         return sum(replies)
 
     def clear(self) -> None:

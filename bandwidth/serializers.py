@@ -65,6 +65,9 @@ class EntriesCreatedSerializer(serializers.Serializer[Any]):
     """The answer to a batch."""
 
     created = serializers.IntegerField(min_value=0, help_text="Entries stored.")
+    expired = serializers.IntegerField(
+        min_value=0, required=False, help_text="Entries older than `RETENTION` keeps, not stored; if it is set."
+    )
 
 
 class WindowSerializer(serializers.Serializer[Any]):

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from django.conf import settings
 
 from bandwidth.interface import DeviceSummary, FullError, Instant, Overview, Store, Usage, Window
 from bandwidth.memory.store import BandwidthStore
 from timeseries_project.core import clock
-from timeseries_project.core.arrays import Keys, count_from
+from timeseries_project.core.arrays import Keys
 from timeseries_project.core.errors import MAX_SHOWN_KEY, CapacityReachedError, UnknownKeyError, refuse_future, shown
 from timeseries_project.core.offload import leave_loop
 from timeseries_project.core.summation import Integers
@@ -64,19 +65,30 @@ def oldest_kept(now: int) -> int:
     return 0 if settings.RETENTION_SECONDS is None else max(now - settings.RETENTION_SECONDS, 0)
 
 
-def entry_add(*, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, now: int) -> None:
-    """Store an entry, for as long as RETENTION says; entries of one instant add up.
+class Added(NamedTuple):
+    """How many entries of a batch were stored, and how many RETENTION does not keep; None if it keeps everything."""
+
+    created: int
+    expired: int | None
+
+
+def entry_add(*, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, now: int) -> bool:
+    """Store an entry, for as long as RETENTION says; return False if that time has passed already.
+
+    Entries of one instant add up.
 
     Raises FutureTimestampError beyond the allowed skew, CapacityReachedError if a limit is reached.
     """
     _refuse_future([timestamp], now=now, batch=False)
     oldest = oldest_kept(now)
+    if timestamp < oldest:
+        return False
     try:
         store.add(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest)
     except FullError as error:
         raise _full(error) from None
-    if timestamp >= oldest:
-        _accepted.inc()
+    _accepted.inc()
+    return True
 
 
 def entries_add(
@@ -86,16 +98,17 @@ def entries_add(
     bytes_ts: Sequence[int] | Integers,
     bytes_fs: Sequence[int] | Integers,
     now: int,
-) -> int:
-    """Store a batch, all or nothing; return its number of entries. Raises what `entry_add` raises."""
+) -> Added:
+    """Store a batch, all or nothing, for as long as RETENTION says. Raises what `entry_add` raises."""
     _refuse_future(timestamp, now=now, batch=True)
     oldest = oldest_kept(now)
+    expired = int(np.count_nonzero(np.asarray(timestamp) < oldest)) if oldest else 0
     try:
         store.add_batch(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest)
     except FullError as error:
         raise _full(error) from None
-    _accepted.inc(count_from(timestamp, oldest))
-    return len(timestamp)
+    _accepted.inc(len(timestamp) - expired)
+    return Added(len(timestamp) - expired, None if settings.RETENTION_SECONDS is None else expired)
 
 
 def windows_list(*, device_uuid: str, end_time: int | None, window_time: int, num_windows: int, now: int) -> Windows:

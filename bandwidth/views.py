@@ -47,9 +47,12 @@ class BandwidthViewSet(ApiViewSet):
         """
         if is_batch(request.data):
             columns = EntrySerializer.read_batch(request.data)
-            return Response({"created": services.entries_add(**columns, now=clock.now_s())}, HTTP_201_CREATED)
+            added = services.entries_add(**columns, now=clock.now_s())
+            counts = {name: count for name, count in added._asdict().items() if count is not None}
+            return Response(counts, HTTP_201_CREATED)
         entry = EntrySerializer.read(request.data)
-        services.entry_add(**entry, now=clock.now_s())
+        if not services.entry_add(**entry, now=clock.now_s()):
+            return Response(status=HTTP_204_NO_CONTENT)
         return Response(entry, HTTP_201_CREATED)
 
     def list(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol
 
 from timeseries_project.core.arrays import Keys
@@ -21,6 +22,14 @@ QUARTER_HOUR = 15 * 60 * 1_000_000
 
 #: The largest number of duplicates reported for one batch, which may have millions.
 LISTED = 100
+
+
+class OnDuplicate(StrEnum):
+    """What becomes of a point whose time, device and user are taken already."""
+
+    ERROR = "error"
+    SKIP = "skip"
+    REPLACE = "replace"
 
 
 class Point(NamedTuple):
@@ -143,7 +152,7 @@ class Store(Protocol):
     def add(self, time: int, value: float, device: str, user: str, *, oldest: int = 0) -> bool:
         """Add one point; return False, and change nothing, if it exists already. FullError if there is no room for it.
 
-        A point before `oldest` is added and dropped at once.
+        A point before `oldest` is passed over.
         """
 
     def add_batch(
@@ -153,21 +162,31 @@ class Store(Protocol):
         devices: Sequence[str] | Keys,
         users: Sequence[str] | Keys,
         *,
-        skip_duplicates: bool = False,
+        on_duplicate: OnDuplicate = OnDuplicate.ERROR,
         oldest: int = 0,
     ) -> int:
-        """Add points in any order; return how many were added.
+        """Add points in any order; return how many are new.
 
-        With `skip_duplicates` the first of equal points wins. Otherwise any duplicate, within the batch or of a stored
-        point, raises DuplicatePointsError, and nothing is added. FullError if there is no room for what is new. Points
-        before `oldest` are added and dropped at once, so none of them is a duplicate.
+        Of equal points the first wins with SKIP, and the last with REPLACE, which also writes over the values of stored
+        points. With ERROR any duplicate, within the batch or of a stored point, raises DuplicatePointsError, and
+        nothing is added. FullError if there is no room for what is new. Points before `oldest` are passed over, so none
+        of them is new, or a duplicate.
         """
 
-    def delete(self, axis: Axis, key: str, *, oldest: int = 0) -> int:
-        """Delete all points of a device or user; return how many there were.
+    def delete(
+        self,
+        axis: Axis,
+        key: str,
+        *,
+        other: str | None = None,
+        start: int = 0,
+        end: int | None = None,
+        oldest: int = 0,
+    ) -> int:
+        """Delete the points of a device or user with start <= time < end; return how many there were.
 
-        Thousands of series may be deleted in portions: readers may then see some of them, and points added meanwhile
-        may stay or be deleted.
+        With `other` only those that it has in common with that user, or device. Nothing tells afterwards that there
+        were any. Readers see the points of each series all or not at all; in a store in this process, those of all.
         """
 
     def clear(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from drf_spectacular.utils import (
     OpenApiParameter,
+    OpenApiResponse,
     extend_schema,
     extend_schema_view,
 )
@@ -26,7 +27,7 @@ from timeseries_project.api.schema import (
 
 EXAMPLE = {"timestamp": "2026-01-31T12:00:00Z", "value": 20.5, "device": "thermometer-1", "user": "ada"}
 
-_CREATED = {"created": 2, "skipped": 1}
+_CREATED = {"created": 2, "skipped": 1, "expired": 0}
 _BUCKETS = [
     {"timestamp": "2026-01-31T12:00:00Z", "value": 20.5, "count": 3},
     {"timestamp": "2026-01-31T12:15:00Z", "value": None, "count": 0},
@@ -51,6 +52,7 @@ def _of_key(name: str, key: str) -> Links:
 _OF_POINT: Links = {
     **_of_key("user", "$response.body#/user"),
     **_of_key("device", "$response.body#/device"),
+    "datapoints_delete": {"device": "$response.body#/device", "user": "$response.body#/user"},
     "devices_list": {},
     "users_list": {},
 }
@@ -66,6 +68,7 @@ datapoints = extend_schema_view(
             **created(
                 serializers.DatapointSerializer, EXAMPLE, serializers.DatapointsCreatedSerializer, _CREATED, _OF_POINT
             ),
+            204: OpenApiResponse(description="Not stored: older than `RETENTION` keeps. A batch says how many are."),
             **problems(400, 406, 409, 413, 415, 422, 507),
         },
     ),
@@ -79,6 +82,18 @@ datapoints = extend_schema_view(
                 serializers.ListingSerializer,
                 {"results": [EXAMPLE], "next": None},
                 {"datapoints_list": {"cursor": "$response.body#/next", "order": "$request.query.order"}},
+            ),
+            **problems(400, 406),
+        },
+    ),
+    destroy=extend_schema(
+        operation_id="datapoints_delete",
+        summary="Delete datapoints of a device or a user",
+        tags=["datapoints"],
+        responses={
+            204: LinkedResponse(
+                description="Deleted: there are no such datapoints any more.",
+                links={"datapoints_list": {}, "devices_list": {}, "users_list": {}},
             ),
             **problems(400, 406),
         },
@@ -117,7 +132,7 @@ def _keys(name: str, other: str, serializer: Any, detail: Any) -> Any:
             parameters=[_key(name)],
             responses={
                 204: LinkedResponse(
-                    description="Deleted: there are no datapoints any more.",
+                    description="Deleted: there are no datapoints any more, in this range of time if one was given.",
                     links={f"{name}_retrieve": {name: f"$request.path.{name}"}, f"{name}s_list": {}},
                 ),
                 **problems(400, 406),

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from rest_framework import serializers
 
+from datapoints.interface import OnDuplicate
 from datapoints.statistics import Fill
 from timeseries_project.api.fields import (
     BucketField,
@@ -29,13 +30,6 @@ MAX_WINDOW_SIZE = 2**31 - 1
 MAX_LIMIT = 10_000
 
 
-class OnDuplicate(StrEnum):
-    """How to treat a datapoint that exists already."""
-
-    ERROR = "error"
-    SKIP = "skip"
-
-
 class DatapointSerializer(InputSerializer):
     """One measured value. The combination of timestamp, device and user is unique."""
 
@@ -49,7 +43,10 @@ class AddQuerySerializer(InputSerializer):
     """Options for adding datapoints."""
 
     on_duplicate = ChoiceField(
-        OnDuplicate, default=OnDuplicate.ERROR, help_text="`skip` stores what is new and counts the rest."
+        OnDuplicate,
+        default=OnDuplicate.ERROR,
+        help_text="What to do with a datapoint that exists already: refuse it, `skip` it or `replace` its value. "
+        "Inside a batch the first of several wins with `skip`, the last with `replace`.",
     )
 
 
@@ -113,6 +110,22 @@ class Place(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     def of_point(self) -> tuple[int, str, str]:
         """The place of the datapoint."""
         return self.timestamp, self.device, self.user
+
+
+class DeleteQuerySerializer(RangeSerializer):
+    """Which datapoints to delete: those that fit everything that is given."""
+
+    device = KeyField(required=False, help_text="Only datapoints of this device.")
+    user = KeyField(required=False, help_text="Only datapoints of this user.")
+
+    @classmethod
+    def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
+        """Refuse to delete the datapoints of everybody, and a range that ends before it starts."""
+        errors = _check_range(values)
+        if values["device"] is None and values["user"] is None:
+            errors.append(FieldError("device", "is required, or a user."))
+            errors.append(FieldError("user", "is required, or a device."))
+        return errors
 
 
 class ListQuerySerializer(RangeSerializer):
@@ -210,11 +223,19 @@ class ChartQuerySerializer(RangeSerializer):
 
 
 class DatapointsCreatedSerializer(serializers.Serializer[Any]):
-    """How many datapoints of a batch were stored, and how many skipped."""
+    """What became of the datapoints of a batch; each counts once."""
 
-    created = serializers.IntegerField(min_value=0, help_text="Datapoints stored.")
+    created = serializers.IntegerField(min_value=0, help_text="Datapoints that are new.")
     skipped = serializers.IntegerField(
         min_value=0, required=False, help_text="Datapoints that existed already; with `on_duplicate=skip`."
+    )
+    replaced = serializers.IntegerField(
+        min_value=0,
+        required=False,
+        help_text="Datapoints that existed already, or came again in the batch; with `on_duplicate=replace`.",
+    )
+    expired = serializers.IntegerField(
+        min_value=0, required=False, help_text="Datapoints older than `RETENTION` keeps, not stored; if it is set."
     )
 
 

@@ -19,6 +19,7 @@ from datapoints.interface import (
     DuplicatePointsError,
     FullError,
     KeySummary,
+    OnDuplicate,
     Point,
     Store,
     Totals,
@@ -27,7 +28,7 @@ from datapoints.memory.store import SeriesStore
 from datapoints.questions import Answer, BucketRows, Question, bucket_rows
 from datapoints.statistics import Aggregate, Fill
 from timeseries_project.core import clock
-from timeseries_project.core.arrays import Column, Keys, count_from
+from timeseries_project.core.arrays import Column, Keys
 from timeseries_project.core.errors import (
     MAX_SHOWN_KEY,
     AlreadyExistsError,
@@ -66,10 +67,14 @@ _accepted = metrics.accepted.labels("datapoints")
 
 
 class Added(NamedTuple):
-    """How many datapoints of a batch were stored and how many were skipped."""
+    """How many datapoints of a batch are new, how many existed already, and how many RETENTION does not keep.
+
+    Those that existed were skipped or replaced. `expired` is None if everything is kept.
+    """
 
     created: int
-    skipped: int
+    known: int
+    expired: int | None
 
 
 class Listing(NamedTuple):
@@ -86,22 +91,24 @@ def oldest_kept(now: int) -> int:
     return max(now - settings.RETENTION_SECONDS * MICROSECONDS, 0) // QUARTER_HOUR * QUARTER_HOUR
 
 
-def datapoint_add(*, timestamp: int, value: float, device: str, user: str, now: int) -> None:
-    """Store a datapoint for as long as RETENTION allows.
+def datapoint_add(*, timestamp: int, value: float, device: str, user: str, now: int) -> bool:
+    """Store a datapoint for as long as RETENTION allows; return False if that time has passed already.
 
     FutureTimestampError beyond the allowed skew; AlreadyExistsError if its timestamp, device and user are taken;
     CapacityReachedError if there is no room for it.
     """
     _refuse_future([timestamp], now=now, batch=False)
     oldest = oldest_kept(now)
+    if timestamp < oldest:
+        return False
     try:
         added = store.add(timestamp, value, device, user, oldest=oldest)
     except FullError as error:
         raise _full(error) from None
     if not added:
         raise AlreadyExistsError("A datapoint of this timestamp, device and user exists already.")
-    if timestamp >= oldest:
-        _accepted.inc()
+    _accepted.inc()
+    return True
 
 
 def datapoints_add(
@@ -111,18 +118,22 @@ def datapoints_add(
     device: Sequence[str] | Keys,
     user: Sequence[str] | Keys,
     now: int,
-    skip_duplicates: bool = False,
+    on_duplicate: OnDuplicate = OnDuplicate.ERROR,
 ) -> Added:
-    """Store a batch, all or nothing; with `skip_duplicates`, only what is new. Errors are those of `datapoint_add`."""
+    """Store a batch, all or nothing, for as long as RETENTION allows. Errors are those of `datapoint_add`.
+
+    Datapoints that exist already, or occur twice in the batch, are skipped or replaced if `on_duplicate` says so.
+    """
     _refuse_future(timestamp, now=now, batch=True)
-    oldest = oldest_kept(now)
+    times, oldest = np.asarray(timestamp, dtype=np.int64), oldest_kept(now)
+    expired = int(np.count_nonzero(times < oldest)) if oldest else 0
     try:
         created = store.add_batch(
-            np.asarray(timestamp, dtype=np.int64),
+            times,
             np.asarray(value, dtype=np.float64),
             device,
             user,
-            skip_duplicates=skip_duplicates,
+            on_duplicate=on_duplicate,
             oldest=oldest,
         )
     except FullError as error:
@@ -132,9 +143,9 @@ def datapoints_add(
             f"{error.count:,} of these datapoints exist already or occur twice in the batch.",
             (FieldError("", "exists already.", position) for position in error.positions),
         ) from None
-    # The store has dropped those before `oldest`, which it says it created.
-    _accepted.inc(created - len(timestamp) + count_from(timestamp, oldest))
-    return Added(created, len(timestamp) - created)
+    known = len(times) - created - expired
+    _accepted.inc(created + (known if on_duplicate is OnDuplicate.REPLACE else 0))
+    return Added(created, known, None if settings.RETENTION_SECONDS is None else expired)
 
 
 def datapoints_list(
@@ -170,9 +181,14 @@ def datapoints_list(
     return Listing(points[:limit], (last.timestamp, last.device, last.user))
 
 
-def datapoints_delete(*, axis: Axis, key: str) -> None:
-    """Delete all datapoints of a device or user."""
-    store.delete(axis, key, oldest=_oldest())
+def datapoints_delete(*, axis: Axis, key: str, start: int | None = None, end: int | None = None) -> None:
+    """Delete the datapoints of a device or user, all or those with start <= timestamp < end."""
+    store.delete(axis, key, start=start or 0, end=end, oldest=_oldest())
+
+
+def common_datapoints_delete(*, device: str, user: str, start: int | None = None, end: int | None = None) -> None:
+    """Delete the datapoints that a device measured for a user, all or those with start <= timestamp < end."""
+    store.delete("device", device, other=user, start=start or 0, end=end, oldest=_oldest())
 
 
 def keys_list(*, axis: Axis, search: str | None = None, limit: int | None = None) -> list[KeySummary]:

@@ -20,7 +20,7 @@ def _key(name: str) -> str:
 urlpatterns = [
     re_path(
         r"^datapoints/?\Z",
-        views.DatapointViewSet.as_view({"get": "list", "post": "create"}, name="Datapoints"),
+        views.DatapointViewSet.as_view({"get": "list", "post": "create", "delete": "destroy"}, name="Datapoints"),
         name="datapoints",
     ),
     re_path(r"^devices/?\Z", views.DeviceViewSet.as_view({"get": "list"}, name="Devices"), name="devices"),

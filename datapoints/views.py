@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from datapoints import openapi, serializers, services
-from datapoints.interface import Axis, KeySummary
+from datapoints.interface import Axis, KeySummary, OnDuplicate
 from datapoints.statistics import Aggregate
 from timeseries_project.api.fields import CursorField
 from timeseries_project.api.framework import Response
@@ -39,6 +39,7 @@ class DatapointViewSet(ApiViewSet):
     query_serializers: ClassVar = {
         "list": serializers.ListQuerySerializer,
         "create": serializers.AddQuerySerializer,
+        "destroy": serializers.DeleteQuerySerializer,
     }
     row_columns: ClassVar = {"list": ("timestamp", "value", "device", "user")}
     rows_member = "results"
@@ -54,17 +55,33 @@ class DatapointViewSet(ApiViewSet):
         A batch is a JSON array; a body of type `application/x-ndjson` with one datapoint per line; or a body of type
         `text/csv` whose header names the columns timestamp, value, device and user in any order.
         """
-        skip = self.query["on_duplicate"] is serializers.OnDuplicate.SKIP
+        on_duplicate = self.query["on_duplicate"]
         if is_batch(request.data):
             columns = serializers.DatapointSerializer.read_batch(request.data)
+            added = services.datapoints_add(**columns, now=clock.now(), on_duplicate=on_duplicate)
+            return Response(_counts(added, on_duplicate), HTTP_201_CREATED)
+        datapoint = serializers.DatapointSerializer.read(request.data)
+        if on_duplicate is OnDuplicate.ERROR:
+            if not services.datapoint_add(**datapoint, now=clock.now()):
+                return Response(status=HTTP_204_NO_CONTENT)
+            return Response({**datapoint, "timestamp": render(datapoint["timestamp"])}, HTTP_201_CREATED)
+        columns = {name: [value] for name, value in datapoint.items()}
+        added = services.datapoints_add(**columns, now=clock.now(), on_duplicate=on_duplicate)
+        if added.expired:
+            return Response(status=HTTP_204_NO_CONTENT)
+        return Response(_counts(added, on_duplicate), HTTP_201_CREATED)
+
+    def destroy(self, request: Request) -> Response:
+        """Delete the datapoints of a device, of a user, or those that both have in common; there need not be any."""
+        device, user = self.query["device"], self.query["user"]
+        stretch = {"start": self.query["start"], "end": self.query["end"]}
+        if user is None:
+            services.datapoints_delete(axis="device", key=device, **stretch)
+        elif device is None:
+            services.datapoints_delete(axis="user", key=user, **stretch)
         else:
-            datapoint = serializers.DatapointSerializer.read(request.data)
-            if not skip:
-                services.datapoint_add(**datapoint, now=clock.now())
-                return Response({**datapoint, "timestamp": render(datapoint["timestamp"])}, HTTP_201_CREATED)
-            columns = {name: [value] for name, value in datapoint.items()}
-        added = services.datapoints_add(**columns, now=clock.now(), skip_duplicates=skip)
-        return Response(added._asdict() if skip else {"created": added.created}, HTTP_201_CREATED)
+            services.common_datapoints_delete(device=device, user=user, **stretch)
+        return Response(status=HTTP_204_NO_CONTENT)
 
     def list(self, request: Request) -> Response:
         """List datapoints by timestamp, device and user; `next` is the cursor of the listing that follows.
@@ -95,11 +112,25 @@ class DatapointViewSet(ApiViewSet):
         return response
 
 
+#: What those datapoints of a batch are called that existed already.
+_KNOWN = {OnDuplicate.SKIP: "skipped", OnDuplicate.REPLACE: "replaced"}
+
+
+def _counts(added: services.Added, on_duplicate: OnDuplicate) -> dict[str, int]:
+    """Return the counts of a batch as they are answered."""
+    counts = {"created": added.created}
+    if on_duplicate in _KNOWN:
+        counts[_KNOWN[on_duplicate]] = added.known
+    if added.expired is not None:
+        counts["expired"] = added.expired
+    return counts
+
+
 class KeyViewSet(ApiViewSet):
     """The devices or users that have datapoints."""
 
     axis: Axis
-    query_serializers: ClassVar = {"list": KeysQuerySerializer}
+    query_serializers: ClassVar = {"list": KeysQuerySerializer, "destroy": serializers.RangeSerializer}
 
     def list(self, request: Request) -> Response:
         """List them by key, each with the number of its datapoints and the times of the oldest and newest."""
@@ -125,8 +156,8 @@ class KeyViewSet(ApiViewSet):
         return Response({**row, "latest": latest})
 
     def destroy(self, request: Request, **path: str) -> Response:
-        """Delete all datapoints; there need not be any."""
-        services.datapoints_delete(axis=self.axis, key=path[self.axis])
+        """Delete the datapoints, all or those in a range of time; there need not be any."""
+        services.datapoints_delete(axis=self.axis, key=path[self.axis], **self.query)
         return Response(status=HTTP_204_NO_CONTENT)
 
 

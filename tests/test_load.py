@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from django.test import override_settings
 
 from bandwidth import listing
 from bandwidth import services as bandwidth
@@ -93,6 +94,20 @@ def test_a_bandwidth_listing_of_each_form(tmp_path: Path, suffix: str) -> None:
     bandwidth.store.clear()
     listing.load(str(SAMPLE))
     assert loaded == bandwidth.devices_list()
+
+
+def test_what_the_server_no_longer_keeps_is_said_to_be_expired(tmp_path: Path) -> None:
+    now = clock.now_s()
+    ages = [0, 60, 7_200, 86_400]
+    points: list[dict[str, object]] = [{**POINTS[0], "timestamp": now - age} for age in ages]
+    entries: list[dict[str, object]] = [{**BANDWIDTHS[0], "timestamp": now - age} for age in ages]
+    with override_settings(RETENTION_SECONDS=3_600), serving() as server:
+        status, out, err = run("load", write(tmp_path / "p.json", points), "--url", server.url)
+        assert (status, err) == (0, "")
+        assert "datapoints: 4 sent, 2 created, 0 skipped as known, 2 expired" in out
+        status, out, err = run("load", write(tmp_path / "e.csv", entries), "--url", server.url)
+        assert (status, err) == (0, "")
+        assert "bandwidth: 4 sent, 2 created, 0 skipped as known, 2 expired" in out
 
 
 @pytest.mark.parametrize("suffix", [".json", ".ndjson", ".csv"])

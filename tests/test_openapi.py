@@ -20,6 +20,7 @@ OPERATIONS = {
     ("get", "/metrics"),
     ("get", "/datapoints"),
     ("post", "/datapoints"),
+    ("delete", "/datapoints"),
     ("get", "/devices"),
     ("get", "/users"),
     *(("get", path) for path in ONE_KEY),

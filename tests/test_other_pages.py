@@ -155,6 +155,20 @@ def test_browsable_form_shows_why_it_was_refused(page: Page, refusals: list[int]
     expect(page.locator(".response-info")).to_contain_text("must be a number.")
 
 
+def test_browsable_button_deletes_what_the_page_is_about(page: Page) -> None:
+    """The query of the page goes along, but for what only a GET knows."""
+    for minute in (0, 1):
+        datapoints.store.add(minute * 60 * 10**6, 1.0, "thermometer-1", "ada")
+    page.goto("/datapoints?device=thermometer-1&end=1970-01-01T00:01:00Z&limit=5")
+
+    page.get_by_role("button", name="DELETE").click()
+    expect(page.get_by_role("dialog")).to_contain_text("DELETE /datapoints?device=thermometer-1&end=")
+    page.locator("#deleteModal").get_by_text("Delete", exact=True).click()
+
+    expect(page.locator(".response-info")).to_have_text("HTTP 204 No Content")
+    assert [summary.first for summary in datapoints.keys_list(axis="device")] == [60 * 10**6]
+
+
 def test_browsable_button_deletes(page: Page, refusals: list[int]) -> None:
     refusals.append(405)  # the endpoint has only DELETE
     datapoints.store.add(0, 1.0, "thermometer-1", "ada")

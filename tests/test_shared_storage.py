@@ -118,6 +118,8 @@ WRITES: list[tuple[str, str, Any]] = [
     ("POST", "/datapoints", [POINT]),
     ("DELETE", "/devices/d/datapoints", None),
     ("DELETE", "/users/u/datapoints", None),
+    ("DELETE", "/datapoints?device=d&user=u&start=0", None),
+    ("POST", "/datapoints?on_duplicate=replace", [POINT]),
     ("POST", "/api/bandwidth", ENTRY),
     ("POST", "/api/bandwidth", [ENTRY]),
     ("POST", "/api/transactions", {"amount": 1, "timestamp": now_ms()}),

@@ -17,12 +17,14 @@ class Vacancies:
     Reading them changes nothing; `commit_take` and `commit_return` only assign, and cannot fail.
     """
 
-    __slots__ = ("_back", "_returned", "used")
+    __slots__ = ("_back", "_promised", "_returned", "used")
 
     def __init__(self) -> None:
         #: All numbers ever given are below this.
         self.used = 0
         self._returned = 0
+        #: How many will be given back later, for which there is room already.
+        self._promised = 0
         self._back = np.empty(0, dtype=np.int32)
 
     def first(self) -> int:
@@ -45,7 +47,11 @@ class Vacancies:
 
     def make_room(self, count: int) -> None:
         """Prepare to take back so many numbers. O(1) amortised."""
-        grow(self._back, self._returned + count)
+        grow(self._back, self._returned + self._promised + count)
+
+    def commit_promise(self, count: int) -> None:
+        """Keep the room that was made for so many numbers until they are given back; or no longer (< 0)."""
+        self._promised += count
 
     def commit_return(self, numbers: Integers) -> None:
         """Take back numbers, for which there is room."""

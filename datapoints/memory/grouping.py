@@ -29,6 +29,16 @@ class GroupedPoints(NamedTuple):
         """Return the places in the batch of the chosen points."""
         return np.flatnonzero(chosen) if self.order is None else self.order[chosen]
 
+    def last_of_equal(self) -> GroupedPoints:
+        """Return the points without those that equal a later one. O(n)."""
+        kept = np.ones(len(self.times), dtype=bool)
+        kept[:-1] = self.times[1:] != self.times[:-1]
+        kept[np.cumsum(self.lengths) - 1] = True
+        if kept.all():
+            return self
+        lengths = np.add.reduceat(kept, np.cumsum(self.lengths) - self.lengths, dtype=np.int64)
+        return GroupedPoints(self.times[kept], self.values[kept], self.pairs, lengths, self.places(kept))
+
 
 def grouped(times: Integers, values: Floats, devices: Keys, users: Keys, oldest: int) -> GroupedPoints:
     """Group points by series, without those before `oldest`. O(n), or O(n log n) where those of a series do not ascend.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from threading import Lock
 
@@ -19,6 +19,8 @@ from timeseries_project.core.offload import give_way
 #: Rows, and pairs of a device and a user, that are worked on while the lock is held: a few milliseconds.
 ROWS_AT_ONCE = 16_384
 PAIRS_AT_ONCE = 2_048
+#: Points of quarter-hours that are summed up again at once, because values in them are replaced.
+POINTS_AT_ONCE = 131_072
 
 
 class LargeBatch:
@@ -37,16 +39,18 @@ class LargeBatch:
         self._points = points
         self._new: list[tuple[int, Pair]] = []
         self._promised: list[tuple[int, int]] = []
+        #: Rows of points that exist and are to have other values, in portions.
+        self._replaced: list[tuple[Rows, int, int]] = []
 
-    def enter(self, refuse: Callable[[int], None]) -> None:
-        """Enter the pairs that have no series; `refuse` raises an error if so many more are too many."""
+    def enter(self) -> int:
+        """Enter the pairs that have no series; return how many."""
         pairs = self._points.pairs
         numbers = np.empty(len(pairs), dtype=np.int64)
         for begin, end in portions(len(pairs), PAIRS_AT_ONCE):
             with self._lock:
                 numbers[begin:end], new = self._names.numbered(pairs[begin:end])
-                refuse(len(new))
                 self._pool.reserve_for(new)
+                entered = len(new)
                 try:
                     for number, pair in new:
                         self._names.enter(number, pair)
@@ -55,10 +59,11 @@ class LargeBatch:
                 except BaseException:
                     self._names.withdraw(new)
                     raise
-                self._names.commit_entered(len(new))
+                self._names.commit_entered(entered)
             give_way()
         points = self._points
         self.rows = Rows.of(np.repeat(numbers, points.lengths), points.times, points.values)
+        return len(self._new)
 
     def look_up(self) -> NDArray[np.bool_]:
         """Find out where the points belong; mark those that exist already, or equal the row before."""
@@ -68,6 +73,11 @@ class LargeBatch:
                 self._pool.look_up(self.rows, known, begin, end)
             give_way()
         return known
+
+    def replace(self, known: NDArray[np.bool_]) -> None:
+        """Let rows of points that exist be written over these, all of them different points."""
+        rows = self.rows.where(known)
+        self._replaced = [(rows, begin, end) for begin, end in portions(len(rows.times), ROWS_AT_ONCE)]
 
     def keep(self, chosen: NDArray[np.bool_]) -> None:
         """Leave out all other rows."""
@@ -104,6 +114,12 @@ class LargeBatch:
             with self._lock:
                 self._pool.commit_add(self.rows, begin, end)
             give_way()
+        for rows, row, end in self._replaced:
+            begin = row
+            while begin < end:
+                with self._lock:
+                    begin = self._pool.commit_replace(rows, begin, end, POINTS_AT_ONCE)
+                give_way()
         with self._lock:
             for needed in self._promised:
                 self._pool.commit_promise(needed, -1)

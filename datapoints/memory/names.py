@@ -133,6 +133,10 @@ class SeriesNames:
         """Prepare to take back so many numbers."""
         self._vacant.make_room(count)
 
+    def commit_promise(self, count: int) -> None:
+        """Keep the room that was made for so many numbers, for a change written in portions; or less (< 0)."""
+        self._vacant.commit_promise(count)
+
     def commit_leave(self, numbers: list[int], column: Integers) -> None:
         """Forget the names of series, given as a list and as a column, and take their numbers back. O(1) for each."""
         for number in numbers:

@@ -154,15 +154,30 @@ class SeriesPool:
         self._points.commit_add(series, times, cells, leaves, begin, end)
         series_kernels.add_to_sums(self._sums.arrays, series, times, values, begin, end)
 
-    def commit_replace(self, series: int, time: int, value: float) -> bool:
-        """Write a value in place of that of a point; return whether there is one. O(log n + its quarter-hour)."""
+    def beside(self, rows: Rows) -> int:
+        """Return how many points there are in the quarter-hours of points that exist. O(log n) for each of them."""
+        return int(series_kernels.count_beside(self._sums.arrays, rows.series, rows.times))
+
+    def commit_replace(self, rows: Rows, begin: int = 0, end: int = EVERYTHING, most: int = EVERYTHING) -> int:
+        """Write the values of rows begin <= row < end in place of those of points that exist.
+
+        It ends early once the quarter-hours that changed have about `most` points; returns the row at which to go on.
+        O(log n) for each row, and the points of the quarter-hours.
+        """
         self.changes += 1
-        return series_kernels.replace_value(self._points.arrays, self._sums.arrays, series, time, value)
+        series, times, values, _, _ = rows
+        points, sums = self._points.arrays, self._sums.arrays
+        return series_kernels.replace_values(points, sums, series, times, values, begin, end, most)
+
+    def count(self, series: Integers, start: int, stop: int, limit: int) -> Integers:
+        """Return how many points with start <= time < stop each series has, up to `limit`. See `Blocks.count`."""
+        return self._points.count(series, start, stop, limit)
 
     def commit_remove(self, series: Integers, start: int, stop: int, most: int = BEYOND) -> int:
-        """Remove the points with start <= time < stop of some series, about `most` of each; return how many.
+        """Remove the points with start <= time < stop of some series, about `most` in all; return how many.
 
-        O(log n) for a series that goes whole, else O(log n + blocks of those removed).
+        If they are fewer than `most`, none is left. O(log n) for a series that goes whole, else O(log n + blocks of
+        those removed).
         """
         self.changes += 1
         return series_kernels.remove_points(self._points.arrays, self._sums.arrays, series, start, stop, most)

@@ -169,11 +169,11 @@ def add_to_sums(
 
 
 @routine()
-def sum_again(points: Pool, sums: Pool, series: int, number: int) -> None:
-    """Sum up the points of a quarter-hour of a series anew, after some were removed or replaced."""
+def sum_again(points: Pool, sums: Pool, series: int, number: int) -> int:
+    """Sum up the points of a quarter-hour of a series anew, after some were removed or replaced; return how many."""
     block, place = find_quarter(sums, series, number)
     if block == NONE:
-        return
+        return 0
     count, high, low, error = 0.0, 0.0, 0.0, 0.0
     if points.heads[series, ROOT] != NONE:
         stop = (number + 1) * QUARTER_HOUR
@@ -190,6 +190,7 @@ def sum_again(points: Pool, sums: Pool, series: int, number: int) -> None:
         remove_from(sums, series, number, number + 1, 1)
     else:
         write_sum(sums, block, place, count, high, low, error)
+    return int(count)
 
 
 @kernel(f"int64({ARRAYS}, {ARRAYS}, {COLUMN}, int64, int64, int64)")
@@ -201,20 +202,23 @@ def remove_points(
     stop: int,
     most: int,
 ) -> int:
-    """Remove the points with start <= time < stop of some series, about `most` of each that goes on; return how many.
+    """Remove the points with start <= time < stop of some series; return how many.
 
-    O(log n) for a series that goes whole; else what `remove_from` takes, and the points of two quarter-hours.
+    No series is begun once `most` were removed, and of one that goes on about so many are removed at most. O(log n) for
+    a series that goes whole; else what `remove_from` takes, and the points of two quarter-hours.
     """
     points = Pool(*point_arrays)
     sums = Pool(*sum_arrays)
     removed = 0
     for owner in series:
+        if removed >= most:
+            break
         if start <= points.heads[owner, FIRST] and points.heads[owner, LAST] < stop:
             removed += points.heads[owner, POINTS]
             free_tree(points, owner)
             free_tree(sums, owner)
             continue
-        gone = remove_from(points, owner, start, stop, most)
+        gone = remove_from(points, owner, start, stop, most - removed)
         if gone > 0:
             removed += gone
             # Here the series has no points from the start on.
@@ -225,24 +229,59 @@ def remove_points(
     return removed
 
 
-@kernel(f"boolean({ARRAYS}, {ARRAYS}, int64, int64, float64)")
-def replace_value(
+@kernel(f"int64({ARRAYS}, {COLUMN}, {COLUMN})")
+def count_beside(arrays: Arrays, series: Integers, times: Integers) -> int:
+    """Return how many points the quarter-hours of some points have together; those of one stand together."""
+    sums = Pool(*arrays)
+    count = 0.0
+    for row in range(len(times)):
+        number = times[row] // QUARTER_HOUR
+        if row == 0 or series[row] != series[row - 1] or number != times[row - 1] // QUARTER_HOUR:
+            block, place = find_quarter(sums, series[row], number)
+            if block != NONE:
+                count += double_of(sums.cells[block, place, COUNT])
+    return int(count)
+
+
+@routine()
+def write_value(points: Pool, series: int, time: int, value: float) -> int:
+    """Write a value in place of that of a point, which must exist; return 1, or 0 if it was the same. O(log n)."""
+    block, place = find_after(points, series, time)
+    bits = bits_of(value)
+    if points.cells[block, place - 1, 0] == bits:
+        return 0
+    points.cells[block, place - 1, 0] = bits
+    return 1
+
+
+@kernel(f"int64({ARRAYS}, {ARRAYS}, {COLUMN}, {COLUMN}, {VALUES}, int64, int64, int64)")
+def replace_values(
     point_arrays: Arrays,
     sum_arrays: Arrays,
-    series: int,
-    time: int,
-    value: float,
-) -> bool:
-    """Write a value in place of that of a point; return whether the series has one of that time.
+    series: Integers,
+    times: Integers,
+    values: Floats,
+    begin: int,
+    end: int,
+    most: int,
+) -> int:
+    """Write the values of the rows begin <= row < end in place of those of points, which must exist.
 
-    O(log n + points of the quarter-hour).
+    Each quarter-hour in which a value changed is summed up anew; none is begun once so many points were added up.
+    Returns the row at which to go on. O(log n) for each row, and the points of the quarter-hours.
     """
     points = Pool(*point_arrays)
     sums = Pool(*sum_arrays)
-    if not has_key(points, series, time):
-        return False
-    block, place = find_after(points, series, time)
-    points.cells[block, place - 1, 0] = bits_of(value)
-    points.heads[series, LATE] += 1
-    sum_again(points, sums, series, time // QUARTER_HOUR)
-    return True
+    row, end, added = begin, min(end, len(times)), 0
+    while row < end and added < most:
+        owner = series[row]
+        number = times[row] // QUARTER_HOUR
+        stop = (number + 1) * QUARTER_HOUR
+        changed = 0
+        while row < end and times[row] < stop and series[row] == owner:
+            changed += write_value(points, owner, times[row], values[row])
+            row += 1
+        if changed > 0:
+            points.heads[owner, LATE] += 1
+            added += sum_again(points, sums, owner, number)
+    return row

@@ -17,14 +17,17 @@ from datapoints.interface import (
     DuplicatePointsError,
     FullError,
     KeySummary,
+    OnDuplicate,
     Point,
     Totals,
     View,
 )
+from datapoints.memory.expiry import Expiring
 from datapoints.memory.first_points import Wanted, read_listing
 from datapoints.memory.grouping import GroupedPoints, grouped
 from datapoints.memory.key_summaries import SERIES_SUMMED_UP, first_of, summed_up
-from datapoints.memory.large_batch import ROWS_AT_ONCE, LargeBatch
+from datapoints.memory.large_batch import POINTS_AT_ONCE, ROWS_AT_ONCE, LargeBatch
+from datapoints.memory.large_deletion import LargeDeletion, is_large
 from datapoints.memory.names import UNKNOWN, Pair, SeriesNames
 from datapoints.memory.newest_point import NewestPoint
 from datapoints.memory.series import Rows, SeriesPool
@@ -33,17 +36,14 @@ from datapoints.memory.versions import Versioned
 from timeseries_project.core.arrays import Keys, gathered, matching
 from timeseries_project.core.block_kernels import BEYOND
 from timeseries_project.core.busy import BusySeries
-from timeseries_project.core.offload import give_way, leave_loop
+from timeseries_project.core.offload import leave_loop
 from timeseries_project.core.summation import Floats, Integers
 
-#: Bounds on the dropping of old points per request: series that are checked, and series from which points are dropped.
-LOOKED_AT = 4096
-DROPPED_FROM = 256
 #: Series, or keys, that are read while the lock is held; if there are more, it is released in between.
 AT_ONCE = 2048
 
 
-class SeriesStore(Versioned):
+class SeriesStore(Expiring, Versioned):
     """All series of the process, by device and user, in one pool of limited size. Thread-safe.
 
     Every method holds the one lock while it reads or changes series, and computes results outside. Up to some thousand
@@ -76,24 +76,16 @@ class SeriesStore(Versioned):
         #: How far the sweep has come: points before `_swept_to` were dropped from the first `_swept` series.
         self._swept, self._swept_to = 0, 0
 
-    def _series(self, axis: Axis, keys: Sequence[str]) -> Integers:
-        """Return the series of some devices or users, once no large batch is being written to one. The lock is held."""
-        series = self._names.series(axis, keys)
-        while self._busy.wait_until_free(series):
-            series = self._names.series(axis, keys)
-        return series
-
     def add(self, time: int, value: float, device: str, user: str, *, oldest: int = 0) -> bool:
         """Add one point; return False, and change nothing, if it exists already. See `Blocks` for costs.
 
-        A point before `oldest` is added and dropped at once. FullError if there is no room for it.
+        A point before `oldest` is passed over. FullError if there is no room for it.
         """
         pair = (device, user)
         with self._lock:
             if oldest:
                 self._sweep(oldest)
                 if time < oldest:
-                    self._added += 1
                     return True
             series = self._names.numbers.get(pair, UNKNOWN)
             while series != UNKNOWN and self._busy.wait_until_free(series):
@@ -133,67 +125,76 @@ class SeriesStore(Versioned):
         devices: Sequence[str] | Keys,
         users: Sequence[str] | Keys,
         *,
-        skip_duplicates: bool = False,
+        on_duplicate: OnDuplicate = OnDuplicate.ERROR,
         oldest: int = 0,
     ) -> int:
-        """Add points in any order, all or none; return how many were added.
+        """Add points in any order, all or none; return how many are new.
 
-        Of equal points the first wins where duplicates are skipped; otherwise any duplicate, inside the batch
-        or of a stored point, raises DuplicatePointsError. Those before `oldest` are added and dropped at once, so
-        none of them is a duplicate. FullError where there is no room for what is new. O(n), and `Blocks` beyond.
+        Of equal points the first wins where duplicates are skipped, and the last where they are replaced; otherwise any
+        duplicate, inside the batch or of a stored point, raises DuplicatePointsError. Those before `oldest` are passed
+        over. FullError where there is no room for what is new. O(n), and `Blocks` beyond; where values are replaced,
+        also the points of their quarter-hours.
         """
         rows = grouped(times, values, Keys.of(devices), Keys.of(users), oldest)
-        expired = len(times) - len(rows.times)
-        if len(rows.times) > ROWS_AT_ONCE:
-            with self._busy.large_write():
-                return self._add_large(rows, skip_duplicates, expired)
-        with self._lock:
-            if oldest:
-                self._sweep(oldest)
-            added = self._add_grouped(rows, skip_duplicates) if len(rows.times) else 0
-            self._added += added + expired
-        return added + expired
+        if on_duplicate is OnDuplicate.REPLACE:
+            rows = rows.last_of_equal()
+        if len(rows.times) <= ROWS_AT_ONCE:
+            with self._lock:
+                if oldest:
+                    self._sweep(oldest)
+                added = self._add_grouped(rows, on_duplicate) if len(rows.times) else 0
+            if added is not None:
+                return added
+        with self._busy.large_write():
+            return self._add_large(rows, on_duplicate)
 
-    def _add_large(self, rows: GroupedPoints, skip_duplicates: bool, expired: int) -> int:
-        """Add those points of a large batch that are new, in portions; return how many, and those that are expired."""
+    def _add_large(self, rows: GroupedPoints, on_duplicate: OnDuplicate) -> int:
+        """Add those points of a large batch that are new, in portions; return how many."""
         with self._lock:
             batch = LargeBatch(self._pool, self._names, self._busy, self._lock, rows)
         try:
-            batch.enter(lambda series: self._refuse_too_many(0, series))
+            entered = batch.enter()
             known = batch.look_up()
             if known.any():
-                if not skip_duplicates:
+                if on_duplicate is OnDuplicate.ERROR:
                     raise DuplicatePointsError(rows.places(known))
+                if on_duplicate is OnDuplicate.REPLACE:
+                    batch.replace(known)
                 batch.keep(~known)
             added = len(batch.rows.times)
             batch.promise_room()
             with self._lock:
-                self._refuse_too_many(added, 0)
-                points, total = self._points + added, self._added + added + expired
+                self._refuse_too_many(added, entered, entered=entered)
+                points, total = self._points + added, self._added + added
                 self._points, self._added = points, total
         except BaseException:
             batch.withdraw()
             raise
         batch.commit()
-        return added + expired
+        return added
 
-    def _add_grouped(self, points: GroupedPoints, skip_duplicates: bool) -> int:
-        """Add those points that are new; return how many. The lock is held."""
+    def _add_grouped(self, points: GroupedPoints, on_duplicate: OnDuplicate) -> int | None:
+        """Add those points that are new; return how many, or None if it takes too long. The lock is held."""
         numbers, new = self._names.numbered(points.pairs)
         while self._busy.wait_until_free(numbers[numbers != UNKNOWN]):
             numbers, new = self._names.numbered(points.pairs)
         self._pool.reserve_for(new)
         rows = Rows.of(np.repeat(numbers, points.lengths), points.times, points.values)
         known = np.empty(len(rows.times), dtype=bool)
+        replaced: Rows | None = None
         if self._pool.look_up(rows, known):
-            if not skip_duplicates:
+            if on_duplicate is OnDuplicate.ERROR:
                 raise DuplicatePointsError(points.places(known))
+            if on_duplicate is OnDuplicate.REPLACE:
+                replaced = rows.where(known)
+                if self._pool.beside(replaced) > POINTS_AT_ONCE:
+                    return None
             rows = rows.where(~known)
         added = len(rows.times)
-        if not added:
+        if not added and replaced is None:
             return 0
         self._refuse_too_many(added, len(new))
-        total, entered = self._points + added, len(new)
+        total, ever, entered = self._points + added, self._added + added, len(new)
         try:
             for number, pair in new:
                 self._names.enter(number, pair)
@@ -203,90 +204,68 @@ class SeriesStore(Versioned):
             raise
         self._names.commit_entered(entered)
         self._pool.commit_add(rows)
-        self._points = total
+        if replaced is not None:
+            self._pool.commit_replace(replaced)
+        self._points, self._added = total, ever
         return added
 
-    def _refuse_too_many(self, points: int, series: int) -> None:
-        """Raise FullError if there is no room for so many more."""
+    def _refuse_too_many(self, points: int, series: int, *, entered: int = 0) -> None:
+        """Raise FullError if there is no room for so many more; `entered` of the series count already."""
         if self._points + points > self.max_points:
             raise FullError("points", self.max_points)
-        if series and len(self._names.numbers) + series > self.max_series:
+        if series and len(self._names.numbers) - entered + series > self.max_series:
             raise FullError("series", self.max_series)
 
-    def _remove(self, series: Integers, time: int) -> int:
-        """Forget the points before a time of some series; return how many. The lock is held."""
-        gone = series[self._pool.lasts[series] < time]
-        numbers: list[int] = gone.tolist()
-        self._names.make_room(len(numbers))
-        removed = self._pool.commit_remove(series, 0, time)
-        self._names.commit_leave(numbers, gone)
-        self._points -= removed
-        return removed
+    def delete(
+        self,
+        axis: Axis,
+        key: str,
+        *,
+        other: str | None = None,
+        start: int = 0,
+        end: int | None = None,
+        oldest: int = 0,
+    ) -> int:
+        """Delete the points of a device or user with start <= time < end; return how many there were.
 
-    def _sweep(self, oldest: int) -> None:
-        """Drop the points before `oldest` of a few series, those after the ones of the last call. The lock is held."""
-        if oldest != self._swept_to:
-            self._swept, self._swept_to = 0, oldest
-        begin, firsts = self._swept, self._pool.firsts
-        if begin >= len(firsts):
-            return
-        behind = self._busy.free_of(begin + np.flatnonzero(firsts[begin : begin + LOOKED_AT] < oldest))
-        end = begin + LOOKED_AT
-        if len(behind) > DROPPED_FROM:
-            behind = behind[:DROPPED_FROM]
-            end = int(behind[-1]) + 1
-        if len(behind):
-            self._remove(behind, oldest)
-        self._swept = end
-
-    def _drop_expired(self, series: Integers, oldest: int) -> None:
-        """Drop all points before `oldest` of some series. The lock is held."""
-        if oldest:
-            behind = series[self._pool.firsts[series] < oldest]
-            if len(behind):
-                self._remove(behind, oldest)
-
-    def _drop_most_expired(self, axis: Axis, keys: Sequence[str], oldest: int) -> None:
-        """If keys have many series, drop their points before `oldest` in portions; a few series may be left over."""
-        if not oldest:
-            return
-        with self._lock:
-            self._sweep(oldest)
-            series = self._series(axis, keys)
-            behind = series[self._pool.firsts[series] < oldest]
-        if len(behind) > DROPPED_FROM:
-            leave_loop()
-            for begin in range(0, len(behind), DROPPED_FROM):
-                with self._lock:
-                    self._drop_expired(self._busy.free_of(behind[begin : begin + DROPPED_FROM]), oldest)
-                give_way()
-
-    def delete(self, axis: Axis, key: str, *, oldest: int = 0) -> int:
-        """Delete all points of a device or user; return how many there were. O(its series and their blocks).
-
-        Up to some thousand series are deleted in one step; more in portions, and points added meanwhile may stay.
+        With `other` only those that it has in common with that user, or device. A large deletion is done in portions,
+        and whoever needs one of its series waits until it is whole. O(series and blocks that go).
         """
+        start, stop = max(start, oldest), BEYOND if end is None else min(end, BEYOND)
         self._drop_most_expired(axis, [key], oldest)
         with self._lock:
-            series = self._series(axis, [key])
+            series = self._common_series(axis, key, other)
             if len(series) <= AT_ONCE:
                 self._drop_expired(series, oldest)
-                return self._remove(self._series(axis, [key]), BEYOND)
-        leave_loop()
-        return self._delete_in_portions(axis, key, series, oldest)
-
-    def _delete_in_portions(self, axis: Axis, key: str, series: Integers, oldest: int) -> int:
-        place, removed = AXES.index(axis), 0
-        for begin in range(0, len(series), DROPPED_FROM):
-            some = series[begin : begin + DROPPED_FROM]
+                series = self._common_series(axis, key, other)
+            if not is_large(self._pool, series, start, stop):
+                return self._remove(series, start, stop)
+        with self._busy.large_write():
             with self._lock:
-                self._busy.wait_until_free(some)
-                self._drop_expired(some, oldest)
-                some = some[self._pool.counts[some] > 0]
-                pairs = map(self._names.pairs.__getitem__, some.tolist())
-                removed += self._remove(some[[pair[place] == key for pair in pairs]], BEYOND)
-            give_way()
+                series = self._common_series(axis, key, other)
+                stretch = range(start, stop)
+                deletion = LargeDeletion(self._pool, self._names, self._busy, self._lock, series, stretch)
+            deletion.prepare()
+            return self._commit_deletion(deletion)
+
+    def _commit_deletion(self, deletion: LargeDeletion) -> int:
+        removed = deletion.commit()
+        with self._lock:
+            self._points -= removed
         return removed
+
+    def _common_series(self, axis: Axis, key: str, other: str | None) -> Integers:
+        """Return the series of a device or user, or the one that it has in common with a user or device.
+
+        As `_series`: once no large batch is being written to them. The lock is held.
+        """
+        if other is None:
+            return self._series(axis, [key])
+        pair = (key, other) if axis == "device" else (other, key)
+        while True:
+            number = self._names.numbers.get(pair, UNKNOWN)
+            if number == UNKNOWN or not self._busy.wait_until_free(number):
+                return np.array([number][: number != UNKNOWN], dtype=np.int64)
 
     @contextmanager
     def view(self, axis: Axis, key: str, *, oldest: int = 0, ahead: range | None = None) -> Iterator[View]:

@@ -91,10 +91,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self._times)
 
-    def repeated(self) -> NDArray[np.bool_]:
-        """Return which points repeat an earlier one of the batch, as a mask."""
+    def repeated(self, *, but_last: bool = False) -> NDArray[np.bool_]:
+        """Return which points repeat an earlier one of the batch, as a mask; or all but the last of equal ones."""
         found = np.zeros(len(self), dtype=bool)
-        found[1:] = (self._codes[1:] == self._codes[:-1]) & (self._times[1:] == self._times[:-1])
+        repeating = found[:-1] if but_last else found[1:]
+        repeating[:] = (self._codes[1:] == self._codes[:-1]) & (self._times[1:] == self._times[:-1])
         return found
 
     def keep(self, chosen: NDArray[np.bool_]) -> None:

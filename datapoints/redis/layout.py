@@ -22,6 +22,8 @@ from timeseries_project.storage.nodes import Argument
 
 #: The beginning of every key. Its number changes with the format of rows: rows of an earlier format are not read.
 PREFIX = b"dp2"
+#: Later than every timestamp.
+NEVER = 2**53
 #: The number of slots used in a cluster, evenly spaced, so that each node has its share.
 STRIPES = 64
 #: The largest number of devices, users or series that one call asks for.
@@ -42,18 +44,20 @@ READ = LIBRARY.function("datapoints_read")
 READ_BACK = LIBRARY.function("datapoints_read_back")
 TOTALS = LIBRARY.function("datapoints_totals")
 
-#: The figures of a series that are used here: count, late, first, last, epoch.
-_FIGURES = Struct("<IIddd")
+#: The figures of a series that are used here: count, late, corrected, first, last, epoch.
+_FIGURES = Struct("<IIIddd")
 
 
 class Figures(NamedTuple):
-    """Figures of a series: number of points, number of additions of late points, first and last time, and epoch.
+    """Figures of a series: number of points, first and last time, and how often it was changed other than at its end.
 
+    `corrected` counts how often points were removed from within it or replaced, `late` also the additions of late ones.
     The epoch is a random number that distinguishes the series from earlier ones of the same name.
     """
 
     points: int
     late: int
+    corrected: int
     first: int
     last: int
     epoch: float
@@ -63,8 +67,8 @@ class Figures(NamedTuple):
         """Unpack the server's form; None if there is no series: nothing, or only the mark of one to come."""
         if len(packed) < _FIGURES.size:
             return None
-        points, late, first, last, epoch = _FIGURES.unpack_from(packed)
-        return cls(points, late, int(first), int(last), epoch)
+        points, late, corrected, first, last, epoch = _FIGURES.unpack_from(packed)
+        return cls(points, late, corrected, int(first), int(last), epoch)
 
 
 class Series(NamedTuple):

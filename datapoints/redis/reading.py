@@ -117,11 +117,13 @@ def table(letter: str, parts: Sequence[bytes]) -> Floats:
 
 
 def _unchanged(series: Series, figures: Figures | None) -> Figures:
-    """Return the present figures of a series; ViewChangedError if it is gone, replaced, or begins at another time.
+    """Return the present figures of a series; ViewChangedError if it is gone or another, or points were taken from it.
 
-    So no points are missing that sums read before were made of; there may be more of them.
+    So all points that sums read before were made of are there, and the same; there may be more of them.
     """
     if figures is None or figures.epoch != series.figures.epoch or figures.first != series.figures.first:
+        raise ViewChangedError
+    if figures.corrected != series.figures.corrected:
         raise ViewChangedError
     return figures
 

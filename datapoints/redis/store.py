@@ -19,15 +19,17 @@ from datapoints.interface import (
     DuplicatePointsError,
     FullError,
     KeySummary,
+    OnDuplicate,
     Point,
     Totals,
 )
 from datapoints.redis.batches import Batch, Group, Part
 from datapoints.redis.capacity import BaseCounts, Room
-from datapoints.redis.layout import KEYS_AT_ONCE, Layout, Series
+from datapoints.redis.layout import KEYS_AT_ONCE, NEVER, Layout, Series
 from datapoints.redis.library import LIBRARY
 from datapoints.redis.listing import Wanted, read_listing
 from datapoints.redis.reading import RedisView, newest_point, summary_of
+from datapoints.redis.user_index import ENTER, LEAVE, UserIndex
 from timeseries_project.core.arrays import Keys, gathered, matching
 from timeseries_project.core.key_order import in_order
 from timeseries_project.core.summation import Floats, Integers
@@ -41,15 +43,14 @@ CHECK = LIBRARY.function("datapoints_check")
 CLEAR = LIBRARY.function("datapoints_clear")
 CUT = LIBRARY.function("datapoints_cut")
 DELETE = LIBRARY.function("datapoints_delete")
-ENTER = LIBRARY.function("datapoints_enter")
-LEAVE = LIBRARY.function("datapoints_leave")
-UNMARK = LIBRARY.function("datapoints_unmark")
+ERASE = LIBRARY.function("datapoints_erase")
+REPLACE = LIBRARY.function("datapoints_replace")
 
 
 class _Answer:
     """The outcome of adding a group: rows that are stored already, or the row at which it exceeded one call.
 
-    If there is neither, the group was added.
+    If there is neither, the group was added; where values are replaced, also if some were stored already.
     """
 
     __slots__ = ("found", "stopped")
@@ -62,8 +63,8 @@ class _Answer:
 class RedisStore(Unversioned):
     """All series, by device and user. Every method may also raise the errors of `Storage`.
 
-    After such an error a write may have been done, for all series or some. Repeated with `skip_duplicates` it ends in
-    the right state.
+    After such an error a write may have been done, for all series or some. Repeated, with duplicates skipped or
+    replaced, it ends in the right state.
     """
 
     def __init__(self, storage: Storage, *, max_points: int = 2**53, max_series: int = 2**53) -> None:
@@ -72,13 +73,14 @@ class RedisStore(Unversioned):
         self._storage = storage
         self._layout = Layout(storage)
         self._room = Room(self._layout)
+        self._index = UserIndex(self._layout)
         #: Whether the entries of users are under the same base as the series, so that one call changes both.
         self._here = b"1" if storage.one_node else b"0"
 
     def add(self, time: int, value: float, device: str, user: str, *, oldest: int = 0) -> bool:
         """Add one point; return False, and change nothing, if it exists already.
 
-        One exchange; four for a new series in a cluster. A point before `oldest` is dropped at once and not counted.
+        One exchange; four for a new series in a cluster. A point before `oldest` is passed over.
         """
         group = Group(self._layout.base(device))
         if time < oldest:
@@ -86,7 +88,7 @@ class RedisStore(Unversioned):
             return True
         group.parts.append(Part.of_one(time, value, device, user))
         group.rows = 1
-        [answer] = self._add([group], oldest)
+        [answer] = self._add([group], oldest, ADD)
         return not answer.found
 
     def add_batch(
@@ -96,39 +98,38 @@ class RedisStore(Unversioned):
         devices: Sequence[str] | Keys,
         users: Sequence[str] | Keys,
         *,
-        skip_duplicates: bool = False,
+        on_duplicate: OnDuplicate = OnDuplicate.ERROR,
         oldest: int = 0,
     ) -> int:
-        """Add points in any order; return how many were added. Duplicates and FullError are as in `interface.Store`.
+        """Add points in any order; return how many are new. Duplicates and FullError are as in `interface.Store`.
 
         A batch that fits one call is added wholly or not at all. If it takes several, everything is checked before
         the first one adds, and each adds all of its points or nothing.
         """
         batch = Batch(self._layout, times, values, Keys.of(devices), Keys.of(users))
-        created = 0
+        created, replace = 0, on_duplicate is OnDuplicate.REPLACE
         if oldest and len(batch) and times.min() < oldest:
             batch.keep(times[batch.positions] >= oldest)
-            created = len(times) - len(batch)
-        repeated = batch.repeated()
+        repeated = batch.repeated(but_last=replace)
         twice = batch.positions[repeated]
         if len(twice):
             batch.keep(~repeated)
         groups = batch.groups() if len(batch) else []
-        whole = len(groups) == 1 and (skip_duplicates or not len(twice))
+        whole = len(groups) == 1 and (on_duplicate is not OnDuplicate.ERROR or not len(twice))
         while groups:
             if not whole:
-                groups = self._checked(batch, groups, twice, skip_duplicates, oldest)
+                groups = self._checked(batch, groups, twice, on_duplicate, oldest)
                 whole = True
             rest = np.zeros(len(batch), dtype=bool)
             divisions = []
-            for group, answer in zip(groups, self._add(groups, oldest), strict=True):
-                rest[group.span] = bool(answer.found) or answer.stopped is not None
+            for group, answer in zip(groups, self._add(groups, oldest, REPLACE if replace else ADD), strict=True):
+                rest[group.span] = answer.stopped is not None or (bool(answer.found) and not replace)
                 if answer.stopped is not None:
                     divisions.append(answer.stopped)
                     whole = len(groups) > 1  # nothing was added: the batch now takes several calls
-                elif not answer.found:
-                    created += group.rows
-                elif skip_duplicates:
+                elif replace or not answer.found:
+                    created += group.rows - len(answer.found)
+                elif on_duplicate is OnDuplicate.SKIP:
                     rest[answer.found] = False
                 else:
                     raise DuplicatePointsError(batch.positions[answer.found])
@@ -138,7 +139,9 @@ class RedisStore(Unversioned):
             groups = batch.groups() if len(batch) else []
         return created
 
-    def _checked(self, batch: Batch, groups: list[Group], twice: Integers, skip: bool, oldest: int) -> list[Group]:
+    def _checked(
+        self, batch: Batch, groups: list[Group], twice: Integers, on_duplicate: OnDuplicate, oldest: int
+    ) -> list[Group]:
         """Check a batch that takes several calls before the first one adds; return the group for each call.
 
         Removes stored points if duplicates are skipped, and divides what is too much for one call.
@@ -158,16 +161,17 @@ class RedisStore(Unversioned):
                     unseen.append(row)
                 series += new
             groups = [group for group in batch.groups() if group.span.start in unseen] if unseen else []
-        if not skip and (len(twice) or found):
+        if on_duplicate is OnDuplicate.ERROR and (len(twice) or found):
             raise DuplicatePointsError(np.concatenate((twice, batch.positions[found])))
-        if found:
+        new = len(batch) - len(found)
+        if found and on_duplicate is OnDuplicate.SKIP:
             kept = np.ones(len(batch), dtype=bool)
             kept[found] = False
             batch.keep(kept)
-        self._room.refuse_too_many(BaseCounts(self.max_points, self.max_series), BaseCounts(len(batch), series))
+        self._room.refuse_too_many(BaseCounts(self.max_points, self.max_series), BaseCounts(new, series))
         return batch.groups() if len(batch) else []
 
-    def _add(self, groups: list[Group], oldest: int) -> list[_Answer]:
+    def _add(self, groups: list[Group], oldest: int, function: Function) -> list[_Answer]:
         """Add groups, each wholly or not at all; return the outcome of each.
 
         In a cluster a new series is entered in its user's index before it is created. See `marks` in add.lua.
@@ -178,8 +182,8 @@ class RedisStore(Unversioned):
         doubted: set[int] = set()
         try:
             while pending:
-                replies = self._storage.calls([*sweeps, *(self._adding(groups[at]) for at in pending)])
-                self._leave_dropped(replies[: len(sweeps)])
+                replies = self._storage.calls([*sweeps, *(self._adding(groups[at], function) for at in pending)])
+                self._index.leave_dropped(replies[: len(sweeps)])
                 marked, again = [], []
                 for at, reply in zip(pending, replies[len(sweeps) :], strict=True):
                     found, stop, full, marks, points, series = reply
@@ -200,45 +204,21 @@ class RedisStore(Unversioned):
                 if doubted:
                     self._room.look()
                 entries = [(group.parts[at].user, group.parts[at].device, group.tokens[at]) for group, at in marked]
-                self._change_index(ENTER, entries)
+                self._index.change(ENTER, entries)
                 pending, sweeps = again, []
         except (FullError, StorageFullError):
-            self._withdraw([mark for at in pending for mark in groups[at].marks()])
+            self._index.withdraw([mark for at in pending for mark in groups[at].marks()])
             raise
         return answers
 
     def _full(self, what: bytes) -> FullError:
         return FullError("points", self.max_points) if what == b"points" else FullError("series", self.max_series)
 
-    def _adding(self, group: Group) -> Call:
+    def _adding(self, group: Group, function: Function) -> Call:
         beside = self._room.beside(group.base)
         epoch = pack("<d", 1 + secrets.randbits(52))
         room = self.max_points - beside.points, self.max_series - beside.series
-        return Call(ADD, [group.base], [epoch, self._here, *room, *group.arguments()])
-
-    def _change_index(self, function: Function, entries: Sequence[tuple[str, str, bytes]]) -> None:
-        """Enter or remove entries (user, device, token), each under its user's base."""
-        groups = self._layout.grouped(user for user, _, _ in entries)
-        self._storage.calls(
-            [Call(function, [base], [part for at in places for part in entries[at]]) for base, places in groups]
-        )
-
-    def _withdraw(self, marks: Sequence[tuple[str, str, bytes]]) -> None:
-        """Remove marks (device, user, token) of series that will not be created, and then their entries.
-
-        An entry is removed only if its mark was still there: then nobody can create the series with it any more.
-        """
-        groups = self._layout.grouped(device for device, _, _ in marks)
-        replies = self._storage.calls(
-            [Call(UNMARK, [base], [part for at in places for part in marks[at]]) for base, places in groups]
-        )
-        gone = [
-            at
-            for (_, places), reply in zip(groups, replies, strict=True)
-            for at, was_there in zip(places, reply, strict=True)
-            if was_there
-        ]
-        self._change_index(LEAVE, [(marks[at][1], marks[at][0], marks[at][2]) for at in gone])
+        return Call(function, [group.base], [epoch, self._here, *room, *group.arguments()])
 
     def _sweeps(self, bases: Iterable[bytes], oldest: int) -> list[Call]:
         return [Call(CUT, [base], [self._here, oldest]) for base in bases] if oldest else []
@@ -248,21 +228,8 @@ class RedisStore(Unversioned):
         bases = list(bases)
         calls = self._sweeps(bases, oldest)
         replies = self._storage.calls(calls) if calls else []
-        self._leave_dropped(replies)
+        self._index.leave_dropped(replies)
         return [base for base, (more, _) in zip(bases, replies, strict=False) if more]
-
-    def _leave_dropped(self, replies: Sequence[tuple[int, list[bytes]]]) -> None:
-        """In a cluster, remove the entries of series that were dropped as a whole."""
-        if self._storage.one_node:
-            return
-        dropped = [names for _, names in replies]
-        entries = [
-            (user.decode(), device.decode(), token)
-            for names in dropped
-            for user, device, token in zip(names[::3], names[1::3], names[2::3], strict=True)
-        ]
-        if entries:
-            self._change_index(LEAVE, entries)
 
     def _drop_expired(self, series: Sequence[Series], oldest: int) -> bool:
         """Drop points before `oldest` of these series in one step; return whether there were any."""
@@ -273,20 +240,46 @@ class RedisStore(Unversioned):
             for base, places in groups
         ]
         if calls:
-            self._leave_dropped(self._storage.calls(calls))
+            self._index.leave_dropped(self._storage.calls(calls))
         return bool(calls)
 
-    def delete(self, axis: Axis, key: str, *, oldest: int = 0) -> int:
-        """Delete all points of a device or user; return how many there were. O(its series and their blocks).
+    def delete(
+        self,
+        axis: Axis,
+        key: str,
+        *,
+        other: str | None = None,
+        start: int = 0,
+        end: int | None = None,
+        oldest: int = 0,
+    ) -> int:
+        """Delete the points of a device or user with start <= time < end; return how many there were.
 
-        Atomic for a device, and on one node for a user of up to KEYS_AT_ONCE devices; in a cluster a user is deleted
-        stripe by stripe.
+        O(its series and the blocks that go). Atomic for a device, and on one node for a user of up to KEYS_AT_ONCE
+        devices; in a cluster a user's are deleted stripe by stripe.
         """
-        if not key:
+        if not key or other == "":
             return 0
         if oldest:
             while self._drop_expired(self._layout.members(axis, [key])[0], oldest):
                 pass
+        if other is None and start == 0 and end is None:
+            return self._delete_all(axis, key)
+        pairs = [(key, other or "") if axis == "device" else (other or "", key)]
+        if axis == "user" and other is None:
+            [devices] = self._layout.look("u", [(key, "")])
+            pairs = [(device, key) for device in devices]
+        start, stop = max(start, oldest), NEVER if end is None else end
+        groups = self._layout.grouped(device for device, _ in pairs)
+        calls = [
+            Call(ERASE, [base], [self._here, start, stop, *(name for at in places for name in pairs[at])])
+            for base, places in groups
+        ]
+        replies = self._storage.calls(calls)
+        self._index.leave_dropped(replies)
+        return sum(gone for gone, _ in replies)
+
+    def _delete_all(self, axis: Axis, key: str) -> int:
         # The entries are read first: those made from now on have other tokens, and stay.
         entries: list[tuple[str, str, bytes]] = []
         if axis == "user":
@@ -307,7 +300,7 @@ class RedisStore(Unversioned):
             ]
         )
         if not self._storage.one_node:
-            self._change_index(LEAVE, entries)
+            self._index.change(LEAVE, entries)
         return sum(replies)
 
     def clear(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from datapoints.interface import Store
+from datapoints.interface import OnDuplicate, Store
 from datapoints.redis.store import RedisStore
 from timeseries_project.storage.client import Storage
 
@@ -28,13 +28,20 @@ values = st.one_of(
 
 
 def add_batch(store: Store, batch: list[tuple[int, float, str, str]], *, skip: bool, oldest: int = 0) -> int:
+    """Add points as the columns that they are; duplicates are skipped, or else raise an error."""
+    return put_batch(store, batch, OnDuplicate.SKIP if skip else OnDuplicate.ERROR, oldest=oldest)
+
+
+def put_batch(
+    store: Store, batch: list[tuple[int, float, str, str]], on_duplicate: OnDuplicate, *, oldest: int = 0
+) -> int:
     """Add points as the columns that they are."""
     return store.add_batch(
         np.array([p[0] for p in batch], dtype=np.int64),
         np.array([p[1] for p in batch], dtype=np.float64),
         [p[2] for p in batch],
         [p[3] for p in batch],
-        skip_duplicates=skip,
+        on_duplicate=on_duplicate,
         oldest=oldest,
     )
 
@@ -42,7 +49,8 @@ def add_batch(store: Store, batch: list[tuple[int, float, str, str]], *, skip: b
 def add(store: RedisStore, times: list[int], devices: list[str], users: list[str], *, skip: bool = False) -> int:
     """Add points whose values are their times."""
     column = np.array(times, dtype=np.int64)
-    return store.add_batch(column, column.astype(np.float64), devices, users, skip_duplicates=skip)
+    on_duplicate = OnDuplicate.SKIP if skip else OnDuplicate.ERROR
+    return store.add_batch(column, column.astype(np.float64), devices, users, on_duplicate=on_duplicate)
 
 
 def spread(points: int, devices: int) -> tuple[list[int], list[str], list[str]]:

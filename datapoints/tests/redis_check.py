@@ -16,7 +16,7 @@ from datapoints.interface import QUARTER_HOUR
 from datapoints.redis.layout import stripe_bases
 from timeseries_project.storage.client import Storage
 
-FIGURES = struct.Struct("<IIdddd" + "HIIHI")
+FIGURES = struct.Struct("<IIIdddd" + "HIIHI")
 KEY = re.compile(rb"(dp2:\{\d+\})(.)(.*)", re.DOTALL)
 NOTHING: dict[bytes, bytes] = {}
 
@@ -80,7 +80,9 @@ def check(storage: Storage, *, marks: bool = False, stale: bool = False) -> None
             if len(packed) == 8:
                 assert marks
                 continue
-            count, _, first, last, epoch, p_bound, p_rows, p_blocks, s_bound, s_rows, s_blocks = FIGURES.unpack(packed)
+            count, late, corrected, first, last, epoch, *columns = FIGURES.unpack(packed)
+            p_bound, p_rows, p_blocks, s_bound, s_rows, s_blocks = columns
+            assert late >= corrected
             name = device + b"\x1f" + user
             column = take_column(data, left, base + b"p" + name, 2)
             assert column[1:] == (p_bound, p_rows, p_blocks)

@@ -9,12 +9,22 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from datapoints.interface import AXES, QUARTER_HOUR, Axis, DuplicatePointsError, FullError, KeySummary, Store
+from datapoints.interface import (
+    AXES,
+    QUARTER_HOUR,
+    Axis,
+    DuplicatePointsError,
+    FullError,
+    KeySummary,
+    OnDuplicate,
+    Store,
+)
+from datapoints.memory import expiry, large_batch, large_deletion
 from datapoints.memory import series as series_module
 from datapoints.memory import store as store_module
 from datapoints.memory.store import SeriesStore
 from datapoints.redis import batches as redis_batches
-from datapoints.tests.points import Key, add_batch, keys
+from datapoints.tests.points import Key, add_batch, keys, put_batch
 from timeseries_project.tests.drawn import lives
 
 times = st.integers(0, 160).map(lambda n: n * QUARTER_HOUR // 4) | st.integers(0, 40 * QUARTER_HOUR)
@@ -42,10 +52,14 @@ class BoundsMachine(RuleBasedStateMachine):
         """Let blocks overflow after few points, and few series be cleaned, or points be sent, at once."""
         self.patch.setattr(series_module, "POINTS_IN_BLOCK", width)
         self.patch.setattr(series_module, "SUMS_IN_BLOCK", 4)
-        self.patch.setattr(store_module, "LOOKED_AT", step[0])
-        self.patch.setattr(store_module, "DROPPED_FROM", step[1])
+        self.patch.setattr(expiry, "LOOKED_AT", step[0])
+        self.patch.setattr(expiry, "DROPPED_FROM", step[1])
         self.patch.setattr(redis_batches, "POINTS_AT_ONCE", at_once)
         self.patch.setattr(store_module, "AT_ONCE", at_once)
+        for module in (store_module, large_batch):
+            self.patch.setattr(module, "ROWS_AT_ONCE", 3 * at_once)
+        for name in ("SERIES_AT_ONCE", "PARTS_AT_ONCE", "POINTS_AT_ONCE"):
+            self.patch.setattr(large_deletion, name, at_once)
         self.store = self.new_store()
         self.store.max_points, self.store.max_series = points, series
 
@@ -103,18 +117,40 @@ class BoundsMachine(RuleBasedStateMachine):
             assert error.value.positions == duplicates
             return
         try:
-            assert add_batch(self.store, batch, skip=skip, oldest=self.oldest) == len(batch) - len(duplicates)
+            assert add_batch(self.store, batch, skip=skip, oldest=self.oldest) == len(new)
         except FullError:
             assert self.is_full(set(new))
         else:
             assert self.fits(set(new))
             self.points |= new
 
-    @rule(axis=st.sampled_from(AXES), key=keys)
-    def delete(self, axis: Axis, key: str) -> None:
+    @rule(batch=st.lists(points, max_size=25))
+    def replace_many(self, batch: list[tuple[int, float, str, str]]) -> None:
+        kept = {(time, device, user): v for time, v, device, user in batch if time >= self.oldest}
+        new = set(kept) - set(self.points)
+        try:
+            assert put_batch(self.store, batch, OnDuplicate.REPLACE, oldest=self.oldest) == len(new)
+        except FullError:
+            assert self.is_full(new)
+        else:
+            assert self.fits(new)
+            self.points |= kept
+
+    @rule(
+        axis=st.sampled_from(AXES),
+        key=keys,
+        other=st.none() | keys,
+        start=st.just(0) | times,
+        end=st.none() | times,
+    )
+    def delete(self, axis: Axis, key: str, other: str | None, start: int, end: int | None) -> None:
         place = 1 + AXES.index(axis)
-        gone = [k for k in self.points if k[place] == key]
-        assert self.store.delete(axis, key, oldest=self.oldest) == len(gone)
+        gone = [
+            k
+            for k in self.points
+            if k[place] == key and other in (None, k[3 - place]) and start <= k[0] and (end is None or k[0] < end)
+        ]
+        assert self.store.delete(axis, key, other=other, start=start, end=end, oldest=self.oldest) == len(gone)
         for k in gone:
             del self.points[k]
 
@@ -176,12 +212,12 @@ def test_the_store_answers_as_if_old_points_had_never_been(
 
 def test_a_large_store_becomes_clean_over_requests() -> None:
     """No request drops from more series than it may, and all of them together drop all."""
-    store, series = SeriesStore(), 3 * store_module.DROPPED_FROM + 1
+    store, series = SeriesStore(), 3 * expiry.DROPPED_FROM + 1
     batch = [(t, 1.0, f"d{i}", "u") for i in range(series) for t in (5, 3 * QUARTER_HOUR)]
     assert add_batch(store, batch, skip=False) == 2 * series
     left = [store.totals(oldest=QUARTER_HOUR).points - series for _ in range(5)]
-    assert left == [max(series - n * store_module.DROPPED_FROM, 0) for n in range(1, 6)]
-    assert store.totals(oldest=QUARTER_HOUR * 10).devices == series - store_module.DROPPED_FROM
+    assert left == [max(series - n * expiry.DROPPED_FROM, 0) for n in range(1, 6)]
+    assert store.totals(oldest=QUARTER_HOUR * 10).devices == series - expiry.DROPPED_FROM
     assert store.keys("device", oldest=QUARTER_HOUR * 10) == []
     assert store.totals(oldest=QUARTER_HOUR * 10)[:3] == (0, 0, 0)
 

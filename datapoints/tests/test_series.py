@@ -64,12 +64,28 @@ class SeriesMachine(RuleBasedStateMachine):
         for n, time, value in points:
             self.series[n].setdefault(time, value)
 
-    @rule(number=numbers, time=times, value=values)
-    def replace(self, number: int, time: int, value: float) -> None:
-        known = time in self.series[number]
-        assert self.pool.commit_replace(number, time, value + 0.0) == known
-        if known:
-            self.series[number][time] = value + 0.0
+    @rule(data=st.data(), most=st.none() | st.integers(1, 6))
+    def replace(self, data: st.DataObject, most: int | None) -> None:
+        """In portions too: after each, some values are the new ones, and all sums are right."""
+        stored = sorted((n, time) for n, series in enumerate(self.series) for time in series)
+        if not stored:
+            return
+        chosen = sorted(data.draw(st.sets(st.sampled_from(stored), min_size=1, max_size=10)))
+        new = [data.draw(values | st.just(self.series[n][time])) + 0.0 for n, time in chosen]
+        series, at = (np.array(column, dtype=np.int64) for column in zip(*chosen, strict=True))
+        rows = Rows.of(series, at, np.array(new))
+        quarters = {(n, time // QUARTER_HOUR) for n, time in chosen}
+        assert self.pool.beside(rows) == sum(
+            (n, time // QUARTER_HOUR) in quarters for n, of in enumerate(self.series) for time in of
+        )
+        lates, row = self.pool.lates.copy(), 0
+        while row < len(new):
+            row = self.pool.commit_replace(rows, row) if most is None else self.pool.commit_replace(rows, row, 10, most)
+            self.pool._check()
+        changed = {n for (n, time), value in zip(chosen, new, strict=True) if self.series[n][time] != value}
+        assert set(np.flatnonzero(self.pool.lates != lates).tolist()) == changed
+        for (n, time), value in zip(chosen, new, strict=True):
+            self.series[n][time] = value
 
     @rule(chosen=st.sets(numbers), start=times, stop=times)
     def remove(self, chosen: set[int], start: int, stop: int) -> None:

@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from datapoints import questions
 from datapoints.divisions import Division, Grid
-from datapoints.interface import QUARTER_HOUR, Axis, DuplicatePointsError, KeySummary, Store
-from datapoints.memory import first_points, newest_point, series_view
+from datapoints.interface import QUARTER_HOUR, Axis, DuplicatePointsError, KeySummary, OnDuplicate, Store
+from datapoints.memory import first_points, large_batch, large_deletion, newest_point, series_view
 from datapoints.memory import series as series_module
 from datapoints.memory import store as store_module
 from datapoints.questions import Question
@@ -26,7 +26,7 @@ from datapoints.redis import layout as redis_layout
 from datapoints.redis import listing as redis_listing
 from datapoints.statistics import Aggregate, Fill, aggregate_points, aggregate_sums
 from datapoints.tests import oracle
-from datapoints.tests.points import Key, add_batch, keys
+from datapoints.tests.points import Key, add_batch, keys, put_batch
 from timeseries_project.core.spans import Span
 from timeseries_project.tests.drawn import lives
 
@@ -62,8 +62,13 @@ class StoreMachine(RuleBasedStateMachine):
         self.patch.setattr(redis_listing, "SERIES_AT_FIRST", at_once)
         self.patch.setattr(redis_listing, "ROWS_AT_LEAST", at_once)
         self.patch.setattr(newest_point, "SERIES_AT_ONCE", at_once)
-        for module in (store_module, first_points, series_view):
+        for module in (store_module, first_points, series_view, large_deletion):
             self.patch.setattr(module, "AT_ONCE" if module is store_module else "SERIES_AT_ONCE", at_once)
+        for module in (store_module, large_batch, large_deletion):
+            self.patch.setattr(module, "POINTS_AT_ONCE", 2 * at_once)
+        self.patch.setattr(large_batch, "ROWS_AT_ONCE", at_once)
+        self.patch.setattr(store_module, "ROWS_AT_ONCE", 4 * at_once)
+        self.patch.setattr(large_deletion, "PARTS_AT_ONCE", at_once)
         self.store = self.new_store()
 
     def teardown(self) -> None:
@@ -92,6 +97,52 @@ class StoreMachine(RuleBasedStateMachine):
         assert add_batch(self.store, batch, skip=skip) == len(batch) - len(duplicates)
         for time, value, device, user in batch:
             self.points.setdefault((time, device, user), value)
+
+    @rule(batch=st.lists(points, max_size=30))
+    def replace_many(self, batch: list[tuple[int, float, str, str]]) -> None:
+        new = {(time, device, user) for time, _, device, user in batch} - set(self.points)
+        assert put_batch(self.store, batch, OnDuplicate.REPLACE) == len(new)
+        self.points.update(((time, device, user), value) for time, value, device, user in batch)
+
+    @rule(choice=st.randoms(use_true_random=False), count=st.integers(1, 10), value=values)
+    def replace_some_that_exist(self, choice: random.Random, count: int, value: float) -> None:
+        chosen = choice.sample(sorted(self.points), min(count, len(self.points)))
+        batch = [(time, value * choice.randint(-2, 2) * 0.5 + 0.0, device, user) for time, device, user in chosen]
+        assert put_batch(self.store, batch, OnDuplicate.REPLACE) == 0
+        self.points.update(((time, device, user), value) for time, value, device, user in batch)
+
+    @rule(
+        axis=st.sampled_from(["device", "user"]),
+        key=keys,
+        other=st.none() | keys,
+        start=st.just(0) | times,
+        end=st.none() | times,
+    )
+    def delete_a_range(self, axis: Axis, key: str, other: str | None, start: int, end: int | None) -> None:
+        place = 1 if axis == "device" else 2
+        gone = [
+            k
+            for k in self.points
+            if k[place] == key and other in (None, k[3 - place]) and start <= k[0] and (end is None or k[0] < end)
+        ]
+        assert self.store.delete(axis, key, other=other, start=start, end=end) == len(gone)
+        for k in gone:
+            del self.points[k]
+
+    @rule(choice=st.randoms(use_true_random=False), axis=st.sampled_from(["device", "user"]), width=st.integers(0, 3))
+    def delete_a_few(self, choice: random.Random, axis: Axis, width: int) -> None:
+        """From one point of a key up to one of the next."""
+        if not self.points:
+            return
+        place = 1 if axis == "device" else 2
+        key = choice.choice(sorted(self.points))[place]
+        mine = sorted(k[0] for k in self.points if k[place] == key)
+        at = choice.randrange(len(mine))
+        start, end = mine[at], mine[min(at + width, len(mine) - 1)] + choice.randint(0, 1)
+        gone = [k for k in self.points if k[place] == key and start <= k[0] < end]
+        assert self.store.delete(axis, key, start=start, end=end) == len(gone)
+        for k in gone:
+            del self.points[k]
 
     @rule(axis=st.sampled_from(["device", "user"]), key=keys)
     def delete(self, axis: Axis, key: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datapoints.interface import QUARTER_HOUR
+from datapoints.interface import QUARTER_HOUR, OnDuplicate
 from datapoints.memory import store as store_module
 from datapoints.memory.store import SeriesStore
 from timeseries_project.core.offload import Offload, inline
@@ -22,6 +22,8 @@ OLDEST = st.integers(0, 3).map(lambda step: step * QUARTER_HOUR)
 CHANGES = st.one_of(
     st.tuples(st.just("add"), st.lists(POINTS, min_size=1, max_size=1), OLDEST),
     st.tuples(st.just("batch"), st.lists(POINTS, max_size=6), OLDEST),
+    st.tuples(st.just("replace"), st.lists(POINTS, max_size=6), OLDEST),
+    st.tuples(st.just("range"), st.tuples(KEYS, KEYS, TIMES, TIMES), OLDEST),
     st.tuples(st.just("device"), KEYS, OLDEST),
     st.tuples(st.just("user"), KEYS, OLDEST),
     st.tuples(st.just("clear"), st.none(), OLDEST),
@@ -33,15 +35,17 @@ SUBJECTS = [(device, user) for device in (None, "a", "b") for user in (None, "a"
 def change(store: SeriesStore, kind: str, what: Any, oldest: int) -> None:
     if kind == "clear":
         store.clear()
-    elif kind in ("add", "batch"):
+    elif kind == "range":
+        device, user, start, end = what
+        store.delete("device", device, other=user, start=start, end=end, oldest=oldest)
+    elif kind in ("add", "batch", "replace"):
         times, devices, users = zip(*what, strict=True) if what else ((), (), ())
-        values = np.arange(len(times), dtype=float)
+        values = np.arange(len(times), dtype=float) + (len(times) if kind == "replace" else 0)
         if kind == "add":
             store.add(times[0], 1.0, devices[0], users[0], oldest=oldest)
         else:
-            store.add_batch(
-                np.array(times, dtype=np.int64), values, devices, users, skip_duplicates=True, oldest=oldest
-            )
+            chosen = OnDuplicate.REPLACE if kind == "replace" else OnDuplicate.SKIP
+            store.add_batch(np.array(times, dtype=np.int64), values, devices, users, on_duplicate=chosen, oldest=oldest)
     else:
         store.delete(kind, what, oldest=oldest)  # type: ignore[arg-type]  # an axis
 

@@ -223,14 +223,15 @@ class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
         return {
             **context,
             "available_formats": [renderer.format for renderer in view.get_renderers()],
-            "post_address": context["raw_data_post_form"] and _post_address(view, context["request"]),
+            "post_address": context["raw_data_post_form"] and _address(view, context["request"], "post"),
+            "delete_address": context["delete_form"] and _address(view, context["request"], "delete"),
         }
 
 
-def _post_address(view: Any, request: Any) -> str:
-    """Return the address of a page without the parameters that only its GET knows, so that it can be posted to."""
+def _address(view: Any, request: Any, method: str) -> str:
+    """Return the address of a page without the parameters that another method does not know, to send that to."""
     address, _, _ = request.get_full_path().partition("?")
-    serializer = view.query_serializers.get(getattr(view, "action_map", {}).get("post", "post"), NoParameters)
+    serializer = view.query_serializers.get(getattr(view, "action_map", {}).get(method, method), NoParameters)
     known = {"format", *serializer.wire_fields()}
     try:
         kept = [(name, text) for name, texts in request.GET.lists() for text in texts if name in known]

@@ -70,6 +70,19 @@ class BusySeries:
             self._marks[series] = True
             self._any = True
 
+    def commit_unmark(self, series: Integers) -> None:
+        """Mark series as free before the large write is done: those that are no more, whose numbers others may take.
+
+        >>> lock = Lock()
+        >>> busy = BusySeries(lock)
+        >>> with lock:
+        ...     busy.mark(np.array([1, 2]))
+        ...     busy.commit_unmark(np.array([2]))
+        ...     busy.free_of(np.array([0, 1, 2])).tolist()
+        [0, 2]
+        """
+        self._marks[series] = False
+
     def free_of(self, series: Integers) -> Integers:
         """Return those of some series that are not busy. O(series)."""
         if not self._any:

@@ -13,6 +13,7 @@ SHARED = (
 ENGINES = (
     "datapoints/bucket_widths.py",
     "datapoints/interface.py",
+    "datapoints/memory/expiry.py",
     "datapoints/memory/free_list.py",
     "datapoints/memory/grouping.py",
     "datapoints/memory/names.py",
@@ -21,6 +22,8 @@ ENGINES = (
     "datapoints/memory/newest_point.py",
     "datapoints/memory/series_view.py",
     "datapoints/memory/key_summaries.py",
+    "datapoints/memory/large_batch.py",
+    "datapoints/memory/large_deletion.py",
     "datapoints/memory/store.py",
     "datapoints/memory/versions.py",
     "datapoints/statistics.py",

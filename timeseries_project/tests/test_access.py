@@ -27,6 +27,7 @@ OPEN = ["/healthz", "/readyz", "/static/style.css", "/sign-in"]
 WRITES = [
     ("post", "/datapoints"), ("post", "/api/bandwidth"), ("post", "/api/transactions"),
     ("delete", "/api/transactions"), ("delete", "/devices/d/datapoints"), ("delete", "/users/u/datapoints"),
+    ("delete", "/datapoints?device=d&start=1"),
 ]  # fmt: skip
 
 

@@ -161,7 +161,7 @@ class TestRetention:
 
     @pytest.mark.storages("redis", "cluster")
     def test_datapoints_go_in_whole_quarter_hours(self, api: APIClient, set_clock: Callable[[str], int]) -> None:
-        assert post(api, "/datapoints", points(0, 14, 15, 59)).json() == {"created": 4}
+        assert post(api, "/datapoints", points(0, 14, 15, 59)).json() == {"created": 4, "expired": 0}
         assert stored(api) == ["00", "14", "15", "59"]
         set_clock("2026-01-31T12:14:59Z")
         assert stored(api) == ["00", "14", "15", "59"]
@@ -169,7 +169,8 @@ class TestRetention:
         assert stored(api) == ["15", "59"]
         listed = {"device": "d", "count": 2, "first": "2026-01-31T11:15:00Z", "last": "2026-01-31T11:59:00Z"}
         assert api.get("/devices").json() == [listed]
-        assert api.get("/devices/d").json() == listed
+        latest = {"timestamp": "2026-01-31T11:59:00Z", "value": 20.5, "user": "u"}
+        assert api.get("/devices/d").json() == {**listed, "latest": latest}
         buckets = api.get("/statistics/users/u/avg").json()
         assert [(b["timestamp"][11:16], b["count"]) for b in buckets] == [
             ("11:15", 1), ("11:30", 0), ("11:45", 1), ("12:00", 0), ("12:15", 0)
@@ -181,20 +182,45 @@ class TestRetention:
         assert datapoints.totals_get()[:3] == (0, 0, 0)
 
     @pytest.mark.storages("redis", "cluster")
-    def test_a_datapoint_that_is_too_old_is_created_and_gone(self, api: APIClient) -> None:
-        old = POINT | {"timestamp": "2026-01-31T10:59:59Z"}
+    @pytest.mark.parametrize("query", ["", "?on_duplicate=skip", "?on_duplicate=replace"])
+    def test_a_datapoint_that_is_too_old_is_not_stored_and_said_to_be_expired(self, api: APIClient, query: str) -> None:
+        old = POINT | {"timestamp": "2026-01-31T10:59:59.999999Z"}
         for _ in range(2):  # nothing is stored, so the second is no duplicate
-            response = post(api, "/datapoints", old)
-            assert (response.status_code, response.json()) == (201, old)
-        assert post(api, "/datapoints", [old, old, POINT]).json() == {"created": 3}
-        assert post(api, "/datapoints?on_duplicate=skip", [old, POINT]).json() == {"created": 1, "skipped": 1}
+            response = post(api, f"/datapoints{query}", old)
+            assert (response.status_code, response.content) == (204, b"")
+        more = {"": {}, "?on_duplicate=skip": {"skipped": 0}, "?on_duplicate=replace": {"replaced": 0}}[query]
+        answer = post(api, f"/datapoints{query}", [old, old, POINT])
+        assert (answer.status_code, answer.json()) == (201, {"created": 1, **more, "expired": 2})
+        assert post(api, f"/datapoints{query}", [old]).json() == {"created": 0, **more, "expired": 1}
+        assert post(api, f"/datapoints{query}", []).json() == {"created": 0, **more, "expired": 0}
         assert stored(api) == ["00"]
+        problem(post(api, f"/datapoints{query}", old | {"value": "x"}), 400)
+
+    @pytest.mark.storages("redis", "cluster")
+    def test_a_duplicate_is_not_expired(self, api: APIClient) -> None:
+        old = POINT | {"timestamp": "2026-01-31T10:59:59Z"}
+        assert post(api, "/datapoints", POINT).status_code == 201
+        answer = post(api, "/datapoints?on_duplicate=skip", [POINT, old])
+        assert answer.json() == {"created": 0, "skipped": 1, "expired": 1}
+        answer = post(api, "/datapoints?on_duplicate=replace", [POINT | {"value": 7}, old])
+        assert answer.json() == {"created": 0, "replaced": 1, "expired": 1}
+        problem(post(api, "/datapoints", [POINT, old]), 409)
+
+    @pytest.mark.storages("redis", "cluster")
+    def test_an_entry_that_is_too_old_is_not_stored_and_said_to_be_expired(self, api: APIClient, now: int) -> None:
+        old = ENTRY | {"timestamp": now - 3_601}
+        response = post(api, "/api/bandwidth", old)
+        assert (response.status_code, response.content) == (204, b"")
+        problem(api.get("/api/bandwidth/devices/r"), 404)
+        batch = [old, ENTRY | {"timestamp": now - 3_600}, old]
+        assert post(api, "/api/bandwidth", batch).json() == {"created": 1, "expired": 2}
+        assert api.get("/api/bandwidth/devices/r").json()["count"] == 1
 
     @pytest.mark.storages("redis", "cluster")
     def test_bandwidth_goes_by_the_second(self, api: APIClient, now: int, set_clock: Callable[[str], int]) -> None:
         ages = (3_601, 3_600, 3_599, 0)
         batch = [ENTRY | {"timestamp": now - age} for age in ages]
-        assert post(api, "/api/bandwidth", batch).json() == {"created": 4}
+        assert post(api, "/api/bandwidth", batch).json() == {"created": 3, "expired": 1}
         device = api.get("/api/bandwidth/devices/r").json()
         assert (device["count"], device["first"], device["bytes_ts"]) == (3, now - 3_600, 9)
         windows = api.get(f"/api/bandwidth?device_uuid=r&end_time={now}&window_time=1800&num_windows=3").json()["data"]
@@ -207,7 +233,6 @@ class TestRetention:
         assert api.get("/api/bandwidth/devices").json() == []
         problem(api.get("/api/bandwidth?device_uuid=r"), 404)
         old = ENTRY | {"timestamp": now}
-        response = post(api, "/api/bandwidth", old)
-        assert (response.status_code, response.json()) == (201, old)
+        assert post(api, "/api/bandwidth", old).status_code == 204
         assert api.get("/api/bandwidth/devices").json() == []
         assert bandwidth.overview_get().entries == 0

@@ -12,8 +12,11 @@ import pytest
 from bandwidth.memory import devices as devices_module
 from bandwidth.memory import large_batch
 from bandwidth.memory.store import BandwidthStore
-from datapoints.interface import AXES, QUARTER_HOUR
+from datapoints.interface import AXES, QUARTER_HOUR, OnDuplicate
+from datapoints.memory import large_batch as large_points
+from datapoints.memory import large_deletion
 from datapoints.memory import series as series_module
+from datapoints.memory import store as store_module
 from datapoints.memory.store import SeriesStore
 from timeseries_project.tests.engines import ENGINES
 from timeseries_project.tests.failures import fail_each_step, uncommitted_calls
@@ -65,6 +68,13 @@ class TestDatapoints:
         times, values, devices, users = zip(*rows, strict=True)
         return store.add_batch(np.array(times), np.array(values), devices, users, oldest=oldest)
 
+    @staticmethod
+    def replace(store: SeriesStore) -> int:
+        """Write over some points, and add others to old series and new ones."""
+        times = np.array([0, 10 * STEP, 10 * STEP, 5, 5, 7])
+        devices, users = ["a", "a", "b", "alone", "new", "alone"], ["u", "u", "u", "u", "u", "u"]
+        return store.add_batch(times, np.arange(6.0), devices, users, on_duplicate=OnDuplicate.REPLACE)
+
     @pytest.mark.parametrize(
         "write",
         [
@@ -77,10 +87,27 @@ class TestDatapoints:
             pytest.param(lambda store: TestDatapoints.batch(store, 3), id="a small batch"),
             pytest.param(lambda store: store.delete("device", "a"), id="delete a device"),
             pytest.param(lambda store: store.delete("user", "u"), id="delete a user"),
+            pytest.param(lambda store: store.delete("user", "u", start=9, end=90 * STEP), id="delete a range"),
+            pytest.param(lambda store: store.delete("device", "a", other="u"), id="delete a device's of a user"),
+            pytest.param(lambda store: TestDatapoints.replace(store), id="replace"),
             pytest.param(lambda store: store.clear(), id="forget all"),
         ],
     )
-    def test_a_step_fails(self, write: Callable[[SeriesStore], object]) -> None:
+    @pytest.mark.parametrize("large", [False, True])
+    def test_a_step_fails(
+        self, write: Callable[[SeriesStore], object], large: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if large:  # so that all but single points take several portions
+            for module, name in (
+                (store_module, "ROWS_AT_ONCE"),
+                (large_points, "ROWS_AT_ONCE"),
+                (large_points, "PAIRS_AT_ONCE"),
+                (large_points, "POINTS_AT_ONCE"),
+                (large_deletion, "SERIES_AT_ONCE"),
+                (large_deletion, "PARTS_AT_ONCE"),
+                (large_deletion, "POINTS_AT_ONCE"),
+            ):
+                monkeypatch.setattr(module, name, 1)
         assert fail_each_step(self.filled, write, lambda store: answers_of(store), SeriesStore._check) >= 2
 
     @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
+from datapoints.interface import OnDuplicate
 from timeseries_project.core import clock, timestamps
 from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.tests.drawn import drawn
@@ -240,6 +241,8 @@ STEPS = st.one_of(
     st.tuples(st.just("wait"), st.integers(-QUARTER, 4 * QUARTER), KEYS),
     st.tuples(st.just("add"), AGES, st.tuples(KEYS, KEYS)),
     st.tuples(st.just("batch"), AGES, st.lists(st.tuples(KEYS, KEYS), max_size=3)),
+    st.tuples(st.just("replace"), AGES, st.lists(st.tuples(KEYS, KEYS), max_size=3)),
+    st.tuples(st.just("range"), AGES, KEYS),
     st.tuples(st.just("delete"), st.sampled_from(["device", "user"]), KEYS),
     st.tuples(st.just("bytes"), AGES, KEYS),
     st.tuples(st.just("forget"), AGES, KEYS),
@@ -259,10 +262,15 @@ class Life:
             self.now += how * MICROSECONDS
         elif kind == "add":
             datapoints.store.add((seconds - how) * MICROSECONDS, 1.5, *what, oldest=datapoints.oldest_kept(self.now))
-        elif kind == "batch":
-            columns = {"timestamp": [(seconds - how) * MICROSECONDS] * len(what), "value": [2.5] * len(what)}
+        elif kind in ("batch", "replace"):
+            chosen = OnDuplicate.REPLACE if kind == "replace" else OnDuplicate.SKIP
+            value = 3.5 if kind == "replace" else 2.5
+            columns = {"timestamp": [(seconds - how) * MICROSECONDS] * len(what), "value": [value] * len(what)}
             devices, users = [device for device, _ in what], [user for _, user in what]
-            datapoints.datapoints_add(**columns, device=devices, user=users, now=self.now, skip_duplicates=True)
+            datapoints.datapoints_add(**columns, device=devices, user=users, now=self.now, on_duplicate=chosen)
+        elif kind == "range":
+            begin = (seconds - how) * MICROSECONDS
+            datapoints.store.delete("device", what, start=begin, end=begin + 1, oldest=datapoints.oldest_kept(self.now))
         elif kind == "delete":
             datapoints.store.delete(how, what, oldest=datapoints.oldest_kept(self.now))
         elif kind == "bytes":

@@ -17,8 +17,9 @@
 -- double it before it is divided.
 local POINTS = {key = '<d', width = 16, block = POINTS_BLOCK}
 local SUMS = {key = '<d', width = 40, block = SUMS_BLOCK}
--- count, late, first, last, epoch; then for points and for sums: bound of the last block, rows in it, blocks.
-local FIGURES = '<I4I4ddddI2I4I4I2I4'
+-- count, late, corrected, first, last, epoch (see `Figures` in layout.py); then for points and for sums: bound of the
+-- last block, rows in it, blocks.
+local FIGURES = '<I4I4I4ddddI2I4I4I2I4'
 local MARK_LENGTH = 8
 
 -- Return a number as digits without an exponent, as in names of blocks.

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from timeseries_project.api.fields import IntegerField, KeyField
+from timeseries_project.api.fields import EpochField, IntegerField, KeyField
 from timeseries_project.api.serializers import InputSerializer
 
 MAX_WINDOW_TIME = 2**31 - 1
@@ -17,7 +17,7 @@ class EntrySerializer(InputSerializer):
     """The bytes that a sensor counted for one device."""
 
     device_id = KeyField(help_text="The device.")
-    timestamp = IntegerField(most=None, help_text="When, in epoch seconds.")
+    timestamp = EpochField(help_text="When, in epoch seconds.")
     bytes_ts = IntegerField(help_text="Bytes to the server.")
     bytes_fs = IntegerField(help_text="Bytes from the server.")
 
@@ -26,7 +26,7 @@ class WindowsQuerySerializer(InputSerializer):
     """Query parameters that choose the windows."""
 
     device_uuid = KeyField(help_text="The device.")
-    end_time = IntegerField(required=False, help_text="The last window's end in epoch seconds; now by default.")
+    end_time = EpochField(required=False, help_text="The last window's end in epoch seconds; now by default.")
     window_time = IntegerField(least=1, most=MAX_WINDOW_TIME, default=60, help_text="Length of a window in seconds.")
     num_windows = IntegerField(least=1, most=MAX_WINDOWS, default=10, help_text="Number of windows.")
 

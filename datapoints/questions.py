@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from datapoints.interface import QUARTER_HOUR, Axis, Store, View, ViewChangedError
 from datapoints.statistics import (
     FROM_SUMS,
-    Aggregate,
     Buckets,
     Fill,
     LongBuckets,
+    Measure,
     aggregate_points,
     aggregate_sums,
     exact,
@@ -111,7 +111,7 @@ def bucket_rows(
     return BucketRows(names, timeline.numbers[first:last], question.bucket, columns, first, nbytes)
 
 
-def read(store: Store, question: Question, aggregate: Aggregate, *, window: int, oldest: int) -> tuple[Timeline, range]:
+def read(store: Store, question: Question, aggregate: Measure, *, window: int, oldest: int) -> tuple[Timeline, range]:
     """Read everything that the requested buckets and their moving windows depend on.
 
     Returns it as a timeline, and the numbers of the requested buckets. Points before `oldest` do not count. KeyError
@@ -125,7 +125,7 @@ def read(store: Store, question: Question, aggregate: Aggregate, *, window: int,
 
 
 def _read_once(
-    store: Store, question: Question, aggregate: Aggregate, window: int, oldest: int
+    store: Store, question: Question, aggregate: Measure, window: int, oldest: int
 ) -> tuple[Timeline, range]:
     width = question.bucket * MICROSECONDS
     from_sums = aggregate in FROM_SUMS and width % QUARTER_HOUR == 0
@@ -144,7 +144,7 @@ def _read_once(
     return Timeline(aggregate_points(times, values, width, aggregate), first, question.fill), asked
 
 
-def _buckets_of_sums(view: View, start: int, stop: int, width: int, aggregate: Aggregate) -> Buckets:
+def _buckets_of_sums(view: View, start: int, stop: int, width: int, aggregate: Measure) -> Buckets:
     """Read sums and build buckets, a portion at a time: a long column of sums takes twice the room of its buckets."""
     quarter_hours = width // QUARTER_HOUR
     if stop - start > MANY_BUCKETS * QUARTER_HOUR:
@@ -169,7 +169,7 @@ def _buckets_of_sums(view: View, start: int, stop: int, width: int, aggregate: A
         start = end
 
 
-def _decide(view: View, buckets: Buckets, width: int, aggregate: Aggregate) -> None:
+def _decide(view: View, buckets: Buckets, width: int, aggregate: Measure) -> None:
     """Work out the sums or averages that are not certain from the points themselves."""
     numbers, undecided = np.asarray(buckets.numbers), buckets.undecided
     if len(undecided) > MANY_UNDECIDED:

@@ -12,6 +12,7 @@ from timeseries_project.api.fields import (
     BucketField,
     ChoiceField,
     CursorField,
+    FractionField,
     IntegerField,
     KeyField,
     NumberField,
@@ -86,6 +87,12 @@ class StatisticsQuerySerializer(RangeSerializer):
 
     bucket = BucketField(default=15 * 60, help_text="Width of the buckets, from 1s to 366d.")
     fill = ChoiceField(Fill, default=Fill.NULL, help_text="How to fill an empty bucket; `none` leaves it out.")
+
+
+class PercentileQuerySerializer(StatisticsQuerySerializer):
+    """The parameters of all statistics, and which percentile."""
+
+    q = FractionField(help_text="The percentile as a fraction: 0.5 is the median, 0.999 is passed by one in a thousand.")
 
 
 class MovingAverageQuerySerializer(StatisticsQuerySerializer):

@@ -24,7 +24,7 @@ from datapoints.interface import (
 )
 from datapoints.memory.store import SeriesStore
 from datapoints.questions import BucketRows, Question, bucket_rows
-from datapoints.statistics import Aggregate, Fill
+from datapoints.statistics import Aggregate, Fill, Measure
 from datapoints.timeline import Timeline
 from timeseries_project.core import clock
 from timeseries_project.core.arrays import Column, Keys
@@ -221,7 +221,7 @@ def statistics_list(
     *,
     axis: Axis,
     key: str,
-    aggregate: Aggregate,
+    aggregate: Measure,
     bucket: int,
     start: int | None,
     end: int | None,
@@ -301,7 +301,7 @@ def chart_get(
     return ChartData(width, too_many, starts, averages, counts, moving_averages, first=summary.first, last=summary.last)
 
 
-def _read(question: Question, aggregate: Aggregate, *, window: int) -> tuple[Timeline, range]:
+def _read(question: Question, aggregate: Measure, *, window: int) -> tuple[Timeline, range]:
     try:
         return questions.read(store, question, aggregate, window=window, oldest=oldest_kept(question.now))
     except KeyError:

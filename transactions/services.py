@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from timeseries_project.core.errors import refuse_future
+from timeseries_project.core.errors import refuse_future, refuse_seconds
 from timeseries_project.core.summation import Floats, Integers
 from timeseries_project.storage import connection
 from transactions.interface import Second, Summary, Window
@@ -50,20 +50,24 @@ class WindowUsage(NamedTuple):
 def transaction_record(*, amount: float, timestamp: int, now: int) -> bool:
     """Count a transaction if it is at most 60 s old; return whether it was.
 
-    Raises FutureTimestampError beyond the allowed clock skew. O(1).
+    Raises FutureTimestampError beyond the allowed clock skew, InvalidInputError for seconds. O(1).
     """
-    _refuse_future([timestamp], now=now, batch=False)
+    _refuse_other_times([timestamp], now=now, batch=False)
     return window.add(timestamp, amount, now=now)
 
 
 def transactions_record(*, amount: Sequence[float] | Floats, timestamp: Sequence[int] | Integers, now: int) -> Recorded:
-    """Count the transactions of a batch that are at most 60 s old, or none if one lies in the future. O(batch)."""
-    _refuse_future(timestamp, now=now, batch=True)
+    """Count the transactions of a batch that are at most 60 s old.
+
+    Nothing is counted if the timestamp of one is refused, as in `transaction_record`. O(batch).
+    """
+    _refuse_other_times(timestamp, now=now, batch=True)
     accepted = window.add_batch(timestamp, amount, now=now)
     return Recorded(accepted, len(timestamp) - accepted)
 
 
-def _refuse_future(timestamps: Sequence[int] | Integers, *, now: int, batch: bool) -> None:
+def _refuse_other_times(timestamps: Sequence[int] | Integers, *, now: int, batch: bool) -> None:
+    refuse_seconds(timestamps, now=now, batch=batch)
     skew = settings.CLOCK_SKEW_SECONDS
     refuse_future(timestamps, now=now, skew_seconds=skew, ticks=MILLISECONDS, unit="milliseconds", batch=batch)
 

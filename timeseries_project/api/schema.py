@@ -119,6 +119,8 @@ def query_schema(field: fields.WireField) -> dict[str, Any]:
     times = isinstance(field, fields.TimestampField)
     time = {"type": "string", "pattern": _pattern(timestamps.DATE_TIME, fields.NUMBER)}
     schema = time if times else field_schema(field, "response")
+    if isinstance(field, fields.EpochField):
+        schema["maximum"] = field.latest
     if field.default is not empty:
         schema["default"] = field.to_representation(field.default)
     return schema
@@ -141,6 +143,8 @@ def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
         case fields.NumberField():
             limit = fields.MAX_MAGNITUDE
             return {"type": "number", "format": "double", "minimum": -limit, "maximum": limit}
+        case fields.FractionField():
+            return {"type": "number", "format": "double", "minimum": 0, "maximum": 1}
         case fields.IntegerField():
             schema: dict[str, Any] = {"type": "integer", "format": "int64", "minimum": field.least}
             if field.most is not None:
@@ -184,6 +188,7 @@ class FieldErrorSerializer(serializers.Serializer[Any]):
     field = serializers.CharField(help_text="The field or parameter; empty for a whole item.")
     message = serializers.CharField(help_text="What is wrong with it.")
     index = serializers.IntegerField(required=False, help_text="The item of a batch, from 0.")
+    line = serializers.IntegerField(required=False, help_text="The line of CSV or NDJSON, from 1.")
 
 
 class ProblemSerializer(serializers.Serializer[Any]):

@@ -92,7 +92,9 @@ class StatisticsQuerySerializer(RangeSerializer):
 class PercentileQuerySerializer(StatisticsQuerySerializer):
     """The parameters of all statistics, and which percentile."""
 
-    q = FractionField(help_text="The percentile as a fraction: 0.5 is the median, 0.999 is passed by one in a thousand.")
+    q = FractionField(
+        help_text="The percentile as a fraction: 0.5 is the median, 0.999 is passed by one in a thousand."
+    )
 
 
 class MovingAverageQuerySerializer(StatisticsQuerySerializer):

@@ -43,7 +43,9 @@ def decode_json(text: bytes | str, offset: int = 0) -> object:
     except RecursionError:
         raise ParseError("The JSON is nested too deeply.") from None
     except msgspec.ValidationError:
-        raise ParseError("The JSON holds a number that no double can hold, or an integer of thousands of digits.") from None
+        raise ParseError(
+            "The JSON holds a number that no double can hold, or an integer of thousands of digits."
+        ) from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         reason = _BYTE.sub(lambda match: f"(byte {int(match[1]) + offset})", str(error))
         raise ParseError(f"This is not valid JSON: {reason}.") from None

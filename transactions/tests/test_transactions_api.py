@@ -190,6 +190,24 @@ class TestInvalid:
 
     def test_microseconds_are_told_so(self, api: APIClient, ms: int) -> None:
         assert "microseconds" in problem(post(api, {"amount": 1, "timestamp": ms * 1_000}), 422)["detail"]
+        assert "nanoseconds" in problem(post(api, {"amount": 1, "timestamp": ms * 10**6}), 422)["detail"]
+
+    @pytest.mark.parametrize("years", [0, -9, 9])
+    def test_seconds_are_told_so(self, api: APIClient, ms: int, years: int) -> None:
+        seconds = {"amount": 1, "timestamp": ms // 1_000 + years * 365 * 86_400}
+        words = "timestamp looks like seconds, but epoch milliseconds are expected."
+        assert problem(post(api, seconds), 400)["detail"] == words
+        body = problem(post(api, [{"amount": 1, "timestamp": ms}, seconds]), 400)
+        assert (body["detail"], body["errors"][0]["index"]) == (f"item 1: {words}", 1)
+        assert statistics(api)["count"] == 0
+
+    @pytest.mark.parametrize("timestamp", [0, 1, 10**6, 10**11])
+    def test_what_cannot_be_seconds_of_these_years_is_merely_old(self, api: APIClient, timestamp: int) -> None:
+        assert post(api, {"amount": 1, "timestamp": timestamp}).status_code == 204
+
+    def test_the_future_is_told_in_milliseconds(self, api: APIClient, ms: int) -> None:
+        detail = problem(post(api, {"amount": 1, "timestamp": ms + 60_000}), 422)["detail"]
+        assert detail.endswith("ahead of the server's clock; epoch milliseconds are expected.")
 
     def test_the_allowed_skew_counts_at_once(self, api: APIClient, ms: int) -> None:
         assert post(api, {"amount": 1, "timestamp": ms + 5_000}).status_code == 201

@@ -113,12 +113,18 @@ def query_parameters(serializer: type[InputSerializer]) -> list[OpenApiParameter
     ]
 
 
+#: Comes first where there is a choice, because generators make a native type of it.
+_DATE_TIME = {"type": "string", "format": "date-time"}
+
+
 def query_schema(field: fields.WireField) -> dict[str, Any]:
     """Return the JSON schema of a field in a query string."""
-    # In a query string a time is text, whether it is a date or a number.
-    times = isinstance(field, fields.TimestampField)
-    time = {"type": "string", "pattern": _pattern(timestamps.DATE_TIME, fields.NUMBER)}
-    schema = time if times else field_schema(field, "response")
+    if isinstance(field, fields.TimestampField):
+        # In a query string a time is text, whether it is a date or a number.
+        text = {"type": "string", "pattern": _pattern(timestamps.DATE_TIME, fields.NUMBER)}
+        schema: dict[str, Any] = {"type": "string", "anyOf": [_DATE_TIME, text]}
+    else:
+        schema = field_schema(field, "response")
     if isinstance(field, fields.EpochField):
         schema["maximum"] = field.latest
     if field.default is not empty:
@@ -135,11 +141,12 @@ def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
     """Return the JSON schema of a field in the body of a request or response."""
     match field:
         case fields.TimestampField():
-            text = {"type": "string", "format": "date-time"}
-            epoch = {"type": "number", "minimum": 0, "description": "Epoch seconds."}
-            # Requests have no format, because a date alone is accepted too, which is not an RFC 3339 date-time.
+            if direction == "response":
+                return dict(_DATE_TIME)
+            # More dates are accepted than RFC 3339 knows, such as one without a time.
             date = {"type": "string", "pattern": _pattern(timestamps.DATE_TIME)}
-            return text if direction == "response" else {"oneOf": [date, epoch]}
+            epoch = {"type": "number", "minimum": 0, "description": "Epoch seconds."}
+            return {"anyOf": [_DATE_TIME, date, epoch]}
         case fields.NumberField():
             limit = fields.MAX_MAGNITUDE
             return {"type": "number", "format": "double", "minimum": -limit, "maximum": limit}

@@ -161,7 +161,11 @@ def test_parameters_are_those_that_are_read(schema: dict[str, Any]) -> None:
 def test_timestamps_come_as_text_or_number_and_go_as_text(schema: dict[str, Any]) -> None:
     parts = schema["components"]["schemas"]
     taken = parts["DatapointRequest"]["properties"]["timestamp"]["anyOf"]
-    assert [(s["type"], s.get("format")) for s in taken] == [("string", "date-time"), ("string", None), ("number", None)]
+    assert [(s["type"], s.get("format")) for s in taken] == [
+        ("string", "date-time"),
+        ("string", None),
+        ("number", None),
+    ]
     assert parts["Datapoint"]["properties"]["timestamp"]["format"] == "date-time"
 
 

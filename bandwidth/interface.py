@@ -21,15 +21,11 @@ class DeviceSummary(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """How much is stored: devices, entries, bytes of memory for them, and entries added since the start.
-
-    `nbytes` and `added` are None for a shared storage.
-    """
+    """How much is stored: devices, entries, and bytes of memory for them, which are None for a shared storage."""
 
     devices: int
     entries: int
     nbytes: int | None
-    added: int | None
 
 
 class Overview(NamedTuple):

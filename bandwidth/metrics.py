@@ -18,5 +18,4 @@ def state() -> AppState:
             Gauge("bandwidth_entries_limit", "Bandwidth entries that may be stored.", settings.MAX_BANDWIDTH_ENTRIES),
         ],
         held_bytes=held.nbytes,
-        accepted=held.added,
     )

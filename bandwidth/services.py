@@ -13,9 +13,10 @@ from django.conf import settings
 from bandwidth.interface import DeviceSummary, FullError, Overview, Store, Usage, Window
 from bandwidth.memory.store import BandwidthStore
 from timeseries_project.core import clock
-from timeseries_project.core.arrays import Keys
+from timeseries_project.core.arrays import Keys, count_from
 from timeseries_project.core.errors import MAX_SHOWN_KEY, CapacityReachedError, UnknownKeyError, refuse_future, shown
 from timeseries_project.core.summation import Integers
+from timeseries_project.ops import metrics
 from timeseries_project.storage import connection
 
 #: How many devices an overview names.
@@ -32,6 +33,7 @@ def _store() -> Store:
 
 
 store = _store()
+_accepted = metrics.accepted.labels("bandwidth")
 
 
 class Windows(NamedTuple):
@@ -55,10 +57,13 @@ def entry_add(*, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, n
     Raises FutureTimestampError beyond the allowed skew, CapacityReachedError if a limit is reached.
     """
     _refuse_future([timestamp], now=now, batch=False)
+    oldest = oldest_kept(now)
     try:
-        store.add(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest_kept(now))
+        store.add(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest)
     except FullError as error:
         raise _full(error) from None
+    if timestamp >= oldest:
+        _accepted.inc()
 
 
 def entries_add(
@@ -71,10 +76,12 @@ def entries_add(
 ) -> int:
     """Store a batch, all or nothing; return its number of entries. Raises what `entry_add` raises."""
     _refuse_future(timestamp, now=now, batch=True)
+    oldest = oldest_kept(now)
     try:
-        store.add_batch(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest_kept(now))
+        store.add_batch(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest)
     except FullError as error:
         raise _full(error) from None
+    _accepted.inc(count_from(timestamp, oldest))
     return len(timestamp)
 
 

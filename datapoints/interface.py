@@ -61,7 +61,7 @@ class Totals(NamedTuple):
     """How much is stored: devices, users, series, points and the bytes of their columns.
 
     `added` counts the points added since the process, or the shared storage, started. `nbytes` is None for a shared
-    storage: its own exporter reports that.
+    storage, whose servers tell what all that they hold takes.
     """
 
     devices: int

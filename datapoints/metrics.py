@@ -21,5 +21,4 @@ def state() -> AppState:
             Gauge("series_limit", "Largest number of series that may be stored.", settings.MAX_SERIES),
         ],
         held_bytes=totals.nbytes,
-        accepted=None if totals.nbytes is None else totals.added,
     )

@@ -27,7 +27,7 @@ from datapoints.questions import BucketRows, Question, bucket_rows
 from datapoints.statistics import Aggregate, Fill, Measure
 from datapoints.timeline import Timeline
 from timeseries_project.core import clock
-from timeseries_project.core.arrays import Column, Keys
+from timeseries_project.core.arrays import Column, Keys, count_from
 from timeseries_project.core.errors import (
     MAX_SHOWN_KEY,
     AlreadyExistsError,
@@ -40,6 +40,7 @@ from timeseries_project.core.errors import (
 from timeseries_project.core.offload import leave_loop
 from timeseries_project.core.summation import Floats, Integers
 from timeseries_project.core.timestamps import MICROSECONDS
+from timeseries_project.ops import metrics
 from timeseries_project.storage import connection
 
 #: From this many datapoints on, writing an answer takes some milliseconds.
@@ -57,6 +58,7 @@ def _store() -> Store:
 
 
 store = _store()
+_accepted = metrics.accepted.labels("datapoints")
 
 
 class Added(NamedTuple):
@@ -87,12 +89,15 @@ def datapoint_add(*, timestamp: int, value: float, device: str, user: str, now: 
     CapacityReachedError if there is no room for it.
     """
     _refuse_future([timestamp], now=now, batch=False)
+    oldest = oldest_kept(now)
     try:
-        added = store.add(timestamp, value, device, user, oldest=oldest_kept(now))
+        added = store.add(timestamp, value, device, user, oldest=oldest)
     except FullError as error:
         raise _full(error) from None
     if not added:
         raise AlreadyExistsError("A datapoint of this timestamp, device and user exists already.")
+    if timestamp >= oldest:
+        _accepted.inc()
 
 
 def datapoints_add(
@@ -106,6 +111,7 @@ def datapoints_add(
 ) -> Added:
     """Store a batch, all or nothing; with `skip_duplicates`, only what is new. Errors are those of `datapoint_add`."""
     _refuse_future(timestamp, now=now, batch=True)
+    oldest = oldest_kept(now)
     try:
         created = store.add_batch(
             np.asarray(timestamp, dtype=np.int64),
@@ -113,7 +119,7 @@ def datapoints_add(
             device,
             user,
             skip_duplicates=skip_duplicates,
-            oldest=oldest_kept(now),
+            oldest=oldest,
         )
     except FullError as error:
         raise _full(error) from None
@@ -122,6 +128,8 @@ def datapoints_add(
             f"{error.count:,} of these datapoints exist already or occur twice in the batch.",
             (FieldError("", "exists already.", position) for position in error.positions),
         ) from None
+    # The store has dropped those before `oldest`, which it says it created.
+    _accepted.inc(created - len(timestamp) + count_from(timestamp, oldest))
     return Added(created, len(timestamp) - created)
 
 

@@ -37,6 +37,7 @@ NOT_RUN = {
     r"python3 -m venv|pip install|apt-get": "installs packages, or would replace the environment that the tests run in",
     r"make (test|lint)|manage\.py test": "is what runs this test, or runs before it",
     r"timeseries-statistics|pip wheel": "tests/test_wheel.py runs them, from a wheel that it builds",
+    r"docker |systemctl|journalctl|^install -m": "needs a daemon; test_deployment.py and test_wheel.py do it without",
     r"schemathesis run": "tests/test_schemathesis.py runs it",
     r"make fuzz": "its fuzzer is not installed with the tests; tests/test_fuzz_corpus.py runs the targets without it",
     r"make bench( ARGS=\"--quick\")?$": "takes minutes; the next line runs a part of it",

@@ -9,19 +9,15 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from rest_framework.test import APIClient
 
+from tests.asked_metrics import ADDED, OPS, UP, alerts, asked, dashboard, panels
 from timeseries_project.tests.exposition import Samples
 
-ROOT = Path(__file__).resolve().parents[1]
-OPS = ROOT / "ops"
-#: What Prometheus itself adds: a series, and labels of all series.
-UP, ADDED = {"up"}, {"job", "instance"}
-WORDS = {"by", "without", "on", "ignoring", "and", "or", "unless", "group_left", "group_right", "offset", "bool"}
+ROOT = OPS.parent
 
 
 @pytest.fixture(scope="module")
@@ -54,32 +50,6 @@ def exposed(api: APIClient) -> str:
     for _ in range(2):
         api.post("/datapoints", json.dumps(point), content_type="application/json")
     return api.get("/metrics").content.decode()
-
-
-def alerts() -> Iterator[str]:
-    for group in yaml.safe_load((OPS / "alerts.yml").read_text())["groups"]:
-        for rule in group["rules"]:
-            yield rule["expr"]
-
-
-def dashboard() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((OPS / "grafana-dashboard.json").read_text())
-    return found
-
-
-def panels() -> Iterator[str]:
-    for panel in dashboard()["panels"]:
-        for target in panel["targets"]:
-            yield target["expr"].replace("$__rate_interval", "5m").replace("$instance", ".*")
-
-
-def asked(expression: str) -> Iterator[tuple[str, set[str]]]:
-    """Yield the series in an expression, each with the labels that it selects by."""
-    bare = re.sub(r'"(?:[^"\\]|\\.)*"', '""', expression)
-    bare = re.sub(r"\b(by|without|on|ignoring)\s*\([^)]*\)", "", bare)
-    for match in re.finditer(r"([a-zA-Z_:][\w:]*)\s*(\{[^}]*\})?(?!\s*\()(?![\w:])", bare):
-        if match[1] not in WORDS and not re.search(r"[\d\[]$", bare[: match.start()]):
-            yield match[1], set(re.findall(r"(\w+)\s*[=!]", match[2] or ""))
 
 
 def grouped(expression: str) -> set[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -13,7 +15,7 @@ import pytest
 from django.conf import settings
 
 from tests.served import LIMIT, LINE, Served, post
-from timeseries_project.serve import STOP_SECONDS
+from timeseries_project.serving.process import STOP_SECONDS
 from timeseries_project.tests.headers import POLICY
 
 #: The head of a chunked request, without its chunks.
@@ -134,6 +136,17 @@ def test_clients_that_stall_hold_up_no_one(server: Served) -> None:
         for _ in range(20):
             assert server.request("GET", "/api/statistics")[0] == 200
     assert server.request("GET", "/healthz")[0] == 200
+
+
+def test_a_small_answer_comes_in_one_segment(server: Served) -> None:
+    with server.connect() as stream:
+        for _ in range(20):
+            stream.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b'{"status":"ok"}'):
+                answer += stream.recv(65_536)
+        # `tcpi_data_segs_in` of Linux's `struct tcp_info`.
+        assert struct.unpack_from("I", stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160), 152) == (20,)
 
 
 def test_a_long_answer_comes_whole(server: Served) -> None:

@@ -162,7 +162,7 @@ def test_a_delete_whose_body_does_not_end_deletes_nothing(server: Served) -> Non
 def test_bodies_that_stall_are_bounded_together() -> None:
     """A hundred bodies of nearly the size limit stall: the first ones are kept, the others told to retry.
 
-    The budget is that of eight bodies; granian below keeps up to 0.4 MB for each connection.
+    The budget is that of eight bodies; a connection keeps up to 0.3 MB beside it.
     """
     limit = 4_000_000
     with Served(MAX_BODY_BYTES=str(limit)) as served:

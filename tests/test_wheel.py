@@ -8,81 +8,55 @@ import re
 import signal
 import socket
 import subprocess
-import sys
-import sysconfig
 import time
-import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import packages_distributions
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 from zipfile import ZipFile
 
 import pytest
+import yaml
 
+from tests.image import ROOT, Image, pins
 from timeseries_project import __version__
+from timeseries_project.tests.processes import answering
+from timeseries_project.tests.redis_servers import RedisServer
 
-ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("timeseries_project", "datapoints", "bandwidth", "transactions")
 SECONDS = 240
 
 
-def pins(file: str) -> set[str]:
-    """Return a requirements file's packages with their versions, spelt as in a wheel's metadata."""
-    found = re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", (ROOT / file).read_text(), re.MULTILINE)
-    return {f"{re.sub(r'[-_.]+', '-', name).lower()}=={version}" for name, version in found}
-
-
-def only_for_tests() -> list[str]:
-    """Return the modules that only the tests need. PyYAML is not one of them: drf-spectacular needs it for serving."""
-    tools = {pin.partition("==")[0] for pin in pins("requirements.txt")} - {"pyyaml"}
-    known = packages_distributions().items()
-    return [module for module, owners in known if {re.sub(r"[-_.]+", "-", o).lower() for o in owners} <= tools]
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """What the Dockerfile makes: the wheel, and an environment that it is installed in, without test tools."""
+    image = Image(tmp_path_factory.mktemp("image"))
+    image.build()
+    return image
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(image: Image) -> Path:
     """The wheel, built with the installed tools; nothing is downloaded."""
-    folder = tmp_path_factory.mktemp("wheel")
-    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT))
-    [path] = folder.iterdir()
+    [path] = (image.folder / "wheels").iterdir()
     return path
 
 
-@pytest.fixture(scope="module")
-def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command in an environment that has the wheel, with our dependencies for serving but no test tools."""
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, symlinks=True)
-    pip("--python", str(folder / "bin" / "python"), "install", "--no-deps", "--no-index", str(wheel))
-    [packages] = folder.glob("lib/python*/site-packages")
-    hidden = f"import sys; sys.modules.update(dict.fromkeys({only_for_tests()!r}))"
-    (packages / "ours.pth").write_text(f"{sysconfig.get_path('purelib')}\n{sysconfig.get_path('platlib')}\n{hidden}\n")
-    return folder / "bin" / "timeseries-statistics"
-
-
-def pip(*arguments: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "pip", "--quiet", *arguments], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-def environment(port: int) -> dict[str, str]:
+def environment(image: Image, port: int) -> dict[str, str]:
     """Return environment variables that do not lead to the clone, with the port to listen on."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
-    return kept | {"PORT": str(port)}
+    return image.environment | {"HOST": "127.0.0.1", "PORT": str(port)}
 
 
 @contextmanager
-def served(command: Path, word: str, folder: Path) -> Iterator[int]:
+def served(image: Image, word: str, folder: Path) -> Iterator[int]:
     """Run `serve` or `run` from a folder outside the clone; yield the port at which it answers."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
     process = subprocess.Popen(
-        [command, word],
+        [image.program, word],
         cwd=folder,
-        env=environment(port),
+        env=environment(image, port),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -113,9 +87,14 @@ def get(port: int, path: str, accept: str = "*/*") -> str:
         return text
 
 
-def run(command: Path, *arguments: str, folder: Path, port: int) -> str:
+def run(image: Image, *arguments: str, folder: Path, port: int) -> str:
     done = subprocess.run(
-        [command, *arguments], cwd=folder, env=environment(port), capture_output=True, text=True, timeout=SECONDS
+        [image.program, *arguments],
+        cwd=folder,
+        env=environment(image, port),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -139,29 +118,138 @@ def test_its_dependencies_are_what_serving_needs(wheel: Path) -> None:
     assert f"\nVersion: {__version__}\n" in text
 
 
-def test_it_serves_and_is_fed(command: Path, tmp_path: Path) -> None:
+def test_it_serves_and_is_fed(image: Image, tmp_path: Path) -> None:
     (tmp_path / "points.csv").write_text("timestamp,value,device,user\n2026-01-31T12:00:00Z,20.5,thermometer,ada\n")
-    with served(command, "serve", tmp_path) as port:
+    with served(image, "serve", tmp_path) as port:
         assert "Transactions" in get(port, "/", "text/html")
         assert "<canvas" in get(port, "/charts/transactions", "text/html")
         assert "function" in get(port, "/static/live.js")
         assert "Chart" in get(port, "/static/chartkick/Chart.bundle.js")
         assert f"version: {__version__}" in get(port, "/api/schema/")
-        assert "1 created" in run(command, "load", "points.csv", folder=tmp_path, port=port)
+        assert "1 created" in run(image, "load", "points.csv", folder=tmp_path, port=port)
         assert json.loads(get(port, "/devices"))[0]["device"] == "thermometer"
-        more = run(command, "simulate", "--duration", "0.1", "--no-history", folder=tmp_path, port=port)
+        more = run(image, "simulate", "--duration", "0.1", "--no-history", folder=tmp_path, port=port)
         assert "in all: " in more
 
 
-def test_it_runs_for_development_with_the_sample_listing(command: Path, tmp_path: Path) -> None:
-    with served(command, "run", tmp_path) as port:
+def test_it_runs_for_development_with_the_sample_listing(image: Image, tmp_path: Path) -> None:
+    with served(image, "run", tmp_path) as port:
         assert "<canvas" in get(port, "/charts/bandwidth?device_uuid=atrium-wifi&end_time=1767227400", "text/html")
         assert "function" in get(port, "/static/charts.js")
 
 
-def test_it_says_what_it_is(command: Path, tmp_path: Path) -> None:
-    assert run(command, "--version", folder=tmp_path, port=1) == f"timeseries-statistics {__version__}\n"
-    help_text = run(command, "--help", folder=tmp_path, port=1)
-    for word in ("serve", "run", "load", "simulate"):
+def test_it_says_what_it_is(image: Image, tmp_path: Path) -> None:
+    assert run(image, "--version", folder=tmp_path, port=1) == f"timeseries-statistics {__version__}\n"
+    help_text = run(image, "--help", folder=tmp_path, port=1)
+    for word in ("serve", "run", "health", "compile", "load", "simulate"):
         assert word in help_text
-    assert "--rate" in run(command, "simulate", "--help", folder=tmp_path, port=1)
+    assert "--rate" in run(image, "simulate", "--help", folder=tmp_path, port=1)
+
+
+class Container:
+    """The image's command as a container runs it: with its environment, and without a right to write to its files."""
+
+    def __init__(self, image: Image, **settings: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port: int = probe.getsockname()[1]
+        # Root may write everywhere, unless it has not this capability.
+        mortal = ("setpriv", "--bounding-set=-dac_override") if os.geteuid() == 0 else ()
+        self.image = image
+        self.environment = image.environment | settings | {"PORT": str(self.port)}
+        self.process = subprocess.Popen(
+            [*mortal, *image.command],
+            cwd="/",
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def health(self) -> tuple[int, str]:
+        """Run the image's health check; return its status and what it says."""
+        done = subprocess.run(
+            self.image.health, env=self.environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        return done.returncode, done.stderr
+
+    def wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + SECONDS
+        while self.health()[0]:
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline, "the server does not get healthy"
+
+    def stop(self) -> tuple[int, str]:
+        """Stop it as Docker does; return its exit status and its log."""
+        self.process.send_signal(signal.Signals[self.image.said["STOPSIGNAL"]])
+        log = self.process.communicate(timeout=SECONDS)[1]
+        return self.process.returncode, log
+
+
+@contextmanager
+def contained(image: Image, **settings: str) -> Iterator[Container]:
+    container = Container(image, **settings)
+    try:
+        yield container
+    finally:
+        if container.process.poll() is None:
+            os.killpg(container.process.pid, signal.SIGKILL)
+            container.process.communicate(timeout=SECONDS)
+
+
+@pytest.fixture(scope="module")
+def read_only(image: Image) -> Iterator[Image]:
+    """The image with a read-only file system."""
+    paths = [image.venv, *image.venv.rglob("*")]
+    for path in paths:
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & ~0o222)
+    yield image
+    for path in paths:
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | 0o200)
+
+
+def test_the_image_is_not_run_by_root_and_everybody_may_read_it(image: Image) -> None:
+    assert image.user == "65534:65534"
+    assert image.environment["PORT"] == image.said["EXPOSE"] == "8000"
+    for path in image.venv.rglob("*"):
+        assert path.stat().st_mode & 0o004, path
+
+
+def test_a_container_is_healthy_while_it_serves(read_only: Image) -> None:
+    """Nothing is compiled at its start, and nothing is written."""
+    with contained(read_only) as container:
+        container.wait_until_healthy()
+        assert "Transactions" in get(container.port, "/", "text/html")
+        assert container.stop() == (0, "")
+        status, said = container.health()
+        assert status == 1
+        assert "does not answer" in said
+
+
+def test_what_answers_wrongly_is_not_healthy(image: Image, tmp_path: Path) -> None:
+    with answering(lambda request: (503, {}, b"")) as url:
+        port = url.rpartition(":")[2]
+        health = subprocess.run(
+            image.health, env=image.environment | {"PORT": port}, capture_output=True, text=True, check=False
+        )
+    assert (health.returncode, health.stderr) == (1, f"http://127.0.0.1:{port}/healthz answers 503.\n")
+
+
+def test_the_services_of_the_compose_file_work_together(read_only: Image) -> None:
+    """A Redis with its options, and the image with its settings; only the address of the Redis is another one."""
+    services = yaml.safe_load((ROOT / "ops" / "compose.yml").read_text())["services"]
+    settings = {k: re.sub(r"\$\{\w+:-(.*?)\}", r"\1", v) for k, v in services["service"]["environment"].items()}
+    program, *options = services["redis"]["command"]
+    assert program == "redis-server"
+    redis = RedisServer("redis", *options)
+    try:
+        assert redis.client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        with contained(read_only, **settings | {"STORAGE_URL": redis.url}) as container:
+            container.wait_until_healthy()
+            assert json.loads(get(container.port, "/readyz")) == {"status": "ok"}
+            assert "timeseries_datapoints 0.0" in get(container.port, "/metrics")
+            assert container.stop() == (0, "")
+    finally:
+        redis.stop()

@@ -30,7 +30,7 @@ from timeseries_project.wsgi import PunctualHandler  # first: it names the setti
 
 # isort: split
 from timeseries_project.api import access, prefix
-from timeseries_project.api.bodies import Bodies, Receive, drain
+from timeseries_project.api.bodies import Bodies, Receive
 from timeseries_project.api.configuration import configuration
 from timeseries_project.api.errors import BodyTooSlow, HeadersTooLarge, TooManyBodies
 from timeseries_project.api.framework import Utf8Request
@@ -84,11 +84,9 @@ class Application(PunctualHandler):
             port = int(environ["SERVER_PORT"])
             self._slow_readers = SlowReaders(port=port, seconds=settings.SEND_TIMEOUT_SECONDS)
             self._slow_readers.watch()
-        body, complete = await self._body(environ, receive)
+        body = await self._body(environ, receive)
         response = await self._respond(environ, body)
         await send_answer(response, scope["method"], receive, send, self._part_threads)
-        if not complete:
-            await drain(receive)
 
     def get_response(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a request; the prefix of addresses is set anew for each, because threads outlive requests."""
@@ -144,46 +142,46 @@ class Application(PunctualHandler):
         response: HttpResponseBase = await asyncio.get_running_loop().run_in_executor(threads, *call)
         return response
 
-    async def _body(self, environ: dict[str, Any], receive: Receive) -> tuple[bytes, bool]:
-        """Return the body, up to the limit, and whether it ends there.
+    async def _body(self, environ: dict[str, Any], receive: Receive) -> bytes:
+        """Return the body, up to the limit.
 
-        The rest of a larger body stays unread; the parser refuses it by its CONTENT_LENGTH. A fault in the transfer is
-        stored in the environment and answered instead of the request.
+        The rest of a larger body stays unread, and the server throws it away; the parser refuses the body by its
+        CONTENT_LENGTH. A fault in the transfer is stored in the environment and answered instead of the request.
         """
         if FAULT in environ:
-            return b"", False
+            return b""
         declared = environ.get("CONTENT_LENGTH", "")
         chunked = "HTTP_TRANSFER_ENCODING" in environ
         if not chunked and (not declared.isdecimal() or declared == "0"):
-            return b"", True
+            return b""
         limit = _limit(environ)
         if not limit or (not chunked and (len(declared) > 20 or int(declared) > limit)):
-            return b"", False
+            return b""
         try:
-            body, complete = await self._bodies.collect(receive, limit)
+            body, _ = await self._bodies.collect(receive, limit)
         except (ParseError, BodyTooSlow, TooManyBodies) as fault:
             # Without context and traceback, which refer to the coroutine that waits for the rest: the environment is
             # part of cycles and lives until the garbage collector runs, and the connection closes only when no
             # coroutine waits for it.
             fault.__context__ = None
             environ[FAULT] = fault.with_traceback(None)
-            return b"", not isinstance(fault, TooManyBodies)  # after the other faults, the rest is not awaited
+            return b""
         if chunked:
             environ["CONTENT_LENGTH"] = str(len(body))
-        return body, complete
+        return body
 
 
 def _environ(scope: Scope) -> dict[str, Any]:
     """Return the request line and headers as a WSGI environment (PEP 3333)."""
     raw_path: bytes = scope["raw_path"]
     path = unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path
-    server, client = scope.get("server") or ("localhost", 80), scope.get("client") or ("", 0)
+    server, client = scope.get("server") or ("", 80), scope.get("client") or ("", 0)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
         "PATH_INFO": path.decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "SERVER_NAME": server[0],
+        "SERVER_NAME": "",  # no host is taken for granted where a request names none (RFC 9112 section 3.2)
         "SERVER_PORT": str(server[1]),
         "REMOTE_ADDR": client[0],
         "wsgi.url_scheme": scope.get("scheme", "http"),

@@ -8,13 +8,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
 
 from timeseries_project import __version__, env
 
 #: Commands that talk to a running server; their own process needs neither its apps nor its data.
 CLIENTS = ("load", "simulate")
+#: Seconds that `health` waits for an answer.
+HEALTH_SECONDS = 3
 EPILOG = """
 serve      the production server, at HOST and PORT (127.0.0.1:8000)
+health     asks the server at HOST and PORT whether it lives; the exit status is 0 if it does
+compile    compiles the kernels beforehand, so that the first start is quick
 run        the development server at the same address, with sample data; restarts when the code changes
 load FILE  sends a file of datapoints, bandwidth entries or transactions to a running server
 simulate   sends realistic traffic to a running server
@@ -29,20 +35,36 @@ def main() -> None:
         "timeseries-statistics", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    parser.add_argument("command", choices=["serve", "run", *CLIENTS], help="the command to run")
+    parser.add_argument("command", choices=["serve", "run", "health", "compile", *CLIENTS], help="the command to run")
     parser.add_argument("options", nargs=argparse.REMAINDER, help="the options of the command")
     given = parser.parse_args()
+    if given.command in ("serve", "health") and given.options:
+        parser.error(f"{given.command} takes no options; its settings are environment variables.")
     if given.command == "serve":
-        if given.options:
-            parser.error("serve takes no options; its settings are environment variables.")
         from timeseries_project import serve
 
         serve.main()
+    elif given.command == "health":
+        sys.exit(health())
     elif given.command == "run":
         host, port = env.address()
         manage(parser.prog, "runserver", f"{env.bracketed(host)}:{port}", *given.options)
     else:
         manage(parser.prog, given.command, *given.options)
+
+
+def health() -> str | None:
+    """Ask the server at HOST and PORT whether it lives; return why it seems not to, or None."""
+    url = env.server_url()
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=HEALTH_SECONDS)
+    try:
+        connection.request("GET", "/healthz")
+        status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
+        return f"{url} does not answer: {error}"
+    finally:
+        connection.close()
+    return None if status == 200 else f"{url}/healthz answers {status}."
 
 
 def manage(program: str, *arguments: str) -> None:

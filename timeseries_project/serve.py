@@ -1,89 +1,90 @@
-"""The production server of `make serve`: WORKERS processes that answer, and one that supervises them.
+"""The production server of `make serve`: one process that answers, or WORKERS of them and one that supervises them.
 
 HOST=127.0.0.1 PORT=8000 python -m timeseries_project.serve
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import socket
-from contextlib import ExitStack
 from tempfile import TemporaryDirectory
 
-from django.conf import settings
-from granian.constants import HTTPModes, Interfaces, Loops
-from granian.log import LogLevels
-from granian.server import Server
-
 from timeseries_project import env
-from timeseries_project.ops import logs
-
-#: Seconds that a stop waits for accepted requests; those that are not finished by then are cut off.
-STOP_SECONDS = 10
-#: Most requests in progress, stalled ones included; further ones wait.
-MAX_CONCURRENT = 100_000
+from timeseries_project.serving.stopping import Stopping
 
 
 def main() -> None:
-    """Check the settings, load the listing, and serve until SIGTERM or SIGINT."""
+    """Check the settings, load the listing, and serve until SIGTERM or SIGINT, which are obeyed from here on."""
+    stopping = Stopping()
     host, port = env.address()
     workers = env.integer("WORKERS", 1, least=1, most=64)
     if workers > 1 and env.storage("STORAGE_URL") is None:
         reason = "each process would answer from its own share of the data in memory"
         env.refuse("WORKERS", f"must be 1 with STORAGE_URL=memory://: {reason}. Share it in Redis: redis://host:port.")
-
-    _require_free(host, port)
+    listeners = _bind(host, port, workers)
 
     os.environ.setdefault("LOG_FORMAT", "json")
-    with ExitStack() as stack:
-        if workers > 1:
-            # The folder of the counts that /metrics adds up; set before any module with metrics is imported.
-            counts = stack.enter_context(TemporaryDirectory(prefix="timeseries-metrics-"))
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
-            # All processes need the same key, because each must accept what the others have signed.
-            os.environ["DJANGO_SECRET_KEY"] = env.text("DJANGO_SECRET_KEY", secrets.token_urlsafe(50))
-        _serve(host, port, workers)
+    if workers > 1:
+        # The folder of the counts that /metrics adds up; set before any module with metrics is imported.
+        counts = stopping.cleanup.enter_context(TemporaryDirectory(prefix="timeseries-metrics-"))
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
+        # All processes need the same key, because each must accept what the others have signed.
+        os.environ["DJANGO_SECRET_KEY"] = env.text("DJANGO_SECRET_KEY", secrets.token_urlsafe(50))
+    stopping.end(_serve(host, port, listeners, stopping))
 
 
-def _serve(host: str, port: int, workers: int) -> None:
-    # Imported here, not in the worker: a bad setting or listing stops the start with its one line.
+def _serve(host: str, port: int, listeners: list[socket.socket], stopping: Stopping) -> int:
+    # Imported here: a signal ends the imports, which take seconds where the kernels must be compiled, and a bad setting
+    # or listing stops the start with its one line before any worker is there.
     from timeseries_project.api import hosts
     from timeseries_project.asgi import application
+    from timeseries_project.serving.process import BACKLOG, Process
+    from timeseries_project.serving.workers import Workers
 
-    line = {"()": logs.FORMATTERS[settings.LOG_FORMAT]}  # the log lines of the server look like ours
-    server = Server(
-        "timeseries_project.asgi:application",
-        address=host,
-        port=port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        websockets=False,
-        loop=Loops.uvloop,
-        workers=workers,
-        workers_kill_timeout=STOP_SECONDS,
-        backlog=4_096,
-        backpressure=MAX_CONCURRENT,
-        log_level=LogLevels.warning,
-        log_dictconfig={"formatters": {"generic": line, "access": line}},
-    )
+    try:
+        for listener in listeners:
+            listener.listen(BACKLOG)
+    except OSError as error:  # another server was bound at the same time and was faster to listen
+        env.refuse("PORT", f"{port} at {host} is unavailable: {error.strerror}.")
     print(f"Serving at {env.server_url()}/", flush=True)  # noqa: T201 - for the person who starts it
     if notice := hosts.notice(host):
         print(notice, flush=True)  # noqa: T201 - the same
-    server.serve(target_loader=lambda *_: application)
+    gc.collect()
+    gc.freeze()  # what the start made stays: a full collection would look through it for 50 ms
+    if len(listeners) > 1:
+        return Workers(application, listeners, stopping).supervise()
+    process = Process(application, listeners[0])
+    stopping.asks(process.stop)
+    process.serve_until_stopped()
+    return 0
 
 
-def _require_free(host: str, port: int) -> None:
-    """Stop the start if the address is not available: otherwise the server would share the port of a running one."""
+def _bind(host: str, port: int, workers: int) -> list[socket.socket]:
+    """Return a bound socket for each worker; stop the start if the address is not available.
+
+    No one can connect before they listen, which is when everything is loaded.
+    """
+    listeners = []
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ended connections do not block the port
-            probe.bind(address)
+        for number in range(workers):
+            listeners.append(listener := socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ended connections do not block the port
+            if number == 0:
+                listener.bind(address)  # alone: otherwise the server would share the port of a running one
+            if workers > 1:
+                # The system distributes connections over sockets, and evenly, while processes that share one socket
+                # would race for them. The option counts at the first one from here on.
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if number > 0:
+                listener.bind(address)
     except socket.gaierror as error:
         env.refuse("HOST", f"{host!r} is not an address of this machine: {error.strerror}.")
     except OSError as error:
         env.refuse("PORT", f"{port} at {host} is unavailable: {error.strerror}.")
+    return listeners
 
 
 if __name__ == "__main__":

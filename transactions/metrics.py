@@ -10,9 +10,7 @@ from transactions import services
 def state() -> AppState:
     """Return how many transactions count now, and what the window takes."""
     recent = services.statistics_get(now=clock.now_ms())
-    held = services.usage_get()
     return AppState(
         [Gauge("recent_transactions", "Transactions of the last 60 seconds.", recent.count)],
-        held_bytes=held and held.nbytes,
-        accepted=held and held.added,
+        held_bytes=services.nbytes_get(),
     )

@@ -12,6 +12,7 @@ from django.conf import settings
 
 from timeseries_project.core.errors import refuse_future, refuse_seconds
 from timeseries_project.core.summation import Floats, Integers
+from timeseries_project.ops import metrics
 from timeseries_project.storage import connection
 from transactions.interface import Second, Summary, Window
 from transactions.memory.sliding_window import SlidingWindow
@@ -31,6 +32,7 @@ def _window() -> Window:
 
 
 window = _window()
+_accepted = metrics.accepted.labels("transactions")
 
 
 class Recorded(NamedTuple):
@@ -40,20 +42,16 @@ class Recorded(NamedTuple):
     expired: int
 
 
-class WindowUsage(NamedTuple):
-    """The window's memory in bytes, and how many transactions were counted since the start."""
-
-    nbytes: int
-    added: int
-
-
 def transaction_record(*, amount: float, timestamp: int, now: int) -> bool:
     """Count a transaction if it is at most 60 s old; return whether it was.
 
     Raises FutureTimestampError beyond the allowed clock skew, InvalidInputError for seconds. O(1).
     """
     _refuse_other_times([timestamp], now=now, batch=False)
-    return window.add(timestamp, amount, now=now)
+    counted = window.add(timestamp, amount, now=now)
+    if counted:
+        _accepted.inc()
+    return counted
 
 
 def transactions_record(*, amount: Sequence[float] | Floats, timestamp: Sequence[int] | Integers, now: int) -> Recorded:
@@ -63,6 +61,7 @@ def transactions_record(*, amount: Sequence[float] | Floats, timestamp: Sequence
     """
     _refuse_other_times(timestamp, now=now, batch=True)
     accepted = window.add_batch(timestamp, amount, now=now)
+    _accepted.inc(accepted)
     return Recorded(accepted, len(timestamp) - accepted)
 
 
@@ -77,9 +76,9 @@ def transactions_delete() -> None:
     window.clear()
 
 
-def usage_get() -> WindowUsage | None:
-    """Return the window's memory and how much it has counted; None for a shared storage. O(1)."""
-    return WindowUsage(window.nbytes, window.added) if isinstance(window, SlidingWindow) else None
+def nbytes_get() -> int | None:
+    """Return the window's memory in bytes; None for a shared storage. O(1)."""
+    return window.nbytes if isinstance(window, SlidingWindow) else None
 
 
 def statistics_get(*, now: int, window_seconds: int = WINDOW_SECONDS) -> Summary:

@@ -45,8 +45,8 @@ class Devices:
         self.names = DeviceNames(lock)
         self.blocks = Blocks(width=WIDTH, parts=2, has_totals=True)
         self.busiest = Busiest()
-        #: Entries that are stored, and those that were ever added.
-        self.entries = self.added = 0
+        #: Entries that are stored.
+        self.entries = 0
         #: Of the large batch that is being added: its entries, and the devices that it brings.
         self.coming = self.new = 0
 
@@ -97,7 +97,6 @@ class Devices:
     def commit_counts(self, entries: int) -> None:
         """Count entries that were added."""
         self.entries += entries
-        self.added += entries
 
     def commit_forget(self, numbers: Integers, gone: list[int], before: int, most: int) -> None:
         """Remove the entries before a second, about `most` of each device, and forget those devices that so go."""
@@ -138,5 +137,5 @@ class Devices:
         self.names._check()
         counts = self.blocks.counts
         assert set(self.names.numbers.values()) == set(np.flatnonzero(counts).tolist())
-        assert self.entries == counts.sum() <= self.added
+        assert self.entries == counts.sum()
         assert self.coming == self.new == self.blocks.promised == 0

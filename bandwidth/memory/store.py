@@ -56,7 +56,6 @@ class BandwidthStore:
         devices = Devices(self._lock, limits=self)
         with self._lock:
             self._busy.wait_until_free()
-            devices.added = self._devices.added
             self._devices, devices = devices, self._devices  # the old ones are released without the lock
             self._swept = self._swept_to = 0
 
@@ -234,7 +233,7 @@ class BandwidthStore:
         """Return how much is stored, what is yet to be dropped included. O(1)."""
         with self._lock:
             held = self._devices
-            return Usage(len(held.names.numbers) - held.new, held.entries, held.blocks.nbytes, held.added)
+            return Usage(len(held.names.numbers) - held.new, held.entries, held.blocks.nbytes)
 
     def _find(self, device_id: str) -> int:
         """Return the number of a device, once no large batch is being written to it; NONE if it has no entries."""

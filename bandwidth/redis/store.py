@@ -231,7 +231,7 @@ class RedisStore:
     def usage(self) -> Usage:
         """Return how much is stored, with old entries that are not dropped yet. One call, in a cluster per stripe."""
         self._settle()
-        return Usage(*_counts(self._storage.calls(self._totals(0))), None, None)
+        return Usage(*_counts(self._storage.calls(self._totals(0))), None)
 
     def last(self, device_id: str, *, oldest: int = 0) -> int:
         """Return the device's latest timestamp. One call. Raises KeyError for a device without entries."""

@@ -212,7 +212,7 @@ def _hosts() -> list[Request]:
 
 
 def _methods() -> list[Request]:
-    cases = {"TRACE": 405, "TRACK": 405, "PROPFIND": 405, "get": 200, "DELETE": 405, "X" * 200: 405, "PRI": 405}
+    cases = {"TRACE": 405, "TRACK": 405, "PROPFIND": 405, "DELETE": 405, "X" * 200: 405}
     overrides = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "_method")
     return [
         *(Request(f"method {m[:20]}", get("/devices", method=m), (s,)) for m, s in cases.items()),
@@ -269,7 +269,6 @@ def _headers() -> list[Request]:
         ("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13", 200),
         ("Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__", 200),
         ("\r\n".join(f"X-{i}: x" for i in range(90)), 200),
-        ("X: a\nY: b", 200),
     ]
     return [Request(f"header {h[:60]!r} of {len(h)}", get("/devices", h), (status,)) for h, status in cases]
 

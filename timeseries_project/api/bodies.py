@@ -19,9 +19,6 @@ SMALL = 64 * 1024
 #: A body of at least MANY_PIECES pieces is refused if they have fewer than LEAST_PIECE bytes on average: a piece costs
 #: as much time as a kilobyte, or as a small request. Clients that write token by token send fewer pieces, or buffer.
 MANY_PIECES, LEAST_PIECE = 4_096, 16
-#: How much of a refused body is read and discarded, and for how long. Many clients read the answer only after they
-#: have sent everything; if the connection closes before, they see only that, and not the answer.
-DRAIN_BYTES, DRAIN_SECONDS = 64 * 2**20, 5.0
 
 
 class Bodies:
@@ -114,17 +111,3 @@ class Bodies:
 
 def _broken() -> ParseError:
     return ParseError("The body breaks off before its end.")
-
-
-async def drain(receive: Receive) -> None:
-    """Read and discard what a refused client still sends, so that it gets to read its answer."""
-    size = 0
-    try:
-        async with asyncio.timeout(DRAIN_SECONDS):
-            while size < DRAIN_BYTES:
-                message = await receive()
-                size += len(message.get("body", b""))
-                if not message.get("more_body"):
-                    return
-    except TimeoutError:
-        return

@@ -6,16 +6,35 @@ something is wrong.
 
 A text ends with a line end and a byte of zero, which belongs to no item, so every loop stops there at the latest.
 What a field is stands in its row of `layout`. Values go to `columns[field, row]`, and those of doubles to `numbers`,
-the same memory seen as doubles. A key is the code of its spelling: `slots[table, slot]` finds the code by a hash,
-`spellings[table, code]` tells where the key begins and ends in the text. A number whose digits alone do not make the
-nearest double is put off: its column holds where it stands, `put_off` lists its cell, and the caller reads it.
+the same memory seen as doubles. A key is the number that it has among the keys of the text (`key_kernels.py`). A number
+whose digits alone do not make the nearest double is put off: its column holds where it stands, `put_off` lists its
+cell, and the caller reads it.
+
+Items of one body look alike: between their values stand the same pieces of text. So an item is first read as if its
+pieces were those of the item before. Only where they are not, the item is looked through for its own.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from timeseries_project.api.key_kernels import (
+    KEY_ARRAYS,
+    KNOWN,
+    LATEST,
+    TABLES,
+    WORDS,
+    KeyArrays,
+    KnownKeys,
+    find_key,
+    number_of,
+    pass_key,
+    same,
+)
 from timeseries_project.api.value_kernels import (
+    BACKSLASH,
     BLANK,
     BRACKET,
     CLOSE,
@@ -32,11 +51,9 @@ from timeseries_project.api.value_kernels import (
     blanks,
     cut_seconds,
     nearest_double,
-    pass_key,
     read_date_time,
     read_number,
 )
-from timeseries_project.core.arrays import Codes
 from timeseries_project.core.kernels import helper, kernel, routine
 from timeseries_project.core.summation import Floats, Integers
 
@@ -44,61 +61,35 @@ from timeseries_project.core.summation import Floats, Integers
 KIND, NAME_LENGTH, LEAST, MOST, TABLE = range(5)
 TIMESTAMP, NUMBER, INTEGER, KEY = range(4)
 
-#: Where `counts` holds how many numbers are put off; behind it, how many keys each table holds.
-PUT_OFF = 0
 #: A number that is put off is where it begins, times this, and its length.
 SPAN = 1024
 
 #: Epoch seconds that are surely no date beyond the year 9999, and exact in a double to the microsecond.
 LAST_SECOND = 2**33
-#: Keys that a search looks at; chosen ones could make it long.
-PROBES = 64
 #: Bytes of a cell of CSV that no field asks for.
 LONGEST_CELL = 1_000
 
 
-@routine(checked=True)
-def _code(
-    text: Bytes, start: int, end: int, mixed: int, table: int, slots: Codes, spellings: Integers, counts: Integers
-) -> int:
-    """Return the code of a key, the next one if it is new; -1 if the search for it takes too long."""
-    slot = mixed & (slots.shape[1] - 1)
-    for _ in range(PROBES):
-        code = int(slots[table, slot])
-        if code < 0:
-            code = int(counts[1 + table])
-            counts[1 + table] = code + 1
-            slots[table, slot] = code
-            spellings[table, code, 0] = start
-            spellings[table, code, 1] = end
-            return code
-        known = int(spellings[table, code, 0])
-        if spellings[table, code, 1] - known == end - start:
-            place = 0
-            while place < end - start and text[start + place] == text[known + place]:
-                place += 1
-            if place == end - start:
-                return code
-        slot = (slot + 1) & (slots.shape[1] - 1)
-    return -1
+class Rows(NamedTuple):
+    """What is told of the fields, and where their values go; `put_off[0]` is how many cells are listed behind it."""
+
+    layout: Integers
+    columns: Integers
+    numbers: Floats
+    put_off: Integers
+
+
+#: The same as they are passed to a kernel; and their types there.
+RowArrays = tuple[Integers, Integers, Floats, Integers]
+ROW_ARRAYS = "Tuple((int64[:, ::1], int64[:, ::1], float64[:, ::1], int64[::1]))"
 
 
 @helper
-def _decimal(
-    text: Bytes,
-    start: int,
-    field: int,
-    row: int,
-    json: bool,
-    layout: Integers,
-    columns: Integers,
-    numbers: Floats,
-    counts: Integers,
-    put_off: Integers,
-) -> int:
+def _decimal(text: Bytes, words: Integers, start: int, field: int, row: int, json: bool, rows: Rows) -> int:
     """Read a number into its column: where it ends, -1 if it is not ordinary."""
+    layout, columns = rows.layout, rows.columns
     kind = layout[field, KIND]
-    at, mantissa, power, digits = read_number(text, start)
+    at, mantissa, power, digits = read_number(text, words, start)
     if at < 0 or at - start >= SPAN:
         return -1
     few = digits <= MOST_DIGITS
@@ -117,10 +108,10 @@ def _decimal(
         number = nearest_double(mantissa, power) if few else np.nan
         if number != number:
             columns[field, row] = start * SPAN + at - start
-            put_off[counts[PUT_OFF]] = field * columns.shape[1] + row
-            counts[PUT_OFF] += 1
+            rows.put_off[0] += 1
+            rows.put_off[rows.put_off[0]] = field * columns.shape[1] + row
         elif kind == NUMBER:
-            numbers[field, row] = number
+            rows.numbers[field, row] = number
         elif 0 <= number < LAST_SECOND:
             columns[field, row] = cut_seconds(number)
         else:
@@ -129,55 +120,51 @@ def _decimal(
 
 
 @helper
-def _behind(text: Bytes, at: int, quoted: bool) -> int:
-    """Return where what follows a value begins, -1 if it lacks its second quote."""
-    if quoted and at >= 0:
-        return at + 1 if text[at] == QUOTE else -1
-    return at
+def _key(
+    text: Bytes, words: Integers, at: int, table: int, json: bool, quoted: bool, keys: KnownKeys
+) -> tuple[int, int]:
+    """Read a key: where it ends, -1 if it is not ordinary; and its code.
+
+    First it is compared with the one that came last after the same key of the first table; a quote tells where it ends.
+    """
+    latest = keys.counts[LATEST]
+    code = int(keys.followers[table, latest]) - 1
+    end = -1
+    if quoted and 0 <= code < keys.counts[TABLES + 2 * table + KNOWN]:
+        length = keys.spans[table, code, 1]
+        if same(words, at, keys.words, keys.spans[table, code, 0], length) and text[at + length] == QUOTE:
+            end = at + length
+    if end < 0:
+        end = pass_key(text, at, json, quoted)
+        code = find_key(text, words, at, end, table, keys) if end >= 0 else -1
+        if code < 0:
+            return -1, 0
+        keys.followers[table, latest] = code + 1
+    if table == 0:
+        keys.counts[LATEST] = code
+    return end, code
 
 
 @helper
 def _value(
-    text: Bytes,
-    at: int,
-    field: int,
-    row: int,
-    json: bool,
-    layout: Integers,
-    columns: Integers,
-    numbers: Floats,
-    slots: Codes,
-    spellings: Integers,
-    counts: Integers,
-    put_off: Integers,
+    text: Bytes, words: Integers, at: int, field: int, row: int, json: bool, quoted: bool, rows: Rows, keys: KnownKeys
 ) -> int:
-    """Read a value, in quotes or without, into its column: where it ends, -1 if it is not ordinary."""
-    kind = layout[field, KIND]
-    quoted = text[at] == QUOTE
-    if quoted:
-        at += 1
-    if json and quoted != (kind == KEY) and not (quoted and kind == TIMESTAMP):
-        return -1
-    start = at
+    """Read a value, from behind its first quote if it has one: where it ends, -1 if it is not ordinary."""
+    kind = rows.layout[field, KIND]
     if kind == KEY:
-        at, mixed = pass_key(text, at, json, quoted)
-        if at < 0:
-            return -1
-        table = layout[field, TABLE]
-        code = _code(text, start, at, mixed, table, slots, spellings, counts)
-        if code < 0:
-            return -1
-        columns[field, row] = code
-        return _behind(text, at, quoted)
+        table = rows.layout[field, TABLE]
+        end, code = _key(text, words, at, table, json, quoted, keys)
+        if end >= 0:
+            rows.columns[field, row] = number_of(table, code, keys)
+        return end
     if kind == TIMESTAMP and (quoted or not json):
-        at, microseconds = read_date_time(text, at)
-        if at >= 0:
-            columns[field, row] = microseconds
-            return _behind(text, at, quoted)
+        end, microseconds = read_date_time(text, at)
+        if end >= 0:
+            rows.columns[field, row] = microseconds
+            return end
         if json:
             return -1
-    at = _decimal(text, start, field, row, json, layout, columns, numbers, counts, put_off)
-    return _behind(text, at, quoted)
+    return _decimal(text, words, at, field, row, json, rows)
 
 
 @helper
@@ -189,142 +176,183 @@ def _named(text: Bytes, at: int, field: int, layout: Integers, names: Bytes) -> 
     return bool(place == length)
 
 
-@helper
-def _item(
-    text: Bytes,
-    at: int,
-    row: int,
-    lines: bool,
-    layout: Integers,
-    names: Bytes,
-    order: Integers,
-    columns: Integers,
-    numbers: Floats,
-    slots: Codes,
-    spellings: Integers,
-    counts: Integers,
-    put_off: Integers,
-) -> int:
-    """Read the members of a JSON object, each field once: where it ends, -1 if it is not ordinary."""
-    fields = len(layout)
-    seen = 0
-    for member in range(fields):
-        at = blanks(text, at, lines)
-        if text[at] != QUOTE:
-            return -1
-        at += 1
-        field = order[member]
-        if not _named(text, at, field, layout, names):
-            field = 0
-            while field < fields and not _named(text, at, field, layout, names):
-                field += 1
-            if field == fields:
+@routine(checked=True)
+def _field_named(text: Bytes, at: int, layout: Integers, names: Bytes) -> int:
+    """Return the field whose name, with quotes around it, stands here; -1 if it is none's."""
+    if text[at] == QUOTE:
+        for field in range(len(layout)):
+            if _named(text, at + 1, field, layout, names):
+                return field
+    return -1
+
+
+@routine(checked=True)
+def _pass_value(text: Bytes, at: int, quoted: bool) -> int:
+    """Return where a value ends, from behind its first quote if it has one; -1 if it has no end."""
+    if quoted:
+        while text[at] != QUOTE:
+            if text[at] == BACKSLASH:
+                at += 1
+            if text[at] < BLANK:
                 return -1
-            order[member] = field
-        if seen & (1 << field):
-            return -1
-        seen |= 1 << field
-        at = blanks(text, at + layout[field, NAME_LENGTH], lines)
-        if text[at] != COLON:
-            return -1
-        at = blanks(text, at + 1, lines)
-        at = _value(text, at, field, row, True, layout, columns, numbers, slots, spellings, counts, put_off)
-        if at < 0:
-            return -1
-        at = blanks(text, at, lines)
-        if text[at] != (COMMA if member < fields - 1 else CLOSE):
-            return -1
-        at += 1
+            at += 1
+    else:
+        while text[at] > BLANK and text[at] != COMMA and text[at] != CLOSE:
+            at += 1
     return at
 
 
+@routine(checked=True)
+def _learn(
+    text: Bytes, at: int, lines: bool, layout: Integers, names: Bytes, order: Integers, pieces: Integers
+) -> bool:
+    """Look an object through: each field once, in whatever order, and what stands around the values.
+
+    `pieces[member]` is where the piece before the value begins, and its length; the last one closes the object.
+    """
+    begin, seen = at, 0
+    at += 1
+    for member in range(len(layout)):
+        at = blanks(text, at, lines)
+        field = _field_named(text, at, layout, names)
+        if field < 0 or seen & (1 << field):
+            return False
+        seen |= 1 << field
+        order[member] = field
+        at = blanks(text, at + 1 + layout[field, NAME_LENGTH], lines)
+        if text[at] != COLON:
+            return False
+        at = blanks(text, at + 1, lines)
+        kind, quoted = layout[field, KIND], text[at] == QUOTE
+        if quoted != (kind == KEY) and not (quoted and kind == TIMESTAMP):
+            return False
+        if quoted:
+            at += 1
+        pieces[member, 0], pieces[member, 1] = begin, at - begin
+        begin = at = _pass_value(text, at, quoted)
+        if at < 0:
+            return False
+        at = blanks(text, at + 1 if quoted else at, lines)
+        if text[at] != (COMMA if member < len(layout) - 1 else CLOSE):
+            return False
+        at += 1
+    pieces[len(layout), 0], pieces[len(layout), 1] = begin, at - begin
+    return True
+
+
+@helper
+def _item(
+    text: Bytes,
+    words: Integers,
+    at: int,
+    row: int,
+    order: Integers,
+    pieces: Integers,
+    rows: Rows,
+    keys: KnownKeys,
+) -> int:
+    """Read the values of an object between the pieces: where it ends, -1 if it has others or is not ordinary."""
+    for member in range(len(order)):
+        length = pieces[member, 1]
+        if not same(words, at, words, pieces[member, 0], length):
+            return -1
+        at += length
+        at = _value(text, words, at, order[member], row, True, text[at - 1] == QUOTE, rows, keys)
+        if at < 0:
+            return -1
+    length = pieces[len(order), 1]
+    return at + length if same(words, at, words, pieces[len(order), 0], length) else -1
+
+
 @kernel(
-    "UniTuple(int64, 3)(uint8[::1], boolean, int64[:, ::1], uint8[:, ::1], int64[::1], int64[:, ::1],"
-    " float64[:, ::1], int32[:, ::1], int64[:, :, ::1], int64[::1], int64[::1])",
+    f"UniTuple(int64, 3)(uint8[::1], {WORDS}, boolean, uint8[:, ::1], int64[::1], int64[:, ::1],"
+    f" {ROW_ARRAYS}, {KEY_ARRAYS})",
     checked=True,
 )
 def read_items(
     text: Bytes,
+    words: Integers,
     lines: bool,
-    layout: Integers,
     names: Bytes,
     order: Integers,
-    columns: Integers,
-    numbers: Floats,
-    slots: Codes,
-    spellings: Integers,
-    counts: Integers,
-    put_off: Integers,
+    pieces: Integers,
+    row_arrays: RowArrays,
+    key_arrays: KeyArrays,
 ) -> tuple[int, int, int]:
     """Read JSON objects, each on a line of its own, or with commas between them up to a bracket.
 
-    Return how many were read, where what follows them begins, and whether that is behind the bracket. `order` is
-    that in which the fields were found last, where the next item's are looked for first.
+    Return how many were read, where what follows them begins, and whether that is behind the bracket. `order` is that
+    of the fields in the item before, `pieces` what stood around its values; there is none before the first.
     """
-    rows, at, begin = 0, 0, 0
-    while rows < columns.shape[1]:
+    rows, keys = Rows(*row_arrays), KnownKeys(*key_arrays)
+    count, at, begin = 0, 0, 0
+    learnt = False
+    while count < rows.columns.shape[1]:
         at = blanks(text, at, False)
         if text[at] != OPEN:
             break
-        at = _item(text, at + 1, rows, lines, layout, names, order, columns, numbers, slots, spellings, counts, put_off)
-        if at < 0:
+        put_off = rows.put_off[0]
+        end = -1
+        for attempt in range(2):
+            if attempt == 1:
+                learnt = _learn(text, at, lines, rows.layout, names, order, pieces)
+            if learnt and end < 0:
+                rows.put_off[0] = put_off
+                end = _item(text, words, at, count, order, pieces, rows, keys)
+            if end >= 0:
+                break
+        if end < 0:
             break
-        at = blanks(text, at, lines)
+        at = blanks(text, end, lines)
         if text[at] == BRACKET and not lines:
-            return rows + 1, at + 1, 1
+            return count + 1, at + 1, 1
         if text[at] != (LINE_FEED if lines else COMMA):
             break
         at += 1
-        rows += 1
+        count += 1
         begin = at
-    return rows, begin, 0
+    return count, begin, 0
 
 
 @kernel(
-    "UniTuple(int64, 2)(uint8[::1], int64[:, ::1], int64[::1], int64[:, ::1], float64[:, ::1], int32[:, ::1],"
-    " int64[:, :, ::1], int64[::1], int64[::1])",
+    f"UniTuple(int64, 2)(uint8[::1], {WORDS}, int64[::1], {ROW_ARRAYS}, {KEY_ARRAYS})",
     checked=True,
 )
 def read_rows(
-    text: Bytes,
-    layout: Integers,
-    header: Integers,
-    columns: Integers,
-    numbers: Floats,
-    slots: Codes,
-    spellings: Integers,
-    counts: Integers,
-    put_off: Integers,
+    text: Bytes, words: Integers, header: Integers, row_arrays: RowArrays, key_arrays: KeyArrays
 ) -> tuple[int, int]:
     """Read rows of CSV; blank lines are none. `header` tells each column's field, -1 if none asks for it.
 
     Return how many were read, and where what follows them begins.
     """
-    rows, at, begin = 0, 0, 0
+    rows, keys = Rows(*row_arrays), KnownKeys(*key_arrays)
+    count, at, begin = 0, 0, 0
     while True:
         while text[at] == LINE_FEED or (text[at] == RETURN and text[at + 1] == LINE_FEED):
             at += 1
         begin = at
-        if text[at] == 0 or rows == columns.shape[1]:
-            return rows, begin
+        if text[at] == 0 or count == rows.columns.shape[1]:
+            return count, begin
         for place in range(len(header)):
-            field = header[place]
-            if field >= 0:
-                at = _value(text, at, field, rows, False, layout, columns, numbers, slots, spellings, counts, put_off)
-                if at < 0:
-                    return rows, begin
+            if header[place] >= 0:
+                quoted = text[at] == QUOTE
+                at += quoted
+                at = _value(text, words, at, header[place], count, False, quoted, rows, keys)
+                if at < 0 or (quoted and text[at] != QUOTE):
+                    return count, begin
+                at += quoted
             else:
                 first = at
                 while BLANK <= text[at] <= LAST_ASCII and text[at] != QUOTE and text[at] != COMMA:
                     at += 1
                 if at - first > LONGEST_CELL:
-                    return rows, begin
+                    return count, begin
             if place < len(header) - 1:
                 if text[at] != COMMA:
-                    return rows, begin
+                    return count, begin
                 at += 1
         if text[at] == RETURN:
             at += 1
         if text[at] != LINE_FEED:
-            return rows, begin
-        rows += 1
+            return count, begin
+        count += 1

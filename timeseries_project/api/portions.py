@@ -71,10 +71,11 @@ class JSONArray(Batch):
     def _ordinary(self, serializer: type[InputSerializer]) -> Iterator[tuple[Columns, int]]:
         """Yield portions of ordinary items with the place where the next one begins, until one is not ordinary.
 
-        An item on which a block ends is read with the next one.
+        An item on which a portion ends is read with the next one. These portions are twice as long as others, because
+        ordinary items take a tenth of the time.
         """
         at, body = self._start, memoryview(self._body)
-        while (read := read_json(serializer, body[at : at + BLOCK])) is not None:
+        while (read := read_json(serializer, body[at : at + 2 * BLOCK])) is not None:
             at += read.end
             if not read.closed:
                 yield read.columns, at

@@ -41,7 +41,6 @@ async def send_answer(response: HttpResponseBase, method: str, receive: Receive,
             assert isinstance(response, StreamingHttpResponse)
             await _send_parts(cast(Iterator[bytes], response.streaming_content), receive, send, threads)
     finally:
-        # Django's request signals are not sent, and most answers have nothing to close.
         if closers(response):
             await asyncio.get_running_loop().run_in_executor(threads, response.close)
 

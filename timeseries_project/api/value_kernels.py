@@ -1,4 +1,4 @@
-"""Kernels that read one value from the bytes of a text: a number, a date and time, a key.
+"""Kernels that read one value from the bytes of a text: a number, or a date and time.
 
 They know ordinary spellings only. A text ends with a byte of zero, which belongs to no value, so every loop stops
 there at the latest.
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timeseries_project.core.kernels import helper, routine
+from timeseries_project.core.summation import Integers
 
 Bytes = NDArray[np.uint8]
 
@@ -19,6 +20,9 @@ POWERS = 10.0 ** np.arange(EXACT_POWER + 1)
 TENS = 10 ** np.arange(7)
 #: What halves the digits of a double.
 SPLITTER = 2.0**27 + 1
+
+#: In each of eight bytes: the upper half, the digit zero, and what brings a byte beyond nine into another upper half.
+_UPPER, _ZEROS, _SIXES = -0x0F0F_0F0F_0F0F_0F10, 0x3030_3030_3030_3030, 0x0606_0606_0606_0606
 
 TAB, LINE_FEED, RETURN, BLANK, QUOTE, PLUS, COMMA, MINUS, POINT = 9, 10, 13, 32, 34, 43, 44, 45, 46
 ZERO, NINE, COLON, LARGE_E, LARGE_T, LARGE_Z, BACKSLASH, BRACKET, SMALL_E = 48, 57, 58, 69, 84, 90, 92, 93, 101
@@ -37,8 +41,27 @@ def blanks(text: Bytes, at: int, lines: bool) -> int:
     return at
 
 
+@routine()
+def all_digits(word: int) -> bool:
+    """Return whether eight bytes, in the order of the machine, are digits."""
+    return bool(word & _UPPER == _ZEROS and (word + _SIXES) & _UPPER == _ZEROS)
+
+
+@routine()
+def eight_digits(word: int) -> int:
+    """Return the number that eight digits spell: neighbours are joined to pairs, pairs to fours, these to the whole.
+
+    The first digit is the lowest byte. See D. Lemire, "Number parsing at a gigabyte per second", Software: Practice and
+    Experience 51 (2021).
+    """
+    digits = word - _ZEROS
+    pairs = (digits * 10 + (digits >> 8)) & 0x00FF_00FF_00FF_00FF
+    fours = (pairs * 100 + (pairs >> 16)) & 0x0000_FFFF_0000_FFFF
+    return (fours * 10_000 + (fours >> 32)) & 0xFFFF_FFFF
+
+
 @routine(checked=True)
-def read_number(text: Bytes, at: int) -> tuple[int, int, int, int]:
+def read_number(text: Bytes, words: Integers, at: int) -> tuple[int, int, int, int]:
     """Read a number of JSON: where it ends, its digits as an integer, its power of ten, how many digits.
 
     It ends at -1 if it is none, or a negative zero. Of more than MOST_DIGITS digits the integer is wrong.
@@ -48,6 +71,9 @@ def read_number(text: Bytes, at: int) -> tuple[int, int, int, int]:
         at += 1
     first = at
     mantissa = 0
+    if all_digits(int(words[at])):
+        mantissa = eight_digits(int(words[at]))
+        at += 8
     while ZERO <= text[at] <= NINE:
         mantissa = mantissa * 10 + int(text[at]) - ZERO
         at += 1
@@ -127,34 +153,6 @@ def read_date_time(text: Bytes, at: int) -> tuple[int, int]:
                 return -1, 0
         at += len(OFFSET)
     return at, microseconds
-
-
-@routine(checked=True)
-def pass_key(text: Bytes, at: int, json: bool, quoted: bool) -> tuple[int, int]:
-    """Pass over a key: where it ends, -1 if that is not plain to see, and a hash of its bytes."""
-    start = at
-    mixed = 18_652_613
-    while True:
-        byte = int(text[at])
-        if byte == QUOTE:
-            if not quoted:
-                return -1, 0
-            break
-        if not quoted and byte in (COMMA, LINE_FEED, RETURN):
-            break
-        if byte < BLANK:
-            return -1, 0
-        if byte == BACKSLASH and json:
-            at += 1
-            if text[at] < BLANK:
-                return -1, 0
-            mixed = ((mixed ^ byte) * 16_777_619) & 0x7FFF_FFFF
-            byte = int(text[at])
-        mixed = ((mixed ^ byte) * 16_777_619) & 0x7FFF_FFFF
-        at += 1
-    if at == start:
-        return -1, 0
-    return at, mixed ^ (mixed >> 15)
 
 
 @routine(checked=True)

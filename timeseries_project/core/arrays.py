@@ -117,6 +117,15 @@ class KeyColumn:
         return Keys.numbered(codes, list(self._codes))
 
 
+def count_from(times: Sequence[int] | Integers, oldest: int) -> int:
+    """Return how many times are not before `oldest`. O(1) for 0, since no time is before it, else O(n).
+
+    >>> count_from([3, 7, 5], 5)
+    2
+    """
+    return int(np.count_nonzero(np.asarray(times) >= oldest)) if oldest else len(times)
+
+
 def matching(keys: Sequence[str], search: str | None) -> list[str]:
     """Return the keys that contain a text, whatever its case; all of them for None. O(keys).
 

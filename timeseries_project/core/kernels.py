@@ -6,8 +6,8 @@ compilation (`NUMBA_DISABLE_JIT=1`) it is the Python function that it looks like
 
 Kernels live in modules whose names end in `kernels`. Their machine code is kept in a directory named by a hash of all
 of these modules, because Numba itself would not notice that a kernel in another module has changed. The directory is
-in `NUMBA_CACHE_DIR`, else in the user's cache directory. Where neither can be written, kernels are compiled at
-each start. Knows no framework.
+in `NUMBA_CACHE_DIR`, else in the user's cache directory. One that is there already may be read-only, as in an image.
+Where neither can be written, kernels are compiled at each start. Knows no framework.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 from numba.core import config
+from numba.core.caching import UserProvidedCacheLocator
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -32,6 +33,7 @@ _settings: Any = config  # its names are made when it is imported, so no checker
 
 ROOT = Path(__file__).resolve().parents[2]
 _NAME = "timeseries-statistics"
+_EACH_START = "kernels are compiled at each start."
 
 
 def sources() -> list[Path]:
@@ -79,16 +81,26 @@ def _cache_directory() -> Path | None:
         # For whoever waits: it takes some seconds, and nothing else is said meanwhile.
         print("Compiling, once: machine code for the kernels …", file=sys.stderr, flush=True)  # noqa: T201
         return directory
-    logger.warning("Nothing can be written to NUMBA_CACHE_DIR or the user's cache: kernels are compiled at each start.")
+    logger.warning(f"Nothing can be written to NUMBA_CACHE_DIR or the user's cache: {_EACH_START}")
     return None
+
+
+class ReadOnlyLocator(UserProvidedCacheLocator):
+    """Lets Numba read a directory that cannot be written, which it would else pass over."""
+
+    def ensure_cache_path(self) -> None:
+        """Write nothing. What is not found is compiled; to keep it fails then."""
 
 
 #: Whether kernels are compiled; else they run as plain Python, which is slow and easy to follow in a debugger.
 COMPILED = not _settings.DISABLE_JIT
 DIRECTORY = _cache_directory() if COMPILED else None
 _KEPT = frozenset(sources())  # looked for once, not for each kernel
+_cannot_keep: list[OSError] = []  # why no more kernels are kept
 if DIRECTORY is not None:
     _settings.CACHE_DIR = str(DIRECTORY)
+    if not os.access(DIRECTORY, os.W_OK):
+        _settings.CACHE_LOCATOR_CLASSES = f"{__name__}.{ReadOnlyLocator.__name__}"
 
 
 def kernel(signature: str, *, checked: bool = False) -> Callable[[Function], Function]:
@@ -116,10 +128,15 @@ def kernel(signature: str, *, checked: bool = False) -> Callable[[Function], Fun
         # By its real path, which Numba looks for: an installation behind a symbolic link is no other one.
         path = Path(function.__code__.co_filename).resolve()
         function.__code__ = function.__code__.replace(co_filename=str(path))
-        keep = DIRECTORY is not None and path in _KEPT
-        options: dict[str, Any] = {"nogil": True, "cache": keep, "error_model": "numpy", "_nrt": False, **bounds}
-        compile: Any = numba.njit(signature, **options)
-        return cast(Function, compile(function))
+        options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, **bounds}
+        compile: Any = numba.njit
+        if DIRECTORY is not None and path in _KEPT and not _cannot_keep:
+            try:
+                return cast(Function, compile(signature, cache=True, **options)(function))
+            except OSError as error:
+                _cannot_keep.append(error)
+                logger.warning(f"{DIRECTORY} is read-only and has no machine code for this processor: {_EACH_START}")
+        return cast(Function, compile(signature, **options)(function))
 
     return compiled
 

@@ -17,14 +17,10 @@ class Gauge:
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """What an app holds at this moment.
-
-    `held_bytes` and `accepted` (since the start) are None where a shared storage holds the data.
-    """
+    """What an app holds at this moment. `held_bytes` is None where a shared storage holds the data."""
 
     gauges: list[Gauge]
     held_bytes: int | None
-    accepted: int | None
 
 
 _apps: dict[str, Callable[[], AppState]] = {}

@@ -1,8 +1,7 @@
 """The metrics for Prometheus: requests are counted when they are answered, the stores are read at each scrape.
 
-Worker processes that share a storage count in files of one directory (the library's multiprocess mode, which
-PROMETHEUS_MULTIPROC_DIR switches on), and whichever is scraped answers for all of them. The figures of the stores come
-from the storage and are the same in each process.
+They are the same whatever the storage and however many processes answer: whichever is scraped answers for all of them
+(`shared_counts`, `processes`). The figures of the stores come from the storage and are the same in each process.
 """
 
 from __future__ import annotations
@@ -16,33 +15,30 @@ import numpy as np
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    GCCollector,
     Histogram,
     PlatformCollector,
-    ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from timeseries_project import __version__
 from timeseries_project.ops import app_state, readiness
+from timeseries_project.ops.processes import ServerProcesses
+from timeseries_project.ops.shared_counts import SharedCounts
+from timeseries_project.storage import connection
 from timeseries_project.storage.errors import StorageUnavailableError
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the series, and a restart is visible without them
 
 #: Everything that is exposed.
 registry = CollectorRegistry()
-if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+registry.register(ServerProcesses(own_data=connection.storage is None))
+PlatformCollector(registry=registry)
+_counted = registry
+if directory := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    registry.register(SharedCounts(directory))
     _counted = CollectorRegistry()
-else:
-    # Figures of one process among several would say little.
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
-    _counted = registry
 
 #: Bounds in seconds, from a small request to a stalled one. Few, since each method, route and status has them all.
 BUCKETS = (0.0005, 0.002, 0.01, 0.05, 0.25, 1.0, 5.0)
@@ -58,6 +54,13 @@ durations = Histogram(
 )
 refused = Counter(
     "timeseries_refused_writes_total", "Writes that were refused, by reason.", ("reason",), registry=_counted
+)
+#: The apps count in it what they have stored.
+accepted = Counter(
+    "timeseries_accepted",
+    "Datapoints, bandwidth entries and transactions accepted since the start.",
+    ("app",),
+    registry=_counted,
 )
 
 #: Why a write was refused, by status. A 404 or 405 is not a write, and a 500 is not a refusal.
@@ -135,17 +138,17 @@ class _State(Collector):
         for state in states.values():
             for gauge in state.gauges:
                 yield GaugeMetricFamily(f"timeseries_{gauge.name}", gauge.text, value=float(gauge.value))
-        held = GaugeMetricFamily("timeseries_held_bytes", "Memory taken by the columns of an app.", labels=["app"])
-        accepted = CounterMetricFamily(
-            "timeseries_accepted", "Datapoints, entries and transactions accepted since the start.", labels=["app"]
+        held = GaugeMetricFamily(
+            "timeseries_held_bytes",
+            "Memory taken by the columns of an app, or by all that a shared storage holds.",
+            labels=["app"],
         )
         for app, state in states.items():
-            if state.held_bytes is None or state.accepted is None:
-                return  # data in a shared storage, whose own exporter reports its memory
-            held.add_metric([app], state.held_bytes)
-            accepted.add_metric([app], state.accepted)
+            if state.held_bytes is not None:
+                held.add_metric([app], state.held_bytes)
+        if connection.storage is not None:
+            held.add_metric(["all"], connection.storage.held_bytes())
         yield held
-        yield accepted
 
 
 registry.register(_State())

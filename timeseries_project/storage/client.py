@@ -7,6 +7,7 @@ hash tag in their names puts all keys of a call into one slot of the cluster.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
@@ -124,6 +125,12 @@ class Storage:
     def ping(self) -> None:
         """Check that every node answers."""
         self.each_node("PING")
+
+    def held_bytes(self) -> int:
+        """Return the memory of all nodes that hold slots, whatever they hold. O(nodes)."""
+        return sum(
+            int(re.findall(rb"^used_memory:(\d+)", told, re.MULTILINE)[0]) for told in self.each_node("INFO", "memory")
+        )
 
     def each_node(self, *command: Argument) -> list[Any]:
         """Send a command to every node that holds slots, and return their answers."""

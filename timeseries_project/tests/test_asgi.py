@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import gzip
+import io
 import json
 import threading
 
@@ -97,6 +98,16 @@ def test_what_takes_long_to_write_is_written_in_a_thread(path: str, monkeypatch:
 
     assert in_loop(scenario()) == 200
     assert inline == [False]
+
+
+def test_a_large_body_is_freed_before_garbage_is_collected() -> None:
+    body = b"".join(b'{"timestamp":%d,"value":1,"device":"d","user":"u"}\n' % i for i in range(5_000))
+
+    async def scenario() -> list[io.BytesIO]:
+        assert (await asking(Application())("POST", "/datapoints", body))[0] == 201
+        return [held for held in gc.get_objects() if type(held) is io.BytesIO and not held.closed]
+
+    assert all(held.getbuffer().nbytes < len(body) for held in in_loop(scenario()))
 
 
 def test_what_a_large_batch_stores_is_not_looked_through_for_garbage() -> None:

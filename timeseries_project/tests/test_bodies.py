@@ -169,10 +169,3 @@ def test_a_task_that_somebody_else_cancels_is_cancelled() -> None:
         assert (collected.held, collected._begun) == (0, {})
 
     on_a_loop(run())
-
-
-def test_what_is_thrown_away_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "DRAIN_BYTES", 10)
-    monkeypatch.setattr(bodies, "DRAIN_SECONDS", 0.01)
-    for messages in (parts(b"a", b"b"), [GONE], parts(b"a" * 9, b"b", b"c", b"d"), [], parts(b"a", b"b")[:1]):
-        on_a_loop(bodies.drain(sent(*messages)))

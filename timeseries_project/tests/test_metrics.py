@@ -237,6 +237,22 @@ class TestState:
         assert all(held.values())
         assert found.value("timeseries_held_bytes", app="transactions") == transactions.window.nbytes
 
+    @pytest.mark.storages("redis")
+    def test_what_retention_has_passed_is_not_accepted(self, api: APIClient, grown: Callable[..., float]) -> None:
+        old, new = clock.now() // 1_000_000 - 7_200, clock.now() // 1_000_000
+        with override_settings(RETENTION_SECONDS=3_600):
+            for timestamp in (old, new):
+                entry = {"device_id": "r", "timestamp": timestamp, "bytes_ts": 1, "bytes_fs": 2}
+                post(api, "/datapoints", POINT | {"timestamp": timestamp})
+                post(api, "/api/bandwidth", entry)
+            for path, old_item, item in (
+                ("/datapoints?on_duplicate=skip", POINT | {"timestamp": old}, POINT | {"timestamp": new}),
+                ("/api/bandwidth", entry | {"timestamp": old}, entry),
+            ):
+                assert post(api, path, [old_item, old_item, item]).status_code == 201
+        assert grown("timeseries_accepted_total", app="datapoints") == 1
+        assert grown("timeseries_accepted_total", app="bandwidth") == 2
+
     def test_recent_transactions_are_those_of_the_moment(self, api: APIClient, set_clock: Callable[[str], int]) -> None:
         now = set_clock("2026-01-31T12:00:00Z")
         transactions.transaction_record(amount=1.0, timestamp=now * 1_000, now=now * 1_000)

@@ -86,27 +86,12 @@ class SlidingWindow:
         # As the kernels want them; cells mean nothing before their second has begun.
         self._stamps = np.full(self._history + turns, NEVER, dtype=np.int64)
         self._cells = np.zeros((self._history + turns * (BLOCKS + SECOND_MS), PARTS))
-        self._added = 0
         self._lock = Lock()
 
     @property
     def nbytes(self) -> int:
         """What the rings take; it never changes. O(1)."""
         return self._stamps.nbytes + self._cells.nbytes
-
-    @property
-    def added(self) -> int:
-        """How many values were counted since the window was made, including those forgotten since. O(1).
-
-        >>> window = SlidingWindow()
-        >>> window.add(1_000, 12.5, now=2_000)
-        True
-        >>> window.clear()
-        >>> window.added
-        1
-        """
-        with self._lock:
-            return self._added
 
     def add(self, timestamp: int, amount: float, *, now: int) -> bool:
         """Count an amount; return whether it was young enough. O(1).
@@ -124,7 +109,6 @@ class SlidingWindow:
             return False
         with self._lock:
             window_kernels.add_amount(timestamp, amount, self._history, self._stamps, self._cells)
-            self._added += 1
         return True
 
     def add_batch(self, timestamps: Sequence[int] | Integers, amounts: Sequence[float] | Floats, *, now: int) -> int:
@@ -144,13 +128,11 @@ class SlidingWindow:
         if len(times) <= LARGE:
             with self._lock:
                 accepted = window_kernels.add_amounts(times, values, oldest, self._history, self._stamps, self._cells)
-                self._added += accepted
         else:
             stamps, cells = np.full_like(self._stamps, NEVER), np.empty_like(self._cells)
             accepted = window_kernels.add_amounts(times, values, oldest, self._history, stamps, cells)
             with self._lock:
                 window_kernels.add_rings(stamps, cells, self._history, self._stamps, self._cells)
-                self._added += accepted
         return accepted
 
     def summary(self, *, now: int, length_ms: int | None = None) -> Summary:

@@ -245,7 +245,7 @@ def _records(block: bytes, lines: int, *, last: bool) -> list[_Record] | None:
     line = lines + 1
     try:
         for cells in reader:
-            if len(cells) > 1 or (cells and cells[0].strip()):
+            if len(cells) > 1 or (cells and not cells[0].isspace()):
                 rows.append(_Record(line, cells))
             line = lines + 1 + reader.line_num
     except csv.Error as error:

@@ -214,7 +214,7 @@ def _read_csv(file: IO[bytes], size: int, target: Target | None) -> Iterator[Ite
         columns = _columns(header, target)
         line = rows.line_num + 1
         for row in rows:
-            if len(row) > 1 or (row and row[0].strip()):
+            if len(row) > 1 or (row and not row[0].isspace()):
                 if len(row) != len(header):
                     raise _LineError(f"the row has {len(row)} cells, the header {len(header)}.", line)
                 cells = zip(header, row, strict=True)

@@ -44,7 +44,6 @@ function paint(chart) {
     scale.grid.color = style("rule");
     scale.border = { color: style("rule") };
     scale.ticks.color = style("muted");
-    scale.ticks.format = { signDisplay: "negative" }; // there is no -0
     if (scale.title) scale.title.color = style("muted");
   }
   const { legend, tooltip } = chart.options.plugins;
@@ -162,8 +161,8 @@ export function byteUnit(bytes) {
   return Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3 + 1e-9), BYTE_UNITS.length - 1);
 }
 
-const number = new Intl.NumberFormat(undefined, { signDisplay: "negative", maximumSignificantDigits: 6 });
-const power = new Intl.NumberFormat(undefined, { signDisplay: "negative", maximumSignificantDigits: 6, notation: "scientific" });
+const number = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 6 });
+const power = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 6, notation: "scientific" });
 
 // Writes a number with at most six digits, and null as "no value".
 export function figure(value) {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -275,16 +274,6 @@ def test_the_last_second_of_the_year_9999_is_taken(page: Page) -> None:
     assert drawn(page)["labels"][0] == FIRST
     expect(page.get_by_role("link", name="Previous")).to_have_count(1)
     expect(page.get_by_role("link", name="Next")).to_have_count(0)
-
-
-def test_ticks_show_no_negative_zero(page: Page) -> None:
-    add("2026-01-31T11:30:00Z", -5, device="freezer")
-    add("2026-01-31T11:45:00Z", -0.4, device="freezer")
-    page.goto(address(device="freezer"))
-    drawn(page)
-
-    ticks = page.evaluate("Chart.getChart(document.querySelector('canvas')).scales.y.ticks")
-    assert Counter(tick["label"] for tick in ticks if tick["value"] == 0) == {"0": 1}
 
 
 def test_bucket_is_chosen_to_suit_the_range(page: Page) -> None:

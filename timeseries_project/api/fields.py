@@ -119,7 +119,8 @@ class TimestampField(WireField):
 
     def from_cell(self, text: str) -> int:
         """Read text: numbers as epoch seconds, anything else as an ISO 8601 date."""
-        _refuse_bare_date(text)
+        if len(text) in (4, 8):
+            _refuse_bare_date(text)
         number = number_from_text(text)
         return self.to_internal_value(text if number is None else number)
 

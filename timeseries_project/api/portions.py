@@ -188,10 +188,7 @@ class CSVTable(Batch):
                         raise ParseError(f"A CSV row behind line {lines} is longer than {MAX_ITEM:,} bytes.")
                     continue
                 _check_widths(records, len(header))
-                yield CSVRows(
-                    (dict(zip(header, record.cells, strict=True)) for record in records),
-                    [record.line for record in records],
-                )
+                yield CSVRows((dict(zip(header, row, strict=True)) for row in records.cells), records.lines)
             text = b""
 
 
@@ -226,14 +223,14 @@ def _decoded(text: bytes, lines: int) -> str:
         raise ParseError(f"The CSV is not UTF-8: line {line}, {error.reason}.") from None
 
 
-class _Record(NamedTuple):
-    """A row of CSV: the line on which it begins, and its cells."""
+class _Records(NamedTuple):
+    """Rows of CSV: the cells of each, and the line on which it begins."""
 
-    line: int
-    cells: list[str]
+    cells: list[list[str]]
+    lines: list[int]
 
 
-def _records(block: bytes, lines: int, *, last: bool) -> list[_Record] | None:
+def _records(block: bytes, lines: int, *, last: bool) -> _Records | None:
     """Return the rows of CSV that a block of it holds, or None if it breaks off inside of one.
 
     So many lines come before; behind the last block nothing follows. Lines of blanks are no rows. ParseError where it
@@ -241,22 +238,23 @@ def _records(block: bytes, lines: int, *, last: bool) -> list[_Record] | None:
     """
     unread = iter(io.StringIO(_decoded(block, lines), newline=""))
     reader = csv.reader(unread, strict=True)
-    rows: list[_Record] = []
+    records = _Records([], [])
     line = lines + 1
     try:
         for cells in reader:
             if len(cells) > 1 or (cells and not cells[0].isspace()):
-                rows.append(_Record(line, cells))
+                records.cells.append(cells)
+                records.lines.append(line)
             line = lines + 1 + reader.line_num
     except csv.Error as error:
         if not last and next(unread, None) is None:
             return None
         raise ParseError(f"CSV line {lines + reader.line_num} is malformed: {error}.") from None
-    return rows
+    return records
 
 
-def _check_widths(rows: list[_Record], width: int) -> None:
+def _check_widths(records: _Records, width: int) -> None:
     """Raise ParseError if a row has not as many cells as the header."""
-    for line, cells in rows:
-        if len(cells) != width:
-            raise ParseError(f"CSV line {line} has {len(cells)} cells, the header {width}.")
+    if set(map(len, records.cells)) - {width}:
+        line, count = next((i, len(row)) for row, i in zip(*records, strict=True) if len(row) != width)
+        raise ParseError(f"CSV line {line} has {count} cells, the header {width}.")

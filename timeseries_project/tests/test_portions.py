@@ -127,7 +127,9 @@ def test_an_array_that_does_not_end_well_is_refused_wherever_it_is_cut(small_blo
             DatapointSerializer.read_batch(JSONArray(text.encode()))
 
 
-cells = st.lists(st.sampled_from([",", "\n", "\r", "\r\n", '"', "1,2,a,u", "2,2,b,u\n", '"x"', "a", "é", " "]), max_size=14)
+cells = st.lists(
+    st.sampled_from([",", "\n", "\r", "\r\n", '"', "1,2,a,u", "2,2,b,u\n", '"x"', "a", "é", " "]), max_size=14
+)
 
 
 @DRAWN

@@ -16,9 +16,10 @@ FROM python:3.11.14-slim-bookworm
 
 # For any processor of the kind that builds. Where all have more, name what they have: `x86-64-v3` is those since 2013.
 ARG NUMBA_CPU_NAME=generic
-# The kernels are outside of any home, and are only read: the file system may be read-only, and the user any.
+# Kernels and static files are outside of any home, and are only read: the file system may be read-only, and the user any.
 ENV PATH=/opt/timeseries-statistics/bin:$PATH \
     NUMBA_CACHE_DIR=/opt/timeseries-statistics/kernels \
+    XDG_CACHE_HOME=/opt/timeseries-statistics/cache \
     NUMBA_CPU_NAME=$NUMBA_CPU_NAME \
     NUMBA_CPU_FEATURES="" \
     PYTHONDONTWRITEBYTECODE=1 \

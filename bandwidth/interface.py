@@ -129,6 +129,13 @@ class Store(Protocol):
     def device(self, device_id: str, *, oldest: int = 0) -> DeviceSummary:
         """Return the summary of one device. Raises KeyError for a device without entries."""
 
+    def version(self, device_id: str | None = None, *, oldest: int = 0) -> str | None:
+        """Return a text that is another one whenever something changes of what a device, or any, has from `oldest` on.
+
+        No text comes again, whatever is added, deleted or dropped, as long as the process lives. None for a device
+        without entries, and from a store that would have to ask others for it.
+        """
+
     def overview(self, busiest: int, *, oldest: int = 0) -> Overview:
         """Return how much is stored, and the `busiest` devices with the most bytes, the busiest first.
 

@@ -19,6 +19,9 @@ from timeseries_project.core.summation import Integers
 from timeseries_project.ops import metrics
 from timeseries_project.storage import connection
 
+#: What an answer depends on: two answers to one request with equal versions are equal.
+Version = tuple[str | int, ...] | None
+
 #: How many devices an overview names.
 BUSIEST = 5
 
@@ -101,12 +104,14 @@ def windows_list(*, device_uuid: str, end_time: int | None, window_time: int, nu
 
 def devices_list(*, search: str | None = None, limit: int | None = None) -> list[DeviceSummary]:
     """Return the devices with their totals, sorted by key: all, or at most `limit` whose key contains `search`."""
-    return store.devices(search, limit, oldest=_oldest_now())
+    return store.devices(search, limit, oldest=_oldest())
 
 
-def devices_portions(*, search: str | None, after: str | None, size: int) -> Iterator[list[DeviceSummary]]:
+def devices_portions(
+    *, search: str | None, after: str | None, size: int, now: int | None = None
+) -> Iterator[list[DeviceSummary]]:
     """Yield the devices after the key `after`, in portions of at most `size`, each read when it is taken."""
-    return store.device_portions(search, after=after, size=size, oldest=_oldest_now())
+    return store.device_portions(search, after=after, size=size, oldest=_oldest(now))
 
 
 def devices_count() -> int:
@@ -114,12 +119,24 @@ def devices_count() -> int:
     return store.usage().devices
 
 
-def device_get(*, device_id: str) -> DeviceSummary:
+def device_get(*, device_id: str, now: int | None = None) -> DeviceSummary:
     """Return a device's totals. Raises UnknownKeyError for a device never seen."""
     try:
-        return store.device(device_id, oldest=_oldest_now())
+        return store.device(device_id, oldest=_oldest(now))
     except KeyError:
         raise _unknown(device_id) from None
+
+
+def version_get(*, device_id: str | None = None, now: int) -> Version:
+    """Return what answers about a device, or all of them, depend on; None if that would take long."""
+    version = store.version(device_id, oldest=oldest_kept(now))
+    return None if version is None else (version,)
+
+
+def windows_version(*, device_uuid: str, end_time: int | None, now: int) -> Version:
+    """Return what `windows_list` depends on beside what is asked; None as `version_get`."""
+    version = version_get(device_id=device_uuid, now=now)
+    return None if version is None else (*version, now if end_time is None else end_time)
 
 
 def device_delete(*, device_id: str) -> None:
@@ -129,7 +146,7 @@ def device_delete(*, device_id: str) -> None:
 
 def overview_get() -> Overview:
     """Return how much is stored, and the busiest devices."""
-    return store.overview(BUSIEST, oldest=_oldest_now())
+    return store.overview(BUSIEST, oldest=_oldest())
 
 
 def usage_get() -> Usage:
@@ -139,11 +156,11 @@ def usage_get() -> Usage:
 
 def device_last(*, device_uuid: str) -> int:
     """Return the timestamp of a device's newest entry. Raises KeyError for a device never seen."""
-    return store.last(device_uuid, oldest=_oldest_now())
+    return store.last(device_uuid, oldest=_oldest())
 
 
-def _oldest_now() -> int:
-    return oldest_kept(clock.now_s())
+def _oldest(now: int | None = None) -> int:
+    return oldest_kept(clock.now_s() if now is None else now)
 
 
 def _refuse_future(timestamps: Sequence[int] | Integers, *, now: int, batch: bool) -> None:

@@ -45,7 +45,11 @@ class BandwidthViewSet(ApiViewSet):
 
     def list(self, request: Request) -> Response:
         """Sum a device's bytes in windows, oldest first."""
-        windows = services.windows_list(**self.query, now=clock.now_s())
+        now = clock.now_s()
+        self.tag(
+            services.windows_version(device_uuid=self.query["device_uuid"], end_time=self.query["end_time"], now=now)
+        )
+        windows = services.windows_list(**self.query, now=now)
         data = [{"timestamp": w.timestamp, "bytes_ts": w.bytes_ts, "bytes_fs": w.bytes_fs} for w in windows.data]
         return Response({**windows._asdict(), "data": data})
 
@@ -60,13 +64,17 @@ class DeviceViewSet(ApiViewSet):
     def list(self, request: Request) -> Response:
         """List the devices by key."""
         search, limit, cursor = self.query["search"], self.query["limit"], self.query["cursor"]
-        portions = services.devices_portions(search=search, after=cursor, size=portion_size(limit))
+        now = clock.now_s()
+        self.tag(services.version_get(now=now))
+        portions = services.devices_portions(search=search, after=cursor, size=portion_size(limit), now=now)
         total = services.devices_count if search is None and cursor is None else None
         return listed(request, portions, methodcaller("_asdict"), attrgetter("device_id"), limit=limit, total=total)
 
     def retrieve(self, request: Request, device_id: str) -> Response:
         """Answer one device with its totals."""
-        return Response(services.device_get(device_id=device_id)._asdict())
+        now = clock.now_s()
+        self.tag(services.version_get(device_id=device_id, now=now))
+        return Response(services.device_get(device_id=device_id, now=now)._asdict())
 
     def destroy(self, request: Request, device_id: str) -> Response:
         """Forget all entries of a device; deleting an unknown device is not an error."""

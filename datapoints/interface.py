@@ -212,6 +212,13 @@ class Store(Protocol):
     def key(self, axis: Axis, key: str, *, oldest: int = 0) -> KeySummary:
         """Return the summary of one device or user; KeyError if it has no points."""
 
+    def version(self, *, device: str | None = None, user: str | None = None) -> str | None:
+        """Return a text that every change of the points of a device, a user, both, or anybody makes another one.
+
+        No text comes again, whatever is added, deleted or dropped, as long as the process lives. None if there are no
+        such points, and from a store that would have to ask others for it.
+        """
+
     def totals(self, *, oldest: int = 0) -> Totals:
         """Return how much is stored; a large store also counts expired points that are not yet dropped."""
 

@@ -43,6 +43,9 @@ from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.ops import metrics
 from timeseries_project.storage import connection
 
+#: What an answer depends on: two answers to one request with equal versions are equal.
+Version = tuple[str | int, ...] | None
+
 #: From this many datapoints on, writing an answer takes some milliseconds.
 LARGE_LISTING = 2_000
 
@@ -141,12 +144,13 @@ def datapoints_list(
     end: int | None,
     limit: int,
     cursor: tuple[int, str, str] | None,
+    now: int | None = None,
 ) -> Listing:
     """Return up to `limit` datapoints by time, device and user, and the cursor of the next listing if more follow."""
     if limit > LARGE_LISTING:
         leave_loop()
     points = store.listing(
-        device=device, user=user, start=start or 0, end=end, after=cursor, limit=limit + 1, oldest=_oldest_now()
+        device=device, user=user, start=start or 0, end=end, after=cursor, limit=limit + 1, oldest=_oldest(now)
     )
     if len(points) <= limit:
         return Listing(points, None)
@@ -156,17 +160,19 @@ def datapoints_list(
 
 def datapoints_delete(*, axis: Axis, key: str) -> None:
     """Delete all datapoints of a device or user."""
-    store.delete(axis, key, oldest=_oldest_now())
+    store.delete(axis, key, oldest=_oldest())
 
 
 def keys_list(*, axis: Axis, search: str | None = None, limit: int | None = None) -> list[KeySummary]:
     """Return the devices or users that have datapoints, by key: at most `limit` of those that contain `search`."""
-    return store.keys(axis, search, limit, oldest=_oldest_now())
+    return store.keys(axis, search, limit, oldest=_oldest())
 
 
-def keys_portions(*, axis: Axis, search: str | None, after: str | None, size: int) -> Iterator[list[KeySummary]]:
+def keys_portions(
+    *, axis: Axis, search: str | None, after: str | None, size: int, now: int | None = None
+) -> Iterator[list[KeySummary]]:
     """Yield what `keys_list` returns, after the key `after`, in portions of at most `size`, each read when taken."""
-    return store.key_portions(axis, search, after=after, size=size, oldest=_oldest_now())
+    return store.key_portions(axis, search, after=after, size=size, oldest=_oldest(now))
 
 
 def keys_count(*, axis: Axis) -> int:
@@ -178,18 +184,33 @@ def keys_count(*, axis: Axis) -> int:
 def key_get(*, axis: Axis, key: str, now: int | None = None) -> KeySummary:
     """Return the summary of a device or user. UnknownKeyError if it has no datapoints."""
     try:
-        return store.key(axis, key, oldest=_oldest_now() if now is None else oldest_kept(now))
+        return store.key(axis, key, oldest=_oldest(now))
     except KeyError:
         raise _unknown(axis, key) from None
 
 
 def totals_get() -> Totals:
     """Return how much is stored."""
-    return store.totals(oldest=_oldest_now())
+    return store.totals(oldest=_oldest())
 
 
-def _oldest_now() -> int:
-    return oldest_kept(clock.now())
+def version_get(*, device: str | None = None, user: str | None = None, now: int) -> Version:
+    """Return what answers about a device, a user, both, or everything depend on; None if that would take long."""
+    version = store.version(device=device, user=user)
+    return None if version is None else (version, oldest_kept(now))
+
+
+def statistics_version(*, axis: Axis, key: str, bucket: int, end: int | None, now: int) -> Version:
+    """Return what `statistics_list` and `moving_average_list` depend on beside what is asked; None as `version_get`."""
+    version = version_get(**{axis: key}, now=now)
+    # The answer ends with the bucket of now or, if that comes first, before `end`.
+    width = bucket * MICROSECONDS
+    last = now // width if end is None else min(now // width, -(-end // width))
+    return None if version is None else (*version, last)
+
+
+def _oldest(now: int | None = None) -> int:
+    return oldest_kept(clock.now() if now is None else now)
 
 
 def _refuse_future(timestamps: Sequence[int] | Integers, *, now: int, batch: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from operator import attrgetter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
@@ -64,7 +64,9 @@ class DatapointViewSet(ApiViewSet):
 
     def list(self, request: Request) -> Response:
         """List datapoints by timestamp, device and user; `next` is the cursor of the listing that follows."""
-        listing = services.datapoints_list(**self.query)
+        now = clock.now()
+        self.tag(services.version_get(device=self.query["device"], user=self.query["user"], now=now))
+        listing = services.datapoints_list(**self.query, now=now)
         results = [
             {"timestamp": render(p.timestamp), "value": p.value, "device": p.device, "user": p.user}
             for p in listing.points
@@ -85,13 +87,19 @@ class KeyViewSet(ApiViewSet):
     def list(self, request: Request) -> Response:
         """List them by key, each with the number of its datapoints and the times of the oldest and newest."""
         search, limit, cursor = self.query["search"], self.query["limit"], self.query["cursor"]
-        portions = services.keys_portions(axis=self.axis, search=search, after=cursor, size=portion_size(limit))
+        now = clock.now()
+        self.tag(services.version_get(now=now))
+        portions = services.keys_portions(
+            axis=self.axis, search=search, after=cursor, size=portion_size(limit), now=now
+        )
         total = partial(services.keys_count, axis=self.axis) if search is None and cursor is None else None
         return listed(request, portions, self._summary, attrgetter("key"), limit=limit, total=total)
 
     def retrieve(self, request: Request, **path: str) -> Response:
         """Return the number of datapoints of one of them, and the times of the oldest and newest."""
-        return Response(self._summary(services.key_get(axis=self.axis, key=path[self.axis])))
+        now = clock.now()
+        self.tag(services.version_get(**path, now=now))
+        return Response(self._summary(services.key_get(axis=self.axis, key=path[self.axis], now=now)))
 
     def _summary(self, key: KeySummary) -> dict[str, object]:
         return {self.axis: key.key, "count": key.count, "first": render(key.first), "last": render(key.last)}
@@ -127,10 +135,9 @@ class AggregateViewSet(ApiViewSet):
 
     def list(self, request: Request, aggregate: str, **path: str) -> Response:
         """Return the buckets, oldest first, empty ones included unless `fill=none`."""
-        rows = services.statistics_list(
-            axis=self.axis, key=path[self.axis], aggregate=Aggregate(aggregate), **self.query, now=clock.now()
-        )
-        return Response(rows)
+        asked: dict[str, Any] = {"axis": self.axis, "key": path[self.axis], "now": clock.now()}
+        self.tag(services.statistics_version(**asked, bucket=self.query["bucket"], end=self.query["end"]))
+        return Response(services.statistics_list(**asked, **self.query, aggregate=Aggregate(aggregate)))
 
 
 class PercentileViewSet(ApiViewSet):
@@ -143,10 +150,9 @@ class PercentileViewSet(ApiViewSet):
     def list(self, request: Request, **path: str) -> Response:
         """Return the buckets as the other aggregates do; the value is interpolated between the closest ranks."""
         percentile = Percentile(self.query.pop("q"))
-        rows = services.statistics_list(
-            axis=self.axis, key=path[self.axis], aggregate=percentile, **self.query, now=clock.now()
-        )
-        return Response(rows)
+        asked: dict[str, Any] = {"axis": self.axis, "key": path[self.axis], "now": clock.now()}
+        self.tag(services.statistics_version(**asked, bucket=self.query["bucket"], end=self.query["end"]))
+        return Response(services.statistics_list(**asked, **self.query, aggregate=percentile))
 
 
 class MovingAverageViewSet(ApiViewSet):
@@ -158,8 +164,9 @@ class MovingAverageViewSet(ApiViewSet):
 
     def list(self, request: Request, **path: str) -> Response:
         """Return the same buckets as `avg`; the value is null where a bucket of the window is missing or empty."""
-        key = path[self.axis]
-        return Response(services.moving_average_list(axis=self.axis, key=key, **self.query, now=clock.now()))
+        asked: dict[str, Any] = {"axis": self.axis, "key": path[self.axis], "now": clock.now()}
+        self.tag(services.statistics_version(**asked, bucket=self.query["bucket"], end=self.query["end"]))
+        return Response(services.moving_average_list(**asked, **self.query))
 
 
 @openapi.aggregates("device")

@@ -294,6 +294,6 @@ def test_the_table_of_settings_is_complete() -> None:
     rows = {name for row in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
     sources = [path for path in (ROOT / "timeseries_project").glob("**/*.py") if "tests" not in path.parts]
     read = re.compile(
-        r"\b(?:env\.)?(?:text|boolean|integer|choice|duration|prefix|hosts|tokens|rate|storage)\(\s*\"([A-Z_]+)\""
+        r"\b(?:env\.)?(?:text|boolean|integer|choice|duration|prefix|hosts|origins|tokens|rate|storage)\(\s*\"([A-Z_]+)\""
     )
     assert rows == {name for path in sources for name in read.findall(path.read_text())}

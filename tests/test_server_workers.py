@@ -140,8 +140,8 @@ def test_the_counts_of_a_dead_worker_remain(served: Served) -> None:
 def test_workers_do_not_outlive_their_supervisor(served: Served) -> None:
     before = children(served.process.pid)
     served.process.kill()
-    served.process.communicate(timeout=PATIENCE)  # returns when no process has the pipes any more
-    assert [pid for pid in before if is_alive(pid)] == []
+    served.process.communicate(timeout=PATIENCE)
+    eventually(lambda: not any(is_alive(pid) for pid in before))
 
 
 def is_alive(pid: int) -> bool:

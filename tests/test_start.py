@@ -19,7 +19,7 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     clean = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("DJANGO_", "BANDWIDTHS_", "API_", "MAX_", "RETENTION"))
+        if not name.startswith(("DJANGO_", "BANDWIDTHS_", "CORS_", "API_", "MAX_", "RETENTION"))
     }
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
@@ -62,6 +62,25 @@ def test_tokens_are_read(value: str, count: int) -> None:
 )
 def test_rates_are_read(value: str, rate: tuple[int, int]) -> None:
     assert shell("from django.conf import settings; print(tuple(settings.RATE_LIMIT))", RATE_LIMIT=value) == str(rate)
+
+
+@pytest.mark.parametrize(
+    ("value", "origins"),
+    [
+        ("", ()),
+        ("*", ("*",)),
+        (
+            " HTTPS://Page.Example , http://localhost:3000,",
+            ("https://page.example", "http://localhost:3000"),
+        ),
+        (
+            "https://a.example:443,http://b:080,http://[::1]:8000,https://c:80",
+            ("https://a.example", "http://b", "http://[::1]:8000", "https://c:80"),
+        ),
+    ],
+)
+def test_origins_are_read_as_browsers_spell_them(value: str, origins: tuple[str, ...]) -> None:
+    assert shell("from django.conf import settings; print(settings.CORS_ORIGINS)", CORS_ORIGINS=value) == str(origins)
 
 
 @pytest.mark.parametrize("value", ["se cret", "secret=x", "good,sécret", 'good,"secret"'])
@@ -170,6 +189,16 @@ BAD_SETTINGS = [
     ("ROOT_PATH", "/tś"),
     ("ROOT_PATH", "/" + "t" * 200),
     ("ROOT_PATH", "/api/ts"),
+    ("CORS_ORIGINS", "example.org"),
+    ("CORS_ORIGINS", "https://example.org/"),
+    ("CORS_ORIGINS", "https://example.org/page"),
+    ("CORS_ORIGINS", "https://*.example.org"),
+    ("CORS_ORIGINS", "*,https://example.org"),
+    ("CORS_ORIGINS", "ftp://example.org"),
+    ("CORS_ORIGINS", "https://user@example.org"),
+    ("CORS_ORIGINS", "https://example.org:65536"),
+    ("CORS_ORIGINS", "https://exämple.org"),
+    ("CORS_ORIGINS", "null"),
     ("HSTS_SECONDS", "1y"),
     ("BODY_TIMEOUT_SECONDS", "0"),
     ("SIGN_IN_HOURS", "0"),

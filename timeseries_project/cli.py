@@ -20,7 +20,7 @@ HEALTH_SECONDS = 3
 EPILOG = """
 serve      the production server, at HOST and PORT (127.0.0.1:8000)
 health     asks the server at HOST and PORT whether it lives; the exit status is 0 if it does
-compile    compiles the kernels beforehand, so that the first start is quick
+compile    compiles the kernels and collects the static files beforehand, so that the first start is quick
 run        the development server at the same address, with sample data; restarts when the code changes
 load FILE  sends a file of datapoints, bandwidth entries or transactions to a running server
 simulate   sends realistic traffic to a running server

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _B68TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 #: A token of fewer characters causes a warning at the start.
 SHORT_TOKEN = 16
+#: An origin as the Origin header has it (RFC 6454 section 7); names of other scripts are encoded there.
+_ORIGIN = re.compile(r"(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
+_PORTS = {"http": 80, "https": 443}
 #: The listing that is loaded for development and demonstration, unless BANDWIDTHS_FILE names another or is empty.
 SAMPLE_LISTING = str(Path(__file__).resolve().parent.parent / "bandwidth" / "sample" / "bandwidths.py")
 #: Addresses that stand for all of this machine, each with the one at which the machine reaches itself.
@@ -130,6 +133,21 @@ def hosts(name: str, default: str) -> list[str]:
         if "/" in host or ":" in name_part or any(c.isspace() for c in host):
             refuse(name, f"must hold host names without scheme, path or port, not {host!r}.")
     return found
+
+
+def origins(name: str) -> list[str]:
+    """Return the comma-separated origins, spelt as browsers send them, or `["*"]`; none if the variable is unset."""
+    found = words(name, "")
+    if found == ["*"]:
+        return found
+    spelt = []
+    for origin in found:
+        match = _ORIGIN.fullmatch(origin.lower())
+        if not match or not 0 < int(match[3] or 1) <= 65_535:
+            refuse(name, f"must be * or hold origins such as https://host:port, without a path, not {origin!r}.")
+        scheme, host, port = match[1], match[2], int(match[3] or _PORTS[match[1]])
+        spelt.append(f"{scheme}://{host}" if port == _PORTS[scheme] else f"{scheme}://{host}:{port}")
+    return spelt
 
 
 def tokens(name: str) -> list[str]:

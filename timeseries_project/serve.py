@@ -9,10 +9,13 @@ import gc
 import os
 import secrets
 import socket
+from contextlib import ExitStack
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from timeseries_project import env
 from timeseries_project.serving.stopping import Stopping
+from timeseries_project.web import collecting
 
 
 def main() -> None:
@@ -26,6 +29,7 @@ def main() -> None:
     listeners = _bind(host, port, workers)
 
     os.environ.setdefault("LOG_FORMAT", "json")
+    _name_static_files(stopping.cleanup)
     if workers > 1:
         # The folder of the counts that /metrics adds up; set before any module with metrics is imported.
         counts = stopping.cleanup.enter_context(TemporaryDirectory(prefix="timeseries-metrics-"))
@@ -36,6 +40,7 @@ def main() -> None:
 
 
 def _serve(host: str, port: int, listeners: list[socket.socket], stopping: Stopping) -> int:
+    collecting.collect(Path(os.environ["STATIC_ROOT"]), stopping.cleanup)  # before the application looks for them
     # Imported here: a signal ends the imports, which take seconds where the kernels must be compiled, and a bad setting
     # or listing stops the start with its one line before any worker is there.
     from timeseries_project.api import hosts
@@ -59,6 +64,14 @@ def _serve(host: str, port: int, listeners: list[socket.socket], stopping: Stopp
     stopping.asks(process.stop)
     process.serve_until_stopped()
     return 0
+
+
+def _name_static_files(later: ExitStack) -> None:
+    """Name the folder of the collected static files, unless STATIC_ROOT names one, which must have them then."""
+    if not (given := os.environ.get("STATIC_ROOT")):
+        os.environ["STATIC_ROOT"] = str(collecting.folder(later))
+    elif not collecting.is_complete(Path(given)):
+        env.refuse("STATIC_ROOT", f"{given} holds no files of `manage.py collectstatic`; run that, or leave it unset.")
 
 
 def _bind(host: str, port: int, workers: int) -> list[socket.socket]:

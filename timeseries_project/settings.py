@@ -28,6 +28,7 @@ if API_TOKENS_FOR_READS and not API_TOKENS:
     env.refuse("API_TOKENS_FOR_READS", "needs API_TOKENS, or nobody could read.")
 SIGN_IN_HOURS = env.integer("SIGN_IN_HOURS", 12, least=1, most=8_760)
 RATE_LIMIT = env.rate("RATE_LIMIT")
+CORS_ORIGINS = tuple(env.origins("CORS_ORIGINS"))
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, least=0, most=10)
 ROOT_PATH = env.prefix("ROOT_PATH")
 MAX_DATAPOINTS = env.integer("MAX_DATAPOINTS", 50_000_000, least=1, most=10**10)
@@ -84,9 +85,16 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "/static/"
-STORAGES = {"staticfiles": {"BACKEND": "timeseries_project.web.static_files.StaticFiles"}}
 STATICFILES_DIRS = [FILES_DIR / "static"]
-WHITENOISE_USE_FINDERS = True  # serves without collectstatic, with debug on or off
+# Where `make serve` has collected them. Elsewhere they are served from where they lie, with debug on or off.
+STATIC_ROOT = env.text("STATIC_ROOT", "") or None
+STORAGES = {
+    "staticfiles": {
+        "BACKEND": f"timeseries_project.web.static_files.{'CollectedFiles' if STATIC_ROOT else 'StaticFiles'}"
+    }
+}
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -106,5 +106,11 @@ class Window(Protocol):
         They hold what was counted, with sums as exact as a summary's, and outlast the window. Changes nothing.
         """
 
+    def version(self) -> str | None:
+        """Return a text that every change makes another one, and that never comes again in this process.
+
+        None from a window that would have to ask others for it.
+        """
+
     def clear(self) -> None:
         """Forget all values."""

@@ -86,6 +86,12 @@ def statistics_get(*, now: int, window_seconds: int = WINDOW_SECONDS) -> Summary
     return window.summary(now=now, length_ms=window_seconds * MILLISECONDS)
 
 
+def history_version(*, now: int) -> tuple[str, int] | None:
+    """Return what `history_list` depends on: two answers with equal versions are equal. None if it would take long."""
+    version = window.version()
+    return None if version is None else (version, now // MILLISECONDS)
+
+
 def history_list(*, now: int) -> list[Second]:
     """Return a row for each of the last 600 whole seconds, oldest first, that of now last. O(600)."""
     return window.history(now=now)

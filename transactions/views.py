@@ -65,7 +65,9 @@ class HistoryViewSet(ApiViewSet):
 
     def list(self, request: Request) -> Response:
         """Answer a row for each second, oldest first, that of the present last."""
-        seconds = services.history_list(now=clock.now_ms())
+        now = clock.now_ms()
+        self.tag(services.history_version(now=now))
+        seconds = services.history_list(now=now)
         rows = [
             {**second._asdict(), "timestamp": timestamps.render(second.timestamp * timestamps.MICROSECONDS)}
             for second in seconds

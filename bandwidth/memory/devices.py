@@ -47,6 +47,8 @@ class Devices:
         self.busiest = Busiest()
         #: Entries that are stored.
         self.entries = 0
+        #: How often entries were added or removed.
+        self.changes = 0
         #: Of the large batch that is being added: its entries, and the devices that it brings.
         self.coming = self.new = 0
 
@@ -82,6 +84,7 @@ class Devices:
         entry = number, timestamp, bytes_ts, bytes_fs
         while not kernels.add_entry(self.blocks.arrays, *self.busiest.arrays, *entry):
             self.blocks.make_room(BLOCKS_FOR_ONE)
+        self.changes += 1
         self.commit_counts(1)
 
     def needed(self, numbers: Integers, times: Integers) -> int:
@@ -92,6 +95,7 @@ class Devices:
 
     def commit_add(self, numbers: Integers, batch: Grouped, begin: int, end: int) -> None:
         """Add the entries begin <= row < end of a batch, for which there is room; it has a number for each row."""
+        self.changes += 1
         kernels.add_entries(self.blocks.arrays, *self.busiest.arrays, numbers, batch.times, batch.sizes, begin, end)
 
     def commit_counts(self, entries: int) -> None:
@@ -100,6 +104,7 @@ class Devices:
 
     def commit_forget(self, numbers: Integers, gone: list[int], before: int, most: int) -> None:
         """Remove the entries before a second, about `most` of each device, and forget those devices that so go."""
+        self.changes += 1
         self.names.commit_leave(gone)
         self.entries -= self.blocks.commit_remove(numbers, 0, before, most)
 

@@ -47,6 +47,7 @@ class BandwidthStore:
         self.max_devices = max_devices
         self._lock = Lock()
         self._busy = BusySeries(self._lock)
+        self._clears = 0
         self._devices = Devices(self._lock, limits=self)
         #: How far the sweep has come: entries before `_swept_to` were dropped from the devices below `_swept`.
         self._swept = self._swept_to = 0
@@ -56,6 +57,7 @@ class BandwidthStore:
         devices = Devices(self._lock, limits=self)
         with self._lock:
             self._busy.wait_until_free()
+            self._clears += 1
             self._devices, devices = devices, self._devices  # the old ones are released without the lock
             self._swept = self._swept_to = 0
 
@@ -191,6 +193,24 @@ class BandwidthStore:
         """Return the device's latest timestamp in epoch seconds. O(1). Raises KeyError if it has no entries."""
         with self._lock:
             return self._devices.blocks.lasts.item(self._known(device_id, oldest))
+
+    def version(self, device_id: str | None = None, *, oldest: int = 0) -> str | None:
+        """Return a text that is another one whenever something changes of what a device, or any, has from `oldest` on.
+
+        None for a device without entries. O(1).
+        """
+        with self._lock:
+            if device_id is None:
+                return f"{self._clears}.{self._devices.changes}.{oldest}"
+            number = self._find(device_id)
+            blocks = self._devices.blocks
+            if number == NONE or blocks.lasts[number] < oldest:
+                return None
+            # Between two changes other than at its end, which its number goes on counting for another device that
+            # takes it, a device only grows. What is oldest counts where there is something older.
+            count, late = blocks.counts.item(number), blocks.lates.item(number)
+            hidden = oldest if blocks.firsts[number] < oldest else 0
+            return f"{self._clears}.{number}.{late}.{count}.{hidden}"
 
     def overview(self, busiest: int, *, oldest: int = 0) -> Overview:
         """Return how much is stored, and the devices with the most bytes, the busiest first.

@@ -40,6 +40,7 @@ from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
 from timeseries_project.storage.lua import Function
 from timeseries_project.storage.nodes import Argument, time_limit
+from timeseries_project.storage.versions import Unversioned
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class Listing(NamedTuple):
     calls: list[Call]
 
 
-class RedisStore:
+class RedisStore(Unversioned):
     """A store of bandwidth (see bandwidth/interface.py) that processes share.
 
     A device is changed and read atomically. So is a batch on one node, or the part of a batch in one stripe of a

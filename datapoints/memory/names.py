@@ -67,12 +67,17 @@ class SeriesNames:
 
     def matching(self, device: str | None, user: str | None) -> Integers | slice:
         """Return the series of a device, a user, both, or all; the last includes numbers without a series."""
+        return slice(None) if device is None and user is None else self.of(device, user)
+
+    def of(self, device: str | None, user: str | None) -> Integers:
+        """Return the series of a device, a user, or both; one of them is not None."""
         if device is not None and user is not None:
             pair = (device, user)
             return np.array([self.numbers[pair]] if pair in self.numbers else [], dtype=np.int64)
         if device is not None:
             return self.series("device", [device])
-        return slice(None) if user is None else self.series("user", [user])
+        assert user is not None
+        return self.series("user", [user])
 
     def numbered(self, pairs: Sequence[Pair]) -> tuple[Integers, list[tuple[int, Pair]]]:
         """Return the series of distinct pairs; and the pairs that have none, with the numbers that these will get."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,8 @@ SUMS_IN_BLOCK = 4
 
 #: Blocks that are enough for any single point, whatever it divides: one for each level of two trees.
 ROOM_FOR_ONE = 32
+
+_serials = count()
 
 
 class Rows(NamedTuple):
@@ -64,6 +67,8 @@ class SeriesPool:
     def __init__(self) -> None:
         self._points = Blocks(width=POINTS_IN_BLOCK, parts=1)
         self._sums = Blocks(width=SUMS_IN_BLOCK, parts=SUM_CELLS)
+        #: Another number for each pool of the process: what pools count begins anew with them.
+        self.serial = next(_serials)
         #: How often anything was changed.
         self.changes = 0
 

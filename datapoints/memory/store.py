@@ -28,6 +28,7 @@ from datapoints.memory.large_batch import ROWS_AT_ONCE, LargeBatch
 from datapoints.memory.names import UNKNOWN, Pair, SeriesNames
 from datapoints.memory.series import Rows, SeriesPool
 from datapoints.memory.series_view import Guarded, SeriesView
+from datapoints.memory.versions import Versioned
 from timeseries_project.core.arrays import Keys, gathered, matching
 from timeseries_project.core.block_kernels import BEYOND
 from timeseries_project.core.busy import BusySeries
@@ -41,7 +42,7 @@ DROPPED_FROM = 256
 AT_ONCE = 2048
 
 
-class SeriesStore:
+class SeriesStore(Versioned):
     """All series of the process, by device and user, in one pool of limited size. Thread-safe.
 
     Every method holds the one lock while it reads or changes series, and computes results outside. Up to some thousand

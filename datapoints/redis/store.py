@@ -34,6 +34,7 @@ from timeseries_project.core.summation import Floats, Integers
 from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.errors import StorageFullError
 from timeseries_project.storage.lua import Function
+from timeseries_project.storage.versions import Unversioned
 
 ADD = LIBRARY.function("datapoints_add")
 CHECK = LIBRARY.function("datapoints_check")
@@ -58,7 +59,7 @@ class _Answer:
         self.stopped = stopped
 
 
-class RedisStore:
+class RedisStore(Unversioned):
     """All series, by device and user. Every method may also raise the errors of `Storage`.
 
     After such an error a write may have been done, for all series or some. Repeated with `skip_duplicates` it ends in

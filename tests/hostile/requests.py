@@ -157,7 +157,7 @@ def _queries() -> list[Request]:
         "/charts/bandwidth?device_uuid=%3Cscript%3E": 404,
         "/charts/datapoints?device=%22onload=%22x": 404,
         "/charts/datapoints?device=d&start=1e300": 400,
-        "/?%3Cscript%3E=1": 400,
+        "/?%3Cscript%3E=1": 200,
         "/api/schema/?lang=../../etc": 400,
         "/api/docs/?script=%3Cscript%3E": 200,
     }
@@ -208,6 +208,14 @@ def _hosts() -> list[Request]:
             "the absolute form, a foreign Host beside it", get("http://localhost/devices", host="evil.example"), (400,)
         ),
         Request("the asterisk form", get("*", method="OPTIONS"), (404,)),
+        *(
+            Request(
+                f"a preflight of {origin[:30]}",
+                get("/devices", f"Origin: {origin}", "Access-Control-Request-Method: DELETE", method="OPTIONS"),
+                (200,),
+            )
+            for origin in ("https://evil.example", "null", "", "x" * 10_000)
+        ),
     ]
 
 
@@ -241,10 +249,21 @@ def _headers() -> list[Request]:
         ("Accept: <script>alert(1)</script>", 406),
         ("Accept: application/problem+json", 406),
         ("Accept-Encoding: gzip;q=nan, *;q=0", 200),
+        ("Accept-Encoding: identity;q=0", 200),
+        ("Accept-Encoding: " + "gzip;q=0.5," * 2_800, 200),
+        ('Accept-Encoding: gzip;q="' + "\\" * 30_000, 200),
+        ("Accept-Encoding: gzip\r\nAccept-Encoding: gzip;q=0", 200),
+        ("Origin: https://evil.example\r\nAccess-Control-Request-Method: DELETE", 200),
+        ("Origin: " + "x" * 30_000, 200),
         ("Accept-Language: " + "x," * 5_000, 200),
         ("Range: bytes=0-1", 200),
         ("Range: bytes=5-1,-9999999999999999999999", 200),
-        ("If-None-Match: *", 200),
+        ("If-None-Match: *", 304),
+        ('If-None-Match: *, "x"', 200),
+        ('If-None-Match: W/"x", "y,z", x, "', 200),
+        ("If-None-Match: " + '"x",' * 7_000, 200),
+        ("If-None-Match: " + '"' * 30_000, 200),
+        ("If-None-Match: \xff\x80", 200),
         ('If-Match: "x"', 200),
         ("If-Modified-Since: Fri, 99 Foo 99999 99:99:99 GMT", 200),
         ("If-Unmodified-Since: x", 200),

@@ -18,6 +18,7 @@ class Configuration(NamedTuple):
     tokens_for_reads: bool
     rate_limit: Rate | None
     hosts: tuple[str, ...]
+    cors_origins: tuple[str, ...]
     trusted_proxies: int
     hsts_seconds: int
     log_requests: str
@@ -33,6 +34,7 @@ def configuration() -> Configuration:
         tokens_for_reads=settings.API_TOKENS_FOR_READS,
         rate_limit=settings.RATE_LIMIT,
         hosts=tuple(settings.ALLOWED_HOSTS),
+        cors_origins=settings.CORS_ORIGINS,
         trusted_proxies=settings.TRUSTED_PROXIES,
         hsts_seconds=settings.SECURE_HSTS_SECONDS,
         log_requests=settings.LOG_REQUESTS,

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 #: Headers as Django stores them: by name in lower case, each with its name as written.
 Stored = dict[str, tuple[str, str]]
 
+#: Statuses of answers that have no content, and so no length.
+BARE = frozenset({204, 304})
+
 
 class Utf8Request(WSGIRequest):
     """A request whose path and query are read as UTF-8, whatever the charset of its body.
@@ -208,7 +211,7 @@ class Response(HttpResponse):
         self._container = [content]
         if content:
             set_header(self, "Content-Type", media_type)
-        if self.status_code != 204:
+        if self.status_code not in BARE:
             set_header(self, "Content-Length", str(len(content)))
 
 

@@ -7,7 +7,7 @@ from functools import cache, update_wrapper
 from threading import Lock
 from typing import Any, ClassVar, cast
 
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.decorators import classonlymethod
 from drf_spectacular.utils import extend_schema
@@ -23,9 +23,10 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
 from timeseries_project.api import renderers
+from timeseries_project.api.conditional import NotModifiedError, is_any, names, tag_of_content, tag_of_version
 from timeseries_project.api.configuration import configuration
 from timeseries_project.api.fields import WireField
-from timeseries_project.api.framework import Request, Response, Stored, add_headers, stored
+from timeseries_project.api.framework import Request, Response, Stored, add_headers, set_header, stored
 from timeseries_project.api.listings import PortionedRows
 from timeseries_project.api.schema import HealthSerializer, answer, problems
 from timeseries_project.api.serializers import InputSerializer, NoParameters
@@ -216,6 +217,7 @@ class ApiViewSet(ViewSetMixin, ApiView):
     #: The method of the class for each HTTP method of the route.
     action_map: dict[str, str]
     _headers: Stored
+    _tag: str | None = None
 
     @classonlymethod
     def as_view(cls, actions: Mapping[str, str], **initkwargs: Any) -> Any:  # type: ignore[override]
@@ -249,6 +251,45 @@ class ApiViewSet(ViewSetMixin, ApiView):
     def default_headers(self) -> Stored:
         """Return the headers of each answer, which are the same for all of a route."""
         return self._headers
+
+    def tag(self, version: tuple[str | int, ...] | None) -> None:
+        """Take what an answer depends on beside the request, None if that is not known; called before it is worked out.
+
+        Raises NotModifiedError if the client has the answer.
+        """
+        request, meta = self.request, self.request.META
+        if version is None or isinstance(request.accepted_renderer, renderers.BrowsableAPIRenderer):
+            return
+        asked = meta["PATH_INFO"], meta.get("QUERY_STRING", ""), request.accepted_media_type
+        self._tag = tag_of_version(*version, *asked)
+        if names(meta.get("HTTP_IF_NONE_MATCH", ""), self._tag):
+            raise NotModifiedError(self._tag)
+
+    def handle_exception(self, exc: Exception) -> Response:  # type: ignore[override]  # as `errors` makes it
+        """Answer an exception; 304 if the client has the answer."""
+        if isinstance(exc, NotModifiedError):
+            return Response(status=304, headers={"ETag": exc.tag})
+        return cast(Response, super().handle_exception(exc))
+
+    def _write(self, request: BaseRequest, response: Response) -> HttpResponseBase:
+        """Write the answer, with its tag if it is one to GET or HEAD; 304 instead if the client has it."""
+        written = super()._write(request, response)
+        if response.status_code != 200 or request.method not in ("GET", "HEAD"):
+            return written
+        if isinstance(request.accepted_renderer, renderers.BrowsableAPIRenderer):
+            return written
+        tag = self._tag
+        if tag is None and isinstance(written, HttpResponse):
+            tag = tag_of_content(written.content, written.headers.get("Link", ""))
+        if tag is not None:
+            set_header(written, "ETag", tag)
+        known = request.META.get("HTTP_IF_NONE_MATCH")
+        if known is None or not (is_any(known) or (tag is not None and names(known, tag))):
+            return written
+        written.close()
+        written = Response(status=304, headers={"ETag": tag} if tag else None)
+        add_headers(written, self._headers)
+        return written
 
     def _allowed_methods(self) -> list[str]:
         # Cached: the framework looks up every method's handler with each request.

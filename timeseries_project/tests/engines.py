@@ -21,6 +21,7 @@ ENGINES = (
     "datapoints/memory/series_view.py",
     "datapoints/memory/key_summaries.py",
     "datapoints/memory/store.py",
+    "datapoints/memory/versions.py",
     "datapoints/statistics.py",
     "bandwidth/entries.py",
     "bandwidth/memory/busiest.py",

@@ -29,7 +29,9 @@ def hostile(number: int, length: int, mark: str = MARK) -> dict[str, str]:
         "HTTP_CONTENT_ENCODING": value,
         "HTTP_COOKIE": f"timeseries_token={value}; {value}=1",
         "HTTP_HOST": value if number % 3 else "127.0.0.1",
+        "HTTP_ACCESS_CONTROL_REQUEST_METHOD": value,
         "HTTP_IF_MODIFIED_SINCE": value,
+        "HTTP_IF_NONE_MATCH": f'"{value}"',
         "HTTP_ORIGIN": f"http://{value}",
         "HTTP_X_FORWARDED_FOR": f"{value}, {value}",
         "HTTP_X_REQUEST_ID": value,
@@ -54,6 +56,7 @@ def guarded() -> Iterator[None]:
     options: dict[str, Any] = {
         "API_TOKENS": ("a-token-that-is-good",),
         "TRUSTED_PROXIES": 1,
+        "CORS_ORIGINS": ("https://page.example",),
         "ALLOWED_HOSTS": [*("127.0.0.1", "testserver"), ".x"],
     }
     with override_settings(**options):

@@ -35,7 +35,8 @@ def context(request: HttpRequest | Request) -> dict[str, object]:
     if request.path not in (url, reverse("home")):
         target = request.get_full_path()
         url = f"{url}?next={quote(target)}" if len(target) <= MAX_TARGET else url
-    return {"access": {"signed_in": access.is_signed_in(request.META), "url": url}}
+    signed_in, private = access.is_signed_in(request.META), settings.API_TOKENS_FOR_READS
+    return {"access": {"signed_in": signed_in, "url": url, "private": private}}
 
 
 def sign_in(request: HttpRequest) -> HttpResponse:

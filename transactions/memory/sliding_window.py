@@ -86,6 +86,7 @@ class SlidingWindow:
         # As the kernels want them; cells mean nothing before their second has begun.
         self._stamps = np.full(self._history + turns, NEVER, dtype=np.int64)
         self._cells = np.zeros((self._history + turns * (BLOCKS + SECOND_MS), PARTS))
+        self._changes = 0
         self._lock = Lock()
 
     @property
@@ -109,6 +110,7 @@ class SlidingWindow:
             return False
         with self._lock:
             window_kernels.add_amount(timestamp, amount, self._history, self._stamps, self._cells)
+            self._changes += 1
         return True
 
     def add_batch(self, timestamps: Sequence[int] | Integers, amounts: Sequence[float] | Floats, *, now: int) -> int:
@@ -128,11 +130,13 @@ class SlidingWindow:
         if len(times) <= LARGE:
             with self._lock:
                 accepted = window_kernels.add_amounts(times, values, oldest, self._history, self._stamps, self._cells)
+                self._changes += 1
         else:
             stamps, cells = np.full_like(self._stamps, NEVER), np.empty_like(self._cells)
             accepted = window_kernels.add_amounts(times, values, oldest, self._history, stamps, cells)
             with self._lock:
                 window_kernels.add_rings(stamps, cells, self._history, self._stamps, self._cells)
+                self._changes += 1
         return accepted
 
     def summary(self, *, now: int, length_ms: int | None = None) -> Summary:
@@ -169,9 +173,15 @@ class SlidingWindow:
             for second, there, cell in zip(wanted.tolist(), held.tolist(), cells.tolist(), strict=True)
         ]
 
+    def version(self) -> str:
+        """Return a text that every change makes another one: they are counted. O(1)."""
+        with self._lock:
+            return str(self._changes)
+
     def clear(self) -> None:
         """Forget all values, the history too. O(1)."""
         with self._lock:
+            self._changes += 1
             self._stamps.fill(NEVER)
 
     def _check(self) -> None:

@@ -29,6 +29,7 @@ import numpy as np
 
 from timeseries_project.core.summation import Floats, Integers
 from timeseries_project.storage.client import Call, Storage
+from timeseries_project.storage.versions import Unversioned
 from transactions.interface import HISTORY_SECONDS, NOTHING, Second, Summary, TooFarAheadError, begin_of_history
 from transactions.memory.batches import columns
 from transactions.redis.library import LIBRARY, SECOND_MS, TOP_MS
@@ -56,7 +57,7 @@ _add, _summary, _history, _clear = (
 )
 
 
-class RedisWindow:
+class RedisWindow(Unversioned):
     """Statistics of the last `length_ms` milliseconds, exact to the millisecond, shared by all users of the storage.
 
     It keeps the promises of `interface.Window`; every method also raises what `Storage` does. Memory is fixed: 42 bytes

@@ -313,3 +313,26 @@ def test_takes_memory_of_one_size() -> None:
         assert window.add_batch([NOW] * size + [0], [1.0] * (size + 1), now=NOW) == size
     window.clear()
     assert window.nbytes == nbytes
+
+
+def test_every_change_makes_another_version_and_nothing_else_does() -> None:
+    window = SlidingWindow()
+    seen = [window.version()]
+
+    def unchanged() -> bool:
+        window.summary(now=2_000), window.history(now=2_000)
+        return window.version() == seen[-1]
+
+    for write in (
+        lambda: window.add(1_000, 1.0, now=2_000),
+        lambda: window.add_batch([1_000], [1.0], now=2_000),
+        lambda: window.add_batch([1_000] * 20_001, [1.0] * 20_001, now=2_000),
+        window.clear,
+        lambda: window.add(1_000, 2.0, now=2_000),
+    ):
+        assert unchanged()
+        write()
+        assert window.version() not in seen
+        seen.append(window.version())
+    assert not window.add(1_000, 1.0, now=61_001)
+    assert unchanged()

@@ -29,7 +29,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "timeseries_project.settings")
 
 from bandwidth.memory.store import BandwidthStore
 from datapoints import services
+from datapoints.divisions import Grid
 from datapoints.statistics import Aggregate, Fill, aggregate_points
+from timeseries_project.core.spans import Span
 from transactions.memory.sliding_window import SlidingWindow
 
 T = TypeVar("T")
@@ -146,7 +148,7 @@ def _slices(rows: services.BucketRows) -> None:
 
 
 def _average(now: int, **choice: object) -> None:
-    question = {"aggregate": Aggregate.AVG, "bucket": QUARTER_HOUR, "start": None, "end": None, "fill": Fill.NULL}
+    question = {"aggregate": Aggregate.AVG, "bucket": Span(15, "m"), "start": None, "end": None, "fill": Fill.NULL}
     _slices(services.statistics_list(axis="device", key="device-0000", **{**question, **choice}, now=now))  # type: ignore[arg-type]
 
 
@@ -173,7 +175,7 @@ def aggregates_by_bucket(options: Options) -> None:
 
     def rows() -> Iterable[tuple[int, Sequence[float]]]:
         for width in (1, 60, 3_600):
-            asked = [partial(aggregate_points, times, values, width * MICROSECONDS, a) for a in Aggregate]
+            asked = [partial(aggregate_points, times, values, Grid(width * MICROSECONDS), a) for a in Aggregate]
             yield width, [timed([question] * 5) / count for question in asked]
 
     columns = [aggregate.value for aggregate in Aggregate]
@@ -221,7 +223,7 @@ def _moving(now: int, size: int, fill: Fill = Fill.NULL, min_periods: int | None
             key="device-0000",
             window_size=size,
             min_periods=min_periods,
-            bucket=QUARTER_HOUR,
+            bucket=Span(15, "m"),
             start=None,
             end=None,
             fill=fill,

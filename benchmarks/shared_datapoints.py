@@ -19,6 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from datapoints.divisions import Grid
 from datapoints.interface import Store
 from datapoints.memory.store import SeriesStore
 from datapoints.redis.store import RedisStore
@@ -74,7 +75,7 @@ def average(store: Store, axis: Any, key: str, first: int, last: int) -> None:
     """Read the data of averages over 67 quarter-hours."""
     with store.view(axis, key) as view:
         assert view.first <= view.last
-        aggregate_sums(view.sums(first, last), 1, Aggregate.AVG)
+        aggregate_sums(view.sums(first, last), Grid(1), Aggregate.AVG)
 
 
 def measure(store: Store, server: Callable[[], float]) -> Iterator[tuple[str, Cost]]:

@@ -37,6 +37,7 @@ from datapoints.memory.store import SeriesStore
 from datapoints.serializers import DatapointSerializer
 from datapoints.statistics import Aggregate, Fill
 from timeseries_project.api.portions import JSONArray
+from timeseries_project.core.spans import Span
 from timeseries_project.core.timestamps import MICROSECONDS
 
 BUCKETS = 67
@@ -184,7 +185,7 @@ def average_stages(options: Options) -> list[Part]:
             axis="device",
             key="d",
             aggregate=Aggregate.AVG,
-            bucket=QUARTER_HOUR,
+            bucket=Span(15, "m"),
             start=None,
             end=None,
             fill=Fill.NULL,

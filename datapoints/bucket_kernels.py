@@ -1,8 +1,9 @@
 """The loops that build buckets: from points, or from the sums of narrower buckets, each in one pass.
 
 Columns of points are `times[i]` and `values[i]`, in order of time; those of buckets are `numbers[bucket]`,
-`counts[bucket]` and `results[bucket]`, and hold non-empty buckets only. A result is NaN where the double nearest to an
-exact sum or average is not certain: whoever calls decides it from the points.
+`counts[bucket]` and `results[bucket]`, and hold non-empty buckets only. Buckets lie on a grid (`divisions.Grid`): one
+every `width`, number 0 `phase` before the epoch, or at `edges` if there are any. A result is NaN where the double
+nearest to an exact sum or average is not certain: whoever calls decides it from the points.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ VALUES = "Array(float64, 1, 'A', readonly=True)"
 
 #: What is worked out of a bucket.
 COUNT, SUM, AVG, MIN, MAX, FIRST, LAST, STDDEV, PERCENTILE = range(9)
+
+#: The end of a bucket that has none.
+LATEST = 2**62
 
 #: Rounds after which `select` gives up; nearly all orders need fewer.
 ROUNDS = 32
@@ -169,27 +173,62 @@ def sift(values: Floats, begin: int, root: int, length: int) -> None:
     values[begin + root] = value
 
 
-@kernel(f"int64({TIMES}, int64)")
-def count_buckets(times: Integers, width: int) -> int:
+@routine()
+def number_of(time: int, number: int, width: int, phase: int, edges: Integers) -> int:
+    """Return the number of the bucket of a time that lies behind the bucket `number`, which may be -1.
+
+    The next one is tried first. O(1), with edges O(log edges).
+    """
+    if len(edges) == 0:
+        return number + 1 if time < (number + 2) * width - phase else (time + phase) // width
+    low, high = number + 1, len(edges) - 2
+    if low >= high or time < edges[low + 1]:
+        return low
+    while low < high:  # the last one that begins at the time or before
+        middle = (low + high + 1) // 2
+        if edges[middle] <= time:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+@helper
+def end_of(number: int, width: int, phase: int, edges: Integers) -> int:
+    """Return where a bucket ends; the last one with edges never does."""
+    if len(edges) == 0:
+        return (number + 1) * width - phase
+    return edges[number + 1] if number + 2 < len(edges) else LATEST
+
+
+@kernel(f"int64({TIMES}, int64, int64, {TIMES})")
+def count_buckets(times: Integers, width: int, phase: int, edges: Integers) -> int:
     """Return how many buckets have points; -1 if the times are not in order. O(points)."""
     buckets = 0
     previous = 0
-    end = 0  # of the last bucket met
+    number = -1
+    end = -phase  # of the last bucket met
     for time in times:
         if time < previous:
             return -1
         previous = time
         if time >= end:
             buckets += 1
-            end = end + width if time < end + width else (time // width + 1) * width
+            number = number_of(time, number, width, phase, edges)
+            end = end_of(number, width, phase, edges)
     return buckets
 
 
-@kernel(f"int64({TIMES}, {VALUES}, int64, int64, float64, float64[::1], int64[::1], int64[::1], float64[::1])")
+@kernel(
+    f"int64({TIMES}, {VALUES}, int64, int64, {TIMES}, int64, float64, float64[::1],"
+    " int64[::1], int64[::1], float64[::1])"
+)
 def buckets_of_points(
     times: Integers,
     values: Floats,
     width: int,
+    phase: int,
+    edges: Integers,
     aggregate: int,
     fraction: float,
     ranked: Floats,
@@ -205,9 +244,8 @@ def buckets_of_points(
     begin = 0
     number = -1
     while begin < len(times):
-        time = times[begin]
-        number = number + 1 if time < (number + 2) * width else time // width
-        limit = (number + 1) * width
+        number = number_of(times[begin], number, width, phase, edges)
+        limit = end_of(number, width, phase, edges)
         end = begin + 1
         while end < len(times) and times[end] < limit:
             end += 1
@@ -226,28 +264,34 @@ def buckets_of_points(
     return bucket
 
 
-@kernel(f"int64({TIMES}, {TIMES}, {VALUES}, {VALUES}, {VALUES}, int64, int64, int64[::1], int64[::1], float64[::1])")
+@kernel(
+    f"int64({TIMES}, {TIMES}, {VALUES}, {VALUES}, {VALUES}, int64, int64, {TIMES}, int64,"
+    " int64[::1], int64[::1], float64[::1])"
+)
 def buckets_of_sums(
     narrow: Integers,
     narrow_counts: Integers,
     highs: Floats,
     lows: Floats,
     errors: Floats,
-    factor: int,
+    width: int,
+    phase: int,
+    edges: Integers,
     aggregate: int,
     numbers: Integers,
     counts: Integers,
     results: Floats,
 ) -> int:
-    """Write the buckets that are `factor` narrow ones wide; return how many there are. O(narrow buckets).
+    """Write the buckets that are made of narrow ones, the unit of the grid; return how many there are. O(narrow ones).
 
     The columns of the narrow ones are their numbers, ascending and perhaps repeated, counts, and sums.
     """
     bucket = 0
     i = 0
+    number = -1
     while i < len(narrow):
-        number = narrow[i] if factor == 1 else narrow[i] // factor
-        limit = (number + 1) * factor
+        number = number_of(narrow[i], number, width, phase, edges)
+        limit = end_of(number, width, phase, edges)
         count, high, low, error = narrow_counts[i], highs[i], lows[i], errors[i]
         i += 1
         while i < len(narrow) and narrow[i] < limit:

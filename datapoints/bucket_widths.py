@@ -1,21 +1,25 @@
 """Bucket widths for charts: chosen for a range of time so that the buckets can be told apart.
 
-Plain Python; knows no framework. Widths are seconds; times may have any unit, of which `unit` make a second.
+Plain Python; knows no framework. Times are microseconds since the Unix epoch.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+from datapoints.divisions import Division
+from timeseries_project.core.spans import Span
 
-#: The widths to choose from, in seconds: those in which people think of time. The last one suits five centuries.
-LADDER = (
-    *(1, 5, 15),
-    *(_MINUTE, 5 * _MINUTE, 15 * _MINUTE),
-    *(_HOUR, 6 * _HOUR),
-    *(_DAY, 7 * _DAY, 30 * _DAY, 90 * _DAY, 366 * _DAY),
+_SHORT = (
+    *(Span(1, "s"), Span(5, "s"), Span(15, "s")),
+    *(Span(1, "m"), Span(5, "m"), Span(15, "m")),
+    *(Span(1, "h"), Span(6, "h")),
+    Span(1, "d"),
 )
+#: The widths to choose from: those in which people think of time. The last one suits five centuries.
+LADDER = (*_SHORT, Span(7, "d"), Span(30, "d"), Span(90, "d"), Span(366, "d"))
+#: The same for whoever thinks of time in a zone, or by the calendar.
+CALENDAR_LADDER = (*_SHORT, Span(1, "w"), Span(1, "mo"), Span(3, "mo"), Span(1, "y"))
 
 #: The least number of buckets where the width is chosen for the user: so few that a device that reports now and then
 #: leaves no gaps.
@@ -25,39 +29,42 @@ MOST_DRAWN = 2_000
 
 
 class Width(NamedTuple):
-    """The width to draw; and, if the requested width is too narrow, how many buckets of it there would be."""
+    """The division to draw; and, if the requested width is too narrow, how many buckets of it there would be."""
 
-    width: int
+    division: Division
     too_many: int | None
 
 
-def count(start: int, stop: int, width: int) -> int:
-    """Return how many buckets overlap start <= time < stop; the width is in the unit of the times.
-
-    >>> count(59, 121, 60), count(60, 120, 60), count(60, 60, 60)
-    (3, 1, 0)
-    """
-    return -(-stop // width) - start // width if start < stop else 0
-
-
-def suitable(start: int, stop: int, asked: int | None, unit: int = 1) -> Width:
-    """Return the width with which to draw start <= time < stop: `asked`, unless it is None or too narrow.
+def suitable(start: int, stop: int, asked: Span | None, tz: str | None = None, offset: int = 0) -> Width:
+    """Return the division with which to draw start <= time < stop: `asked`, unless it is None or too narrow.
 
     If it is None: the widest of the ladder that gives at least LEAST_CHOSEN buckets, else the narrowest. If it is too
     narrow: the next of the ladder that gives at most MOST_DRAWN, else the widest. O(1).
 
-    >>> suitable(0, 86_400, None)
-    Width(width=900, too_many=None)
-    >>> suitable(0, 86_400, 3_600)
-    Width(width=3600, too_many=None)
-    >>> suitable(0, 86_400, 1)
-    Width(width=60, too_many=86400)
+    >>> day = 86_400_000_000
+    >>> str(suitable(0, day, None).division.span), str(suitable(0, 9_999 * day, None, "Asia/Tokyo").division.span)
+    ('15m', '3mo')
+    >>> suitable(0, day, Span(1, "h")).too_many
+    >>> width = suitable(0, day, Span(1, "s"))
+    >>> str(width.division.span), width.too_many
+    ('1m', 86400)
     """
+    ladder = [_division(span, tz, offset) for span in _ladder(asked, tz)]
     if asked is None:
-        enough = (width for width in reversed(LADDER) if count(start, stop, width * unit) >= LEAST_CHOSEN)
-        return Width(next(enough, LADDER[0]), None)
-    buckets = count(start, stop, asked * unit)
+        enough = (division for division in reversed(ladder) if division.buckets_in(start, stop) >= LEAST_CHOSEN)
+        return Width(next(enough, ladder[0]), None)
+    chosen = _division(asked, tz, offset)
+    buckets = chosen.buckets_in(start, stop)
     if buckets <= MOST_DRAWN:
-        return Width(asked, None)
-    few = (width for width in LADDER if width > asked and count(start, stop, width * unit) <= MOST_DRAWN)
-    return Width(next(few, LADDER[-1]), buckets)
+        return Width(chosen, None)
+    few = (wider for wider in ladder if wider.nominal > chosen.nominal and wider.buckets_in(start, stop) <= MOST_DRAWN)
+    return Width(next(few, ladder[-1]), buckets)
+
+
+def _ladder(asked: Span | None, tz: str | None) -> tuple[Span, ...]:
+    return LADDER if tz is None and (asked is None or asked.seconds is not None) else CALENDAR_LADDER
+
+
+def _division(span: Span, tz: str | None, offset: int) -> Division:
+    """Return a division; a zone makes no difference to the widths that are shorter than a day."""
+    return Division(span, None if span.unit in ("s", "m", "h") else tz, offset)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -12,14 +12,14 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
 from datapoints import services
-from datapoints.bucket_widths import LADDER
+from datapoints.bucket_widths import CALENDAR_LADDER
 from datapoints.interface import AXES, Axis, KeySummary
 from datapoints.serializers import ChartQuerySerializer
-from timeseries_project.api.fields import BucketField
 from timeseries_project.api.prefix import address
-from timeseries_project.core import clock, timestamps
+from timeseries_project.core import clock, timestamps, zones
 from timeseries_project.core.errors import FaultError, UnknownKeyError
 from timeseries_project.core.offload import leave_loop
+from timeseries_project.core.spans import Span
 from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.web.dashboard import Card, Link, Section
 from timeseries_project.web.pages import (
@@ -36,6 +36,7 @@ from timeseries_project.web.pages import (
     render_page,
     time_element,
     utc,
+    zoned,
 )
 
 #: The path and body that add one item; the shell inserts the time.
@@ -44,6 +45,8 @@ EXAMPLE = (
     """{"timestamp": '$(date +%s)', "value": 20.5, "device": "thermometer-1", "user": "ada"}""",
 )
 
+#: From this many buckets on, writing their times and rows takes some milliseconds.
+MANY_DRAWN = 500
 _LAST_TIME = timestamps.parse("9999-12-31")
 
 Query = dict[str, Any]
@@ -56,7 +59,7 @@ def chart(request: HttpRequest) -> HttpResponse:
     The parameters are those of the statistics. An empty one, as a form sends it, counts as missing.
     """
     parameters = given(request.GET, ChartQuerySerializer)
-    context: Context = {"controls": _controls(parameters), "ladder": [_width(width) for width in LADDER]}
+    context: Context = {"controls": _controls(parameters), "ladder": map(str, CALENDAR_LADDER)}
     try:
         query = ChartQuerySerializer.read_query(parameters)
         key = _key(query)
@@ -64,7 +67,9 @@ def chart(request: HttpRequest) -> HttpResponse:
             context |= _chooser(request, query)
         else:
             drawing = _draw(*key, query)
-            context |= _figures(drawing) | _links(*key, query, drawing)
+            if len(drawing.starts) > MANY_DRAWN:
+                leave_loop()
+            context |= _figures(drawing, query["tz"]) | _links(*key, query, drawing)
             context |= {"axis": key[0], "key": key[1], "window_size": query["window_size"]}
             context["chart"] = _chart(*key, query, drawing)
             context["live"] = REFRESH if query["end"] is None else None
@@ -78,7 +83,7 @@ def chart(request: HttpRequest) -> HttpResponse:
 
 def _controls(parameters: QueryDict) -> dict[str, str]:
     """Return the contents of the form's controls: the parameters as given, else the default if it is a constant."""
-    names = ("device", "user", "bucket", "start", "end")
+    names = ("device", "user", "bucket", "tz", "offset", "start", "end")
     window_size = ChartQuerySerializer.wire_fields()["window_size"].default
     return {name: parameters.get(name, "") for name in names} | {
         "window_size": parameters.get("window_size", str(window_size))
@@ -90,17 +95,27 @@ def _key(query: Query) -> tuple[Axis, str] | None:
 
 
 def _draw(axis: Axis, key: str, query: Query) -> services.ChartData:
-    chosen = {name: query[name] for name in ("bucket", "window_size", "start", "end")}
+    chosen = {name: query[name] for name in ("bucket", "tz", "offset", "window_size", "start", "end")}
     return services.chart_get(axis=axis, key=key, **chosen, now=clock.now())
 
 
 def _chart(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> Context:
-    """Return the data for the script that draws the chart; times are epoch seconds."""
+    """Return the data for the script that draws the chart; times are epoch seconds.
+
+    `offsets` tells by how many seconds the chosen zone is ahead of UTC at the start of each bucket, and at the end of
+    the last one: browsers may know other versions of the zones, and not all of them.
+    """
+    starts, zone = drawing.starts.tolist(), None
+    if query["tz"] is not None:
+        known = zones.find(query["tz"])
+        zone = {"name": known.key, "offsets": [zones.offset_at(time, known) for time in [*starts, drawing.stop]]}
     return {
         "key": f"{axis} {key}",
-        "bucket": drawing.width,
+        "bucket": drawing.division.nominal,
+        "stop": drawing.stop,
+        "zone": zone,
         "window_size": query["window_size"],
-        "labels": drawing.starts.tolist(),
+        "labels": starts,
         "averages": _values(drawing.averages),
         "counts": drawing.counts.tolist(),
         "moving_averages": _values(drawing.moving_averages),
@@ -111,39 +126,45 @@ def _values(column: Iterable[float]) -> list[float | None]:
     return [None if math.isnan(value) else float(value) for value in column]
 
 
-def _figures(drawing: services.ChartData) -> Context:
-    """Return the texts, figures and table rows that describe the chart."""
+def _figures(drawing: services.ChartData, tz: str | None) -> Context:
+    """Return the texts, figures and table rows that describe the chart; times are in the zone, if there is one."""
+    zone = None if tz is None else zones.find(tz)
+
+    def shown(seconds: int) -> str:
+        return time_element(seconds) if zone is None else zoned(seconds, zone)
+
     starts, averages, counts = drawing.starts.tolist(), _values(drawing.averages), drawing.counts.tolist()
     moving_averages = _values(drawing.moving_averages)
     points = sum(counts)
     weighted = (value * count for value, count in zip(averages, counts, strict=True) if value is not None)
     return {
-        "width": _width(drawing.width),
+        "width": str(drawing.division.span),
+        "zone": tz or "UTC",
         "too_many": None if drawing.too_many is None else f"{drawing.too_many:,}",
         "buckets": f"{len(starts):,}",
-        "span": (time_element(starts[0]), time_element(starts[-1] + drawing.width)) if starts else None,
+        "span": (shown(starts[0]), shown(drawing.stop)) if starts else None,
         "points": points,
         "points_text": f"{points:,}",
         "mean": written(math.fsum(weighted) / points) if points else None,
         "figures": [
-            ("average", _extremes(starts, averages)),
-            ("moving average", _extremes(starts, moving_averages)),
+            ("average", _extremes(starts, averages, shown)),
+            ("moving average", _extremes(starts, moving_averages, shown)),
         ],
         "rows": [
-            (utc(start), value, count, moving)
+            (utc(start) if zone is None else zoned(start, zone), value, count, moving)
             for start, value, count, moving in zip(starts, averages, counts, moving_averages, strict=True)
         ],
     }
 
 
-def _extremes(starts: list[int], values: list[float | None]) -> list[tuple[str, str]]:
+def _extremes(starts: list[int], values: list[float | None], shown: Callable[[int], str]) -> list[tuple[str, str]]:
     """Return the latest, lowest and highest value, each with the start of its bucket; empty if there is no value."""
     known = [(value, start) for start, value in zip(starts, values, strict=True) if value is not None]
     if not known:
         return []
     values_only = itemgetter(0)
     chosen = (known[-1], min(known, key=values_only), max(known, key=values_only))
-    return [(written(value), time_element(start)) for value, start in chosen]
+    return [(written(value), shown(start)) for value, start in chosen]
 
 
 def _links(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> Context:
@@ -154,7 +175,14 @@ def _links(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> C
     stepping = start is not None and end is not None and start < end
     after_last = drawing.last // MICROSECONDS * MICROSECONDS + MICROSECONDS
     api = address(f"/statistics/{axis}s/{quote(key, safe='')}")
-    chosen = {"bucket": _width(drawing.width), "start": _time(start), "end": _time(end)}
+    division = drawing.division
+    chosen = {
+        "bucket": str(division.span),
+        "tz": division.tz,
+        "offset": _span(division.offset or None),
+        "start": _time(start),
+        "end": _time(end),
+    }
 
     def to(start: int | None, end: int | None) -> str:
         return _url(axis, key, query | {"start": start, "end": end})
@@ -209,7 +237,9 @@ def _url(axis: Axis, key: str, query: Query) -> str:
     bucket = query["bucket"]
     chosen = {
         axis: key,
-        "bucket": None if bucket is None else _width(bucket),
+        "bucket": None if bucket is None else str(bucket),
+        "tz": query["tz"],
+        "offset": _span(query["offset"]),
         "window_size": query["window_size"],
         "start": _time(query["start"]),
         "end": _time(query["end"]),
@@ -221,8 +251,8 @@ def _encoded(parameters: dict[str, object]) -> str:
     return urlencode({name: value for name, value in parameters.items() if value is not None})
 
 
-def _width(seconds: int) -> str:
-    return BucketField().to_representation(seconds)
+def _span(seconds: int | None) -> str | None:
+    return None if seconds is None else str(Span(seconds, "s"))
 
 
 def _time(timestamp: int | None) -> str | None:

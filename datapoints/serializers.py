@@ -16,10 +16,13 @@ from timeseries_project.api.fields import (
     IntegerField,
     KeyField,
     NumberField,
+    OffsetField,
     TimestampField,
+    ZoneField,
 )
 from timeseries_project.api.serializers import InputSerializer
 from timeseries_project.core.errors import FieldError
+from timeseries_project.core.spans import Span
 
 MAX_WINDOW_SIZE = 2**31 - 1
 #: The largest number of datapoints in one answer.
@@ -57,6 +60,28 @@ def _check_range(values: dict[str, Any]) -> list[FieldError]:
     return []
 
 
+def _check_zone(values: dict[str, Any]) -> list[FieldError]:
+    if values["tz"] is not None and values["bucket"].unit in ("s", "m", "h"):
+        message = f"needs buckets of d, w, mo or y: those of {values['bucket']} begin at the same times in every zone."
+        return [FieldError("tz", message)]
+    return []
+
+
+def _check_offset(values: dict[str, Any]) -> list[FieldError]:
+    bucket, offset = values["bucket"], values["offset"]
+    if offset is None:
+        return []
+    if values["tz"] is not None:
+        return [FieldError("offset", "must not be given together with tz, which says when days begin.")]
+    if bucket is None:
+        return [FieldError("offset", "needs a bucket, than which it must be shorter.")]
+    if bucket.seconds is None:
+        return [FieldError("offset", f"needs buckets of s, m, h or d: those of {bucket} begin with the calendar.")]
+    if offset >= bucket.seconds:
+        return [FieldError("offset", f"must be shorter than the bucket, {bucket}.")]
+    return []
+
+
 class RangeSerializer(InputSerializer):
     """A half-open range of time."""
 
@@ -85,8 +110,33 @@ class ListQuerySerializer(RangeSerializer):
 class StatisticsQuerySerializer(RangeSerializer):
     """Which buckets to return, and how to fill the empty ones."""
 
-    bucket = BucketField(default=15 * 60, help_text="Width of the buckets, from 1s to 366d.")
+    bucket = BucketField(
+        default=Span(15, "m"),
+        help_text=(
+            "Length of the buckets: a width from `1s` to `366d`, or weeks, months or years of the calendar, such as"
+            " `1mo`, up to 100 years."
+        ),
+    )
+    tz = ZoneField(
+        required=False,
+        help_text=(
+            "The IANA time zone at whose midnight days, weeks, months and years begin; UTC by default. Not with"
+            " narrower buckets, and not together with `offset`."
+        ),
+    )
+    offset = OffsetField(
+        required=False,
+        help_text=(
+            "By how much buckets of an unchanging width are shifted: `bucket=7d&offset=4d` begins on Mondays. Less than"
+            " the bucket."
+        ),
+    )
     fill = ChoiceField(Fill, default=Fill.NULL, help_text="How to fill an empty bucket; `none` leaves it out.")
+
+    @classmethod
+    def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
+        """Refuse a range that ends before it starts, and a zone or an offset that does not suit the buckets."""
+        return _check_range(values) + _check_zone(values) + _check_offset(values)
 
 
 class PercentileQuerySerializer(StatisticsQuerySerializer):
@@ -110,8 +160,8 @@ class MovingAverageQuerySerializer(StatisticsQuerySerializer):
 
     @classmethod
     def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
-        """Refuse a wrong range, and `min_periods` larger than the window."""
-        errors = _check_range(values)
+        """Refuse what all statistics refuse, and `min_periods` larger than the window."""
+        errors = super().check_query(values)
         if values["min_periods"] is not None and values["min_periods"] > values["window_size"]:
             errors.append(FieldError("min_periods", "must not be larger than window_size."))
         return errors
@@ -122,15 +172,19 @@ class ChartQuerySerializer(RangeSerializer):
 
     device = KeyField(required=False, help_text="The device; not together with a user.")
     user = KeyField(required=False, help_text="The user; not together with a device.")
-    bucket = BucketField(required=False, help_text="Width of the buckets; by default one that suits the range.")
+    bucket = BucketField(required=False, help_text="Length of the buckets; by default one that suits the range.")
+    tz = ZoneField(
+        required=False, help_text="The IANA time zone of the times shown, and of buckets of d, w, mo and y; else UTC."
+    )
+    offset = OffsetField(required=False, help_text="By how much buckets of an unchanging width are shifted.")
     window_size = IntegerField(
         least=1, most=MAX_WINDOW_SIZE, default=4, help_text="Number of buckets in a window of the moving average."
     )
 
     @classmethod
     def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
-        """Refuse a device together with a user, and a range that ends before it starts."""
-        errors = _check_range(values)
+        """Refuse a device together with a user, a range that ends before it starts, and an offset that is too long."""
+        errors = _check_range(values) + _check_offset(values)
         if values["device"] is not None and values["user"] is not None:
             errors.append(FieldError("user", "must not be given together with device."))
         return errors

@@ -1,6 +1,6 @@
 """The use cases of datapoints, on a process-level store that takes the place of a database.
 
-Times, `now` included, are microseconds since the Unix epoch; widths of buckets are seconds.
+Times, `now` included, are microseconds since the Unix epoch.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from django.conf import settings
 
 from datapoints import bucket_widths, questions
+from datapoints.divisions import Division
 from datapoints.interface import (
     QUARTER_HOUR,
     Axis,
@@ -23,9 +24,8 @@ from datapoints.interface import (
     Totals,
 )
 from datapoints.memory.store import SeriesStore
-from datapoints.questions import BucketRows, Question, bucket_rows
+from datapoints.questions import Answer, BucketRows, Question, bucket_rows
 from datapoints.statistics import Aggregate, Fill, Measure
-from datapoints.timeline import Timeline
 from timeseries_project.core import clock
 from timeseries_project.core.arrays import Column, Keys, count_from
 from timeseries_project.core.errors import (
@@ -38,6 +38,7 @@ from timeseries_project.core.errors import (
     shown,
 )
 from timeseries_project.core.offload import leave_loop
+from timeseries_project.core.spans import Span
 from timeseries_project.core.summation import Floats, Integers
 from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.ops import metrics
@@ -200,13 +201,14 @@ def version_get(*, device: str | None = None, user: str | None = None, now: int)
     return None if version is None else (version, oldest_kept(now))
 
 
-def statistics_version(*, axis: Axis, key: str, bucket: int, end: int | None, now: int) -> Version:
+def statistics_version(
+    *, axis: Axis, key: str, bucket: Span, tz: str | None, offset: int | None, end: int | None, now: int
+) -> Version:
     """Return what `statistics_list` and `moving_average_list` depend on beside what is asked; None as `version_get`."""
     version = version_get(**{axis: key}, now=now)
-    # The answer ends with the bucket of now or, if that comes first, before `end`.
-    width = bucket * MICROSECONDS
-    last = now // width if end is None else min(now // width, -(-end // width))
-    return None if version is None else (*version, last)
+    # The answer ends with the bucket of now or, if that comes first, with the last one that begins before `end`.
+    last = now if end is None else min(now, end - 1)
+    return None if version is None else (*version, Division(bucket, tz, offset or 0).start(last))
 
 
 def _oldest(now: int | None = None) -> int:
@@ -231,14 +233,15 @@ def _unknown(axis: Axis, key: str) -> UnknownKeyError:
 class ChartData(NamedTuple):
     """The columns of a chart: one row for each of several consecutive buckets; NaN stands for no value.
 
-    `width` is the width of a bucket in seconds. `too_many` is None, unless the requested width was too narrow to be
-    drawn: then it is the number of buckets of that width. `starts` are epoch seconds; `first` and `last` are the times
-    of the oldest and newest datapoint of the key.
+    `too_many` is None, unless the requested width was too narrow to be drawn: then it is the number of buckets of that
+    width. `starts`, and `stop`, where the last bucket ends, are epoch seconds; `first` and `last` are the times of the
+    oldest and newest datapoint of the key.
     """
 
-    width: int
+    division: Division
     too_many: int | None
     starts: Integers
+    stop: int
     averages: Floats
     counts: Integers
     moving_averages: Floats
@@ -251,11 +254,13 @@ def statistics_list(
     axis: Axis,
     key: str,
     aggregate: Measure,
-    bucket: int,
+    bucket: Span,
     start: int | None,
     end: int | None,
     fill: Fill,
     now: int,
+    tz: str | None = None,
+    offset: int | None = None,
 ) -> BucketRows:
     """Return rows (timestamp, value, count): an aggregate per bucket, from the first datapoint's bucket to now's.
 
@@ -265,14 +270,15 @@ def statistics_list(
     """
     if aggregate is Aggregate.COUNT and fill is not Fill.NONE:
         fill = Fill.ZERO
-    question = Question(axis, key, bucket, start, end, fill, now)
-    timeline, numbers = _read(question, aggregate, window=1)
+    question = Question(axis, key, Division(bucket, tz, offset or 0), start, end, fill, now)
+    answer = _read(question, aggregate, window=1)
+    timeline = answer.timeline
 
     def columns(first: int, last: int) -> tuple[Column, ...]:
         values, counts = timeline.values(first, last)
         return (counts if aggregate is Aggregate.COUNT else values, counts)
 
-    return bucket_rows(("timestamp", "value", "count"), question, timeline, numbers, columns, timeline.nbytes)
+    return bucket_rows(("timestamp", "value", "count"), fill, answer, columns, timeline.nbytes)
 
 
 def moving_average_list(
@@ -281,32 +287,37 @@ def moving_average_list(
     key: str,
     window_size: int,
     min_periods: int | None,
-    bucket: int,
+    bucket: Span,
     start: int | None,
     end: int | None,
     fill: Fill,
     now: int,
+    tz: str | None = None,
+    offset: int | None = None,
 ) -> BucketRows:
     """Return rows (timestamp, value): the mean of the averages of the last `window_size` buckets.
 
     Errors are those of `statistics_list`. O(buckets) if buckets are whole quarter-hours, whatever the window size.
     """
-    question = Question(axis, key, bucket, start, end, fill, now)
-    timeline, numbers = _read(question, Aggregate.AVG, window=window_size)
+    question = Question(axis, key, Division(bucket, tz, offset or 0), start, end, fill, now)
+    answer = _read(question, Aggregate.AVG, window=window_size)
+    timeline = answer.timeline
     averages = timeline.moving_average(window_size, min_periods or window_size)
     nbytes = timeline.nbytes + timeline.windows_nbytes(window_size)
-    return bucket_rows(("timestamp", "value"), question, timeline, numbers, lambda a, b: (averages(a, b),), nbytes)
+    return bucket_rows(("timestamp", "value"), fill, answer, lambda a, b: (averages(a, b),), nbytes)
 
 
 def chart_get(
     *,
     axis: Axis,
     key: str,
-    bucket: int | None,
+    bucket: Span | None,
     window_size: int,
     start: int | None,
     end: int | None,
     now: int,
+    tz: str | None = None,
+    offset: int | None = None,
 ) -> ChartData:
     """Return averages and moving averages in as many buckets as a chart can show (`bucket_widths`).
 
@@ -319,18 +330,19 @@ def chart_get(
     # The last bucket is that of now, or of the last datapoint if this is later; the range is half-open, hence + 1.
     high = max(now, summary.last) + 1
     high = high if end is None else min(end, high)
-    width, too_many = bucket_widths.suitable(low, high, bucket, unit=MICROSECONDS)
+    division, too_many = bucket_widths.suitable(low, high, bucket, tz, offset or 0)
     # An older datapoint that is added in between must not make the answer longer than the width allows.
-    first_bucket = summary.first // (width * MICROSECONDS) * width * MICROSECONDS
-    question = Question(axis, key, width, max(start or 0, first_bucket), end, Fill.NULL, now)
-    timeline, numbers = _read(question, Aggregate.AVG, window=window_size)
+    question = Question(axis, key, division, max(start or 0, division.start(summary.first)), end, Fill.NULL, now)
+    timeline, grid, numbers = _read(question, Aggregate.AVG, window=window_size)
     averages, counts = timeline.values(numbers.start, numbers.stop)
     moving_averages = timeline.moving_average(window_size, window_size)(numbers.start, numbers.stop)
-    starts = np.arange(numbers.start, numbers.stop) * width
-    return ChartData(width, too_many, starts, averages, counts, moving_averages, first=summary.first, last=summary.last)
+    starts = grid.starts(np.arange(numbers.start, numbers.stop)) // MICROSECONDS
+    stop = grid.start(numbers.stop) // MICROSECONDS
+    columns = (starts, stop, averages, counts, moving_averages)
+    return ChartData(division, too_many, *columns, first=summary.first, last=summary.last)
 
 
-def _read(question: Question, aggregate: Measure, *, window: int) -> tuple[Timeline, range]:
+def _read(question: Question, aggregate: Measure, *, window: int) -> Answer:
     try:
         return questions.read(store, question, aggregate, window=window, oldest=oldest_kept(question.now))
     except KeyError:

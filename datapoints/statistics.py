@@ -1,7 +1,6 @@
 """Statistics of a series: bucketing and aggregates, as functions of arrays.
 
-Plain Python and NumPy; knows no framework. The number of a bucket is its start, counted from the Unix epoch, divided by
-its width, so the buckets of all series line up.
+Plain Python and NumPy; knows no framework. A grid numbers the buckets.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datapoints import bucket_kernels as kernels
+from datapoints.divisions import Grid
 from datapoints.interface import BucketSums
 from timeseries_project.core.arrays import Column, stable_order
 from timeseries_project.core.summation import Floats, Integers, exact_mean, exact_sum
@@ -87,53 +87,53 @@ class Buckets(NamedTuple):
         return np.flatnonzero(np.isnan(self.values))
 
 
-def aggregate_sums(sums: BucketSums, quarter_hours: int, aggregate: Measure) -> Buckets:
-    """Build buckets of `quarter_hours` quarter-hours each from the sums of any number of series.
+def aggregate_sums(sums: BucketSums, grid: Grid, aggregate: Measure) -> Buckets:
+    """Build buckets from the sums of any number of series; the unit of the grid is the quarter-hour.
 
     Some may be undecided; `decide` takes care of these. O(n) for the sums of one series, in order of time; else
     O(n log n).
 
     >>> columns = np.array([2, 1, 1]), np.array([3.0, 9.0, 5.0]), np.zeros(3), np.zeros(3)
-    >>> buckets = aggregate_sums(BucketSums(np.array([0, 1, 4]), *columns), 4, Aggregate.AVG)
+    >>> buckets = aggregate_sums(BucketSums(np.array([0, 1, 4]), *columns), Grid(4), Aggregate.AVG)
     >>> [column.tolist() for column in buckets]
     [[0, 1], [3, 1], [4.0, 5.0]]
     """
-    count = kernels.count_buckets(sums.numbers, quarter_hours)
+    count = kernels.count_buckets(sums.numbers, *grid)
     if count < 0:
         order = stable_order(sums.numbers)
         numbers, counts, highs, lows, errors = sums
         sums = BucketSums(numbers[order], counts[order], highs[order], lows[order], errors[order])
-        count = kernels.count_buckets(sums.numbers, quarter_hours)
+        count = kernels.count_buckets(sums.numbers, *grid)
     empty = _empty(count)
-    kernels.buckets_of_sums(*sums, quarter_hours, _CODES[aggregate], *empty)
+    kernels.buckets_of_sums(*sums, *grid, _CODES[aggregate], *empty)
     return Buckets(*empty)
 
 
-def aggregate_points(times: Integers, values: Floats, width: int, aggregate: Measure) -> Buckets:
-    """Build buckets of `width` (in the unit of the times) from points, given as two columns.
+def aggregate_points(times: Integers, values: Floats, grid: Grid, aggregate: Measure) -> Buckets:
+    """Build buckets from points, given as two columns; the grid has the unit of the times.
 
     Points of the same time keep their order. O(n), or O(n log n) for points that are not in order of time.
 
     >>> times, values = np.array([0, 59, 60, 200]), np.array([1.0, 2.0, 4.0, 8.0])
-    >>> [column.tolist() for column in aggregate_points(times, values, 60, Aggregate.SUM)]
+    >>> [column.tolist() for column in aggregate_points(times, values, Grid(60), Aggregate.SUM)]
     [[0, 1, 3], [2, 1, 1], [3.0, 4.0, 8.0]]
-    >>> aggregate_points(times, values, 60, Percentile(0.25)).values.tolist()
+    >>> aggregate_points(times, values, Grid(60), Percentile(0.25)).values.tolist()
     [1.25, 4.0, 8.0]
     """
-    count = kernels.count_buckets(times, width)
+    count = kernels.count_buckets(times, *grid)
     if count < 0:
         order = stable_order(times)
         times, values = times[order], values[order]
-        count = kernels.count_buckets(times, width)
+        count = kernels.count_buckets(times, *grid)
     fraction = aggregate.fraction if isinstance(aggregate, Percentile) else _FRACTIONS.get(aggregate)
     code = _CODES[aggregate] if fraction is None else kernels.PERCENTILE
     ranked = _NOTHING if fraction is None else values.copy()
     empty = _empty(count)
-    kernels.buckets_of_points(times, values, width, code, fraction or 0.0, ranked, *empty)
+    kernels.buckets_of_points(times, values, *grid, code, fraction or 0.0, ranked, *empty)
     buckets = Buckets(*empty)
     undecided = buckets.undecided
     if len(undecided):
-        begins = times.searchsorted(np.asarray(buckets.numbers)[undecided] * width)
+        begins = times.searchsorted(grid.starts(np.asarray(buckets.numbers)[undecided]))
         for place, begin in zip(undecided.tolist(), begins.tolist(), strict=True):
             buckets.values[place] = exact(values[begin : begin + int(buckets.counts[place])], aggregate)
     return buckets

@@ -136,7 +136,8 @@ class AggregateViewSet(ApiViewSet):
     def list(self, request: Request, aggregate: str, **path: str) -> Response:
         """Return the buckets, oldest first, empty ones included unless `fill=none`."""
         asked: dict[str, Any] = {"axis": self.axis, "key": path[self.axis], "now": clock.now()}
-        self.tag(services.statistics_version(**asked, bucket=self.query["bucket"], end=self.query["end"]))
+        divided = {name: self.query[name] for name in ("bucket", "tz", "offset", "end")}
+        self.tag(services.statistics_version(**asked, **divided))
         return Response(services.statistics_list(**asked, **self.query, aggregate=Aggregate(aggregate)))
 
 
@@ -151,7 +152,8 @@ class PercentileViewSet(ApiViewSet):
         """Return the buckets as the other aggregates do; the value is interpolated between the closest ranks."""
         percentile = Percentile(self.query.pop("q"))
         asked: dict[str, Any] = {"axis": self.axis, "key": path[self.axis], "now": clock.now()}
-        self.tag(services.statistics_version(**asked, bucket=self.query["bucket"], end=self.query["end"]))
+        divided = {name: self.query[name] for name in ("bucket", "tz", "offset", "end")}
+        self.tag(services.statistics_version(**asked, **divided))
         return Response(services.statistics_list(**asked, **self.query, aggregate=percentile))
 
 
@@ -165,7 +167,8 @@ class MovingAverageViewSet(ApiViewSet):
     def list(self, request: Request, **path: str) -> Response:
         """Return the same buckets as `avg`; the value is null where a bucket of the window is missing or empty."""
         asked: dict[str, Any] = {"axis": self.axis, "key": path[self.axis], "now": clock.now()}
-        self.tag(services.statistics_version(**asked, bucket=self.query["bucket"], end=self.query["end"]))
+        divided = {name: self.query[name] for name in ("bucket", "tz", "offset", "end")}
+        self.tag(services.statistics_version(**asked, **divided))
         return Response(services.moving_average_list(**asked, **self.query))
 
 

@@ -74,36 +74,77 @@ export function utcText(seconds) {
   return `${new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
-// Makes a time axis with steps of equal length, whose labels are epoch seconds, with ticks at round times of the viewer's
-// day. Positions are indices and not dates, so it works beyond the dates that JavaScript knows.
-export function timeAxis(what) {
-  const axis = { grid: {}, title: { display: true, text: what }, offset: false };
+// Writes epoch seconds in a zone that is so many seconds ahead of UTC.
+function zonedText(seconds, offset, options) {
+  if (Math.abs(seconds) > LAST_DATE) return `${seconds} s`;
+  return new Intl.DateTimeFormat(undefined, { ...options, timeZone: "UTC" }).format((seconds + offset) * 1000);
+}
+
+const two = (number) => String(number).padStart(2, "0");
+
+// Writes epoch seconds in full in a zone that is so many seconds ahead of UTC, whose name not every browser knows.
+export function fullZonedText(seconds, offset) {
+  const ahead = Math.abs(offset);
+  const parts = [Math.floor(ahead / 3600), Math.floor(ahead / 60) % 60, ahead % 60];
+  const distance = `${offset < 0 ? "−" : "+"}${parts.slice(0, parts[2] ? 3 : 2).map(two).join(":")}`;
+  return `${zonedText(seconds, offset, { dateStyle: "medium", timeStyle: "medium" })} ${distance}`;
+}
+
+// Makes a time axis whose labels are epoch seconds, with ticks at round times of the viewer's day, or of the day of a
+// zone. Steps are of equal length, and positions are places in the list of labels; with `byTime` steps may differ, and
+// positions are the labels. Neither are dates, so it works beyond the dates that JavaScript knows.
+export function timeAxis(what, { byTime = false } = {}) {
+  const axis = { type: byTime ? "linear" : "category", grid: {}, title: { display: true, text: what }, offset: false };
   let places = [];
   let labels = [];
-  let tickStyle = {};
+  let texts = new Map();
+  const position = (place) => (byTime ? labels[place] : place);
   axis.afterBuildTicks = (scale) => {
-    scale.ticks = places.map((value) => ({ value }));
+    scale.ticks = places.map((place) => ({ value: position(place) }));
   };
-  axis.ticks = { maxRotation: 0, autoSkipPadding: 16, callback: (place) => timeText(labels[place], tickStyle) };
-  // Call this when the times of the chart have changed.
-  axis.follow = (chart, times, step) => {
+  axis.ticks = { maxRotation: 0, autoSkipPadding: 16, callback: (value) => texts.get(value) };
+  // Call this when the times of the chart have changed. `zone` has a name, and the offset from UTC of each time;
+  // `room` is how much of a step is left free on either side.
+  axis.follow = (chart, times, step, { zone = null, room = 0 } = {}) => {
     labels = times;
-    places = roundPlaces(times);
-    tickStyle = styleOf(times, step, places);
+    const offset = (place) => (zone ? zone.offsets[place] : viewerOffset(times[0]));
+    places = roundPlaces(times.map((time, place) => time + offset(place)), step);
+    const tickStyle = zone && step >= DAY ? { dateStyle: "medium" } : styleOf(times, step, places);
+    const text = (place) => (zone ? zonedText(times[place], offset(place), tickStyle) : timeText(times[place], tickStyle));
+    texts = new Map(places.map((place) => [position(place), text(place)]));
     const { x } = chart.options.scales;
-    x.offset = times.length === 1;
-    x.title.text = [what, daysOf(times)];
+    const free = times.length === 1 ? Math.max(room, 0.5) : room;
+    if (byTime && times.length) [x.min, x.max] = [times[0] - free * step, times[times.length - 1] + free * step];
+    else x.offset = free > 0;
+    x.title.text = [what, daysOf(times, zone)];
   };
   return axis;
 }
 
-// Returns the places of at most a dozen round times of the viewer's day; all places if there are no round times.
-function roundPlaces(labels) {
-  const every = labels.map((_, place) => place);
-  if (!labels.length) return every;
-  const shift = Math.abs(labels[0]) > LAST_DATE ? 0 : new Date(labels[0] * 1000).getTimezoneOffset() * 60;
-  for (const step of ROUND) {
-    const places = every.filter((place) => (labels[place] - shift) % step === 0);
+const viewerOffset = (time) => (Math.abs(time) > LAST_DATE ? 0 : new Date(time * 1000).getTimezoneOffset() * -60);
+
+const modulo = (number, divisor) => ((number % divisor) + divisor) % divisor;
+
+// Returns the places of at most a dozen round ones among times as clocks show them; all places if there are none.
+function roundPlaces(clocks, step) {
+  const every = clocks.map((_, place) => place);
+  if (!clocks.length) return every;
+  for (const round of ROUND.filter((round) => round >= step)) {
+    const places = every.filter((place) => modulo(clocks[place], round) === 0);
+    if (places.length <= 12 && (places.length > 1 || round < 7 * DAY)) return places.length > 1 ? places : every;
+  }
+  return Math.abs(clocks[0]) > LAST_DATE ? every : firstsOfMonths(clocks, every, step);
+}
+
+// Returns the places of at most a dozen midnights that begin a month, a quarter, a year or several years.
+function firstsOfMonths(clocks, every, step) {
+  const months = clocks.map((clock) => {
+    const date = new Date(clock * 1000);
+    return clock % DAY === 0 && date.getUTCDate() === 1 ? date.getUTCFullYear() * 12 + date.getUTCMonth() : null;
+  });
+  if (step > DAY && months.includes(null)) return every; // weeks, for instance, meet the first of a month by chance
+  for (const round of [1, 3, 6, ...[1, 2, 5, 10, 20, 50, 100].map((years) => years * 12)]) {
+    const places = every.filter((place) => months[place] !== null && months[place] % round === 0);
     if (places.length <= 12) return places.length > 1 ? places : every;
   }
   return every;
@@ -116,13 +157,14 @@ function styleOf(labels, step, places) {
   return { timeStyle: places.every((place) => labels[place] % 60 === 0) ? "short" : "medium" };
 }
 
-function daysOf(labels) {
+function daysOf(labels, zone) {
   if (!labels.length) return "";
-  const [first, last] = [labels[0], labels[labels.length - 1]];
-  if (Math.max(Math.abs(first), Math.abs(last)) > LAST_DATE) return "seconds since 1970";
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const days = [...new Set([first, last].map((time) => timeText(time, { dateStyle: "medium" })))];
-  return `${days.join(" – ")}, ${zone}`;
+  const last = labels.length - 1;
+  if (Math.max(Math.abs(labels[0]), Math.abs(labels[last])) > LAST_DATE) return "seconds since 1970";
+  const name = zone ? zone.name : Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const style = { dateStyle: "medium" };
+  const day = (place) => (zone ? zonedText(labels[place], zone.offsets[place], style) : timeText(labels[place], style));
+  return `${[...new Set([0, last].map(day))].join(" – ")}, ${name}`;
 }
 
 // Makes a line. Its points are marked if they are few enough to tell apart.

@@ -152,8 +152,8 @@ def test_unknown_key_is_said_in_words(page: Page, refusals: list[int], axis: str
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"bucket": "15"}, "bucket must be a whole number and s, m, h or d"),
-        ({"bucket": "367d"}, "bucket must be a whole number and s, m, h or d"),
+        ({"bucket": "15"}, "bucket must be a whole number and s, m, h, d, w, mo or y"),
+        ({"bucket": "367d"}, "bucket must be a whole number and s, m, h, d, w, mo or y"),
         ({"window_size": "0"}, "window_size must be from 1 to 2147483647."),
         ({"window_size": "1.5"}, "window_size must be a whole number"),
         ({"start": "yesterday"}, "start must be an ISO 8601 date"),

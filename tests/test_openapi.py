@@ -147,7 +147,9 @@ def test_examples_are_there_and_can_be_sent(schema: dict[str, Any], api: APIClie
 def test_parameters_are_those_that_are_read(schema: dict[str, Any]) -> None:
     found = operations(schema)
     names = {p["name"]: p for p in found["get", "/statistics/users/{user}/moving_avg"]["parameters"]}
-    assert set(names) == {"user", "bucket", "fill", "start", "end", "window_size", "min_periods", "format"}
+    assert set(names) == {
+        *("user", "bucket", "tz", "offset", "fill", "start", "end", "window_size", "min_periods", "format")
+    }
     assert [name for name, p in names.items() if p.get("required")] == ["user", "window_size"]
     assert names["window_size"]["schema"] == {
         "type": "integer",

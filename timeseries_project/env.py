@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from timeseries_project.core.spans import SECONDS
+
 if TYPE_CHECKING:
     from timeseries_project.storage.location import Location
 
@@ -26,8 +28,7 @@ SAMPLE_LISTING = str(Path(__file__).resolve().parent.parent / "bandwidth" / "sam
 #: Addresses that stand for all of this machine, each with the one at which the machine reaches itself.
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound
 _RATE = re.compile(r"([1-9][0-9]{0,8})\s*/\s*([a-z]+)", re.ASCII)
-#: Seconds in the units of durations, and in those of rates.
-LENGTHS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+#: Seconds in the units of rates.
 _PERIODS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "hour": 3_600, "day": 86_400}
 
 
@@ -80,9 +81,9 @@ def duration(name: str, *, most_days: int) -> int | None:
     if not value:
         return None
     digits, unit = value[:-1], value[-1]
-    if digits.isascii() and digits.isdigit() and len(digits) <= 12 and unit in LENGTHS:
-        seconds = int(digits) * LENGTHS[unit]
-        if 0 < seconds <= most_days * LENGTHS["d"]:
+    if digits.isascii() and digits.isdigit() and len(digits) <= 12 and unit in SECONDS:
+        seconds = int(digits) * SECONDS[unit]
+        if 0 < seconds <= most_days * SECONDS["d"]:
             return seconds
     refuse(name, f"must be a whole number and s, m, h or d, from 1s to {most_days}d, like 30d, not {value!r}.")
 

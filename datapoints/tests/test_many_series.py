@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datapoints import services
+from datapoints.divisions import Grid
 from datapoints.interface import QUARTER_HOUR, Axis, Point, ViewChangedError
 from datapoints.memory import first_points, names, series_view
 from datapoints.memory import store as store_module
@@ -21,6 +22,7 @@ from datapoints.statistics import Aggregate, Fill, aggregate_points
 from datapoints.tests.points import Key, add_batch
 from timeseries_project.core import clock, offload
 from timeseries_project.core.errors import NotReadyError
+from timeseries_project.core.spans import Span
 from timeseries_project.tests.drawn import drawn
 
 SERIES = 5_000
@@ -225,7 +227,7 @@ def test_many_series_are_answered_as_few_are(points: dict[Key, float], start: in
             sums = [column.tolist() for column in view.sums(0, 2**50)]
             reach = [view.first, view.last, view.before(start), view.at_or_after(start)]
         kinds = (Aggregate.FIRST, Aggregate.LAST, Aggregate.SUM, Aggregate.STDDEV)
-        buckets = [[c.tolist() for c in aggregate_points(times, values, 3, kind)] for kind in kinds if len(times)]
+        buckets = [[c.tolist() for c in aggregate_points(times, values, Grid(3), kind)] for kind in kinds if len(times)]
         return [*reach, *buckets, sums]
 
     found = {(axis, key[place]) for key in points for place, axis in ((1, "device"), (2, "user"))}
@@ -327,7 +329,7 @@ class TestWhileOthersWrite:
             axis="user",
             key="u",
             aggregate=Aggregate.MAX,
-            bucket=60,
+            bucket=Span(1, "m"),
             start=None,
             end=None,
             fill=Fill.NONE,
@@ -348,7 +350,7 @@ class TestWhileOthersWrite:
                 axis="user",
                 key="u",
                 aggregate=Aggregate.MAX,
-                bucket=60,
+                bucket=Span(1, "m"),
                 start=None,
                 end=None,
                 fill=Fill.NONE,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from datapoints.divisions import Grid
 from datapoints.interface import QUARTER_HOUR
 from datapoints.memory import series as series_module
 from datapoints.memory.series import Rows, SeriesPool
@@ -100,7 +101,7 @@ class SeriesMachine(RuleBasedStateMachine):
             quarters: dict[int, list[float]] = {}
             for time, value in series.items():
                 quarters.setdefault(time // QUARTER_HOUR, []).append(value)
-            averages = aggregate_sums(self.pool.sums(np.array([number]), 0, BEYOND), 1, Aggregate.AVG)
+            averages = aggregate_sums(self.pool.sums(np.array([number]), 0, BEYOND), Grid(1), Aggregate.AVG)
             assert list(averages.numbers) == sorted(quarters)
             for quarter, average in zip(averages.numbers, averages.values.tolist(), strict=True):
                 # What the sums leave open is NaN, and decided by the points.

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from datapoints.divisions import Grid
 from datapoints.interface import BucketSums
 from datapoints.statistics import Aggregate, Buckets, Fill, LongBuckets, aggregate_points, aggregate_sums
 from datapoints.tests import oracle
@@ -180,14 +181,37 @@ def test_a_billion_empty_buckets_on_lines_cost_what_a_window_reaches() -> None:
     assert averages.tolist() == [oracle.average(near[i : i + 3]) for i in range(3)]
 
 
-@given(st.lists(st.tuples(st.integers(0, 200), values), min_size=1, max_size=60), st.integers(1, 50))
-def test_aggregates_of_points(points: list[tuple[int, float]], width: int) -> None:
+@st.composite
+def grids(draw: st.DrawFn, stop: int) -> Grid:
+    """Buckets of one width, also shifted; or of widths that differ, up to the time `stop` and beyond."""
+    width = draw(st.integers(1, 50))
+    edges = sorted(draw(st.sets(st.integers(1, stop + 50), max_size=20)) | {draw(st.integers(-50, 0)), stop + 60})
+    return draw(
+        st.one_of(
+            st.just(Grid(width)),
+            st.integers(0, width - 1).map(lambda phase: Grid(width, phase)),
+            st.just(Grid(0, 0, np.array(edges))),
+        )
+    )
+
+
+def bucket_in(grid: Grid, time: int) -> int:
+    """The number of the bucket of a time, by looking at one after another."""
+    number = 0
+    while not grid.start(number) <= time < grid.start(number + 1):
+        number += 1
+    return number
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), values), min_size=1, max_size=60), grids(200))
+def test_aggregates_of_points(points: list[tuple[int, float]], grid: Grid) -> None:
     groups: dict[int, list[float]] = {}
     for time, value in sorted(points, key=lambda point: point[0]):
-        groups.setdefault(time // width, []).append(value)
+        assert grid.number(time) == bucket_in(grid, time)
+        groups.setdefault(bucket_in(grid, time), []).append(value)
     columns = np.array([t for t, _ in points]), np.array([v for _, v in points])
     for aggregate in Aggregate:
-        buckets = aggregate_points(*columns, width, aggregate)
+        buckets = aggregate_points(*columns, grid, aggregate)
         assert buckets.numbers.tolist() == sorted(groups)
         for number, count, answer in zip(*buckets, strict=True):
             group = groups[int(number)]
@@ -233,7 +257,7 @@ def check_aggregate(aggregate: Aggregate, answer: float, group: list[float]) -> 
 
 @pytest.mark.parametrize("group", [[7.7] * 3, [1e150, -1e150], [1e-200, 3e-200], [1e16 + 2, 1e16 + 4]])
 def test_standard_deviation_neither_overflows_nor_vanishes(group: list[float]) -> None:
-    buckets = aggregate_points(np.arange(len(group)), np.array(group), 100, Aggregate.STDDEV)
+    buckets = aggregate_points(np.arange(len(group)), np.array(group), Grid(100), Aggregate.STDDEV)
     mean = sum(map(Fraction, group)) / len(group)
     variance = sum((Fraction(v) - mean) ** 2 for v in group) / len(group)
     assert math.isclose(float(buckets.values[0]) / max(group), math.sqrt(variance / Fraction(max(group)) ** 2))
@@ -278,7 +302,7 @@ def slowly_selected(count: int) -> list[int]:
 def test_percentiles_of_values_in_any_order(order: Callable[[int], Iterable[int]], count: int) -> None:
     column = np.array([float(value) for value in order(count)])
     for aggregate, percentile in ((Aggregate.MEDIAN, 50), (Aggregate.P95, 95), (Aggregate.P99, 99)):
-        buckets = aggregate_points(np.arange(len(column)), column, 10_000, aggregate)
+        buckets = aggregate_points(np.arange(len(column)), column, Grid(10_000), aggregate)
         assert buckets.values.tolist() == [np.percentile(column, percentile)]
 
 
@@ -288,20 +312,20 @@ def test_percentiles_of_values_in_any_order(order: Callable[[int], Iterable[int]
         st.lists(st.lists(values, min_size=1, max_size=5), min_size=1, max_size=3),
         min_size=1,
     ),
-    st.integers(1, 8),
+    grids(100),
 )
 @drawn(300)
 def test_wider_buckets_are_built_from_the_sums_of_narrower_ones(
-    quarters: dict[int, list[list[float]]], factor: int
+    quarters: dict[int, list[list[float]]], grid: Grid
 ) -> None:
     rows = [(number, *sums_of([group])) for number, groups in quarters.items() for group in groups]
     sums = BucketSums(*(np.array(column) for column in zip(*rows, strict=True)))
     wide: dict[int, list[float]] = {}
     for number, groups in quarters.items():
-        wide.setdefault(number // factor, []).extend(v for group in groups for v in group)
-    averages = aggregate_sums(sums, factor, Aggregate.AVG)
-    totals = aggregate_sums(sums, factor, Aggregate.SUM)
-    counts = aggregate_sums(sums, factor, Aggregate.COUNT)
+        wide.setdefault(bucket_in(grid, number), []).extend(v for group in groups for v in group)
+    averages = aggregate_sums(sums, grid, Aggregate.AVG)
+    totals = aggregate_sums(sums, grid, Aggregate.SUM)
+    counts = aggregate_sums(sums, grid, Aggregate.COUNT)
     assert list(averages.numbers) == sorted(wide)
     assert averages.counts.tolist() == counts.values.tolist() == [len(wide[n]) for n in sorted(wide)]
     for number, average, total in zip(averages.numbers, averages.values, totals.values, strict=True):
@@ -334,7 +358,7 @@ def test_long_columns_of_buckets_say_what_their_portions_say(data: st.DataObject
 @drawn(10_000)
 def test_the_average_of_equal_values_is_that_value(value: float, count: int) -> None:
     column = np.full(count, value)
-    [average] = aggregate_points(np.arange(count), column, count, Aggregate.AVG).values.tolist()
+    [average] = aggregate_points(np.arange(count), column, Grid(count), Aggregate.AVG).values.tolist()
     assert average == value
     every = Buckets(np.arange(count), np.ones(count, dtype=np.int64), column)
     assert set(Timeline(every, 0, Fill.NULL).moving_average(7, 1)(0, count).tolist()) == {value}
@@ -356,11 +380,12 @@ def digest() -> str:
         count = random.randrange(1, 300)
         times = np.array(random.choices(range(400), k=count))
         column = np.array([random.choice([1e16, -1e16, 1e150, 5e-324, 0.1, random.gauss(0, 1)]) for _ in times])
-        for aggregate in Aggregate:
-            buckets = aggregate_points(times, column, 3, aggregate)
-            text.update(repr([part.tolist() for part in map(np.asarray, buckets)]).encode())
+        for grid in (Grid(3), Grid(7, 2), Grid(0, 0, np.array([-1, 2, 30, 31, 250, 500]))):
+            for aggregate in Aggregate:
+                buckets = aggregate_points(times, column, grid, aggregate)
+                text.update(repr([part.tolist() for part in map(np.asarray, buckets)]).encode())
         for fill in Fill:
-            lined = Timeline(aggregate_points(times, column, 3, Aggregate.AVG), int(times.min()) // 3, fill)
+            lined = Timeline(aggregate_points(times, column, Grid(3), Aggregate.AVG), int(times.min()) // 3, fill)
             text.update(repr(lined.values(0, 140)[0].tolist()).encode())
             for size in (1, 3, 40):
                 text.update(repr(lined.moving_average(size, 1)(0, 140).tolist()).encode())

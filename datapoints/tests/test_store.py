@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from datapoints import questions
+from datapoints.divisions import Division, Grid
 from datapoints.interface import QUARTER_HOUR, Axis, DuplicatePointsError, KeySummary, Store
 from datapoints.memory import first_points, series_view
 from datapoints.memory import series as series_module
@@ -26,6 +27,7 @@ from datapoints.redis import reading as redis_reading
 from datapoints.statistics import Aggregate, Fill, aggregate_points, aggregate_sums
 from datapoints.tests import oracle
 from datapoints.tests.points import Key, add_batch, keys
+from timeseries_project.core.spans import Span
 from timeseries_project.tests.drawn import lives
 
 pytestmark = pytest.mark.storages("redis", "cluster")
@@ -162,13 +164,13 @@ class StoreMachine(RuleBasedStateMachine):
         assert sorted(some.counts.tolist()) == sorted(sums.counts[wanted].tolist())
         inside = [(t, v) for t, _, v in mine if start <= t < stop]
         assert sorted(columns[0].tolist()) == [t for t, _ in inside]
-        ordered = aggregate_points(*columns, 1, Aggregate.FIRST)
+        ordered = aggregate_points(*columns, Grid(1), Aggregate.FIRST)
         assert ordered.values.tolist() == [next(g)[1] for _, g in groupby(inside, key=lambda p: p[0])]
 
         quarters: dict[int, list[float]] = {}
         for time, _, value in mine:
             quarters.setdefault(time // QUARTER_HOUR, []).append(value)
-        averages = aggregate_sums(sums, 1, Aggregate.AVG)
+        averages = aggregate_sums(sums, Grid(1), Aggregate.AVG)
         assert list(averages.numbers) == sorted(quarters)
         for number, average in zip(averages.numbers, averages.values, strict=True):
             # What the sums leave open is NaN, and decided by the points.
@@ -212,8 +214,8 @@ def test_history_that_is_filled_in_backwards_is_merged(
 
 def values(store: Store, axis: Axis, key: str, aggregate: Aggregate) -> list[float]:
     """Return an aggregate of each non-empty quarter-hour."""
-    question = Question(axis, key, 900, None, None, Fill.NULL, now=0)
-    timeline, asked = questions.read(store, question, aggregate, window=1, oldest=0)
+    question = Question(axis, key, Division(Span(15, "m")), None, None, Fill.NULL, now=0)
+    timeline, _, asked = questions.read(store, question, aggregate, window=1, oldest=0)
     found: list[float] = timeline.values(asked.start, asked.stop)[0].tolist()
     return found
 

@@ -1,17 +1,21 @@
 // The datapoints page: draws averages and moving averages, and keeps the controls of the form in step.
-import { figure, legend, line, makeChart, savePicture, timeAxis, timeText, tooltip, update, utcText } from "../charts.js";
+import { figure, fullZonedText, legend, line, makeChart, savePicture, timeAxis, timeText, tooltip, update, utcText } from "../charts.js";
 import { onView, start, suggest } from "../live.js";
 import { setUpPicker } from "../picker.js";
 
 const FEW = 60; // up to this number, each point is marked
 
 const form = document.getElementById("parameters");
-const axis = timeAxis("Start of bucket");
+const axis = timeAxis("Start of bucket", { byTime: true });
 let chart = null;
 let data = null;
 
 const bars = () => document.getElementById("drawn").value === "bar";
 const movingName = () => `moving average over ${data.window_size}`;
+
+// Where a bucket begins; it ends where the next one begins.
+const edge = (at) => data.labels[at] ?? data.stop;
+const edgeText = (at) => (data.zone ? fullZonedText(edge(at), data.zone.offsets[at]) : timeText(edge(at)));
 
 // Averages come first in legend and tooltip, though they are drawn behind the moving averages.
 const inOrder = (a, b) => a.datasetIndex - b.datasetIndex;
@@ -24,16 +28,10 @@ function options() {
       tooltip: {
         itemSort: inOrder,
         ...tooltip({
-          title: ([item]) => {
-            const begin = data.labels[item.dataIndex];
-            return [`from ${timeText(begin)}`, `before ${timeText(begin + data.bucket)}`];
-          },
+          title: ([{ dataIndex: at }]) => [`from ${edgeText(at)}`, `before ${edgeText(at + 1)}`],
           label: (item) => `${item.dataset.label}: ${figure(item.raw)}`,
           afterBody: (items) => rest(items),
-          footer: ([item]) => {
-            const begin = data.labels[item.dataIndex];
-            return `[${utcText(begin)}, ${utcText(begin + data.bucket)})`;
-          },
+          footer: ([{ dataIndex: at }]) => `[${utcText(edge(at))}, ${utcText(edge(at + 1))})`,
         }),
       },
     },
@@ -78,8 +76,8 @@ function show() {
   Object.assign(averages, { type: bars() ? "bar" : "line", borderWidth: bars() ? 0 : 2, order: 2 });
   averages.barPercentage = averages.categoryPercentage = many ? 1 : 0.9; // many leave no room between them
   Object.assign(moving, { type: "line", order: 1 });
-  axis.follow(chart, data.labels, data.bucket);
-  if (bars()) chart.options.scales.x.offset = true;
+  averages.barThickness = "flex"; // months and days differ in length
+  axis.follow(chart, data.labels, data.bucket, { zone: data.zone, room: bars() ? 0.5 : 0 });
   chart.options.scales.y.beginAtZero = bars();
   update(chart);
 }
@@ -109,6 +107,9 @@ function setUpChoice() {
   document.getElementById("axis_choice").hidden = false;
   for (const field of fields) suggest(field, field.name);
 }
+
+// Suggests the zones that the browser knows; the server may know more.
+for (const zone of Intl.supportedValuesOf?.("timeZone") ?? []) document.getElementById("zones").append(new Option("", zone));
 
 // Reads times as the API does: ISO 8601, in UTC unless there is an offset, or epoch seconds.
 function readTime(text) {

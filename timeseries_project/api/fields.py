@@ -21,8 +21,8 @@ import msgspec
 from rest_framework.exceptions import ValidationError
 from rest_framework.serializers import Field
 
-from timeseries_project import env
-from timeseries_project.core import timestamps
+from timeseries_project.core import spans, timestamps, zones
+from timeseries_project.core.spans import Span
 
 #: Integers that every JSON client reads exactly (RFC 8259 section 6).
 MAX_SAFE_INTEGER = 2**53 - 1
@@ -329,23 +329,48 @@ class ChoiceField(WireField, Generic[Choice]):
 
 
 class BucketField(WireField):
-    """The width of a bucket in seconds, spelt as an integer and `s`, `m`, `h` or `d`, from 1s to 366d."""
+    """The span of a bucket: an integer and `s`, `m`, `h` or `d`, from 1s to 366d; or `w`, `mo` or `y`, to 100 years."""
 
-    _WIDTH = re.compile(r"([0-9]{1,10})([smhd])")
-    MAX_WIDTH = 366 * 86_400
+    def to_internal_value(self, data: Any) -> Span:
+        """Read a span such as `15m` or `1mo`."""
+        span = spans.parse(data)
+        if span is None or not 1 <= span.number <= spans.most(span.unit):
+            refuse(
+                "must be a whole number and s, m, h, d, w, mo or y, such as 15m or 1mo: from 1s to 366d, or up to"
+                f" {', '.join(f'{spans.most(unit)}{unit}' for unit in spans.CALENDAR)}."
+            )
+        return span
+
+    def to_representation(self, value: Span) -> str:
+        """Write a span in the largest unit of which it is a whole number."""
+        return str(value)
+
+
+class OffsetField(WireField):
+    """By how much buckets are shifted, in seconds: an integer and `s`, `m`, `h` or `d`, from 0s."""
 
     def to_internal_value(self, data: Any) -> int:
-        """Read a width such as `15m`."""
-        match = self._WIDTH.fullmatch(data)
-        width = int(match[1]) * env.LENGTHS[match[2]] if match else 0
-        if not 1 <= width <= self.MAX_WIDTH:
-            refuse("must be a whole number and s, m, h or d, such as 15m: from 1s to 366d.")
-        return width
+        """Read a duration such as `4d`."""
+        span = spans.parse(data)
+        if span is None or span.seconds is None:
+            refuse("must be a whole number and s, m, h or d, such as 4d: from 0s to less than the bucket.")
+        return span.seconds
 
     def to_representation(self, value: int) -> str:
-        """Write a width in the largest unit of which it is a whole number."""
-        unit = max((u for u in env.LENGTHS if value % env.LENGTHS[u] == 0), key=env.LENGTHS.__getitem__)
-        return f"{value // env.LENGTHS[unit]}{unit}"
+        """Write a duration in the largest unit of which it is a whole number."""
+        return str(Span(value, "s"))
+
+
+class ZoneField(WireField):
+    """The name of a time zone in the IANA database, spelt exactly so."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Read a name such as `Europe/Berlin`."""
+        try:
+            zones.find(data)
+        except ValueError as error:
+            refuse(str(error))
+        return str(data)
 
 
 class CursorField(WireField):

@@ -13,6 +13,8 @@ Bytes = NDArray[np.uint8]
 #: Characters of a time: 2026-01-31T12:00:00Z.
 TIME = 20
 DAY = 86_400
+#: A day long before the year 1.
+NO_DAY = -1_000_000
 ZERO, COMMA, DASH, COLON, LETTER_T, LETTER_Z = b"0,-:TZ"
 
 # Bytes that are only read: those of Python's `bytes` cannot be written.
@@ -29,7 +31,7 @@ def write_digits(text: Bytes, at: int, count: int, number: int) -> None:
 
 @helper
 def write_date(text: Bytes, at: int, days: int) -> None:
-    """Write the date of a day since the Unix epoch, not before it, as 2026-01-31.
+    """Write the date of a day since the Unix epoch, not before the year 1, as 2026-01-31.
 
     Years are counted from March, so that the leap day is their last, in eras of 400 years. See H. Hinnant, "chrono-
     Compatible Low-Level Date Algorithms", `civil_from_days`.
@@ -51,14 +53,14 @@ def write_date(text: Bytes, at: int, days: int) -> None:
 def write_rows(
     seconds: Integers, template: Bytes, borders: Integers, cells: Bytes, places: Integers, text: Bytes
 ) -> int:
-    """Write a row for each time, in epoch seconds from 1970 to 9999; return how many bytes they take. O(bytes).
+    """Write a row for each time, in epoch seconds from the year 1 to 9999; return how many bytes they take. O(bytes).
 
     A row is a time and a cell of each other column, with pieces of the template before, between and after them: piece
     i ends before `borders[i + 1]`. The cells of a column follow one another from `places[column]` on, each with a comma
     behind it. `text` has room for all.
     """
     at = 0
-    last_day = -1
+    last_day = NO_DAY
     date = 0  # where the date of the last day stands
     for row in range(len(seconds)):
         for i in range(borders[0], borders[1]):

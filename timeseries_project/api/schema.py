@@ -168,7 +168,11 @@ def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
         case fields.ChoiceField():
             return {"type": "string", "enum": [str(word) for word in field.words]}
         case fields.BucketField():
+            return {"type": "string", "pattern": "^[0-9]{1,10}(s|m|h|d|w|mo|y)$"}
+        case fields.OffsetField():
             return {"type": "string", "pattern": "^[0-9]{1,10}[smhd]$"}
+        case fields.ZoneField():
+            return {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z][A-Za-z0-9_+/-]*$"}
     return {"type": "string"}
 
 

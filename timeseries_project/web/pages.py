@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -98,6 +100,18 @@ def utc(seconds: int) -> str:
         return timestamps.render(seconds * timestamps.MICROSECONDS).replace("T", " ").removesuffix("Z")
     except OverflowError:
         return f"{seconds} s since 1970"
+
+
+def zoned(seconds: int, zone: ZoneInfo) -> str:
+    """Write epoch seconds as a date and time in a zone with its distance from UTC or, beyond the calendar, as seconds.
+
+    >>> zoned(0, ZoneInfo("Asia/Kolkata"))
+    '1970-01-01 05:30:00+05:30'
+    """
+    try:
+        return datetime.fromtimestamp(seconds, zone).isoformat(" ")
+    except (OverflowError, ValueError):
+        return utc(seconds)
 
 
 def time_element(seconds: int) -> str:

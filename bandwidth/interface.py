@@ -45,6 +45,15 @@ class Window(NamedTuple):
     bytes_fs: int
 
 
+class Instant(NamedTuple):
+    """What is stored of a device at one instant (epoch seconds): its entries, added up."""
+
+    device_id: str
+    timestamp: int
+    bytes_ts: int
+    bytes_fs: int
+
+
 class FullError(Exception):
     """A limit is reached: at most `limit` entries or devices (`what`) can be stored."""
 
@@ -128,6 +137,22 @@ class Store(Protocol):
 
     def device(self, device_id: str, *, oldest: int = 0) -> DeviceSummary:
         """Return the summary of one device. Raises KeyError for a device without entries."""
+
+    def instants(
+        self,
+        device_id: str | None = None,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        after: tuple[str, int] | None = None,
+        limit: int,
+        oldest: int = 0,
+    ) -> list[Instant]:
+        """Return up to `limit` instants of one device or of all, by device (code points) and time.
+
+        Only those with start <= timestamp < end that come after the device and timestamp `after`. Each device is read
+        at one moment.
+        """
 
     def version(self, device_id: str | None = None, *, oldest: int = 0) -> str | None:
         """Return a text that is another one whenever something changes of what a device, or any, has from `oldest` on.

@@ -43,7 +43,13 @@ _DEVICE = {
 def _of_device(device: str) -> Links:
     """Return links from an answer, at the expression that names a device, to the operations on that device."""
     path = {"device_id": device}
-    return {"bandwidth_windows": {"device_uuid": device}, "bandwidth_device": path, "bandwidth_device_delete": path}
+    query = {"device_uuid": device}
+    return {
+        "bandwidth_windows": query,
+        "bandwidth_entries": query,
+        "bandwidth_device": path,
+        "bandwidth_device_delete": path,
+    }
 
 
 _KEY = OpenApiParameter("device_id", str, OpenApiParameter.PATH, description="The device, percent-encoded UTF-8.")
@@ -71,6 +77,23 @@ bandwidth = extend_schema_view(
         summary="Sum a device's bytes in windows",
         tags=["bandwidth"],
         responses={**rows(serializers.WindowsSerializer, _WINDOWS), **problems(400, 404, 406)},
+    ),
+)
+
+entries = extend_schema_view(
+    list=extend_schema(
+        operation_id="bandwidth_entries",
+        summary="List stored bandwidth entries",
+        tags=["bandwidth"],
+        parameters=[NEXT],
+        responses={
+            **rows(
+                serializers.EntriesSerializer,
+                {"results": [EXAMPLE], "next": None},
+                {"bandwidth_entries": {"cursor": "$response.body#/next"}},
+            ),
+            **problems(400, 406),
+        },
     ),
 )
 

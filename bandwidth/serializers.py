@@ -6,11 +6,14 @@ from typing import Any
 
 from rest_framework import serializers
 
-from timeseries_project.api.fields import EpochField, IntegerField, KeyField
+from timeseries_project.api.fields import CursorField, EpochField, IntegerField, KeyField
 from timeseries_project.api.serializers import InputSerializer
+from timeseries_project.core.errors import FieldError
 
 MAX_WINDOW_TIME = 2**31 - 1
 MAX_WINDOWS = 10_000
+#: The largest number of rows in one listing of entries.
+MAX_LIMIT = 10_000
 
 
 class EntrySerializer(InputSerializer):
@@ -29,6 +32,27 @@ class WindowsQuerySerializer(InputSerializer):
     end_time = EpochField(required=False, help_text="The last window's end in epoch seconds; now by default.")
     window_time = IntegerField(least=1, most=MAX_WINDOW_TIME, default=60, help_text="Length of a window in seconds.")
     num_windows = IntegerField(least=1, most=MAX_WINDOWS, default=10, help_text="Number of windows.")
+
+
+#: The device and second of the last row of a listing of entries, to which its cursor points.
+PLACE = tuple[str, int]
+
+
+class EntriesQuerySerializer(InputSerializer):
+    """Which entries to list."""
+
+    device_uuid = KeyField(required=False, help_text="Only entries of this device.")
+    start = EpochField(required=False, help_text="Start of the range in epoch seconds, inclusive.")
+    end = EpochField(required=False, help_text="End of the range in epoch seconds, exclusive.")
+    limit = IntegerField(least=1, most=MAX_LIMIT, default=1_000, help_text="Largest number of rows to return.")
+    cursor = CursorField(PLACE, required=False, help_text="`next` of the previous answer.")
+
+    @classmethod
+    def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
+        """Refuse a range that ends before it starts."""
+        start, end = values["start"], values["end"]
+        wrong = start is not None and end is not None and start > end
+        return [FieldError("start", "must not be after end.")] if wrong else []
 
 
 class ChartQuerySerializer(WindowsQuerySerializer):
@@ -59,6 +83,22 @@ class WindowsSerializer(serializers.Serializer[Any]):
     window_time = serializers.IntegerField()
     num_windows = serializers.IntegerField()
     data = WindowSerializer(many=True)  # type: ignore[assignment]  # hides Serializer.data, unused here
+
+
+class InstantSerializer(serializers.Serializer[Any]):
+    """What is stored of a device at one instant: its entries, added up."""
+
+    device_id = serializers.CharField()
+    timestamp = serializers.IntegerField(min_value=0, help_text="The instant in epoch seconds.")
+    bytes_ts = serializers.IntegerField(min_value=0, help_text="Bytes to the server.")
+    bytes_fs = serializers.IntegerField(min_value=0, help_text="Bytes from the server.")
+
+
+class EntriesSerializer(serializers.Serializer[Any]):
+    """Some instants in order, and the cursor of those that follow."""
+
+    results = InstantSerializer(many=True)
+    next = serializers.CharField(allow_null=True, help_text="The `cursor` of the next listing; null in the last one.")
 
 
 class BandwidthDeviceSerializer(serializers.Serializer[Any]):

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from bandwidth.interface import DeviceSummary, FullError, Overview, Store, Usage, Window
+from bandwidth.interface import DeviceSummary, FullError, Instant, Overview, Store, Usage, Window
 from bandwidth.memory.store import BandwidthStore
 from timeseries_project.core import clock
 from timeseries_project.core.arrays import Keys, count_from
 from timeseries_project.core.errors import MAX_SHOWN_KEY, CapacityReachedError, UnknownKeyError, refuse_future, shown
+from timeseries_project.core.offload import leave_loop
 from timeseries_project.core.summation import Integers
 from timeseries_project.ops import metrics
 from timeseries_project.storage import connection
@@ -24,6 +25,8 @@ Version = tuple[str | int, ...] | None
 
 #: How many devices an overview names.
 BUSIEST = 5
+#: From this many instants on, writing an answer takes some milliseconds.
+LARGE_LISTING = 2_000
 
 
 def _store() -> Store:
@@ -47,6 +50,13 @@ class Windows(NamedTuple):
     window_time: int
     num_windows: int
     data: list[Window]
+
+
+class Listing(NamedTuple):
+    """Some instants in order, and the place of the last one if more follow: the next listing begins after it."""
+
+    instants: list[Instant]
+    next: tuple[str, int] | None
 
 
 def oldest_kept(now: int) -> int:
@@ -100,6 +110,30 @@ def windows_list(*, device_uuid: str, end_time: int | None, window_time: int, nu
     except KeyError:
         raise _unknown(device_uuid) from None
     return Windows(device_uuid, end, window_time, num_windows, data)
+
+
+def entries_list(
+    *,
+    device_uuid: str | None,
+    start: int | None,
+    end: int | None,
+    limit: int,
+    cursor: tuple[str, int] | None,
+    now: int | None = None,
+) -> Listing:
+    """Return up to `limit` instants of a device or of all, by device and time: its entries of one instant, added up.
+
+    If more follow, the place of the last one comes with them.
+    """
+    if limit > LARGE_LISTING:
+        leave_loop()
+    instants = store.instants(
+        device_uuid, start=start or 0, end=end, after=cursor, limit=limit + 1, oldest=_oldest(now)
+    )
+    if len(instants) <= limit:
+        return Listing(instants, None)
+    last = instants[limit - 1]
+    return Listing(instants[:limit], (last.device_id, last.timestamp))
 
 
 def devices_list(*, search: str | None = None, limit: int | None = None) -> list[DeviceSummary]:

@@ -10,6 +10,11 @@ from bandwidth import charts, views
 urlpatterns = [
     re_path(r"^api/bandwidth/?\Z", views.BandwidthViewSet.as_view({"get": "list", "post": "create"}, name="Bandwidth")),
     re_path(
+        r"^api/bandwidth/entries/?\Z",
+        views.EntryViewSet.as_view({"get": "list"}, name="Bandwidth entries"),
+        name="bandwidth-entries",
+    ),
+    re_path(
         r"^api/bandwidth/devices/?\Z",
         views.DeviceViewSet.as_view({"get": "list"}, name="Bandwidth of all devices"),
         name="bandwidth-devices",

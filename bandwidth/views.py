@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from operator import attrgetter, methodcaller
+from collections.abc import Sequence
+from operator import attrgetter
 from typing import ClassVar
 
 from rest_framework.request import Request
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from bandwidth import openapi, services
-from bandwidth.serializers import EntrySerializer, WindowsQuerySerializer
+from bandwidth.interface import DeviceSummary
+from bandwidth.serializers import PLACE, EntriesQuerySerializer, EntrySerializer, WindowsQuerySerializer
+from timeseries_project.api.fields import CursorField
 from timeseries_project.api.framework import Response
-from timeseries_project.api.listings import listed, portion_size
+from timeseries_project.api.listings import Row, link_next, listed, portion_size
+from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet
 from timeseries_project.core import clock
@@ -21,10 +25,11 @@ from timeseries_project.core import clock
 class BandwidthViewSet(ApiViewSet):
     """Bytes to and from the server per device, summed in windows that end at a chosen time.
 
-    POST takes one entry or a JSON array of them; entries of one instant add up.
+    POST takes one entry or a batch: a JSON array, NDJSON or CSV. Entries of one instant add up.
     """
 
     item_serializer = EntrySerializer
+    parser_classes = (JSONParser, NDJSONParser, CSVParser)
     query_serializers: ClassVar = {"list": WindowsQuerySerializer}
     row_columns: ClassVar = {"list": ("timestamp", "bytes_ts", "bytes_fs")}
     rows_member = "data"
@@ -35,7 +40,11 @@ class BandwidthViewSet(ApiViewSet):
         return {**openapi.EXAMPLE, "timestamp": clock.now_s()}
 
     def create(self, request: Request) -> Response:
-        """Store one entry, or a batch, all or nothing."""
+        """Store one entry, or a batch: all of it or nothing.
+
+        A batch is a JSON array; a body of type `application/x-ndjson` with one entry per line; or a body of type
+        `text/csv` whose header names the columns device_id, timestamp, bytes_ts and bytes_fs in any order.
+        """
         if is_batch(request.data):
             columns = EntrySerializer.read_batch(request.data)
             return Response({"created": services.entries_add(**columns, now=clock.now_s())}, HTTP_201_CREATED)
@@ -54,6 +63,26 @@ class BandwidthViewSet(ApiViewSet):
         return Response({**windows._asdict(), "data": data})
 
 
+@openapi.entries
+class EntryViewSet(ApiViewSet):
+    """What is stored, instant by instant, so that it can be taken out and sent in again elsewhere."""
+
+    query_serializers: ClassVar = {"list": EntriesQuerySerializer}
+    row_columns: ClassVar = {"list": ("device_id", "timestamp", "bytes_ts", "bytes_fs")}
+    rows_member = "results"
+
+    def list(self, request: Request) -> Response:
+        """List entries by device and time, those of one instant added up; `next` is the cursor of the next listing."""
+        now = clock.now_s()
+        self.tag(services.version_get(device_id=self.query["device_uuid"], now=now))
+        listing = services.entries_list(**self.query, now=now)
+        cursor = None if listing.next is None else CursorField(PLACE).to_representation(listing.next)
+        response = Response({"results": [instant._asdict() for instant in listing.instants], "next": cursor})
+        if cursor is not None:
+            link_next(response, request, cursor)
+        return response
+
+
 @openapi.devices
 class DeviceViewSet(ApiViewSet):
     """The devices seen so far, with their totals."""
@@ -68,7 +97,7 @@ class DeviceViewSet(ApiViewSet):
         self.tag(services.version_get(now=now))
         portions = services.devices_portions(search=search, after=cursor, size=portion_size(limit), now=now)
         total = services.devices_count if search is None and cursor is None else None
-        return listed(request, portions, methodcaller("_asdict"), attrgetter("device_id"), limit=limit, total=total)
+        return listed(request, portions, _rows, attrgetter("device_id"), limit=limit, total=total)
 
     def retrieve(self, request: Request, device_id: str) -> Response:
         """Answer one device with its totals."""
@@ -80,3 +109,7 @@ class DeviceViewSet(ApiViewSet):
         """Forget all entries of a device; deleting an unknown device is not an error."""
         services.device_delete(device_id=device_id)
         return Response(status=HTTP_204_NO_CONTENT)
+
+
+def _rows(devices: Sequence[DeviceSummary], is_part: bool) -> list[Row]:
+    return [device._asdict() for device in devices]

@@ -212,6 +212,9 @@ class Store(Protocol):
     def key(self, axis: Axis, key: str, *, oldest: int = 0) -> KeySummary:
         """Return the summary of one device or user; KeyError if it has no points."""
 
+    def latest(self, axis: Axis, key: str, *, oldest: int = 0) -> tuple[KeySummary, Point]:
+        """Return the same, and its newest point: of several the last by the other key. KeyError if it has no points."""
+
     def version(self, *, device: str | None = None, user: str | None = None) -> str | None:
         """Return a text that every change of the points of a device, a user, both, or anybody makes another one.
 
@@ -231,6 +234,10 @@ class Store(Protocol):
         end: int | None,
         after: tuple[int, str, str] | None,
         limit: int,
+        descending: bool = False,
         oldest: int = 0,
     ) -> list[Point]:
-        """Return up to `limit` points by time, device and user: those in [start, end) that come after `after`."""
+        """Return up to `limit` points by time, device and user: those in [start, end) that come after `after`.
+
+        With `descending` the listing goes the other way round, and so `after` is a place that its points lie before.
+        """

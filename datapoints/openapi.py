@@ -78,7 +78,7 @@ datapoints = extend_schema_view(
             **rows(
                 serializers.ListingSerializer,
                 {"results": [EXAMPLE], "next": None},
-                {"datapoints_list": {"cursor": "$response.body#/next"}},
+                {"datapoints_list": {"cursor": "$response.body#/next", "order": "$request.query.order"}},
             ),
             **problems(400, 406),
         },
@@ -86,8 +86,9 @@ datapoints = extend_schema_view(
 )
 
 
-def _keys(name: str, serializer: Any) -> Any:
+def _keys(name: str, other: str, serializer: Any, detail: Any) -> Any:
     example = {name: "thermometer-1", **_SUMMARY}
+    latest = {"timestamp": _SUMMARY["last"], "value": 20.5, other: "ada"}
     return extend_schema_view(
         list=extend_schema(
             operation_id=f"{name}s_list",
@@ -101,11 +102,11 @@ def _keys(name: str, serializer: Any) -> Any:
         ),
         retrieve=extend_schema(
             operation_id=f"{name}_retrieve",
-            summary=f"Show a {name}",
+            summary=f"Show a {name} and its newest datapoint",
             tags=["datapoints"],
             parameters=[_key(name)],
             responses={
-                **answer(serializer, example, _of_key(name, f"$response.body#/{name}")),
+                **answer(detail, {**example, "latest": latest}, _of_key(name, f"$response.body#/{name}")),
                 **problems(400, 404, 406),
             },
         ),
@@ -125,8 +126,8 @@ def _keys(name: str, serializer: Any) -> Any:
     )
 
 
-devices = _keys("device", serializers.DeviceSerializer)
-users = _keys("user", serializers.UserSerializer)
+devices = _keys("device", "user", serializers.DeviceSerializer, serializers.DeviceDetailSerializer)
+users = _keys("user", "device", serializers.UserSerializer, serializers.UserDetailSerializer)
 
 
 def aggregates(axis: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 from rest_framework import serializers
 
 from datapoints.statistics import Fill
@@ -94,8 +95,25 @@ class RangeSerializer(InputSerializer):
         return _check_range(values)
 
 
-#: The time, device and user of the last datapoint of a listing, to which its cursor points.
-PLACE = tuple[int, str, str]
+class Order(StrEnum):
+    """In which direction datapoints are listed."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+class Place(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """What the cursor of a listing says: time, device and user of its last datapoint, and its order."""
+
+    timestamp: int
+    device: str
+    user: str
+    order: Order
+
+    @property
+    def of_point(self) -> tuple[int, str, str]:
+        """The place of the datapoint."""
+        return self.timestamp, self.device, self.user
 
 
 class ListQuerySerializer(RangeSerializer):
@@ -104,7 +122,17 @@ class ListQuerySerializer(RangeSerializer):
     device = KeyField(required=False, help_text="Only datapoints of this device.")
     user = KeyField(required=False, help_text="Only datapoints of this user.")
     limit = IntegerField(least=1, most=MAX_LIMIT, default=1_000, help_text="Largest number of datapoints to return.")
-    cursor = CursorField(PLACE, required=False, help_text="`next` of the previous answer.")
+    order = ChoiceField(Order, default=Order.ASC, help_text="`desc` lists the other way round, the newest first.")
+    cursor = CursorField(Place, required=False, help_text="`next` of the previous answer.")
+
+    @classmethod
+    def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
+        """Refuse a wrong range, and the cursor of a listing of the other order."""
+        errors = _check_range(values)
+        place: Place | None = values["cursor"]
+        if place is not None and place.order is not values["order"]:
+            errors.append(FieldError("cursor", f"is of a listing with order={place.order}, and goes on only in that."))
+        return errors
 
 
 class StatisticsQuerySerializer(RangeSerializer):
@@ -206,6 +234,25 @@ class ListingSerializer(serializers.Serializer[Any]):
     next = serializers.CharField(allow_null=True, help_text="The `cursor` of the next listing; null in the last one.")
 
 
+class LatestSerializer(serializers.Serializer[Any]):
+    """A newest datapoint."""
+
+    timestamp = TimestampField(help_text="When it was measured.")
+    value = NumberField(help_text="The measured value.")
+
+
+class LatestOfDeviceSerializer(LatestSerializer):
+    """The newest datapoint of a device; of several the last by user."""
+
+    user = KeyField()
+
+
+class LatestOfUserSerializer(LatestSerializer):
+    """The newest datapoint of a user; of several the last by device."""
+
+    device = KeyField()
+
+
 class SummarySerializer(serializers.Serializer[Any]):
     """Summary of the datapoints of a device or user."""
 
@@ -224,6 +271,18 @@ class UserSerializer(SummarySerializer):
     """Summary of the datapoints of a user."""
 
     user = KeyField()
+
+
+class DeviceDetailSerializer(DeviceSerializer):
+    """Summary of the datapoints of a device, and the newest one."""
+
+    latest = LatestOfDeviceSerializer()
+
+
+class UserDetailSerializer(UserSerializer):
+    """Summary of the datapoints of a user, and the newest one."""
+
+    latest = LatestOfUserSerializer()
 
 
 class BucketSerializer(serializers.Serializer[Any]):

@@ -144,14 +144,25 @@ def datapoints_list(
     start: int | None,
     end: int | None,
     limit: int,
-    cursor: tuple[int, str, str] | None,
+    after: tuple[int, str, str] | None,
+    descending: bool,
     now: int | None = None,
 ) -> Listing:
-    """Return up to `limit` datapoints by time, device and user, and the cursor of the next listing if more follow."""
+    """Return up to `limit` datapoints by time, device and user, or the other way round, from a place on.
+
+    If more follow, the place of the last one comes with them.
+    """
     if limit > LARGE_LISTING:
         leave_loop()
     points = store.listing(
-        device=device, user=user, start=start or 0, end=end, after=cursor, limit=limit + 1, oldest=_oldest(now)
+        device=device,
+        user=user,
+        start=start or 0,
+        end=end,
+        after=after,
+        limit=limit + 1,
+        descending=descending,
+        oldest=_oldest(now),
     )
     if len(points) <= limit:
         return Listing(points, None)
@@ -186,6 +197,14 @@ def key_get(*, axis: Axis, key: str, now: int | None = None) -> KeySummary:
     """Return the summary of a device or user. UnknownKeyError if it has no datapoints."""
     try:
         return store.key(axis, key, oldest=_oldest(now))
+    except KeyError:
+        raise _unknown(axis, key) from None
+
+
+def key_latest(*, axis: Axis, key: str, now: int | None = None) -> tuple[KeySummary, Point]:
+    """Return the summary of a device or user, and its newest datapoint. UnknownKeyError if it has no datapoints."""
+    try:
+        return store.latest(axis, key, oldest=_oldest(now))
     except KeyError:
         raise _unknown(axis, key) from None
 

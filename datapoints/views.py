@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -14,13 +15,16 @@ from datapoints.interface import Axis, KeySummary
 from datapoints.statistics import Aggregate, Percentile
 from timeseries_project.api.fields import CursorField
 from timeseries_project.api.framework import Response
-from timeseries_project.api.listings import link_next, listed, portion_size
+from timeseries_project.api.listings import Row, link_next, listed, portion_size
 from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet, FaultView
 from timeseries_project.core import clock
 from timeseries_project.core.errors import UnknownKeyError, shown
-from timeseries_project.core.timestamps import render
+from timeseries_project.core.timestamps import MICROSECONDS, render, rendered
+
+#: Characters of a time up to its whole second.
+_SECONDS = len("2026-01-31T12:00:00")
 
 
 @openapi.datapoints
@@ -63,15 +67,28 @@ class DatapointViewSet(ApiViewSet):
         return Response(added._asdict() if skip else {"created": added.created}, HTTP_201_CREATED)
 
     def list(self, request: Request) -> Response:
-        """List datapoints by timestamp, device and user; `next` is the cursor of the listing that follows."""
+        """List datapoints by timestamp, device and user; `next` is the cursor of the listing that follows.
+
+        With `order=desc` the newest come first, and equal timestamps by device and user from the last one on.
+        """
         now = clock.now()
         self.tag(services.version_get(device=self.query["device"], user=self.query["user"], now=now))
-        listing = services.datapoints_list(**self.query, now=now)
+        order, place = self.query["order"], self.query["cursor"]
+        listing = services.datapoints_list(
+            **{name: self.query[name] for name in ("device", "user", "start", "end", "limit")},
+            after=place and place.of_point,
+            descending=order is serializers.Order.DESC,
+            now=now,
+        )
+        times = rendered([point.timestamp for point in listing.points])
         results = [
-            {"timestamp": render(p.timestamp), "value": p.value, "device": p.device, "user": p.user}
-            for p in listing.points
+            {"timestamp": time, "value": p.value, "device": p.device, "user": p.user}
+            for time, p in zip(times, listing.points, strict=True)
         ]
-        cursor = None if listing.next is None else CursorField(serializers.PLACE).to_representation(listing.next)
+        cursor = None
+        if listing.next is not None:
+            following = serializers.Place(*listing.next, order)
+            cursor = CursorField(serializers.Place).to_representation(following)
         response = Response({"results": results, "next": cursor})
         if cursor is not None:
             link_next(response, request, cursor)
@@ -93,21 +110,40 @@ class KeyViewSet(ApiViewSet):
             axis=self.axis, search=search, after=cursor, size=portion_size(limit), now=now
         )
         total = partial(services.keys_count, axis=self.axis) if search is None and cursor is None else None
-        return listed(request, portions, self._summary, attrgetter("key"), limit=limit, total=total)
+        write = partial(_rows if request.accepted_renderer.format == "csv" else _rows_of_objects, self.axis)
+        return listed(request, portions, write, attrgetter("key"), limit=limit, total=total)
 
     def retrieve(self, request: Request, **path: str) -> Response:
-        """Return the number of datapoints of one of them, and the times of the oldest and newest."""
+        """Return the number of datapoints of one of them, the times of the oldest and newest, and the newest itself."""
         now = clock.now()
         self.tag(services.version_get(**path, now=now))
-        return Response(self._summary(services.key_get(axis=self.axis, key=path[self.axis], now=now)))
-
-    def _summary(self, key: KeySummary) -> dict[str, object]:
-        return {self.axis: key.key, "count": key.count, "first": render(key.first), "last": render(key.last)}
+        summary, point = services.key_latest(axis=self.axis, key=path[self.axis], now=now)
+        # In one answer all times have one form, and the newest datapoint is of the time `last`.
+        [row] = _rows(self.axis, [summary])
+        other = "user" if self.axis == "device" else "device"
+        latest = {"timestamp": row["last"], "value": point.value, other: getattr(point, other)}
+        return Response({**row, "latest": latest})
 
     def destroy(self, request: Request, **path: str) -> Response:
         """Delete all datapoints; there need not be any."""
         services.datapoints_delete(axis=self.axis, key=path[self.axis])
         return Response(status=HTTP_204_NO_CONTENT)
+
+
+def _rows(axis: Axis, keys: Sequence[KeySummary], is_part: bool = False) -> list[Row]:
+    """Return the rows of keys; in a part of an answer, whose other times are unknown, with fractions of seconds."""
+    times = rendered([key.first for key in keys] + [key.last for key in keys], fractions=is_part)
+    columns = zip(keys, times[: len(keys)], times[len(keys) :], strict=True)
+    return [{axis: key.key, "count": key.count, "first": first, "last": last} for key, first, last in columns]
+
+
+def _rows_of_objects(axis: Axis, keys: Sequence[KeySummary], is_part: bool = False) -> list[Row]:
+    """Return the same for JSON, where the times of each key have one form, whatever those of the others have."""
+    rows = _rows(axis, keys, True)
+    for row, key in zip(rows, keys, strict=True):
+        if not (key.first % MICROSECONDS or key.last % MICROSECONDS):
+            row["first"], row["last"] = row["first"][:_SECONDS] + "Z", row["last"][:_SECONDS] + "Z"
+    return rows
 
 
 @openapi.devices

@@ -49,7 +49,7 @@ def assert_text(page: Page) -> None:
 
 
 LISTS = ["/", "/charts/datapoints", "/charts/bandwidth"]
-ENDPOINTS = ["/datapoints", "/devices", "/users", "/api/bandwidth/devices"]
+ENDPOINTS = ["/datapoints", "/devices", "/users", "/api/bandwidth/devices", "/api/bandwidth/entries"]
 OF_ONE = [
     "/charts/datapoints?device={}",
     "/charts/datapoints?user={}",

@@ -31,9 +31,11 @@ lists = pytest.mark.parametrize(("path", "field"), LISTS)
 
 
 def add(names: list[str]) -> None:
-    """Fill every list with the same keys."""
+    """Fill every list with the same keys; the times of datapoints have fractions, with which long lists write all."""
     count = len(names)
-    datapoints.datapoints_add(timestamp=[10**6] * count, value=[1.0] * count, device=names, user=names, now=clock.now())
+    datapoints.datapoints_add(
+        timestamp=[1_500_000] * count, value=[1.0] * count, device=names, user=names, now=clock.now()
+    )
     bandwidth.entries_add(
         device_id=names, timestamp=[1] * count, bytes_ts=[2] * count, bytes_fs=[3] * count, now=clock.now_s()
     )

@@ -33,6 +33,7 @@ OPERATIONS = {
     ("get", "/statistics/users/{user}/moving_avg"),
     ("get", "/api/bandwidth"),
     ("post", "/api/bandwidth"),
+    ("get", "/api/bandwidth/entries"),
     ("get", "/api/bandwidth/devices"),
     ("delete", "/api/bandwidth/devices/{device_id}"),
     ("post", "/api/transactions"),

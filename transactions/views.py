@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from timeseries_project.api.framework import Response
+from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import is_batch
 from timeseries_project.api.views import ApiViewSet
 from timeseries_project.core import clock, timestamps
@@ -19,10 +20,11 @@ from transactions.serializers import StatisticsQuerySerializer, TransactionSeria
 class TransactionViewSet(ApiViewSet):
     """Transactions, the sole input of the statistics.
 
-    POST takes one transaction or a JSON array of them. One older than 60 seconds is not counted.
+    POST takes one transaction or a batch: a JSON array, NDJSON or CSV. One older than 60 seconds is not counted.
     """
 
     item_serializer = TransactionSerializer
+    parser_classes = (JSONParser, NDJSONParser, CSVParser)
 
     @staticmethod
     def example() -> object:
@@ -30,7 +32,11 @@ class TransactionViewSet(ApiViewSet):
         return {**openapi.EXAMPLE, "timestamp": clock.now_ms()}
 
     def create(self, request: Request) -> Response:
-        """Count one transaction, or the transactions of a batch."""
+        """Count one transaction, or the transactions of a batch.
+
+        A batch is a JSON array; a body of type `application/x-ndjson` with one transaction per line; or a body of type
+        `text/csv` whose header names the columns amount and timestamp in any order.
+        """
         if is_batch(request.data):
             columns = TransactionSerializer.read_batch(request.data)
             recorded = services.transactions_record(**columns, now=clock.now_ms())

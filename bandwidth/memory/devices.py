@@ -17,7 +17,7 @@ from bandwidth.interface import FullError
 from bandwidth.memory import entry_kernels as kernels
 from bandwidth.memory.busiest import Busiest
 from bandwidth.memory.device_names import DeviceNames
-from bandwidth.memory.sums import PARTS, DeviceSums
+from bandwidth.memory.sums import PARTS, DeviceSums, InstantSums
 from timeseries_project.core.block_kernels import NONE
 from timeseries_project.core.blocks import Blocks
 from timeseries_project.core.summation import Integers
@@ -131,6 +131,21 @@ class Devices:
         if noted:
             kernels.note_devices(*self.busiest.arrays, numbers, sums)
         return DeviceSums([self.names.names[number] for number in numbers.tolist()], sums, *ends)
+
+    def sum_instants(self, numbers: Integers, start: int, stop: int, limit: int) -> InstantSums:
+        """Return up to `limit` instants with start <= second < stop of devices, device by device.
+
+        O(log n) for each device, and O(1) for each instant.
+        """
+        numbers = numbers[(self.blocks.lasts[numbers] >= start) & (self.blocks.firsts[numbers] < stop)]
+        if not len(numbers):
+            limit = 0
+        owners, times = np.empty((2, limit), dtype=np.int64)
+        sums = np.zeros((limit, PARTS), dtype=np.int64)
+        before = np.zeros(PARTS, dtype=np.int64)
+        found = kernels.sum_instants(self.blocks.arrays, numbers, start, stop, before, owners, times, sums)
+        names = [self.names.names[number] for number in numbers[owners[:found]].tolist()]
+        return InstantSums(names, times[:found], sums[:found])
 
     def sums_up_to(self, number: int, borders: Integers) -> Integers:
         """Return a row of sums for each of some ascending borders, of the entries up to it. O(log n) each."""

@@ -14,16 +14,22 @@ from timeseries_project.core.block_add_kernels import blocks_for
 from timeseries_project.core.block_kernels import (
     ARRAYS,
     COLUMN,
+    FILL,
     FIRST,
     LAST,
+    LOWER,
     LOWER_BITS,
+    NEXT,
+    NONE,
     ROOT,
     ROWS,
     Arrays,
     Pool,
     count_row,
+    find_after,
     free_blocks,
     open_place,
+    places_up_to,
 )
 from timeseries_project.core.block_range_kernels import add_rows_up_to, first_from, leaf_with_totals
 from timeseries_project.core.kernels import kernel, routine
@@ -142,6 +148,67 @@ def sum_up(
             firsts[i] = first_from(pool, number, oldest)
         for part in range(pool.totals.shape[1]):
             sums[i, part] = pool.totals[pool.heads[number, ROOT], part] - sums[i, part]
+
+
+@routine()
+def sum_instant(
+    pool: Pool, series: int, leaf: int, place: int, key: int, before: Integers, sums: Integers
+) -> tuple[int, int]:
+    """Add up the rows of a key, of which the first stands here, into `sums`, which are zero.
+
+    Return leaf and place behind the last one. If they go on in the next leaf, they are the totals up to the key, less
+    those before it: O(log n), however many they are.
+    """
+    end = places_up_to(pool, leaf, key)
+    following = pool.links[leaf, NEXT]
+    if end < pool.links[leaf, FILL] or following == NONE or pool.keys[following, 0] > key:
+        sums[ENTRIES] = end - place
+        for row in range(place, end):
+            for part in range(pool.cells.shape[2]):
+                sums[1 + 2 * part] += pool.cells[leaf, row, part] >> LOWER_BITS
+                sums[2 + 2 * part] += pool.cells[leaf, row, part] & LOWER
+        return leaf, end
+    add_rows_up_to(pool, leaf_with_totals(pool, series, key - 1, before), key - 1, before)
+    last = leaf_with_totals(pool, series, key, sums)
+    add_rows_up_to(pool, last, key, sums)
+    for part in range(len(sums)):
+        sums[part] -= before[part]
+    return last, places_up_to(pool, last, key)
+
+
+@kernel(f"int64({ARRAYS}, {COLUMN}, int64, int64, int64[::1], int64[::1], int64[::1], int64[:, ::1])")
+def sum_instants(
+    arrays: Arrays,
+    series: Integers,
+    start: int,
+    stop: int,
+    before: Integers,
+    owners: Integers,
+    keys: Integers,
+    sums: Integers,
+) -> int:
+    """Add up the entries of each instant with start <= key < stop, device by device; return how many instants.
+
+    Each has a row, as long as there is room: where in `series` its device stands, its key, and its sums, which are zero
+    at first; `before` is room for the sums before it. O(log n) for each device, and O(a leaf) for each instant.
+    """
+    pool = Pool(*arrays)
+    row = 0
+    for i in range(len(series)):
+        number = series[i]
+        if pool.heads[number, LAST] < start or pool.heads[number, FIRST] >= stop or row == len(keys):
+            continue
+        leaf, place = find_after(pool, number, start - 1)
+        while row < len(keys):
+            if place == pool.links[leaf, FILL]:
+                leaf, place = pool.links[leaf, NEXT], 0
+            if leaf == NONE or pool.keys[leaf, place] >= stop:
+                break
+            owners[row] = i
+            keys[row] = pool.keys[leaf, place]
+            leaf, place = sum_instant(pool, number, leaf, place, keys[row], before, sums[row])
+            row += 1
+    return row
 
 
 @kernel(f"void({BUSIEST}, {COLUMN}, int64[:, ::1])")

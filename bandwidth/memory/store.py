@@ -13,7 +13,7 @@ from threading import Lock
 import numpy as np
 
 from bandwidth.entries import LONGEST_WINDOW, MAX_WHOLE, MOST_WINDOWS, Grouped, grouped, whole
-from bandwidth.interface import DeviceSummary, Overview, Usage, Window
+from bandwidth.interface import DeviceSummary, Instant, Overview, Usage, Window
 from bandwidth.memory import large_batch
 from bandwidth.memory.busiest import Busiest
 from bandwidth.memory.devices import Devices
@@ -193,6 +193,55 @@ class BandwidthStore:
         """Return the device's latest timestamp in epoch seconds. O(1). Raises KeyError if it has no entries."""
         with self._lock:
             return self._devices.blocks.lasts.item(self._known(device_id, oldest))
+
+    def instants(
+        self,
+        device_id: str | None = None,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        after: tuple[str, int] | None = None,
+        limit: int,
+        oldest: int = 0,
+    ) -> list[Instant]:
+        """Return up to `limit` instants of one device or of all, by device and time, beyond a device and a second.
+
+        O(log n) for each device that is looked at, and O(1) for each instant, however many entries it has.
+        """
+        start, stop = max(start, oldest), BEYOND if end is None else min(end, BEYOND)
+        found: list[Instant] = []
+        for keys, begin in self._places(device_id, start, after, limit):
+            with self._lock:
+                numbers = self._find_all(keys)
+                some = numbers[numbers != NONE]
+                sums = self._devices.sum_instants(some, min(begin, BEYOND), stop, limit - len(found))
+            found += sums.instants()
+            if len(found) == limit:
+                break
+        return found
+
+    def _places(
+        self, device_id: str | None, start: int, after: tuple[str, int] | None, count: int
+    ) -> Iterator[tuple[list[str], int]]:
+        """Yield devices in order, some at a time, and from which second on their instants are wanted."""
+        last, second = after or ("", -1)  # no key comes before the empty one
+        if device_id is not None:
+            if device_id >= last:
+                yield [device_id], max(start, second + 1) if device_id == last else start
+            return
+        if after is not None:
+            yield [last], max(start, second + 1)
+        key: str | None = last or None
+        while True:
+            count = min(count, AT_ONCE)
+            names = self._devices.names
+            keys, key = names.order.after(key, count, names.numbers)
+            yield keys, start
+            if key is None:
+                return
+            leave_loop()
+            give_way()
+            count *= 4  # they had fewer instants than are wanted
 
     def version(self, device_id: str | None = None, *, oldest: int = 0) -> str | None:
         """Return a text that is another one whenever something changes of what a device, or any, has from `oldest` on.

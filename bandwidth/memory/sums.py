@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bandwidth.interface import DeviceSummary
+from bandwidth.interface import DeviceSummary, Instant
 from timeseries_project.core.block_kernels import LOWER_BITS
 from timeseries_project.core.summation import Integers
 
@@ -30,6 +30,19 @@ class DeviceSums(NamedTuple):
         counts, bytes_ts, bytes_fs = whole_sums(self.sums)
         columns = self.names, counts, self.firsts.tolist(), self.lasts.tolist(), bytes_ts, bytes_fs
         return [summary for summary in map(DeviceSummary, *columns) if summary[1]]
+
+
+class InstantSums(NamedTuple):
+    """What some devices hold instant by instant: of each its device, its second and a row of sums."""
+
+    names: list[str]
+    times: Integers
+    sums: Integers
+
+    def instants(self) -> list[Instant]:
+        """Return the instants. O(these)."""
+        _, bytes_ts, bytes_fs = whole_sums(self.sums)
+        return list(map(Instant, self.names, self.times.tolist(), bytes_ts, bytes_fs))
 
 
 def whole_sums(sums: Integers) -> list[list[int]]:

@@ -18,7 +18,8 @@ from typing import NamedTuple
 from zlib import crc32
 
 from bandwidth.entries import LONGEST_WINDOW, MAX_WHOLE, MOST_WINDOWS, Condensed, condensed, whole
-from bandwidth.interface import DeviceSummary, FullError, Overview, Usage, Window
+from bandwidth.interface import DeviceSummary, FullError, Instant, Overview, Usage, Window
+from bandwidth.redis.instants import Place, read_instants
 from bandwidth.redis.layout import (
     ROW_SIZE,
     Part,
@@ -194,13 +195,31 @@ class RedisStore(Unversioned):
     ) -> Iterator[list[DeviceSummary]]:
         """Yield them in portions. One call per 5,000 devices to read all keys, then one for each portion."""
         self._settle()
-        found = {self._name(stripe, key) for stripe, keys in self._scan(oldest) for key in keys}
-        keys = in_order(key for key in matching(list(found), search) if after is None or key > after)
+        keys = in_order(key for key in matching(self._names(oldest), search) if after is None or key > after)
         size = min(size or DEVICES, DEVICES)
         for begin in range(0, len(keys), size):
             summaries = self._summaries(keys[begin : begin + size], oldest)
             if summaries:
                 yield summaries
+
+    def instants(
+        self,
+        device_id: str | None = None,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        after: tuple[str, int] | None = None,
+        limit: int,
+        oldest: int = 0,
+    ) -> list[Instant]:
+        """Return up to `limit` instants, by device and time. See `read_instants`; all devices are listed first."""
+        self._settle()
+        start, stop = min(max(start, oldest), MAX_WHOLE), MAX_WHOLE + 1 if end is None else min(end, MAX_WHOLE + 1)
+        last, second = after or ("", -1)  # no key comes before the empty one
+        beyond = min(max(start, second + 1), MAX_WHOLE + 1)
+        names = in_order(self._names(oldest)) if device_id is None else [device_id]
+        places = (Place(name, *self._place(name), beyond if name == last else start) for name in names if name >= last)
+        return read_instants(self._storage, places, stop, limit)
 
     def device(self, device_id: str, *, oldest: int = 0) -> DeviceSummary:
         """Return the summary of one device. One call. Raises KeyError for a device without entries."""
@@ -351,6 +370,10 @@ class RedisStore(Unversioned):
     @staticmethod
     def _name(stripe: Stripe, key: bytes) -> str:
         return key[len(stripe.prefix) :].decode()
+
+    def _names(self, oldest: int) -> list[str]:
+        """Return all devices, in any order. One call per 5,000."""
+        return list({self._name(stripe, key) for stripe, keys in self._scan(oldest) for key in keys})
 
     def _scan(self, oldest: int) -> Iterator[tuple[Stripe, list[bytes]]]:
         """Yield the keys of all devices, in portions of a stripe; a key may come twice."""

@@ -88,7 +88,7 @@ class TestEntries:
         assert post(api, ENTRY | {"timestamp": now + 5}).status_code == 201
 
     def test_other_media_types_are_refused(self, api: APIClient) -> None:
-        for media_type in ("text/csv", "application/x-ndjson", "application/x-www-form-urlencoded"):
+        for media_type in ("text/plain", "application/xml", "application/x-www-form-urlencoded"):
             body = problem(api.generic("POST", "/api/bandwidth", "x", content_type=media_type), 415)
             assert "Content-Type: application/json" in body["detail"]
 
@@ -139,9 +139,10 @@ class TestWindows:
     )
     def test_an_end_in_another_unit_is_told_so(self, api: APIClient, end_time: object, words: str) -> None:
         post(api, ENTRY)
-        body = problem(api.get(f"/api/bandwidth?device_uuid=abc&end_time={end_time}"), 400)
-        assert fields(body) == ["end_time"]
-        assert words in body["detail"]
+        for path, name in (("/api/bandwidth", "end_time"), *(("/api/bandwidth/entries", n) for n in ("start", "end"))):
+            body = problem(api.get(f"{path}?device_uuid=abc&{name}={end_time}"), 400)
+            assert fields(body) == [name]
+            assert words in body["detail"]
 
     @pytest.mark.parametrize(
         "query",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from bandwidth.interface import FullError
 from bandwidth.memory import devices as memory_devices
 from bandwidth.memory import store as windows_module
 from bandwidth.memory.store import BandwidthStore
-from bandwidth.tests.oracle import MAX_WHOLE, Entry, scan, summaries
+from bandwidth.tests.oracle import MAX_WHOLE, Entry, instants, scan, summaries
 from bandwidth.tests.stores import NewStore, check, use_small_portions
 from timeseries_project.tests.drawn import lives
 
@@ -110,6 +111,12 @@ class BoundsMachine(RuleBasedStateMachine):
         [summary] = [s for s in summaries(self.stored) if s.device_id == device]
         assert self.store.device(device, oldest=self.oldest) == summary
         assert self.store.last(device, oldest=self.oldest) == summary.last
+
+    @rule(device=st.none() | devices, back=st.integers(-5, 40), limit=st.integers(1, 9))
+    def list_instants(self, device: str | None, back: int, limit: int) -> None:
+        chosen: dict[str, Any] = {"start": max(self.now - back, 0), "limit": limit}
+        answer = self.store.instants(device, **chosen, oldest=self.oldest)
+        assert answer == instants(self.stored, device, **chosen)
 
     @invariant()
     def listings_and_totals_are_right(self) -> None:

@@ -50,6 +50,8 @@ ASKS = {
     "device": lambda store: store.device("old"),
     "last": lambda store: store.last("old"),
     "devices": lambda store: store.devices(),
+    "instants": lambda store: store.instants("old", limit=99),
+    "all instants": lambda store: store.instants(limit=99),
     "overview": lambda store: store.overview(1),
     "add": lambda store: store.add("old", 1, 1, 1),
     "add a batch": lambda store: add_batch(store, [("old", 1, 1, 1)]),

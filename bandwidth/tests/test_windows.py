@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from hypothesis.stateful import (
 
 from bandwidth.interface import Window
 from bandwidth.memory.store import BandwidthStore
+from bandwidth.redis import instants as redis_instants
+from bandwidth.tests import oracle
 from bandwidth.tests.oracle import MAX_WHOLE, Entry, scan, summaries
 from bandwidth.tests.stores import AnyStore, NewStore, check, use_small_portions
 from timeseries_project.tests.drawn import drawn, lives
@@ -54,6 +57,7 @@ class StoreAgainstScan(RuleBasedStateMachine):
     def start(self, small: bool) -> None:
         if small:
             use_small_portions(self.patch)
+            self.patch.setattr(redis_instants, "DEVICES_AT_FIRST", 1)
         self.store = self.new_store()
         self.stored: list[Entry] = []
 
@@ -109,6 +113,21 @@ class StoreAgainstScan(RuleBasedStateMachine):
         answer = self.store.windows(device, end=end, length=length, count=count)
         assert answer == scan(self.stored, device, end, length, count)
         assert all(type(number) is int for window in answer for number in window)
+
+    @rule(
+        device=st.none() | devices,
+        start=st.just(0) | instants,
+        end=st.none() | instants | st.just(10**30),
+        after=st.none() | st.tuples(devices | st.just("c"), instants | st.sampled_from([-1, 10**30])),
+        limit=st.integers(1, 12) | st.just(1_000),
+    )
+    def list_instants(
+        self, device: str | None, start: int, end: int | None, after: tuple[str, int] | None, limit: int
+    ) -> None:
+        chosen: dict[str, Any] = {"start": start, "end": end, "after": after, "limit": limit}
+        answer = self.store.instants(device, **chosen)
+        assert answer == oracle.instants(self.stored, device, **chosen)
+        assert all(type(number) is int for instant in answer for number in instant[1:])
 
     @invariant()
     def agrees(self) -> None:

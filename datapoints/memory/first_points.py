@@ -1,10 +1,13 @@
-"""The first points of many series by time, device and user, found without reading most of the series.
+"""The first points of many series in the order of a listing, found without reading most of the series.
 
-Plain Python and NumPy; knows no framework. Times are microseconds since the Unix epoch.
+A listing ascends by time, device and user, or descends by all three. Of one that descends every time is negative here,
+so that its first points have the least times too. Plain Python and NumPy; knows no framework. Times are microseconds
+since the Unix epoch.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -13,8 +16,10 @@ import numpy as np
 from datapoints.interface import Point
 from datapoints.memory.names import Pair
 from datapoints.memory.series import SeriesPool
+from datapoints.memory.series_view import Guarded
 from timeseries_project.core.block_kernels import BEYOND
-from timeseries_project.core.summation import Integers
+from timeseries_project.core.offload import give_way, leave_loop
+from timeseries_project.core.summation import Floats, Integers
 
 #: Series that are looked into at once: with the store's lock held this takes a few milliseconds.
 SERIES_AT_ONCE = 2048
@@ -22,21 +27,28 @@ SERIES_AT_ONCE = 2048
 POINTS_AT_FIRST = 100_000
 SERIES_AT_FIRST = 16
 
+Place = tuple[int, str, str]
+
 
 class Wanted(NamedTuple):
-    """Up to `limit` points are wanted: those with start <= time < stop that lie beyond `after`."""
+    """Up to `limit` points are wanted: those with start <= time < stop that come after `after` in the listing."""
 
     start: int
     stop: int
-    after: tuple[int, str, str] | None
+    after: Place | None
     limit: int
+    descending: bool
 
     @classmethod
-    def of(cls, start: int, end: int | None, after: tuple[int, str, str] | None, limit: int) -> Wanted:
+    def of(cls, start: int, end: int | None, after: Place | None, limit: int, *, descending: bool = False) -> Wanted:
         """Return what is wanted of a part of the listing, with times that a column can hold."""
+        start, stop = min(start, BEYOND), BEYOND if end is None else min(end, BEYOND)
+        if descending:
+            start, stop = 1 - stop, 1 - start
+            after = None if after is None else (-after[0], *after[1:])
         if after is not None:
             start = max(start, after[0])
-        return cls(min(start, BEYOND), BEYOND if end is None else min(end, BEYOND), after, limit)
+        return cls(min(start, BEYOND), stop, after, limit, descending)
 
 
 class FirstPoints:
@@ -49,6 +61,8 @@ class FirstPoints:
         self._pool = pool
         self._pairs = pairs
         self._wanted = wanted
+        #: Whether one pair of names comes after another in the listing.
+        self._comes_after = operator.lt if wanted.descending else operator.gt
         self._times = np.empty(0, dtype=np.int64)
         self._values = np.empty(0)
         #: The series of each point, as an index of `_names`, which holds the names at the moment of reading.
@@ -62,9 +76,21 @@ class FirstPoints:
 
         The store's lock is held.
         """
-        firsts, lasts = self._pool.firsts[series], self._pool.lasts[series]
+        firsts, lasts = self._ends(series)
         some = np.flatnonzero((lasts >= self._wanted.start) & (firsts < self._wanted.stop))
         return some if isinstance(series, slice) else series[some], np.maximum(firsts[some], self._wanted.start)
+
+    def _ends(self, series: Integers | slice) -> tuple[Integers, Integers]:
+        """Return when series begin and end, in the order of the listing. The store's lock is held."""
+        firsts, lasts = self._pool.firsts[series], self._pool.lasts[series]
+        return (-lasts, -firsts) if self._wanted.descending else (firsts, lasts)
+
+    def _read(self, series: Integers, start: int, stop: int, count: int) -> tuple[Integers, Integers, Floats]:
+        """Copy of each series the first points of the listing with start <= time < stop. The store's lock is held."""
+        if not self._wanted.descending:
+            return self._pool.first_points(series, start, stop, count)
+        owners, times, values = self._pool.last_points(series, 1 - stop, 1 - start, count)
+        return owners, -times, values
 
     def portions(self, series: Integers, bounds: Integers) -> Iterator[Integers]:
         """Yield portions of the series to read; the caller reads each before it takes the next.
@@ -89,17 +115,17 @@ class FirstPoints:
 
     def look_into(self, series: Integers) -> None:
         """Take in the wanted points of some series. The store's lock is held."""
-        start, stop, after, limit = self._wanted
+        start, stop, after, limit, _ = self._wanted
         if self._newest < BEYOND:
             series, stop = self._of_use(series), min(stop, self._newest + 1)
-        owners, times, values = self._pool.first_points(series, start, stop, limit + (after is not None))
+        owners, times, values = self._read(series, start, stop, limit + (after is not None))
         owners = owners + len(self._names)
         self._names += map(self._pairs.__getitem__, series.tolist())
         if after is not None and after[0] == start:
             equal = np.flatnonzero(times == start)
             names = map(self._names.__getitem__, owners[equal].tolist())
             beyond = np.ones(len(times), dtype=bool)
-            beyond[equal] = [name > after[1:] for name in names]
+            beyond[equal] = [self._comes_after(name, after[1:]) for name in names]
             owners, times, values = owners[beyond], times[beyond], values[beyond]
         self._times = np.concatenate((self._times, times))
         self._values = np.concatenate((self._values, values))
@@ -108,21 +134,23 @@ class FirstPoints:
 
     def _of_use(self, series: Integers) -> Integers:
         """Return the series that may have points before the last of those found."""
-        bounds = np.maximum(self._pool.firsts[series], self._wanted.start)
+        bounds = np.maximum(self._ends(series)[0], self._wanted.start)
         use = bounds < self._newest
         equal = np.flatnonzero(bounds == self._newest)
         if len(equal):
             after, last = self._wanted.after, self._last_of_equal()
             least: Pair | None = after[1:] if after is not None and after[0] == self._newest else None
             pairs = map(self._pairs.__getitem__, series[equal].tolist())
-            use[equal] = [pair < last and (least is None or pair > least) for pair in pairs]
+            comes_after = self._comes_after
+            use[equal] = [comes_after(last, pair) and (least is None or comes_after(pair, least)) for pair in pairs]
         return series[use]
 
     def _last_of_equal(self) -> Pair:
         """Return device and user of the last wanted point among those of the newest time."""
         before = np.count_nonzero(self._times < self._newest)
         equal = self._owners[self._times == self._newest]
-        return sorted(map(self._names.__getitem__, equal.tolist()))[self._wanted.limit - before - 1]
+        names = sorted(map(self._names.__getitem__, equal.tolist()), reverse=self._wanted.descending)
+        return names[self._wanted.limit - before - 1]
 
     def _forget_the_rest(self) -> None:
         """Drop points after the wanted ones, but keep all of the newest wanted time."""
@@ -133,12 +161,45 @@ class FirstPoints:
         kept = np.flatnonzero(self._times <= self._newest)
         if len(kept) > 2 * limit + SERIES_AT_ONCE:
             pairs = map(self._names.__getitem__, self._owners[kept].tolist())
-            places = sorted(zip(self._times[kept].tolist(), pairs, kept.tolist(), strict=True))[:limit]
+            rows = zip(self._instants()[kept].tolist(), pairs, kept.tolist(), strict=True)
+            places = sorted(rows, reverse=self._wanted.descending)[:limit]
             kept = np.array([place for _, _, place in places])
         self._times, self._values, self._owners = self._times[kept], self._values[kept], self._owners[kept]
+
+    def _instants(self) -> Integers:
+        """Return the times of the points as they are stored."""
+        return -self._times if self._wanted.descending else self._times
 
     def points(self) -> list[Point]:
         """Return the points in order, as many as are wanted."""
         names = map(self._names.__getitem__, self._owners.tolist())
-        rows = zip(self._times.tolist(), names, self._values.tolist(), strict=True)
-        return sorted(Point(time, *pair, value) for time, pair, value in rows)[: self._wanted.limit]
+        rows = zip(self._instants().tolist(), names, self._values.tolist(), strict=True)
+        points = (Point(time, *pair, value) for time, pair, value in rows)
+        return sorted(points, reverse=self._wanted.descending)[: self._wanted.limit]
+
+
+def read_listing(guarded: Guarded, device: str | None, user: str | None, wanted: Wanted) -> list[Point]:
+    """Return the wanted points of a device, a user, both or all, those of a few series at one moment.
+
+    O(series that match + limit, and what the series have that begin before the last of these points).
+    """
+    lock, pool, names, busy = guarded
+    with lock:
+        series = names.matching(device, user)
+        while busy.wait_until_free(None if isinstance(series, slice) else series):
+            series = names.matching(device, user)
+        found = FirstPoints(pool, names.pairs, wanted)
+        few = (len(names.numbers) if isinstance(series, slice) else len(series)) <= SERIES_AT_ONCE
+        if not few:
+            leave_loop()
+        matching, bounds = found.bounds(series)
+        if few:
+            for portion in found.portions(matching, bounds):
+                found.look_into(portion)
+    if not few:
+        for portion in found.portions(matching, bounds):
+            with lock:
+                busy.wait_until_free(portion)
+                found.look_into(portion)
+            give_way()
+    return found.points()

@@ -21,11 +21,12 @@ from datapoints.interface import (
     Totals,
     View,
 )
-from datapoints.memory.first_points import FirstPoints, Wanted
+from datapoints.memory.first_points import Wanted, read_listing
 from datapoints.memory.grouping import GroupedPoints, grouped
 from datapoints.memory.key_summaries import SERIES_SUMMED_UP, first_of, summed_up
 from datapoints.memory.large_batch import ROWS_AT_ONCE, LargeBatch
 from datapoints.memory.names import UNKNOWN, Pair, SeriesNames
+from datapoints.memory.newest_point import NewestPoint
 from datapoints.memory.series import Rows, SeriesPool
 from datapoints.memory.series_view import Guarded, SeriesView
 from datapoints.memory.versions import Versioned
@@ -69,7 +70,8 @@ class SeriesStore(Versioned):
             self._forget()
 
     def _forget(self) -> None:
-        self._pool, self._names = SeriesPool(), SeriesNames(self._lock)
+        guarded = Guarded(self._lock, SeriesPool(), SeriesNames(self._lock), self._busy)
+        self._guarded, self._pool, self._names = guarded, guarded.pool, guarded.names
         self._points = 0
         #: How far the sweep has come: points before `_swept_to` were dropped from the first `_swept` series.
         self._swept, self._swept_to = 0, 0
@@ -295,7 +297,7 @@ class SeriesStore(Versioned):
             series = self._series(axis, [key])
             if not len(series):
                 raise KeyError(key)
-            guarded = Guarded(self._lock, self._pool, self._names, self._busy)
+            guarded = self._guarded
             few = len(series) <= AT_ONCE
             if few:
                 if len(series) > 1:
@@ -355,14 +357,28 @@ class SeriesStore(Versioned):
         """Return the summary of one device or user; KeyError if it has no points. O(its series)."""
         self._drop_most_expired(axis, [key], oldest)
         with self._lock:
-            series = self._series(axis, [key])
-            if len(series) > SERIES_SUMMED_UP:
-                leave_loop()
-            self._drop_expired(series, oldest)
-            if key not in self._names.members[axis]:
-                raise KeyError(key)
-            [summary] = summed_up(self._pool, self._names, axis, [key])
+            return self._summary(axis, key, oldest)
+
+    def _summary(self, axis: Axis, key: str, oldest: int) -> KeySummary:
+        """Return the summary of one device or user; the lock is held."""
+        series = self._series(axis, [key])
+        if len(series) > SERIES_SUMMED_UP:
+            leave_loop()
+        self._drop_expired(series, oldest)
+        if key not in self._names.members[axis]:
+            raise KeyError(key)
+        [summary] = summed_up(self._pool, self._names, axis, [key])
         return summary
+
+    def latest(self, axis: Axis, key: str, *, oldest: int = 0) -> tuple[KeySummary, Point]:
+        """Return the same, and its newest point: of several the last by the other key. O(its series)."""
+        while True:
+            self._drop_most_expired(axis, [key], oldest)
+            with self._lock:
+                summary = self._summary(axis, key, oldest)
+                newest = NewestPoint(self._guarded, axis, summary)
+            if (point := newest.point()) is not None:
+                return summary, point
 
     def totals(self, *, oldest: int = 0) -> Totals:
         """Return how much is stored; a large store also counts expired points that are not yet dropped. O(1)."""
@@ -382,34 +398,18 @@ class SeriesStore(Versioned):
         end: int | None,
         after: tuple[int, str, str] | None,
         limit: int,
+        descending: bool = False,
         oldest: int = 0,
     ) -> list[Point]:
         """Return up to `limit` points by time, device and user: those in [start, end) and beyond `after`.
 
         O(series that match + limit, and what the series have that begin before the last of these points).
         """
-        wanted = Wanted.of(max(start, oldest), end, after, limit)
-        with self._lock:
-            if oldest:
+        if oldest:
+            with self._lock:
                 self._sweep(oldest)
-            series = self._names.matching(device, user)
-            while self._busy.wait_until_free(None if isinstance(series, slice) else series):
-                series = self._names.matching(device, user)
-            found = FirstPoints(self._pool, self._names.pairs, wanted)
-            few = (len(self._names.numbers) if isinstance(series, slice) else len(series)) <= AT_ONCE
-            if not few:
-                leave_loop()
-            matching, bounds = found.bounds(series)
-            if few:
-                for portion in found.portions(matching, bounds):
-                    found.look_into(portion)
-        if not few:
-            for portion in found.portions(matching, bounds):
-                with self._lock:
-                    self._busy.wait_until_free(portion)
-                    found.look_into(portion)
-                give_way()
-        return found.points()
+        wanted = Wanted.of(max(start, oldest), end, after, limit, descending=descending)
+        return read_listing(self._guarded, device, user, wanted)
 
     def _check(self) -> None:
         assert not self._lock.locked()

@@ -17,6 +17,7 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from datapoints.interface import Axis
 from datapoints.redis.library import LIBRARY
 from timeseries_project.storage.client import Call, Storage
+from timeseries_project.storage.lua import Function
 from timeseries_project.storage.nodes import Argument
 
 #: The beginning of every key. Its number changes with the format of rows: rows of an earlier format are not read.
@@ -38,6 +39,7 @@ NAMES = LIBRARY.function("datapoints_names")
 OPEN = LIBRARY.function("datapoints_open")
 NEIGHBOURS = LIBRARY.function("datapoints_neighbours")
 READ = LIBRARY.function("datapoints_read")
+READ_BACK = LIBRARY.function("datapoints_read_back")
 TOTALS = LIBRARY.function("datapoints_totals")
 
 #: The figures of a series that are used here: count, late, first, last, epoch.
@@ -236,17 +238,31 @@ class Layout:
         At most `rows` rows of each series (0: all). Where one call would copy too many blocks a chunk is None or ends
         early; `whole` reads everything in one call, however much.
         """
+        return self._read(READ, [letter, stop, rows, -1 if whole else BLOCKS_AT_ONCE], wanted)
+
+    def _read(
+        self, function: Function, limits: list[Argument], wanted: Sequence[tuple[Series, int]]
+    ) -> list[Chunk | None]:
         groups = self.grouped([series.device for series, _ in wanted])
-        limits: list[Argument] = [letter, stop, rows, -1 if whole else BLOCKS_AT_ONCE]
         calls = []
         for base, places in groups:
             names = (part for at in places for part in (wanted[at][0].device, wanted[at][0].user, wanted[at][1]))
-            calls.append(Call(READ, [base], [*limits, *names], read_only=True))
+            calls.append(Call(function, [base], [*limits, *names], read_only=True))
         chunks: list[Chunk | None] = [None] * len(wanted)
         for (_, places), reply in zip(groups, self.storage.calls(calls), strict=True):
             for place, (packed, blocks, following) in zip(places, reply, strict=False):
                 chunks[place] = Chunk(Figures.read(packed), b"".join(blocks), int(following) if following else None)
         return chunks
+
+    def read_back(
+        self, letter: str, wanted: Sequence[tuple[Series, int]], start: int, *, rows: int
+    ) -> list[Chunk | None]:
+        """Read up to `rows` rows of columns backwards: those before the key given with each series, from `start` on.
+
+        The rows of a chunk come block by block, the last block first, and in each in order; some may lie before
+        `start`. What is left of it lies before `following`. Otherwise as `read`.
+        """
+        return self._read(READ_BACK, [letter, start, rows, BLOCKS_AT_ONCE], wanted)
 
     def neighbours(self, series: Sequence[Series], time: int) -> tuple[int | None, int | None]:
         """Return the time of the last point before `time`, and of the first at or after it, in all these series."""

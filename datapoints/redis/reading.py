@@ -1,4 +1,4 @@
-"""Readers of datapoints in a Redis or Valkey: ranges of the series of one key, and listings.
+"""Readers of datapoints in a Redis or Valkey: ranges of the series of one key.
 
 Plain Python and NumPy; knows no framework.
 """
@@ -12,12 +12,6 @@ import numpy as np
 from datapoints.interface import QUARTER_HOUR, BucketSums, KeySummary, Point, ViewChangedError
 from datapoints.redis.layout import Chunk, Figures, Layout, Series
 from timeseries_project.core.summation import Floats, Integers
-
-#: Later than every timestamp.
-NEVER = 2**53
-#: Where there are many series, a listing reads so many of them first, and at least so many rows of each.
-SERIES_AT_FIRST = 64
-ROWS_AT_LEAST = 16
 
 
 class RedisView:
@@ -132,74 +126,24 @@ def _unchanged(series: Series, figures: Figures | None) -> Figures:
     return figures
 
 
-def read_listing(
-    layout: Layout,
-    series: Sequence[Series],
-    start: int,
-    end: int | None,
-    after: tuple[int, str, str] | None,
-    limit: int,
-) -> list[Point]:
-    """Return up to `limit` points of these series by time, device and user: those in [start, end), after `after`.
-
-    Series are read some rows at a time, those with the earliest possible point first, until no other can contribute.
-    ViewChangedError if one was deleted meanwhile, or changed between two of its portions.
-    """
-    stop = NEVER if end is None else end
-    ranked = sorted(series)
-    starts = [_start_of(one, start, after) for one in ranked]
-    #: The key from which on each series is still to be read; none of its unread points is older.
-    bounds = {
-        at: max(begin, one.figures.first)
-        for at, (one, begin) in enumerate(zip(ranked, starts, strict=True))
-        if begin <= one.figures.last and max(begin, one.figures.first) < stop
-    }
-    rows = max(limit // len(bounds) + 1, ROWS_AT_LEAST) if bounds else 0
-    portion = SERIES_AT_FIRST
-    late: dict[int, int] = {}
-    ranks, points = np.empty(0, dtype=np.int64), np.empty((0, 2))
-    while bounds:
-        if len(points) >= limit:
-            newest = np.partition(points[:, 0], limit - 1)[limit - 1]
-            chosen = [at for at, bound in bounds.items() if bound <= newest]
-            if not chosen:
-                break
-        else:
-            chosen = sorted(bounds, key=bounds.__getitem__)[:portion]
-            portion *= 4
-        wanted = [(ranked[at], bounds[at] if at in late else starts[at]) for at in chosen]
-        read: list[tuple[int, bytes]] = []
-        for at, chunk in zip(chosen, layout.read("p", wanted, stop, rows=rows), strict=True):
-            if chunk is None:
-                continue
-            if chunk.figures is None or chunk.figures.epoch != ranked[at].figures.epoch:
-                raise ViewChangedError
-            if chunk.figures.late != late.setdefault(at, chunk.figures.late):
-                raise ViewChangedError
-            read.append((at, chunk.rows))
-            del bounds[at]
-            if chunk.following is not None and chunk.following < stop:
-                bounds[at] = chunk.following
-        owners = np.repeat([at for at, _ in read], [len(part) // 16 for _, part in read])
-        found = table("p", [part for _, part in read])
-        inside = found[:, 0] < stop
-        ranks = np.concatenate([ranks, owners[inside]])
-        points = np.concatenate([points, found[inside]])
-    order = np.lexsort((ranks, points[:, 0]))[:limit]
-    rows_found = zip(ranks[order].tolist(), points[order].tolist(), strict=True)
-    return [Point(int(time), ranked[at].device, ranked[at].user, value) for at, (time, value) in rows_found]
-
-
-def _start_of(series: Series, start: int, after: tuple[int, str, str] | None) -> int:
-    """Return the time from which on the points of a series come after `after`."""
-    if after is None or after[0] < start:
-        return start
-    return after[0] + 1 if (series.device, series.user) <= after[1:] else after[0]
-
-
 def summary_of(key: str, series: Sequence[Series]) -> KeySummary:
     """Return the summary of a device or user from all its series, of which there is at least one. O(series)."""
     figures = [one.figures for one in series]
     return KeySummary(
         key, sum(one.points for one in figures), min(one.first for one in figures), max(one.last for one in figures)
     )
+
+
+def newest_point(layout: Layout, series: Sequence[Series]) -> Point | None:
+    """Return the newest point of series that are in order, of several that of the last; None if it has gone meanwhile.
+
+    One exchange, O(series + log n).
+    """
+    newest = max(one.figures.last for one in series)
+    last = [one for one in series if one.figures.last == newest][-1]
+    [chunk] = layout.read("p", [(last, newest)], newest + 1, rows=1)
+    assert chunk is not None
+    if chunk.figures is None or chunk.figures.epoch != last.figures.epoch or not chunk.rows:
+        return None
+    [time, value] = table("p", [chunk.rows])[0].tolist()
+    return Point(newest, last.device, last.user, value) if time == newest else None

@@ -21,13 +21,13 @@ from datapoints.interface import (
     KeySummary,
     Point,
     Totals,
-    ViewChangedError,
 )
 from datapoints.redis.batches import Batch, Group, Part
 from datapoints.redis.capacity import BaseCounts, Room
 from datapoints.redis.layout import KEYS_AT_ONCE, Layout, Series
 from datapoints.redis.library import LIBRARY
-from datapoints.redis.reading import RedisView, read_listing, summary_of
+from datapoints.redis.listing import Wanted, read_listing
+from datapoints.redis.reading import RedisView, newest_point, summary_of
 from timeseries_project.core.arrays import Keys, gathered, matching
 from timeseries_project.core.key_order import in_order
 from timeseries_project.core.summation import Floats, Integers
@@ -373,6 +373,15 @@ class RedisStore(Unversioned):
         with self.view(axis, key, oldest=oldest) as view:
             return summary_of(key, view.series)
 
+    def latest(self, axis: Axis, key: str, *, oldest: int = 0) -> tuple[KeySummary, Point]:
+        """Return the same, and its newest point: of several the last by the other key. One exchange more."""
+        while True:
+            with self.view(axis, key, oldest=oldest) as view:
+                summary = summary_of(key, view.series)
+                point = newest_point(self._layout, view.series)
+            if point is not None:  # unless it was deleted in between
+                return summary, point
+
     def totals(self, *, oldest: int = 0) -> Totals:
         """Return how much is stored. O(1).
 
@@ -392,29 +401,12 @@ class RedisStore(Unversioned):
         end: int | None,
         after: tuple[int, str, str] | None,
         limit: int,
+        descending: bool = False,
         oldest: int = 0,
     ) -> list[Point]:
         """Return up to `limit` points by time, device and user: those in [start, end) that come after `after`.
 
         O(series that match + limit + blocks that hold these points).
         """
-        start = max(start, oldest)
-        while True:
-            try:
-                return read_listing(self._layout, self._matching(device, user), start, end, after, limit)
-            except ViewChangedError:
-                continue
-
-    def _matching(self, device: str | None, user: str | None) -> list[Series]:
-        """Return the series of a device, of a user, of both or of all."""
-        if device == "" or user == "":
-            return []
-        if device is not None and user is not None:
-            return self._layout.one(device, user)
-        if device is not None:
-            return self._layout.members("device", [device])[0]
-        if user is not None:
-            return self._layout.members("user", [user])[0]
-        names = self._layout.names("device")
-        portions = (names[begin : begin + KEYS_AT_ONCE] for begin in range(0, len(names), KEYS_AT_ONCE))
-        return [one for some in portions for series in self._layout.members("device", some) for one in series]
+        wanted = Wanted.of(max(start, oldest), end, after, limit, descending=descending)
+        return read_listing(self._layout, device, user, wanted)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from datapoints import services
 from datapoints.divisions import Grid
-from datapoints.interface import QUARTER_HOUR, Axis, Point, ViewChangedError
-from datapoints.memory import first_points, names, series_view
+from datapoints.interface import QUARTER_HOUR, Axis, KeySummary, Point, ViewChangedError
+from datapoints.memory import first_points, names, newest_point, series_view
 from datapoints.memory import store as store_module
 from datapoints.memory.series import SeriesPool
 from datapoints.memory.store import SeriesStore
@@ -77,6 +77,7 @@ many_points = st.dictionaries(
     start=times,
     end=st.none() | times,
     limit=st.integers(1, 12),
+    descending=st.booleans(),
     at_once=st.integers(1, 5),
     at_first=st.integers(1, 40),
 )
@@ -87,13 +88,14 @@ def test_pages_of_any_listing_follow_one_another(
     start: int,
     end: int | None,
     limit: int,
+    descending: bool,
     at_once: int,
     at_first: int,
 ) -> None:
     """However many series are looked into at once, the blocks together are the points in order."""
     expected = [
         (*key, value)
-        for key, value in sorted(points.items())
+        for key, value in sorted(points.items(), reverse=descending)
         if device in (None, key[1]) and user in (None, key[2]) and start <= key[0] and (end is None or key[0] < end)
     ]
     with pytest.MonkeyPatch.context() as patch:
@@ -101,7 +103,8 @@ def test_pages_of_any_listing_follow_one_another(
         store = filled(points)
         found: list[Point] = []
         after: Key | None = None
-        while block := store.listing(device=device, user=user, start=start, end=end, after=after, limit=limit):
+        chosen = {"device": device, "user": user, "start": start, "end": end, "limit": limit}
+        while block := store.listing(**chosen, after=after, descending=descending):
             assert len(block) <= limit
             found += block
             after = block[-1][:3]
@@ -110,8 +113,12 @@ def test_pages_of_any_listing_follow_one_another(
 
 def test_times_beyond_all_columns_are_no_points() -> None:
     store = filled({(5, "a", "u"): 1.0})
-    assert first_page(store, 9, start=10**30) == first_page(store, 9, after=(10**30, "a", "u")) == []
-    assert len(first_page(store, 9, end=10**30)) == 1
+    for descending in (False, True):
+        assert first_page(store, 9, start=10**30, descending=descending) == []
+        assert len(first_page(store, 9, end=10**30, descending=descending)) == 1
+        for far in (10**30, -(10**30)):
+            ahead = (far > 0) == descending
+            assert len(first_page(store, 9, after=(far, "a", "u"), descending=descending)) == ahead
 
 
 class TestCost:
@@ -121,19 +128,24 @@ class TestCost:
     def looked_into(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         """How many series each look concerned."""
         counts: list[int] = []
-        look = SeriesPool.first_points
+        for name in ("first_points", "last_points"):
+            copy = getattr(SeriesPool, name)
 
-        def counted(pool: SeriesPool, series: Any, *rest: int) -> Any:
-            counts.append(len(series))
-            return look(pool, series, *rest)
+            def counted(pool: SeriesPool, series: Any, *rest: int, look: Any = copy) -> Any:
+                counts.append(len(series))
+                return look(pool, series, *rest)
 
-        monkeypatch.setattr(SeriesPool, "first_points", counted)
+            monkeypatch.setattr(SeriesPool, name, counted)
         return counts
 
     @pytest.mark.parametrize("limit", [1, 100])
     def test_the_first_page_looks_into_few_of_many_series(self, looked_into: list[int], limit: int) -> None:
         block = first_page(one_each(), limit)
         assert [point.timestamp for point in block] == [10**6 + i for i in range(limit)]
+        assert sum(looked_into) <= first_points.SERIES_AT_ONCE
+        del looked_into[:]
+        block = first_page(one_each(), limit, descending=True)
+        assert [point.timestamp for point in block] == [10**6 + SERIES - 1 - i for i in range(limit)]
         assert sum(looked_into) <= first_points.SERIES_AT_ONCE
 
     def test_a_page_in_the_middle_looks_into_few_of_many_series(self, looked_into: list[int]) -> None:
@@ -143,24 +155,48 @@ class TestCost:
 
     def test_of_many_points_of_one_time_most_are_known_by_their_names(self, looked_into: list[int]) -> None:
         store = one_each(time=7)
-        assert [point.device for point in first_page(store, 2, after=(7, "d03333", "u"))] == ["d03334", "d03335"]
-        assert sum(looked_into) <= 2 * first_points.SERIES_AT_ONCE
+        for descending, devices in ((False, ["d03334", "d03335"]), (True, ["d03332", "d03331"])):
+            block = first_page(store, 2, after=(7, "d03333", "u"), descending=descending)
+            assert [point.device for point in block] == devices
+            assert sum(looked_into) <= 2 * first_points.SERIES_AT_ONCE
+            del looked_into[:]
+
+    def test_of_many_newest_points_the_last_is_found_with_the_lock_free_in_between(
+        self, looked_into: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store, turns = one_each(time=7), []
+        monkeypatch.setattr(newest_point, "give_way", lambda: turns.append(store._lock.locked()))
+        summary, point = store.latest("user", "u")
+        assert summary == KeySummary("u", SERIES, 7, 7)
+        assert point == (7, f"d{SERIES - 1:05}", "u", SERIES - 1.0)
+        assert max(looked_into) <= newest_point.SERIES_AT_ONCE
+        assert turns == [False] * -(-SERIES // newest_point.SERIES_AT_ONCE)
+
+    def test_newest_points_that_are_deleted_meanwhile_are_not_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        store, devices = one_each(10, time=7), [f"d{i:05}" for i in range(10)]
+        store.add(6, 60.0, "earlier", "u")
+        monkeypatch.setattr(newest_point, "SERIES_AT_ONCE", 3)
+        # Called when it is known which series end with such a point, and before any is looked into.
+        monkeypatch.setattr(newest_point, "leave_loop", lambda: [store.delete("device", device) for device in devices])
+        assert store.latest("user", "u") == (KeySummary("u", 1, 6, 6), (6, "earlier", "u", 60.0))
 
     def test_long_series_are_not_read_to_their_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
         store = SeriesStore()
         for user in "abc":
             store.add_batch(np.arange(50_000), np.zeros(50_000), ["d"] * 50_000, [user] * 50_000)
         rows: list[int] = []
-        look = SeriesPool.first_points
+        for name in ("first_points", "last_points"):
+            copy = getattr(SeriesPool, name)
 
-        def counted(pool: SeriesPool, *given: Any) -> Any:
-            found = look(pool, *given)
-            rows.append(len(found[0]))
-            return found
+            def counted(pool: SeriesPool, *given: Any, look: Any = copy) -> Any:
+                found = look(pool, *given)
+                rows.append(len(found[0]))
+                return found
 
-        monkeypatch.setattr(SeriesPool, "first_points", counted)
+            monkeypatch.setattr(SeriesPool, name, counted)
         assert len(first_page(store, 10, start=30_000)) == 10
-        assert sum(rows) <= 3 * 60
+        assert len(first_page(store, 10, end=30_000, descending=True)) == 10
+        assert sum(rows) <= 2 * 3 * 60
 
     def test_what_concerns_many_series_leaves_the_event_loop_and_what_concerns_few_does_not(self) -> None:
         store = one_each()
@@ -172,6 +208,7 @@ class TestCost:
         for dear in (
             lambda: first_page(store, 1),
             lambda: first_page(store, 1, user="u"),
+            lambda: first_page(store, 1, user="u", descending=True),
             lambda: sums("user", "u"),
             lambda: store.delete("user", "u"),
             lambda: store.keys("device", "nothing"),
@@ -181,6 +218,9 @@ class TestCost:
         assert store.totals().points == SERIES
         for cheap in (
             lambda: first_page(store, 1, device="d00001"),
+            lambda: first_page(store, 1, device="d00001", descending=True),
+            lambda: store.latest("device", "d00001"),
+            lambda: store.latest("user", "u"),
             lambda: sums("device", "d00001"),
             lambda: store.delete("device", "d00001"),
             lambda: store.keys("user"),
@@ -254,7 +294,7 @@ class TestWhileOthersWrite:
                 if pending:
                     pending.pop()(store)
 
-            for module in (store_module, series_view):
+            for module in (store_module, series_view, first_points):
                 monkeypatch.setattr(module, "give_way", give_way)
 
         return at_the_next_turn

@@ -171,8 +171,13 @@ def test_a_reader_beside_a_delete_sees_what_was_before_or_after(storage: Storage
                 assert len(view.points(0, 2**50)[0]) == 300
             with suppress(KeyError, ViewChangedError), reader.view("user", "u") as view:
                 assert view.sums(0, 2**50).counts.sum() == 300
-            block = reader.listing(device="d", user=None, start=0, end=None, after=None, limit=1_000)
-            assert len(block) in (0, 300)
+            for descending in (False, True):
+                chosen = {"device": "d", "user": None, "start": 0, "end": None, "after": None, "limit": 1_000}
+                block = reader.listing(**chosen, descending=descending)
+                assert len(block) in (0, 300)
+                assert block == sorted(block, reverse=descending)
+            with suppress(KeyError, ViewChangedError):
+                assert reader.latest("device", "d")[1].timestamp == times[-1]
         changing.result()
     check(storage)
 

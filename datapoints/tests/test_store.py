@@ -17,13 +17,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from datapoints import questions
 from datapoints.divisions import Division, Grid
 from datapoints.interface import QUARTER_HOUR, Axis, DuplicatePointsError, KeySummary, Store
-from datapoints.memory import first_points, series_view
+from datapoints.memory import first_points, newest_point, series_view
 from datapoints.memory import series as series_module
 from datapoints.memory import store as store_module
 from datapoints.questions import Question
 from datapoints.redis import batches as redis_batches
 from datapoints.redis import layout as redis_layout
-from datapoints.redis import reading as redis_reading
+from datapoints.redis import listing as redis_listing
 from datapoints.statistics import Aggregate, Fill, aggregate_points, aggregate_sums
 from datapoints.tests import oracle
 from datapoints.tests.points import Key, add_batch, keys
@@ -59,8 +59,9 @@ class StoreMachine(RuleBasedStateMachine):
         for name in ("KEYS_AT_ONCE", "NAMES_AT_ONCE", "BLOCKS_AT_ONCE", "BLOCKS_AHEAD"):
             self.patch.setattr(redis_layout, name, at_once)
         self.patch.setattr(redis_batches, "POINTS_AT_ONCE", 2 * at_once)
-        self.patch.setattr(redis_reading, "SERIES_AT_FIRST", at_once)
-        self.patch.setattr(redis_reading, "ROWS_AT_LEAST", at_once)
+        self.patch.setattr(redis_listing, "SERIES_AT_FIRST", at_once)
+        self.patch.setattr(redis_listing, "ROWS_AT_LEAST", at_once)
+        self.patch.setattr(newest_point, "SERIES_AT_ONCE", at_once)
         for module in (store_module, first_points, series_view):
             self.patch.setattr(module, "AT_ONCE" if module is store_module else "SERIES_AT_ONCE", at_once)
         self.store = self.new_store()
@@ -112,6 +113,7 @@ class StoreMachine(RuleBasedStateMachine):
         end=st.none() | times,
         after=st.none() | st.tuples(times, keys, keys),
         limit=st.integers(1, 20),
+        descending=st.booleans(),
     )
     def list_a_page(
         self,
@@ -121,18 +123,30 @@ class StoreMachine(RuleBasedStateMachine):
         end: int | None,
         after: Key | None,
         limit: int,
+        descending: bool,
     ) -> None:
         expected = [
             (*k, v)
-            for k, v in sorted(self.points.items())
+            for k, v in sorted(self.points.items(), reverse=descending)
             if device in (None, k[1])
             and user in (None, k[2])
             and start <= k[0]
             and (end is None or k[0] < end)
-            and (after is None or k > after)
+            and (after is None or (k < after if descending else k > after))
         ][:limit]
-        block = self.store.listing(device=device, user=user, start=start, end=end, after=after, limit=limit)
-        assert block == expected
+        chosen = {"device": device, "user": user, "start": start, "end": end, "after": after}
+        assert self.store.listing(**chosen, limit=limit, descending=descending) == expected
+
+    @rule(axis=st.sampled_from(["device", "user"]), key=keys)
+    def look_at_the_latest(self, axis: Axis, key: str) -> None:
+        place = 1 if axis == "device" else 2
+        own = [(*k, v) for k, v in self.points.items() if k[place] == key]
+        if not own:
+            with pytest.raises(KeyError):
+                self.store.latest(axis, key)
+            return
+        times = [point[0] for point in own]
+        assert self.store.latest(axis, key) == (KeySummary(key, len(own), min(times), max(times)), max(own))
 
     @rule(
         axis=st.sampled_from(["device", "user"]),

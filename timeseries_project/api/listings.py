@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from rest_framework.request import Request
@@ -19,6 +19,10 @@ T = TypeVar("T")
 PORTION = 1_000
 
 
+#: Makes rows of items. The flag says that they are only a part of the answer, whose other parts are not known yet.
+Writer = Callable[[Sequence[T], bool], list[Row]]
+
+
 class PortionedRows:
     """A list of rows that is read portion by portion while it is sent; only the first two portions are read at once.
 
@@ -28,10 +32,11 @@ class PortionedRows:
     #: Bytes that it holds at most: two portions.
     nbytes = 2**20
 
-    def __init__(self, portions: Iterator[list[Row]], total: Callable[[], int] | None) -> None:
-        self.first = next(portions, [])
-        self._next = next(portions, None)
-        self._portions = portions
+    def __init__(self, portions: Iterator[list[T]], write: Writer[T], total: Callable[[], int] | None) -> None:
+        first, second = next(portions, []), next(portions, None)
+        self.first = write(first, second is not None)
+        self._next = None if second is None else write(second, True)
+        self._rest = (write(portion, True) for portion in portions)
         self.total = total
 
     @property
@@ -44,13 +49,13 @@ class PortionedRows:
         yield self.first
         if self._next is not None:
             yield self._next
-            yield from self._portions
+            yield from self._rest
 
 
 def listed(
     request: Request,
-    portions: Iterable[list[T]],
-    row: Callable[[T], Row],
+    portions: Iterator[list[T]],
+    write: Writer[T],
     key: Callable[[T], str],
     *,
     limit: int | None,
@@ -58,10 +63,10 @@ def listed(
 ) -> Response:
     """Answer with all rows, or with up to `limit` of them and a link to the next ones if there are more."""
     if limit is None:
-        rows = PortionedRows(([row(item) for item in portion] for portion in portions), total)
+        rows = PortionedRows(portions, write, total)
         return Response(rows.first if rows.is_whole else rows)
     items = gathered(portions, limit + 1)
-    response = Response([row(item) for item in items[:limit]])
+    response = Response(write(items[:limit], False))
     if len(items) > limit:
         link_next(response, request, CursorField(str).to_representation(key(items[limit - 1])))
     return response

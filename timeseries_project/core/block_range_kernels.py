@@ -292,35 +292,52 @@ def copy_range(
             block, place = pool.links[block, NEXT], 0
 
 
-@kernel(f"int64({ARRAYS}, {COLUMN}, int64, int64, int64[::1], int64[::1], int64[:, ::1])")
-def copy_backwards(
-    arrays: Arrays,
-    series: Integers,
-    stop: int,
-    limit: int,
-    counts: Integers,
-    copied: Integers,
-    rows: Integers,
-) -> int:
-    """Copy of each series the last keys before `stop`, up to `limit`, latest first; return how many in all."""
+@kernel(f"int64({ARRAYS}, {COLUMN}, int64, int64, int64, int64[::1])")
+def count_backwards(arrays: Arrays, series: Integers, start: int, stop: int, limit: int, counts: Integers) -> int:
+    """Count the keys with start <= key < stop of each series as `count_range` does, but from the last one on."""
     pool = Pool(*arrays)
-    row = 0
+    counted = 0
     for i in range(len(series)):
-        begin = row
-        if pool.heads[series[i], FIRST] < stop:
-            block, place = find_after(pool, series[i], stop - 1)
-            while block != NONE and row - begin < limit:
-                while place > 0 and row - begin < limit:
-                    place -= 1
-                    copied[row] = pool.keys[block, place]
-                    for part in range(pool.cells.shape[2]):
-                        rows[row, part] = pool.cells[block, place, part]
-                    row += 1
+        number = series[i]
+        count = 0
+        if start <= pool.heads[number, FIRST] and pool.heads[number, LAST] < stop:
+            count = pool.heads[number, COUNT]
+        elif start < stop and start <= pool.heads[number, LAST] and pool.heads[number, FIRST] < stop:
+            block, place = find_after(pool, number, stop - 1)
+            while block != NONE and count < limit:
+                if place > 0 and pool.keys[block, 0] < start:
+                    count += place - min(places_up_to(pool, block, start - 1), place)
+                    break
+                count += place
                 block = pool.links[block, PREVIOUS]
                 if block != NONE:
                     place = pool.links[block, FILL]
-        counts[i] = row - begin
-    return row
+        counts[i] = min(count, limit)
+        counted += counts[i]
+    return counted
+
+
+@kernel(f"void({ARRAYS}, {COLUMN}, int64, {COLUMN}, int64[::1], int64[:, ::1])")
+def copy_backwards(
+    arrays: Arrays, series: Integers, stop: int, counts: Integers, copied: Integers, rows: Integers
+) -> None:
+    """Copy of each series the last `counts[i]` keys before `stop`, latest first. O(log n + these)."""
+    pool = Pool(*arrays)
+    row = 0
+    for i in range(len(series)):
+        end = row + counts[i]
+        if row == end:
+            continue
+        block, place = find_after(pool, series[i], stop - 1)
+        while row < end:
+            for at in range(place - 1, max(place - 1 - end + row, -1), -1):
+                copied[row] = pool.keys[block, at]
+                for part in range(pool.cells.shape[2]):
+                    rows[row, part] = pool.cells[block, at, part]
+                row += 1
+            block = pool.links[block, PREVIOUS]
+            if row < end:
+                place = pool.links[block, FILL]
 
 
 @routine()

@@ -202,16 +202,19 @@ class Blocks:
         """
         return self.copy(series, start, self.count(series, start, stop))
 
-    def read_backwards(self, series: Integers, stop: int, limit: int) -> tuple[Integers, Integers, Integers]:
-        """Copy of each series the last keys before `stop`, up to `limit`, the latest first.
+    def read_backwards(
+        self, series: Integers, stop: int, limit: int, start: int = 0
+    ) -> tuple[Integers, Integers, Integers]:
+        """Copy of each series the last keys with start <= key < stop, up to `limit`, the latest first.
 
         Returns how many of each series, the keys, and their cells. O(log n for each series + what is copied).
         """
-        counts = np.minimum(self.counts[series], limit)
-        keys = np.empty(int(counts.sum()), dtype=np.int64)
-        cells = np.empty((len(keys), self._cells.shape[2]), dtype=np.int64)
-        total = int(block_range_kernels.copy_backwards(self.arrays, series, stop, limit, counts, keys, cells))
-        return counts, keys[:total], cells[:total]
+        counts = np.empty(len(series), dtype=np.int64)
+        total = int(block_range_kernels.count_backwards(self.arrays, series, start, stop, limit, counts))
+        keys = np.empty(total, dtype=np.int64)
+        cells = np.empty((total, self._cells.shape[2]), dtype=np.int64)
+        block_range_kernels.copy_backwards(self.arrays, series, stop, counts, keys, cells)
+        return counts, keys, cells
 
     def totals_up_to(self, series: int, borders: Integers) -> Integers:
         """Return the totals of the keys of a series up to each border; borders ascend. O(log n) each.

@@ -7,7 +7,9 @@ dates in extended format with optional time (RFC 3339 section 5.6 and its reduce
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 
 import numpy as np
 
@@ -118,3 +120,20 @@ def render(timestamp: int) -> str:
     moment = _EPOCH + timedelta(microseconds=timestamp)
     text = moment.isoformat(timespec="microseconds" if moment.microsecond else "seconds")
     return text.removesuffix("+00:00") + "Z"
+
+
+def rendered(timestamps: Sequence[int], *, fractions: bool = False) -> list[str]:
+    """Write timestamps in one form: with six digits of a second if one of them needs it, or on demand, else none. O(n).
+
+    Readers of tables infer the type of a column from its first cells, and give up where the form changes.
+
+    >>> rendered([0, 1_000_000]), rendered([0, 1_500_000])
+    (['1970-01-01T00:00:00Z', '1970-01-01T00:00:01Z'], ['1970-01-01T00:00:00.000000Z', '1970-01-01T00:00:01.500000Z'])
+    >>> rendered([0], fractions=True)
+    ['1970-01-01T00:00:00.000000Z']
+    """
+    column = np.array(timestamps, dtype=np.int64)
+    fractions = fractions or bool((column % MICROSECONDS).any())
+    unit: Literal["us", "s"] = "us" if fractions else "s"
+    texts: list[str] = np.datetime_as_string(column.view("datetime64[us]"), unit=unit, timezone="UTC").tolist()
+    return texts

@@ -18,6 +18,7 @@ ENGINES = (
     "datapoints/memory/names.py",
     "datapoints/memory/series.py",
     "datapoints/memory/first_points.py",
+    "datapoints/memory/newest_point.py",
     "datapoints/memory/series_view.py",
     "datapoints/memory/key_summaries.py",
     "datapoints/memory/store.py",

@@ -19,7 +19,8 @@ from timeseries_project.tests.problems import problem, refused
 TOKENS = ("first-token", "aZ0-._~+/==")
 POINT = json.dumps({"timestamp": 1, "value": 1, "device": "d", "user": "u"})
 READS = [
-    "/datapoints", "/devices", "/users", "/api/bandwidth/devices", "/api/statistics", "/", "/charts/bandwidth",
+    "/datapoints", "/devices", "/users", "/api/bandwidth/devices", "/api/bandwidth/entries", "/api/statistics",
+    "/", "/charts/bandwidth",
     "/charts/datapoints", "/charts/transactions", "/api/schema/", "/api/docs/", "/metrics",
 ]  # fmt: skip
 OPEN = ["/healthz", "/readyz", "/static/style.css", "/sign-in"]

@@ -167,10 +167,11 @@ class BlocksMachine(RuleBasedStateMachine):
         counts = self.blocks.count(every, start, stop, limit)
         assert counts.tolist() == [min(len(rows), limit) for rows in found]
         self.check_read(self.blocks.copy(every, start, counts), [rows[:limit] for rows in found])
-        latest = [[row for row in rows if row[0] < stop][::-1][:limit] for rows in self.rows]
-        lengths, *copied = self.blocks.read_backwards(every, stop, limit)
-        assert lengths.tolist() == [len(rows) for rows in latest]
-        self.check_read(tuple(copied), latest)
+        for begin in (0, start):
+            latest = [[row for row in rows if begin <= row[0] < stop][::-1][:limit] for rows in self.rows]
+            lengths, *copied = self.blocks.read_backwards(every, stop, limit, begin)
+            assert lengths.tolist() == [len(rows) for rows in latest]
+            self.check_read(tuple(copied), latest)
 
     @staticmethod
     def check_read(found: tuple[Integers, ...], expected: list[list[Row]]) -> None:

@@ -22,6 +22,7 @@ from timeseries_project.tests.headers import BROWSER
         ("/statistics/users/a/moving_avg", "Moving average of a user"),
         ("/statistics/users/a/percentile", "Percentile of a user"),
         ("/api/bandwidth", "Bandwidth"),
+        ("/api/bandwidth/entries", "Bandwidth entries"),
         ("/api/bandwidth/devices", "Bandwidth of all devices"),
         ("/api/bandwidth/devices/a", "Bandwidth of a device"),
         ("/api/transactions", "Transactions"),

@@ -109,6 +109,7 @@ def answers_of(store: SeriesStore, oldest: int = 0) -> object:
         keys = store.keys(axis, oldest=oldest)
         answers.append(keys)
         for summary in keys:
+            answers.append(store.latest(axis, summary.key, oldest=oldest))
             with store.view(axis, summary.key, oldest=oldest) as view:
                 sums = view.sums(0, 2**55)
                 rows = zip(*(column.tolist() for column in sums), strict=True)
@@ -163,7 +164,8 @@ class TestBandwidth:
         def answers(store: BandwidthStore) -> object:
             keys = [device.device_id for device in store.devices(oldest=oldest)]
             windows = [store.windows(key, end=600, length=7, count=100, oldest=oldest) for key in keys]
-            return store.overview(3, oldest=oldest), store.devices(oldest=oldest), windows
+            instants = store.instants(limit=10_000, oldest=oldest)
+            return store.overview(3, oldest=oldest), store.devices(oldest=oldest), windows, instants
 
         def check(store: BandwidthStore) -> None:
             assert not store._lock.locked()

@@ -18,6 +18,7 @@ from timeseries_project.tests.problems import problem
 
 POINT = {"timestamp": 1, "value": 1, "device": "d", "user": "u"}
 GETS = ["/datapoints", "/devices", "/users", "/api/bandwidth/devices", "/api/statistics", "/healthz", "/readyz"]
+GETS += ["/api/bandwidth/entries"]
 KEYS = [
     "a/b",
     "a/",

@@ -29,13 +29,15 @@ OF_DEVICE = [
     "/statistics/devices/a/percentile?q=0.9",
     "/datapoints?device=a",
     "/datapoints?device=a&user=u",
+    "/datapoints?device=a&order=desc",
     "/devices/a",
 ]
 OF_USER = ["/statistics/users/u/avg", "/datapoints?user=u", "/users/u"]
 OF_ALL = ["/datapoints?limit=2", "/devices", "/users?limit=1", "/devices?search=A"]
 OF_BANDWIDTH = ["/api/bandwidth?device_uuid=a&end_time=2000000000", "/api/bandwidth/devices/a"]
 PATHS = [
-    *OF_DEVICE, *OF_USER, *OF_ALL, *OF_BANDWIDTH, "/api/bandwidth/devices", "/api/statistics", "/api/statistics/history"
+    *OF_DEVICE, *OF_USER, *OF_ALL, *OF_BANDWIDTH, "/api/bandwidth/devices", "/api/bandwidth/entries",
+    "/api/bandwidth/entries?device_uuid=a", "/api/statistics", "/api/statistics/history"
 ]  # fmt: skip
 #: Those whose version a store tells.
 VERSIONED = [path for path in PATHS if path != "/api/statistics"]

@@ -37,6 +37,7 @@ PAGES = [
     "/charts/transactions",
     "/datapoints?limit=1",
     "/api/bandwidth/devices",
+    "/api/bandwidth/entries?limit=1",
     "/metrics",
     "/api/docs/",
     "/sign-in",

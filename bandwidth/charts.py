@@ -12,11 +12,11 @@ from django.urls import reverse
 from bandwidth import services
 from bandwidth.interface import DeviceSummary, Window
 from bandwidth.serializers import ChartQuerySerializer
-from timeseries_project.api.fields import MAX_SAFE_INTEGER
 from timeseries_project.api.prefix import address
 from timeseries_project.core import clock
 from timeseries_project.core.errors import FaultError, UnknownKeyError
 from timeseries_project.core.offload import leave_loop
+from timeseries_project.core.timestamps import END_OF_YEARS
 from timeseries_project.web.dashboard import Card, Link, Section
 from timeseries_project.web.pages import (
     MANY_LISTED,
@@ -147,7 +147,7 @@ def _drawing(windows: services.Windows) -> Context:
         "empty": not any(window.entries for window in data),
         "latest": _url(device, services.device_last(device_uuid=device), length, count),
         "previous": _url(device, end - span, length, count) if end >= span else None,
-        "next": _url(device, end + span, length, count) if end + span <= MAX_SAFE_INTEGER else None,
+        "next": _url(device, end + span, length, count) if end + span < END_OF_YEARS else None,
         "now": _url(device, None, length, count),
         "json": f"{api}?{urlencode({**query, 'format': 'json'})}",
         "csv": f"{api}?{urlencode({**query, 'format': 'csv'})}",

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from timeseries_project.api.fields import CursorField, IntegerField, KeyField
+from timeseries_project.api.fields import CursorField, EpochField, IntegerField, KeyField
 from timeseries_project.api.serializers import InputSerializer
 from timeseries_project.core.errors import FieldError
 
@@ -20,7 +20,7 @@ class EntrySerializer(InputSerializer):
     """The bytes that a sensor counted for one device."""
 
     device_id = KeyField(help_text="The device.")
-    timestamp = IntegerField(most=None, help_text="When, in epoch seconds.")
+    timestamp = EpochField(help_text="When, in epoch seconds.")
     bytes_ts = IntegerField(help_text="Bytes to the server.")
     bytes_fs = IntegerField(help_text="Bytes from the server.")
 
@@ -29,7 +29,7 @@ class WindowsQuerySerializer(InputSerializer):
     """Query parameters that choose the windows."""
 
     device_uuid = KeyField(help_text="The device.")
-    end_time = IntegerField(required=False, help_text="The last window's end in epoch seconds; now by default.")
+    end_time = EpochField(required=False, help_text="The last window's end in epoch seconds; now by default.")
     window_time = IntegerField(least=1, most=MAX_WINDOW_TIME, default=60, help_text="Length of a window in seconds.")
     num_windows = IntegerField(least=1, most=MAX_WINDOWS, default=10, help_text="Number of windows.")
 
@@ -42,8 +42,8 @@ class EntriesQuerySerializer(InputSerializer):
     """Which entries to list."""
 
     device_uuid = KeyField(required=False, help_text="Only entries of this device.")
-    start = IntegerField(required=False, help_text="Start of the range in epoch seconds, inclusive.")
-    end = IntegerField(required=False, help_text="End of the range in epoch seconds, exclusive.")
+    start = EpochField(required=False, help_text="Start of the range in epoch seconds, inclusive.")
+    end = EpochField(required=False, help_text="End of the range in epoch seconds, exclusive.")
     limit = IntegerField(least=1, most=MAX_LIMIT, default=1_000, help_text="Largest number of rows to return.")
     cursor = CursorField(PLACE, required=False, help_text="`next` of the previous answer.")
 

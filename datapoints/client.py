@@ -7,4 +7,5 @@ TARGET = Target(
     fields=("timestamp", "value", "device", "user"),
     keys=("device", "user"),
     repeatable=True,
+    dates=("timestamp",),
 )

@@ -45,7 +45,7 @@ def _key(name: str) -> OpenApiParameter:
 
 def _of_key(name: str, key: str) -> Links:
     """Return links from an answer to the operations on the device or user that `key`, an expression, finds in it."""
-    operations = ("{}_retrieve", "{}_statistics", "{}_moving_average", "{}_datapoints_delete")
+    operations = ("{}_retrieve", "{}_statistics", "{}_percentile", "{}_moving_average", "{}_datapoints_delete")
     return {operation.format(name): {name: key} for operation in operations} | {"datapoints_list": {name: key}}
 
 
@@ -156,6 +156,19 @@ def aggregates(axis: str) -> Any:
             summary=f"Aggregate a {axis}'s values in buckets",
             tags=["statistics"],
             parameters=[_key(axis), aggregate],
+            responses={**rows(serializers.BucketSerializer(many=True), _BUCKETS), **problems(400, 404, 406)},
+        ),
+    )
+
+
+def percentiles(axis: str) -> Any:
+    """Describe the percentiles of devices or of users."""
+    return extend_schema_view(
+        list=extend_schema(
+            operation_id=f"{axis}_percentile",
+            summary=f"Find a percentile of a {axis}'s values in buckets",
+            tags=["statistics"],
+            parameters=[_key(axis)],
             responses={**rows(serializers.BucketSerializer(many=True), _BUCKETS), **problems(400, 404, 406)},
         ),
     )

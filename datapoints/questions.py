@@ -16,10 +16,10 @@ from datapoints.divisions import Division, Grid
 from datapoints.interface import QUARTER_HOUR, Axis, Store, View, ViewChangedError
 from datapoints.statistics import (
     FROM_SUMS,
-    Aggregate,
     Buckets,
     Fill,
     LongBuckets,
+    Measure,
     aggregate_points,
     aggregate_sums,
     exact,
@@ -121,7 +121,7 @@ def bucket_rows(
     return BucketRows(names, timeline.numbers[first:last], grid, columns, first, nbytes)
 
 
-def read(store: Store, question: Question, aggregate: Aggregate, *, window: int, oldest: int) -> Answer:
+def read(store: Store, question: Question, aggregate: Measure, *, window: int, oldest: int) -> Answer:
     """Read everything that the requested buckets and their moving windows depend on.
 
     Points before `oldest` do not count. KeyError without datapoints; InvalidInputError for more than MAX_BUCKETS;
@@ -134,7 +134,7 @@ def read(store: Store, question: Question, aggregate: Aggregate, *, window: int,
     raise NotReadyError("These datapoints change faster than they can be read. Ask again, or for less.")
 
 
-def _read_once(store: Store, question: Question, aggregate: Aggregate, window: int, oldest: int) -> Answer:
+def _read_once(store: Store, question: Question, aggregate: Measure, window: int, oldest: int) -> Answer:
     fixed = question.division.fixed()
     from_sums = aggregate in FROM_SUMS and (fixed is None or fixed.stretch(0, QUARTER_HOUR)[0])
     ahead = _expected(question, window) if from_sums else None
@@ -159,7 +159,7 @@ def _reach(grid: Grid, numbers: range) -> tuple[int, int]:
     return max(grid.start(numbers.start), 0), max(grid.start(numbers.stop), 0)
 
 
-def _buckets_of_sums(view: View, grid: Grid, numbers: range, aggregate: Aggregate) -> Buckets:
+def _buckets_of_sums(view: View, grid: Grid, numbers: range, aggregate: Measure) -> Buckets:
     """Read sums and build buckets, a portion at a time: a long column of sums takes twice the room of its buckets.
 
     Where buckets do not begin with a quarter-hour, as in zones of long ago, they are built from points.
@@ -193,7 +193,7 @@ def _buckets_of_sums(view: View, grid: Grid, numbers: range, aggregate: Aggregat
         low = end
 
 
-def _decide(view: View, buckets: Buckets, grid: Grid, aggregate: Aggregate) -> None:
+def _decide(view: View, buckets: Buckets, grid: Grid, aggregate: Measure) -> None:
     """Work out the sums or averages that are not certain from the points themselves."""
     numbers, undecided = np.asarray(buckets.numbers), buckets.undecided
     if len(undecided) > MANY_UNDECIDED:

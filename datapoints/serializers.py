@@ -14,6 +14,7 @@ from timeseries_project.api.fields import (
     BucketField,
     ChoiceField,
     CursorField,
+    FractionField,
     IntegerField,
     KeyField,
     NumberField,
@@ -177,6 +178,14 @@ class StatisticsQuerySerializer(RangeSerializer):
     def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
         """Refuse a range that ends before it starts, and a zone or an offset that does not suit the buckets."""
         return _check_range(values) + _check_zone(values) + _check_offset(values)
+
+
+class PercentileQuerySerializer(StatisticsQuerySerializer):
+    """The parameters of all statistics, and which percentile."""
+
+    q = FractionField(
+        help_text="The percentile as a fraction: 0.5 is the median, 0.999 is passed by one in a thousand."
+    )
 
 
 class MovingAverageQuerySerializer(StatisticsQuerySerializer):

@@ -26,7 +26,7 @@ from datapoints.interface import (
 )
 from datapoints.memory.store import SeriesStore
 from datapoints.questions import Answer, BucketRows, Question, bucket_rows
-from datapoints.statistics import Aggregate, Fill
+from datapoints.statistics import Aggregate, Fill, Measure
 from timeseries_project.core import clock
 from timeseries_project.core.arrays import Column, Keys
 from timeseries_project.core.errors import (
@@ -288,7 +288,7 @@ def statistics_list(
     *,
     axis: Axis,
     key: str,
-    aggregate: Aggregate,
+    aggregate: Measure,
     bucket: Span,
     start: int | None,
     end: int | None,
@@ -377,7 +377,7 @@ def chart_get(
     return ChartData(division, too_many, *columns, first=summary.first, last=summary.last)
 
 
-def _read(question: Question, aggregate: Aggregate, *, window: int) -> Answer:
+def _read(question: Question, aggregate: Measure, *, window: int) -> Answer:
     try:
         return questions.read(store, question, aggregate, window=window, oldest=oldest_kept(question.now))
     except KeyError:

@@ -33,6 +33,16 @@ class Aggregate(StrEnum):
     P99 = "p99"
 
 
+class Percentile(NamedTuple):
+    """Any percentile of the values in a bucket, as a fraction from 0 to 1; see `Aggregate` for those with a name."""
+
+    fraction: float
+
+
+#: What can be worked out of a bucket.
+Measure = Aggregate | Percentile
+
+
 class Fill(StrEnum):
     """How an empty bucket gets its value; `NONE` leaves it out."""
 
@@ -44,9 +54,9 @@ class Fill(StrEnum):
 
 
 #: Aggregates that can be computed from the sums of quarter-hours if a bucket is made of whole ones.
-FROM_SUMS = frozenset({Aggregate.AVG, Aggregate.SUM, Aggregate.COUNT})
+FROM_SUMS: frozenset[Measure] = frozenset({Aggregate.AVG, Aggregate.SUM, Aggregate.COUNT})
 
-_CODES = {
+_CODES: dict[Measure, int] = {
     Aggregate.COUNT: kernels.COUNT,
     Aggregate.SUM: kernels.SUM,
     Aggregate.AVG: kernels.AVG,
@@ -56,7 +66,7 @@ _CODES = {
     Aggregate.LAST: kernels.LAST,
     Aggregate.STDDEV: kernels.STDDEV,
 }
-_FRACTIONS = {Aggregate.MEDIAN: 0.5, Aggregate.P95: 0.95, Aggregate.P99: 0.99}
+_FRACTIONS: dict[Measure, float] = {Aggregate.MEDIAN: 0.5, Aggregate.P95: 0.95, Aggregate.P99: 0.99}
 _NOTHING = np.empty(0)
 
 
@@ -77,7 +87,7 @@ class Buckets(NamedTuple):
         return np.flatnonzero(np.isnan(self.values))
 
 
-def aggregate_sums(sums: BucketSums, grid: Grid, aggregate: Aggregate) -> Buckets:
+def aggregate_sums(sums: BucketSums, grid: Grid, aggregate: Measure) -> Buckets:
     """Build buckets from the sums of any number of series; the unit of the grid is the quarter-hour.
 
     Some may be undecided; `decide` takes care of these. O(n) for the sums of one series, in order of time; else
@@ -99,7 +109,7 @@ def aggregate_sums(sums: BucketSums, grid: Grid, aggregate: Aggregate) -> Bucket
     return Buckets(*empty)
 
 
-def aggregate_points(times: Integers, values: Floats, grid: Grid, aggregate: Aggregate) -> Buckets:
+def aggregate_points(times: Integers, values: Floats, grid: Grid, aggregate: Measure) -> Buckets:
     """Build buckets from points, given as two columns; the grid has the unit of the times.
 
     Points of the same time keep their order. O(n), or O(n log n) for points that are not in order of time.
@@ -107,13 +117,15 @@ def aggregate_points(times: Integers, values: Floats, grid: Grid, aggregate: Agg
     >>> times, values = np.array([0, 59, 60, 200]), np.array([1.0, 2.0, 4.0, 8.0])
     >>> [column.tolist() for column in aggregate_points(times, values, Grid(60), Aggregate.SUM)]
     [[0, 1, 3], [2, 1, 1], [3.0, 4.0, 8.0]]
+    >>> aggregate_points(times, values, Grid(60), Percentile(0.25)).values.tolist()
+    [1.25, 4.0, 8.0]
     """
     count = kernels.count_buckets(times, *grid)
     if count < 0:
         order = stable_order(times)
         times, values = times[order], values[order]
         count = kernels.count_buckets(times, *grid)
-    fraction = _FRACTIONS.get(aggregate)
+    fraction = aggregate.fraction if isinstance(aggregate, Percentile) else _FRACTIONS.get(aggregate)
     code = _CODES[aggregate] if fraction is None else kernels.PERCENTILE
     ranked = _NOTHING if fraction is None else values.copy()
     empty = _empty(count)
@@ -127,7 +139,7 @@ def aggregate_points(times: Integers, values: Floats, grid: Grid, aggregate: Agg
     return buckets
 
 
-def exact(values: Floats, aggregate: Aggregate) -> float:
+def exact(values: Floats, aggregate: Measure) -> float:
     """Return the double nearest to the sum or average of some values, for what the kernels leave undecided. O(n)."""
     return exact_sum(values) if aggregate is Aggregate.SUM else exact_mean(values, len(values))
 

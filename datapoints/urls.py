@@ -27,9 +27,21 @@ urlpatterns = [
     re_path(r"^users/?\Z", views.UserViewSet.as_view({"get": "list"}, name="Users"), name="users"),
     re_path(r"^charts/datapoints/?\Z", charts.chart, name="datapoints-chart"),
 ]
-for _name, _keys, _aggregates, _moving_averages in (
-    ("device", views.DeviceViewSet, views.DeviceAggregateViewSet, views.DeviceMovingAverageViewSet),
-    ("user", views.UserViewSet, views.UserAggregateViewSet, views.UserMovingAverageViewSet),
+for _name, _keys, _aggregates, _percentiles, _moving_averages in (
+    (
+        "device",
+        views.DeviceViewSet,
+        views.DeviceAggregateViewSet,
+        views.DevicePercentileViewSet,
+        views.DeviceMovingAverageViewSet,
+    ),
+    (
+        "user",
+        views.UserViewSet,
+        views.UserAggregateViewSet,
+        views.UserPercentileViewSet,
+        views.UserMovingAverageViewSet,
+    ),
 ):
     _path = rf"{_name}s/{_key(_name)}"
     urlpatterns += [
@@ -39,6 +51,10 @@ for _name, _keys, _aggregates, _moving_averages in (
         re_path(
             rf"^statistics/{_path}/moving_avg/?\Z",
             _moving_averages.as_view({"get": "list"}, name=f"Moving average of a {_name}"),
+        ),
+        re_path(
+            rf"^statistics/{_path}/percentile/?\Z",
+            _percentiles.as_view({"get": "list"}, name=f"Percentile of a {_name}"),
         ),
         re_path(
             rf"^statistics/{_path}/{_AGGREGATE}/?\Z",

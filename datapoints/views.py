@@ -12,7 +12,7 @@ from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from datapoints import openapi, serializers, services
 from datapoints.interface import Axis, KeySummary, OnDuplicate
-from datapoints.statistics import Aggregate
+from datapoints.statistics import Aggregate, Percentile
 from timeseries_project.api.fields import CursorField
 from timeseries_project.api.framework import Response
 from timeseries_project.api.listings import Row, link_next, listed, portion_size
@@ -208,6 +208,22 @@ class AggregateViewSet(ApiViewSet):
         return Response(services.statistics_list(**asked, **self.query, aggregate=Aggregate(aggregate)))
 
 
+class PercentileViewSet(ApiViewSet):
+    """Any percentile of the values in each bucket, from the first datapoint to now."""
+
+    axis: Axis
+    query_serializers: ClassVar = {"list": serializers.PercentileQuerySerializer}
+    row_columns: ClassVar = {"list": ("timestamp", "value", "count")}
+
+    def list(self, request: Request, **path: str) -> Response:
+        """Return the buckets as the other aggregates do; the value is interpolated between the closest ranks."""
+        percentile = Percentile(self.query.pop("q"))
+        asked: dict[str, Any] = {"axis": self.axis, "key": path[self.axis], "now": clock.now()}
+        divided = {name: self.query[name] for name in ("bucket", "tz", "offset", "end")}
+        self.tag(services.statistics_version(**asked, **divided))
+        return Response(services.statistics_list(**asked, **self.query, aggregate=percentile))
+
+
 class MovingAverageViewSet(ApiViewSet):
     """The mean of the averages of the last buckets, for each bucket from that of the first datapoint to that of now."""
 
@@ -237,13 +253,27 @@ class UserAggregateViewSet(AggregateViewSet):
     axis = "user"
 
 
+@openapi.percentiles("device")
+class DevicePercentileViewSet(PercentileViewSet):
+    """Any percentile of a device's values in each bucket, over all its users."""
+
+    axis = "device"
+
+
+@openapi.percentiles("user")
+class UserPercentileViewSet(PercentileViewSet):
+    """Any percentile of a user's values in each bucket, over all the user's devices."""
+
+    axis = "user"
+
+
 class UnknownAggregateView(FaultView):
     """Answers 404 for an aggregate that there is not, and names those that there are."""
 
     def initial(self, request: Request, aggregate: str, **path: str) -> None:
         """Raise the fault; like those of unknown paths, such requests count towards the rate limit."""
         self.check_throttles(request)
-        known = ", ".join([*Aggregate, "moving_avg"])
+        known = ", ".join([*Aggregate, "percentile", "moving_avg"])
         raise UnknownKeyError(f"There is no aggregate {shown(aggregate)!r}; there are {known}.")
 
 

@@ -42,6 +42,7 @@ NOT_RUN = {
     r"make fuzz": "its fuzzer is not installed with the tests; tests/test_fuzz_corpus.py runs the targets without it",
     r"make bench( ARGS=\"--quick\")?$": "takes minutes; the next line runs a part of it",
     r"pre-commit install|git tag": "changes the clone",
+    r"openapi-python-client generate": "tests/test_clients.py runs it",
     r"benchmarks/dearest\.py": "takes minutes, and fails where a busy machine makes others wait",
 }
 #: Replacements that make a long command short.
@@ -68,7 +69,13 @@ SERVES = r"make (run|demo|serve)(?! ARGS)|runserver"
 #: Commands that need a running server.
 ASKS = r"\bcurl\b|make (load|simulate)|manage\.py (load|simulate)|stress\.py"
 #: Programs that not every machine has, by the part of a command that needs them.
-NEEDS = {r"\bmake ": "make", r"\bcurl ": "curl", r"^promtool ": "promtool", r"benchmarks/shared": "redis-server"}
+NEEDS = {
+    r"\bmake ": "make",
+    r"\bcurl ": "curl",
+    r"\bjq ": "jq",
+    r"^promtool ": "promtool",
+    r"benchmarks/shared": "redis-server",
+}
 #: A part of the command that the server is meant to refuse.
 REFUSED = '"yesterday"'
 

@@ -27,8 +27,10 @@ OPERATIONS = {
     ("delete", "/devices/{device}/datapoints"),
     ("delete", "/users/{user}/datapoints"),
     ("get", "/statistics/devices/{device}/{aggregate}"),
+    ("get", "/statistics/devices/{device}/percentile"),
     ("get", "/statistics/devices/{device}/moving_avg"),
     ("get", "/statistics/users/{user}/{aggregate}"),
+    ("get", "/statistics/users/{user}/percentile"),
     ("get", "/statistics/users/{user}/moving_avg"),
     ("get", "/api/bandwidth"),
     ("post", "/api/bandwidth"),
@@ -125,10 +127,10 @@ def test_links_lead_to_operations_and_parameters_that_there_are(schema: dict[str
 )
 def test_the_pattern_of_times_is_that_of_the_reader(schema: dict[str, Any], text: str, valid: bool) -> None:
     parts = schema["components"]["schemas"]
-    [body] = [s for s in parts["DatapointRequest"]["properties"]["timestamp"]["oneOf"] if s["type"] == "string"]
+    [body] = [s for s in parts["DatapointRequest"]["properties"]["timestamp"]["anyOf"] if "pattern" in s]
     [query] = [p for p in operations(schema)["get", "/datapoints"]["parameters"] if p["name"] == "start"]
     assert bool(re.fullmatch(body["pattern"], text)) == valid
-    assert bool(re.fullmatch(query["schema"]["pattern"], text)) == (valid or text == "12e5")
+    assert bool(re.fullmatch(query["schema"]["anyOf"][1]["pattern"], text)) == (valid or text == "12e5")
 
 
 def test_examples_are_there_and_can_be_sent(schema: dict[str, Any], api: APIClient) -> None:
@@ -162,7 +164,12 @@ def test_parameters_are_those_that_are_read(schema: dict[str, Any]) -> None:
 
 def test_timestamps_come_as_text_or_number_and_go_as_text(schema: dict[str, Any]) -> None:
     parts = schema["components"]["schemas"]
-    assert {s["type"] for s in parts["DatapointRequest"]["properties"]["timestamp"]["oneOf"]} == {"string", "number"}
+    taken = parts["DatapointRequest"]["properties"]["timestamp"]["anyOf"]
+    assert [(s["type"], s.get("format")) for s in taken] == [
+        ("string", "date-time"),
+        ("string", None),
+        ("number", None),
+    ]
     assert parts["Datapoint"]["properties"]["timestamp"]["format"] == "date-time"
 
 

@@ -122,6 +122,14 @@ def test_large_and_small_amounts_stay_readable(page: Page, now: int, amount: flo
     assert drawn(page, "chart") == {"sum": [[now, amount]]}
 
 
+def test_no_negative_zero_is_shown(page: Page, now: int) -> None:
+    record(now, -5e-324)
+
+    page.goto(PATH)
+
+    assert figures(page)["Sum per second"] == "0"
+
+
 def test_outage_is_said_and_leaves_a_gap(page: Page, failures: list[str], set_clock: SetClock) -> None:
     now = set_clock("2026-01-31T12:00:00Z")
     record(now, 1.0)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from timeseries_project.api.fields import IntegerField, NumberField, TimestampField
+from timeseries_project.api.fields import EpochField, IntegerField, NumberField, TimestampField
 from timeseries_project.api.serializers import InputSerializer
 
 
@@ -14,7 +14,7 @@ class TransactionSerializer(InputSerializer):
     """One payment, or one refund if the amount is negative."""
 
     amount = NumberField(help_text="The amount; negative for a refund.")
-    timestamp = IntegerField(most=None, help_text="When, in epoch milliseconds.")
+    timestamp = EpochField(unit="milliseconds", help_text="When, in epoch milliseconds.")
 
 
 class StatisticsQuerySerializer(InputSerializer):

@@ -123,7 +123,26 @@ class TestWindows:
         assert longest[-1] == (END, 12, 20)
         assert longest[0][0] == END - 9_999 * (2**31 - 1)
         assert windows(api, "device_uuid=abc&end_time=0&num_windows=1") == [(0, 0, 0)]
-        assert windows(api, f"device_uuid=abc&end_time={MOST}&num_windows=1") == [(MOST, 0, 0)]
+        last = 253_402_300_799  # of the year 9999
+        assert windows(api, f"device_uuid=abc&end_time={last}&num_windows=1") == [(last, 0, 0)]
+
+    @pytest.mark.parametrize(
+        ("end_time", "words"),
+        [
+            (END * 1_000, "looks like milliseconds, but epoch seconds are expected."),
+            (END * 10**6, "looks like microseconds, but epoch seconds are expected."),
+            (END * 10**9, "looks like nanoseconds, but epoch seconds are expected."),
+            (253_402_300_800, "lies beyond the year 9999; epoch seconds are expected."),
+            ("9" * 6_000, "lies beyond the year 9999; epoch seconds are expected."),
+            ("2026-01-31", "must be a whole number of epoch seconds in digits, at least 0."),
+        ],
+    )
+    def test_an_end_in_another_unit_is_told_so(self, api: APIClient, end_time: object, words: str) -> None:
+        post(api, ENTRY)
+        for path, name in (("/api/bandwidth", "end_time"), *(("/api/bandwidth/entries", n) for n in ("start", "end"))):
+            body = problem(api.get(f"{path}?device_uuid=abc&{name}={end_time}"), 400)
+            assert fields(body) == [name]
+            assert words in body["detail"]
 
     @pytest.mark.parametrize(
         "query",

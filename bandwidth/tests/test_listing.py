@@ -90,7 +90,7 @@ def entry(**fields: object) -> str:
         ("deep.json", "[" * 100_000, "nested"),
         ("text.csv", "nonsense", "header lacks"),
         ("quote.csv", CSV + '"', "CSV line"),
-        ("word.csv", CSV + "1,x,3,a\n", "item 2: bytes_ts must be a whole number"),
+        ("word.csv", CSV + "1,x,3,a\n", "item 2, line 4: bytes_ts must be a whole number"),
         ("listing.txt", "[]", "must end in"),
         ("listing", "[]", "must end in"),
     ],

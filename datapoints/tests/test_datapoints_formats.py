@@ -30,6 +30,15 @@ class TestNDJSON:
         response = post_raw(api, body, self.MEDIA)
         assert (response.status_code, response.json()) == (201, {"created": 0})
 
+    @pytest.mark.parametrize("media_type", ["application/ndjson", "application/jsonl", "application/x-jsonlines"])
+    def test_has_other_names_too(self, api: APIClient, media_type: str) -> None:
+        assert post_raw(api, json.dumps(POINT), media_type).json() == {"created": 1}
+
+    def test_a_fault_is_named_by_its_line_too(self, api: APIClient) -> None:
+        body = problem(post_raw(api, "\n".join((json.dumps(POINT), "", '{"value": null}')), self.MEDIA), 400)
+        assert [(e["index"], e["line"]) for e in body["errors"]] == [(1, 3)] * 4
+        assert body["detail"].startswith("item 1, line 3: timestamp is required.")
+
     def test_a_byte_order_mark_is_allowed(self, api: APIClient) -> None:
         assert post_raw(api, "\ufeff" + json.dumps(POINT), self.MEDIA).json() == {"created": 1}
 
@@ -61,11 +70,30 @@ class TestCSV:
             {"timestamp": "2026-01-31T11:00:00.500000Z", "value": -0.25, "device": 'd "1", x', "user": "007"}
         ]
 
+    def test_blanks_around_numbers_and_names_are_passed_over(self, api: APIClient) -> None:
+        body = " device, user ,\ttimestamp,value \n d,u , 1769857200\t,  20.5\n   \n\t\n\nd,u, 2026-01-31 ,-1 \n"
+        assert post_raw(api, body, self.MEDIA).json() == {"created": 2}
+        assert [(p["timestamp"], p["value"], p["device"], p["user"]) for p in stored(api)] == [
+            ("2026-01-31T00:00:00Z", -1, "d", "u"),
+            ("2026-01-31T11:00:00Z", 20.5, " d", "u "),  # keys are kept as they are
+        ]
+
+    @pytest.mark.parametrize("cell", ["", " ", "\t "])
+    def test_an_empty_cell_is_named_by_its_line(self, api: APIClient, cell: str) -> None:
+        good, bad = "1769857200,1,d,u\n", f"1769857201,{cell},d,u\n"
+        body = problem(post_raw(api, f'{self.HEADER}{good}\n  \n1769857202,1,"two\nlines",u\n{bad}', self.MEDIA), 400)
+        # A key with a line end is refused as well; its row begins on line 5 and ends on line 6.
+        assert [(e["index"], e["line"], e["field"]) for e in body["errors"]] == [(1, 5, "device"), (2, 7, "value")]
+        assert body["errors"][1]["message"] == "is required: the cell is empty."
+        assert stored(api) == []
+
     def test_a_header_alone_is_an_empty_batch(self, api: APIClient) -> None:
         response = post_raw(api, self.HEADER, self.MEDIA)
         assert (response.status_code, response.json()) == (201, {"created": 0})
 
-    @pytest.mark.parametrize("value", ["1_0", "nan", "inf", "٣", "0x10", "1e999", "", "1,5", " 1", "true", "--1", "1e"])
+    @pytest.mark.parametrize(
+        "value", ["1_0", "nan", "inf", "٣", "0x10", "1e999", "", "1,5", "1 1", "true", "--1", "1e"]
+    )
     def test_what_python_would_take_for_a_number_is_none(self, api: APIClient, value: str) -> None:
         body = problem(post_raw(api, f'{self.HEADER}1769857200,"{value}",d,u\n', self.MEDIA), 400)
         assert fields(body) == ["value"]

@@ -30,9 +30,14 @@ MAX_SAFE_INTEGER = 2**53 - 1
 MAX_MAGNITUDE = 1e150
 MAX_KEY_LENGTH = 255
 
+#: White space that may stand around a number in CSV.
+BLANKS = " \t"
+
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DIGITS = re.compile(r"[0-9]+")
+#: What was hardly meant as a second of 1970: a year, or a date without separators.
+BARE_DATE = re.compile(r"[0-9]{4}|[0-9]{8}")
 #: Most digits of an integer that Python and the JSON decoder convert.
 _MAX_DIGITS = 4_300
 
@@ -48,6 +53,13 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _require_number(data: object, noun: str) -> None:
+    """Refuse a JSON value that is no number; text that spells one is told so."""
+    if not _is_number(data):
+        quoted = isinstance(data, str) and number_from_text(data) not in (None, math.inf, -math.inf)
+        refuse(f"must be {noun}, without quotes." if quoted else f"must be {noun}.")
+
+
 def number_from_text(text: str) -> int | float | None:
     """Read a decimal number in ASCII, which may be too large for a double (infinite); None for any other text.
 
@@ -61,6 +73,9 @@ def number_from_text(text: str) -> int | float | None:
 
 class WireField(Field[Any, Any, Any, Any]):
     """A field that reads JSON values, query parameters (`from_text`) and CSV cells (`from_cell`)."""
+
+    #: Whether white space around a CSV cell belongs to its value.
+    keeps_blanks = False
 
     def from_text(self, text: str) -> Any:
         """Read a query parameter; raises ValidationError if it is invalid."""
@@ -82,12 +97,16 @@ class WireField(Field[Any, Any, Any, Any]):
 class TimestampField(WireField):
     """An instant in microseconds since 1970, read from ISO 8601 or epoch seconds and written in UTC with `Z`.
 
-    A time in the future is valid here; the service, which knows the time, decides about it.
+    A time in the future is valid here; the service, which knows the time, decides about it. As a query parameter it
+    must not lie beyond the year 9999: nothing could be found there, and a number has most likely the wrong unit.
     """
 
     def to_internal_value(self, data: Any) -> int:
         """Read a JSON string or number."""
         if isinstance(data, str):
+            if number_from_text(data) is not None:
+                _refuse_bare_date(data)
+                refuse("must be a number without quotes if it is epoch seconds, else an ISO 8601 date and time.")
             try:
                 return self._since_1970(timestamps.parse(data))
             except ValueError as error:
@@ -95,13 +114,23 @@ class TimestampField(WireField):
         if not _is_number(data):
             refuse("must be an ISO 8601 string or a number of epoch seconds.")
         if isinstance(data, float) and not math.isfinite(data):
-            refuse("must be finite.")
+            refuse("must be a number that a double can hold.")
         return self._since_1970(timestamps.from_seconds(data))
 
-    def from_text(self, text: str) -> int:
+    def from_cell(self, text: str) -> int:
         """Read text: numbers as epoch seconds, anything else as an ISO 8601 date."""
+        if len(text) in (4, 8):
+            _refuse_bare_date(text)
         number = number_from_text(text)
         return self.to_internal_value(text if number is None else number)
+
+    def from_text(self, text: str) -> int:
+        """Read a query parameter, like a cell."""
+        if timestamps.UNESCAPED_OFFSET.fullmatch(text):
+            refuse("is not a timestamp; a + in a query string must be written %2B.")
+        timestamp = self.from_cell(text)
+        _refuse_beyond_9999(timestamp // timestamps.MICROSECONDS, "seconds", always=number_from_text(text) is not None)
+        return timestamp
 
     def to_representation(self, value: int) -> str:
         """Write microseconds since 1970 as ISO 8601."""
@@ -114,24 +143,63 @@ class TimestampField(WireField):
         return timestamp
 
 
+def _refuse_bare_date(text: str) -> None:
+    """Refuse a year or a date without separators, which would be read as seconds of 1970."""
+    if not BARE_DATE.fullmatch(text):
+        return
+    if len(text) == 4:
+        refuse(f"could be a year: write {text}-01-01, or {text}.0 for epoch seconds.")
+    date = f"{text[:4]}-{text[4:6]}-{text[6:]}"
+    try:
+        timestamps.parse(date)
+    except ValueError:
+        date = "dates like 2026-01-31"
+    refuse(f"could be a date: write {date}, or {text}.0 for epoch seconds.")
+
+
+def _refuse_beyond_9999(number: int, unit: str, *, always: bool = True) -> None:
+    """Refuse an epoch time beyond the year 9999, which seems to have another unit.
+
+    With `always` the message says which unit is expected, whatever the number looks like.
+    """
+    if number < timestamps.END_OF_YEARS * timestamps.UNITS[unit]:
+        return
+    if mistaken := timestamps.mistaken_unit(number, unit):
+        refuse(f"lies beyond the year 9999; the number looks like {mistaken}, but epoch {unit} are expected.")
+    refuse(f"lies beyond the year 9999; epoch {unit} are expected." if always else "lies beyond the year 9999.")
+
+
 class NumberField(WireField):
-    """A finite double of magnitude 1e150 at most."""
+    """A finite double of magnitude 1e150 at most. There is one zero: -0.0 is read as 0."""
 
     def to_internal_value(self, data: Any) -> float:
         """Read a JSON number."""
-        if not _is_number(data):
-            refuse("must be a number.")
+        _require_number(data, "a number")
         try:
             number = float(data)
         except OverflowError:  # an integer too large for a double
             number = math.inf
         if not -MAX_MAGNITUDE <= number <= MAX_MAGNITUDE:
             refuse("must be a finite number of magnitude 1e150 at most.")
-        return number
+        return number + 0.0
 
     def from_text(self, text: str) -> float:
         """Read a decimal number."""
-        return self.to_internal_value(number_from_text(text))
+        number = number_from_text(text)
+        if number is None:
+            refuse("must be a number in decimal digits, such as -12.5.")
+        return self.to_internal_value(number)
+
+
+class FractionField(WireField):
+    """A number from 0 to 1, in a query string."""
+
+    def to_internal_value(self, data: Any) -> float:
+        """Read a decimal number."""
+        number = number_from_text(data)
+        if number is None or not 0 <= number <= 1:
+            refuse("must be a number from 0 to 1, such as 0.95 for the 95th percentile.")
+        return float(number) + 0.0
 
 
 class IntegerField(WireField):
@@ -140,6 +208,9 @@ class IntegerField(WireField):
     `most=None` leaves large numbers to the service to check. Query strings must spell it in digits only; CSV may use
     any spelling of a whole number.
     """
+
+    #: What it is, for messages.
+    noun = "a whole number"
 
     def __init__(
         self,
@@ -154,25 +225,57 @@ class IntegerField(WireField):
 
     def to_internal_value(self, data: Any) -> int:
         """Read a JSON number without a fraction."""
-        if not _is_number(data) or (isinstance(data, float) and not data.is_integer()):
-            refuse("must be a whole number.")
-        number = int(data)
-        if number < self.least or (self.most is not None and number > self.most):
-            refuse(f"must be {self._range()}.")
-        return number
+        _require_number(data, self.noun)
+        if isinstance(data, float) and math.isfinite(data) and not data.is_integer():
+            refuse(f"must be {self.noun}.")
+        if data < self.least or data > (math.inf if self.most is None else self.most):
+            refuse(f"must be {self.range()}.")
+        if data == math.inf:
+            refuse("must be a number that a double can hold.")
+        return int(data)
 
     def from_text(self, text: str) -> int:
         """Read digits."""
         if not _DIGITS.fullmatch(text):
-            refuse(f"must be a whole number in digits, {self._range()}.")
+            refuse(f"must be {self.noun} in digits, {self.range()}.")
         return self.to_internal_value(int(text) if len(text) <= _MAX_DIGITS else math.inf)
 
     def from_cell(self, text: str) -> int:
         """Read any decimal spelling of a whole number, such as `1.0` or `-0`."""
-        return self.to_internal_value(number_from_text(text))
+        number = number_from_text(text)
+        if number is None:
+            refuse(f"must be {self.noun} in decimal digits.")
+        return self.to_internal_value(number)
 
-    def _range(self) -> str:
+    def range(self) -> str:
+        """Return the range in words."""
         return f"at least {self.least}" if self.most is None else f"from {self.least} to {self.most}"
+
+
+class EpochField(IntegerField):
+    """A time in whole seconds or milliseconds since 1970, always a number.
+
+    In a body, the service decides about times in the future. A query parameter must not lie beyond the year 9999.
+    """
+
+    def __init__(self, *, unit: str = "seconds", **kwargs: Any) -> None:
+        super().__init__(most=None, **kwargs)
+        self.unit = unit
+        self.noun = f"a whole number of epoch {unit}"
+        #: The largest that a query parameter may be.
+        self.latest = timestamps.END_OF_YEARS * timestamps.UNITS[unit] - 1
+
+    def to_internal_value(self, data: Any) -> int:
+        """Read a JSON number without a fraction."""
+        if _is_number(data) and data < 0:
+            refuse("lies before 1970.")
+        return super().to_internal_value(data)
+
+    def from_text(self, text: str) -> int:
+        """Read digits."""
+        number = self.latest + 1 if len(text) > _MAX_DIGITS else super().from_text(text)
+        _refuse_beyond_9999(number, self.unit)
+        return number
 
 
 class KeyField(WireField):
@@ -180,6 +283,8 @@ class KeyField(WireField):
 
     An integer is taken as its decimal string.
     """
+
+    keeps_blanks = True
 
     def to_internal_value(self, data: Any) -> str:
         """Read a JSON string or integer."""

@@ -91,7 +91,7 @@ class ContentNegotiation(BaseContentNegotiation):
         media_type = header_parameters(request.content_type or "")[0]
         parsers = list(parsers)
         for parser in parsers:
-            if parser.media_type == media_type:
+            if media_type == parser.media_type or media_type in getattr(parser, "synonyms", ()):
                 return parser
         known = " or ".join(f"Content-Type: {parser.media_type}" for parser in parsers)
         raise UnsupportedMediaType(media_type, f"Media type {shown(media_type)!r} is not accepted; send {known}.")

@@ -14,7 +14,7 @@ from timeseries_project.api.configuration import configuration
 from timeseries_project.api.encodings import GZIP, gunzip
 from timeseries_project.api.errors import BodyTooLarge, UnknownEncoding
 from timeseries_project.api.headers import header_parameters
-from timeseries_project.api.portions import MAX_ITEM, CSVTable, JSONArray, JSONLines, decode_json
+from timeseries_project.api.portions import BOM, MAX_ITEM, CSVTable, JSONArray, JSONLines, decode_json
 from timeseries_project.api.serializers import Batch
 from timeseries_project.core.errors import shown
 
@@ -25,6 +25,9 @@ _BLANKS = b" \t\r\n"
 
 class BodyParser(BaseParser, ABC):
     """A parser that reads up to MAX_BODY_BYTES and passes them to `parse_body`."""
+
+    #: Media types that are read like `media_type`.
+    synonyms: tuple[str, ...] = ()
 
     def parse(  # type: ignore[override]  # the stream is the request; a body may be any JSON value, not only an object
         self, stream: HttpRequest, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
@@ -76,7 +79,11 @@ def _require_utf8(media_type: str) -> None:
 
 
 def parse_json(body: bytes) -> object:
-    """Parse one JSON document; an array becomes a batch that is read in portions. Raises ParseError if malformed."""
+    """Parse one JSON document; an array becomes a batch that is read in portions. Raises ParseError if malformed.
+
+    A byte order mark before it is passed over (RFC 8259 section 8.1 allows that).
+    """
+    body = body.removeprefix(BOM)
     start = body.lstrip(_BLANKS)
     if not start:
         raise ParseError("The body is empty; a JSON document is expected.")
@@ -101,6 +108,8 @@ class NDJSONParser(BodyParser):
     """`application/x-ndjson`: a batch, one JSON document per line; blank lines are ignored."""
 
     media_type = "application/x-ndjson"
+    #: Other names of the same, none of which is registered.
+    synonyms = ("application/ndjson", "application/jsonl", "application/x-jsonlines")
 
     def parse_body(self, body: bytes) -> Batch:
         """Return the batch, to be read in portions."""

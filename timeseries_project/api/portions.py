@@ -11,7 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,17 +19,14 @@ from rest_framework.exceptions import ParseError
 
 from timeseries_project.api.batches import read_csv, read_json, read_lines
 from timeseries_project.api.scanner import BLOCK, item_ends
-from timeseries_project.api.serializers import Batch, Columns, CSVRows, InputSerializer, Portion
+from timeseries_project.api.serializers import Batch, Columns, CSVRows, InputSerializer, Lines, Portion
 
 #: Bytes of one item at most: a JSON object, a line, a row of CSV. One that is valid has some hundred.
 MAX_ITEM = 2**20
 #: Columns of a CSV document at most, and the bytes of its first line.
 MAX_COLUMNS, MAX_HEADER = 100, 2**16
 
-#: Rows that the `csv` module reads in one call.
-ROWS = 2_000
-
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
 _BYTE = re.compile(r"\(byte ([0-9]+)\)")
 _decode = msgspec.json.Decoder().decode
@@ -45,6 +42,10 @@ def decode_json(text: bytes | str, offset: int = 0) -> object:
         return _decode(text)
     except RecursionError:
         raise ParseError("The JSON is nested too deeply.") from None
+    except msgspec.ValidationError:
+        raise ParseError(
+            "The JSON holds a number that no double can hold, or an integer of thousands of digits."
+        ) from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         reason = _BYTE.sub(lambda match: f"(byte {int(match[1]) + offset})", str(error))
         raise ParseError(f"This is not valid JSON: {reason}.") from None
@@ -116,7 +117,7 @@ class JSONLines(Batch):
     """Newline-delimited JSON: one document per line; blank lines are passed over."""
 
     def __init__(self, body: bytes) -> None:
-        self._body = body.removeprefix(_BOM)
+        self._body = body.removeprefix(BOM)
 
     def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
         """Read line by line."""
@@ -133,8 +134,8 @@ class JSONLines(Batch):
             at += len(block)
 
     @staticmethod
-    def _items(lines: list[bytes], first: int) -> list[object]:
-        items: list[object] = []
+    def _items(lines: list[bytes], first: int) -> Lines:
+        items = Lines([], [])
         for number, line in enumerate(lines, first):
             if not line or line.isspace():
                 continue
@@ -142,6 +143,7 @@ class JSONLines(Batch):
                 raise ParseError(f"Line {number} is longer than {MAX_ITEM:,} bytes.")
             try:
                 items.append(decode_json(line))
+                items.numbers.append(number)
             except ParseError as error:
                 raise ParseError(f"Line {number}: {error.detail}") from None
         return items
@@ -163,19 +165,18 @@ class CSVTable(Batch):
     """A CSV document with a header that names the columns in any order (RFC 4180)."""
 
     def __init__(self, body: bytes) -> None:
-        self._body = body.removeprefix(_BOM)
+        self._body = body.removeprefix(BOM)
 
     def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
         """Read block by block; where a row is not ordinary, its block is cut into cells by the `csv` module."""
         header, start = _header(self._body, tuple(serializer.wire_fields()))
         ordinary = ordinary and b'"' not in self._body[:start]
-        text, rows, lines, counted = b"", 0, 0, 0
+        text, lines, counted = b"", 0, 0
         for block in _blocks_of_lines(self._body[start:]):
             text += block
             start += len(block)
             columns = read_csv(serializer, text, header) if ordinary else None
             if columns is not None:
-                rows += columns.length
                 yield columns
             else:
                 before = start - len(text)
@@ -186,9 +187,8 @@ class CSVTable(Batch):
                     if len(text) > MAX_ITEM + BLOCK:
                         raise ParseError(f"A CSV row behind line {lines} is longer than {MAX_ITEM:,} bytes.")
                     continue
-                _check_widths(records, len(header), rows)
-                rows += len(records)
-                yield CSVRows(dict(zip(header, record, strict=True)) for record in records)
+                _check_widths(records, len(header))
+                yield CSVRows((dict(zip(header, row, strict=True)) for row in records.cells), records.lines)
             text = b""
 
 
@@ -203,7 +203,7 @@ def _header(body: bytes, names: Sequence[str]) -> tuple[list[str], int]:
     lines = [*io.StringIO(_decoded(body[:end], 0), newline="")]
     reader = csv.reader(lines, strict=True)
     try:
-        header = next(reader, [])
+        header = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
         raise ParseError(f"CSV line {reader.line_num} is malformed: {error}.") from None
     if missing := [name for name in names if name not in header]:
@@ -223,26 +223,38 @@ def _decoded(text: bytes, lines: int) -> str:
         raise ParseError(f"The CSV is not UTF-8: line {line}, {error.reason}.") from None
 
 
-def _records(block: bytes, lines: int, *, last: bool) -> list[list[str]] | None:
+class _Records(NamedTuple):
+    """Rows of CSV: the cells of each, and the line on which it begins."""
+
+    cells: list[list[str]]
+    lines: list[int]
+
+
+def _records(block: bytes, lines: int, *, last: bool) -> _Records | None:
     """Return the rows of CSV that a block of it holds, or None if it breaks off inside of one.
 
-    So many lines come before; behind the last block nothing follows. ParseError where it is malformed.
+    So many lines come before; behind the last block nothing follows. Lines of blanks are no rows. ParseError where it
+    is malformed.
     """
     unread = iter(io.StringIO(_decoded(block, lines), newline=""))
     reader = csv.reader(unread, strict=True)
-    rows: list[list[str]] = []
+    records = _Records([], [])
+    line = lines + 1
     try:
-        while some := [*islice(reader, ROWS)]:  # one call for all would keep others from their turn
-            rows += filter(None, some)
+        for cells in reader:
+            if len(cells) > 1 or (cells and not cells[0].isspace()):
+                records.cells.append(cells)
+                records.lines.append(line)
+            line = lines + 1 + reader.line_num
     except csv.Error as error:
         if not last and next(unread, None) is None:
             return None
         raise ParseError(f"CSV line {lines + reader.line_num} is malformed: {error}.") from None
-    return rows
+    return records
 
 
-def _check_widths(rows: list[list[str]], width: int, before: int) -> None:
-    """Raise ParseError if a row has not as many cells as the header; so many rows come before."""
-    if set(map(len, rows)) - {width}:
-        number, cells = next((i, len(row)) for i, row in enumerate(rows, before + 1) if len(row) != width)
-        raise ParseError(f"CSV row {number} has {cells} cells, the header {width}.")
+def _check_widths(records: _Records, width: int) -> None:
+    """Raise ParseError if a row has not as many cells as the header."""
+    if set(map(len, records.cells)) - {width}:
+        line, count = next((i, len(row)) for row, i in zip(*records, strict=True) if len(row) != width)
+        raise ParseError(f"CSV line {line} has {count} cells, the header {width}.")

@@ -113,12 +113,20 @@ def query_parameters(serializer: type[InputSerializer]) -> list[OpenApiParameter
     ]
 
 
+#: Comes first where there is a choice, because generators make a native type of it.
+_DATE_TIME = {"type": "string", "format": "date-time"}
+
+
 def query_schema(field: fields.WireField) -> dict[str, Any]:
     """Return the JSON schema of a field in a query string."""
-    # In a query string a time is text, whether it is a date or a number.
-    times = isinstance(field, fields.TimestampField)
-    time = {"type": "string", "pattern": _pattern(timestamps.DATE_TIME, fields.NUMBER)}
-    schema = time if times else field_schema(field, "response")
+    if isinstance(field, fields.TimestampField):
+        # In a query string a time is text, whether it is a date or a number.
+        text = {"type": "string", "pattern": _pattern(timestamps.DATE_TIME, fields.NUMBER)}
+        schema: dict[str, Any] = {"type": "string", "anyOf": [_DATE_TIME, text]}
+    else:
+        schema = field_schema(field, "response")
+    if isinstance(field, fields.EpochField):
+        schema["maximum"] = field.latest
     if field.default is not empty:
         schema["default"] = field.to_representation(field.default)
     return schema
@@ -133,14 +141,17 @@ def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
     """Return the JSON schema of a field in the body of a request or response."""
     match field:
         case fields.TimestampField():
-            text = {"type": "string", "format": "date-time"}
-            epoch = {"type": "number", "minimum": 0, "description": "Epoch seconds."}
-            # Requests have no format, because a date alone is accepted too, which is not an RFC 3339 date-time.
+            if direction == "response":
+                return dict(_DATE_TIME)
+            # More dates are accepted than RFC 3339 knows, such as one without a time.
             date = {"type": "string", "pattern": _pattern(timestamps.DATE_TIME)}
-            return text if direction == "response" else {"oneOf": [date, epoch]}
+            epoch = {"type": "number", "minimum": 0, "description": "Epoch seconds."}
+            return {"anyOf": [_DATE_TIME, date, epoch]}
         case fields.NumberField():
             limit = fields.MAX_MAGNITUDE
             return {"type": "number", "format": "double", "minimum": -limit, "maximum": limit}
+        case fields.FractionField():
+            return {"type": "number", "format": "double", "minimum": 0, "maximum": 1}
         case fields.IntegerField():
             schema: dict[str, Any] = {"type": "integer", "format": "int64", "minimum": field.least}
             if field.most is not None:
@@ -188,6 +199,7 @@ class FieldErrorSerializer(serializers.Serializer[Any]):
     field = serializers.CharField(help_text="The field or parameter; empty for a whole item.")
     message = serializers.CharField(help_text="What is wrong with it.")
     index = serializers.IntegerField(required=False, help_text="The item of a batch, from 0.")
+    line = serializers.IntegerField(required=False, help_text="The line of CSV or NDJSON, from 1.")
 
 
 class ProblemSerializer(serializers.Serializer[Any]):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any, TypeGuard
 
@@ -15,12 +16,13 @@ from rest_framework.fields import empty
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
-from timeseries_project.api.fields import CursorField, IntegerField, KeyField, NumberField, WireField
+from timeseries_project.api.fields import BLANKS, CursorField, IntegerField, KeyField, NumberField, WireField
 from timeseries_project.core.arrays import KeyColumn
 from timeseries_project.core.errors import MAX_ERRORS, FieldError, InvalidInputError, invalid, shown
 from timeseries_project.core.offload import leave_loop
 
 REQUIRED = "is required."
+EMPTY_CELL = "is required: the cell is empty."
 NOT_NULL = "must not be null."
 
 
@@ -28,8 +30,16 @@ NOT_NULL = "must not be null."
 INLINE_ITEMS = 500
 
 
-class CSVRows(list[dict[str, str]]):
-    """Rows of a CSV document, whose cells are text that the fields still have to read."""
+class Lines(list[Any]):
+    """Items that have been parsed, and the lines of the body on which they begin."""
+
+    def __init__(self, items: Iterable[object], numbers: list[int]) -> None:
+        super().__init__(items)
+        self.numbers = numbers
+
+
+class CSVRows(Lines):
+    """Rows of a CSV document, as dictionaries, whose cells are text that the fields still have to read."""
 
 
 class Columns(dict[str, Any]):
@@ -41,7 +51,7 @@ class Columns(dict[str, Any]):
         return len(next(iter(self.values())))
 
 
-Portion = Columns | CSVRows | list[object]
+Portion = Columns | Lines | list[object]
 
 
 class Batch(ABC):
@@ -148,11 +158,14 @@ class InputSerializer(Serializer[Any]):
         return read.columns()
 
     @classmethod
-    def _read_items(cls, items: CSVRows | list[object], first: int, errors: list[FieldError]) -> list[dict[str, Any]]:
+    def _read_items(cls, items: list[object], first: int, errors: list[FieldError]) -> list[dict[str, Any]]:
         text = isinstance(items, CSVRows)
         rows = []
-        for index, item in enumerate(items, first):
-            rows.append(cls._read_item(item, index, errors, text=text))
+        for place, item in enumerate(items):
+            found = len(errors)
+            rows.append(cls._read_item(item, first + place, errors, text=text))
+            if len(errors) > found and isinstance(items, Lines):
+                errors[found:] = [replace(error, line=items.numbers[place]) for error in errors[found:]]
             if len(errors) >= MAX_ERRORS:
                 break
         return rows
@@ -165,8 +178,12 @@ class InputSerializer(Serializer[Any]):
             return values
         for name, field in cls.wire_fields().items():
             value = item.get(name, empty)
-            if value is empty or (text and value == ""):
+            if text and not field.keeps_blanks:
+                value = value.strip(BLANKS)
+            if value is empty:
                 errors.append(FieldError(name, REQUIRED, index))
+            elif text and not value:
+                errors.append(FieldError(name, EMPTY_CELL, index))
             elif value is None:
                 errors.append(FieldError(name, NOT_NULL, index))
             else:

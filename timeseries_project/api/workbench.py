@@ -38,6 +38,7 @@ _KINDS: dict[type, int] = {
     fields.TimestampField: TIMESTAMP,
     fields.NumberField: NUMBER,
     fields.IntegerField: INTEGER,
+    fields.EpochField: INTEGER,
     fields.KeyField: KEY,
 }
 _MOST = 2**63 - 1

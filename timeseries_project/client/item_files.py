@@ -210,31 +210,35 @@ def _read_csv(file: IO[bytes], size: int, target: Target | None) -> Iterator[Ite
 
     rows = csv.reader(texts(), strict=True)
     try:
-        header = next(rows, [])
-        keys, wanted = _columns(header, target)
+        header = [name.strip() for name in next(rows, [])]
+        columns = _columns(header, target)
         line = rows.line_num + 1
         for row in rows:
-            if row and len(row) != len(header):
-                raise _LineError(f"the row has {len(row)} cells, the header {len(header)}.", line)
-            if row:
+            if len(row) > 1 or (row and not row[0].isspace()):
+                if len(row) != len(header):
+                    raise _LineError(f"the row has {len(row)} cells, the header {len(header)}.", line)
                 cells = zip(header, row, strict=True)
-                item = {name: _value(cell, name in keys) for name, cell in cells if cell and name in wanted}
+                item = {name: _value(cell, columns[name]) for name, cell in cells if cell and name in columns}
                 yield Item(_json_object(item), line, read, tuple(header))
             line = rows.line_num + 1
     except csv.Error as error:
         raise _LineError(f"this is not valid CSV: {error}.", rows.line_num) from None
 
 
-def _value(cell: str, is_key: bool) -> object:
+def _value(cell: str, kind: str) -> object:
     """Return a cell's number if it is finite, else its text, which the server refuses where it wants a number."""
-    from timeseries_project.api.fields import number_from_text  # it defines what a number is in CSV
+    # They define what a number is in CSV, and what is rather a date.
+    from timeseries_project.api.fields import BARE_DATE, BLANKS, number_from_text
 
-    number = None if is_key else number_from_text(cell)
-    return cell if number is None or math.isinf(number) else number
+    if kind == "keys":
+        return cell
+    text = cell.strip(BLANKS)
+    number = None if kind == "dates" and BARE_DATE.fullmatch(text) else number_from_text(text)
+    return text if number is None or math.isinf(number) else number
 
 
-def _columns(header: list[str], target: Target | None) -> tuple[tuple[str, ...], set[str]]:
-    """Return the text columns and all columns to send; the header must name every field of an app once."""
+def _columns(header: list[str], target: Target | None) -> dict[str, str]:
+    """Return the columns to send and their kinds; the header must name every field of an app once."""
     candidates = list(targets().values()) if target is None else [target]
     fitting = [target for target in candidates if set(header) >= set(target.fields)]
     if not fitting:
@@ -244,7 +248,10 @@ def _columns(header: list[str], target: Target | None) -> tuple[tuple[str, ...],
     wanted = {name for target in fitting for name in target.fields}
     if twice := sorted(name for name in wanted if header.count(name) > 1):
         raise _LineError(f"the header names {', '.join(twice)} twice.", 1)
-    return tuple(name for target in fitting for name in target.keys), wanted
+    kinds = dict.fromkeys(wanted, "numbers")
+    for target in fitting:
+        kinds |= dict.fromkeys(target.keys, "keys") | dict.fromkeys(target.dates, "dates")
+    return kinds
 
 
 Reader = Callable[[IO[bytes], int, Target | None], Iterator[Item]]

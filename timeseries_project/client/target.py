@@ -11,8 +11,8 @@ from timeseries_project import app_list
 class Target:
     """An app that accepts items.
 
-    It has a path, the fields of an item (`keys` are text, the others numbers), whether an item can be sent again
-    safely, and the variable that holds the items in a Python listing, if the app reads those.
+    It has a path, the fields of an item (`keys` are text, the others numbers or, in `dates`, maybe dates), whether an
+    item can be sent again safely, and the variable that holds the items in a Python listing, if the app reads those.
     """
 
     path: str
@@ -20,6 +20,7 @@ class Target:
     keys: tuple[str, ...]
     repeatable: bool
     python_variable: str | None = None
+    dates: tuple[str, ...] = ()
 
 
 def targets() -> dict[str, Target]:

@@ -13,6 +13,7 @@ from itertools import islice
 import numpy as np
 
 from timeseries_project.core.summation import Integers
+from timeseries_project.core.timestamps import UNITS, mistaken_unit
 
 #: Most errors listed in one answer.
 MAX_ERRORS = 100
@@ -21,12 +22,6 @@ MAX_ERRORS = 100
 MAX_SHOWN = 100
 #: Most characters of a key that a message repeats: enough for any key that can be stored.
 MAX_SHOWN_KEY = 255
-
-#: Ticks per second of the units that epoch times are mistaken for.
-_UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
-
-_LAST_YEAR = 253_402_300_800  # the year 10,000 in epoch seconds: no date reaches it, only a number does
-_TEN_YEARS = 10 * 366 * 86_400
 
 
 def shown(text: str, most: int = MAX_SHOWN) -> str:
@@ -40,11 +35,15 @@ def shown(text: str, most: int = MAX_SHOWN) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing wrong with one field; `index` is the item's place in a batch, from 0."""
+    """One thing wrong with one field.
+
+    `index` is the item's place in a batch, from 0; `line` the line on which it begins, from 1, where a batch has lines.
+    """
 
     field: str
     message: str
     index: int | None = None
+    line: int | None = None
 
 
 class FaultError(Exception):
@@ -99,7 +98,7 @@ def refuse_future(
     >>> refuse_future([1_000_006], now=1_000_000, **request)
     Traceback (most recent call last):
     timeseries_project.core.errors.FutureTimestampError: timestamp lies in the future, more than 5 s ahead of the \
-server's clock.
+server's clock; epoch seconds are expected.
     """
     latest = now + skew_seconds * ticks
     if not len(timestamps) or (timestamps.max() if isinstance(timestamps, np.ndarray) else max(timestamps)) <= latest:
@@ -107,20 +106,18 @@ server's clock.
     column = timestamps if isinstance(timestamps, np.ndarray) else np.array(timestamps, dtype=object)
     late = np.flatnonzero(column > latest)
     errors = [
-        FieldError("timestamp", _future_message(int(column[i]), now, skew_seconds, ticks, unit), i if batch else None)
+        FieldError("timestamp", _future_message(int(column[i]), skew_seconds, ticks, unit), i if batch else None)
         for i in late[:MAX_ERRORS].tolist()
     ]
     raise FutureTimestampError(_summary(errors, len(late)), errors)
 
 
-def _future_message(timestamp: int, now: int, skew_seconds: int, ticks: int, unit: str) -> str:
+def _future_message(timestamp: int, skew_seconds: int, ticks: int, unit: str) -> str:
     message = f"lies in the future, more than {skew_seconds} s ahead of the server's clock"
-    number = timestamp * _UNITS[unit] // ticks
-    for name, per_second in _UNITS.items():
-        finer = per_second > _UNITS[unit]
-        if finer and number > _LAST_YEAR * _UNITS[unit] and number // per_second <= now // ticks + _TEN_YEARS:
-            return f"{message}; the number looks like {name}, but epoch {unit} are expected."
-    return f"{message}."
+    if mistaken := mistaken_unit(timestamp * UNITS[unit] // ticks, unit):
+        return f"{message}; the number looks like {mistaken}, but epoch {unit} are expected."
+    # Where times are kept in the unit in which they are sent, they are always numbers.
+    return f"{message}; epoch {unit} are expected." if ticks == UNITS[unit] else f"{message}."
 
 
 def invalid(errors: list[FieldError]) -> InvalidInputError:
@@ -134,7 +131,8 @@ def invalid(errors: list[FieldError]) -> InvalidInputError:
 
 def _summary(errors: list[FieldError], count: int) -> str:
     first = errors[0]
-    where = "" if first.index is None else f"item {first.index}: "
+    line = "" if first.line is None else f", line {first.line}"
+    where = "" if first.index is None else f"item {first.index}{line}: "
     name = f"{first.field} " if first.field else ""
     more = f" ({count - 1} more)" if count > 1 else ""
     return f"{where}{name}{first.message}{more}"

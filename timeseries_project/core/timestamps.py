@@ -16,6 +16,12 @@ import numpy as np
 from timeseries_project.core.summation import Floats, Integers
 
 MICROSECONDS = 1_000_000
+#: Ticks per second of the units that epoch times are mistaken for.
+UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+#: The end of the year 9999 in epoch seconds: no time in UTC that can be written reaches it.
+END_OF_YEARS = 253_402_300_800
+#: Epoch seconds between which measured times lie: from 1973 to 2100.
+_PLAUSIBLE = range(100_000_000, 4_102_444_800)
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,7 +31,8 @@ DATE_TIME = re.compile(
     r"(?::(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]+))?)?)?"
     r"(?P<offset>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
 )
-_UNESCAPED_OFFSET = re.compile(r".*[Tt][0-9:.,]+ [0-9]{2}:?[0-9]{2}", re.DOTALL)
+#: A date and time whose offset has lost its plus sign, as in a query string that is not escaped.
+UNESCAPED_OFFSET = re.compile(r".*[Tt][0-9:.,]+ [0-9]{2}:?[0-9]{2}", re.DOTALL)
 
 
 def parse(text: str) -> int:
@@ -38,8 +45,6 @@ def parse(text: str) -> int:
     """
     match = DATE_TIME.fullmatch(text)
     if match is None:
-        if _UNESCAPED_OFFSET.fullmatch(text):
-            raise ValueError("is not a timestamp; a + in a query string must be written %2B.")
         raise ValueError("must be an ISO 8601 date and time such as 2026-01-31T12:00:00Z, or epoch seconds.")
     try:
         days = date(int(match["year"]), int(match["month"]), int(match["day"])).toordinal() - _EPOCH_DAY
@@ -50,6 +55,20 @@ def parse(text: str) -> int:
         raise ValueError("has a time of day beyond 23:59:59.")
     seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - _offset(match["offset"])
     return seconds * MICROSECONDS + int((match["fraction"] or "")[:6].ljust(6, "0"))
+
+
+def mistaken_unit(number: int, unit: str) -> str | None:
+    """Return the finer unit that an epoch time beyond the year 9999 seems to have, if it is none in `unit`.
+
+    Dates are not suspected, though an offset may put one a few hours behind that year.
+
+    >>> mistaken_unit(1_700_000_000_000, "seconds"), mistaken_unit(1_700_000_000_000, "milliseconds")
+    ('milliseconds', None)
+    """
+    if number < (END_OF_YEARS + 86_400) * UNITS[unit]:
+        return None
+    finer = (name for name, ticks in UNITS.items() if ticks > UNITS[unit] and number // ticks in _PLAUSIBLE)
+    return next(finer, None)
 
 
 def _offset(text: str | None) -> int:

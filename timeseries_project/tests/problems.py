@@ -23,7 +23,7 @@ def members(body: dict[str, Any], status: int) -> dict[str, Any]:
     assert body["status"] == status
     assert all(isinstance(body[member], str) and body[member] for member in ("type", "title", "detail"))
     for error in body.get("errors", []):
-        assert set(error) - {"index"} == {"field", "message"}
+        assert set(error) - {"index", "line"} == {"field", "message"}
         assert error["message"]
     return body
 

@@ -20,6 +20,7 @@ from timeseries_project.tests.headers import BROWSER
         ("/users/a/datapoints", "Datapoints of a user"),
         ("/statistics/devices/a/avg", "Statistics of a device"),
         ("/statistics/users/a/moving_avg", "Moving average of a user"),
+        ("/statistics/users/a/percentile", "Percentile of a user"),
         ("/api/bandwidth", "Bandwidth"),
         ("/api/bandwidth/entries", "Bandwidth entries"),
         ("/api/bandwidth/devices", "Bandwidth of all devices"),

@@ -40,7 +40,7 @@ SPELLINGS = [
 def by_row(serializer: type[InputSerializer], row: dict[str, str]) -> dict[str, Any] | None:
     """Return the value that the fields read, or None if they refuse it."""
     try:
-        return serializer.read_batch(CSVRows([row]))
+        return serializer.read_batch(CSVRows([row], [2]))
     except InvalidInputError:
         return None
 

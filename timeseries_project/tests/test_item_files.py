@@ -66,6 +66,12 @@ def test_numbers_stay_as_they_are_spelt(tmp_path: Path) -> None:
             '{"value":-15,"device":"1,\\"\\n2","user":"3","timestamp":"2026-01-31"}',
         ),
         (
+            "datapoints",
+            " value,device,user ,timestamp",
+            " 2024\t, d,20240131,20240131",
+            '{"value":2024,"device":" d","user":"20240131","timestamp":"20240131"}',
+        ),
+        (
             "bandwidth",
             "x,device_id,timestamp,bytes_ts,bytes_fs",
             "9,007,1.0,+2,003",
@@ -78,7 +84,7 @@ def test_numbers_stay_as_they_are_spelt(tmp_path: Path) -> None:
 )
 def test_cells_are_what_they_are_in_the_api(tmp_path: Path, app: str, header: str, row: str, item: str) -> None:
     path = tmp_path / "a.csv"
-    path.write_text(f"\ufeff{header}\r\n\r\n{row}\r\n", encoding="utf-8")
+    path.write_text(f"\ufeff{header}\r\n \t\r\n{row}\r\n", encoding="utf-8")
     with opened(path) as found:
         assert found.target is targets()[app]
         (first,) = found.items
@@ -122,6 +128,7 @@ def test_large_files_are_read_as_they_are_sent(tmp_path: Path) -> None:
         ("empty.csv", "", ", line 1: its columns (none) are those of no app."),
         ("header.csv", "amount,time\n1,1\n", ", line 1: its columns (amount, time) are those of no app."),
         ("twice.csv", "amount,timestamp,amount\n1,1,1\n", ", line 1: the header names amount twice."),
+        ("wide.csv", 'amount,timestamp\n1,1\n""\n', ", line 3: the row has 1 cells, the header 2."),
         ("short.csv", 'amount,timestamp,"no\nte"\n\n1,1,1\n1,1\n', ", line 5: the row has 2 cells, the header 3."),
         ("quote.csv", 'amount,timestamp\n1,"1\n', ", line 2: this is not valid CSV: "),
         ("code.py", "import os", ": its one statement must be BANDWIDTHS = [...]."),

@@ -27,6 +27,7 @@ OF_DEVICE = [
     "/statistics/devices/a/avg",
     "/statistics/devices/a/p95?fill=linear&bucket=1h",
     "/statistics/devices/a/moving_avg?window_size=2",
+    "/statistics/devices/a/percentile?q=0.9",
     "/datapoints?device=a",
     "/datapoints?device=a&user=u",
     "/datapoints?device=a&order=desc",

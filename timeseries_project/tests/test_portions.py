@@ -34,7 +34,6 @@ def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     """Blocks so small that every text is cut in many places."""
     for module in (scanner, portions):
         monkeypatch.setattr(module, "BLOCK", request.param)
-    monkeypatch.setattr(portions, "ROWS", 2)
     size: int = request.param
     return size
 
@@ -101,7 +100,9 @@ def as_csv(rows: list[dict[str, Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, ["timestamp", "value", "device", "user"])
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        seconds = str(row["timestamp"])
+        writer.writerow({**row, "timestamp": f"{seconds}.0" if len(seconds) in (4, 8) else seconds})
     return text.getvalue().encode()
 
 
@@ -126,7 +127,9 @@ def test_an_array_that_does_not_end_well_is_refused_wherever_it_is_cut(small_blo
             DatapointSerializer.read_batch(JSONArray(text.encode()))
 
 
-cells = st.lists(st.sampled_from([",", "\n", "\r", "\r\n", '"', "1,2,a,u", "2,2,b,u\n", '"x"', "a", "é"]), max_size=14)
+cells = st.lists(
+    st.sampled_from([",", "\n", "\r", "\r\n", '"', "1,2,a,u", "2,2,b,u\n", '"x"', "a", "é", " "]), max_size=14
+)
 
 
 @DRAWN
@@ -134,7 +137,8 @@ cells = st.lists(st.sampled_from([",", "\n", "\r", "\r\n", '"', "1,2,a,u", "2,2,
 def test_csv_is_cut_as_the_csv_module_cuts_it(small_blocks: int, tokens: list[str]) -> None:
     text = "".join(tokens)
     try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+        records = csv.reader(io.StringIO(text, newline=""), strict=True)
+        rows = [row for row in records if len(row) > 1 or (row and not row[0].isspace())]
     except csv.Error:
         rows = None
     body = HEADER + text.encode()
@@ -155,14 +159,15 @@ def test_a_fault_is_named_by_its_place_in_the_whole_batch(small_blocks: int) -> 
         for batch in (JSONArray(json.dumps(bad).encode()), JSONLines(lines), CSVTable(as_csv(bad))):
             with pytest.raises(InvalidInputError) as error:
                 DatapointSerializer.read_batch(batch)
-            assert [(e.index, e.field) for e in error.value.errors] == [(place, "value")]
+            line = None if isinstance(batch, JSONArray) else place + 1 + isinstance(batch, CSVTable)
+            assert [(e.index, e.line, e.field) for e in error.value.errors] == [(place, line, "value")]
 
 
 def test_a_malformed_line_is_named_by_its_number(small_blocks: int) -> None:
     line = b'{"timestamp":1,"value":1,"device":"d","user":"u"}\n'
     with pytest.raises(ParseError, match=r"^Line 33: "):
         DatapointSerializer.read_batch(JSONLines(b"\n" + line * 31 + b"{\n" + line))
-    with pytest.raises(ParseError, match=r"^CSV row 31 has 3 cells"):
+    with pytest.raises(ParseError, match=r"^CSV line 33 has 3 cells"):
         DatapointSerializer.read_batch(CSVTable(HEADER + b"1,1,d,u\n" * 30 + b"\n1,1,d\n" + b"1,1,d,u\n"))
     with pytest.raises(ParseError, match=r"^CSV line 33 is malformed"):
         DatapointSerializer.read_batch(CSVTable(HEADER + b"1,1,d,u\n" * 30 + b'\n1,1,"d"d,u\n'))

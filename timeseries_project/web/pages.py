@@ -136,9 +136,12 @@ def figure(name: str, value: float | None) -> Figure:
 
     >>> figure("sum", 1234.5), figure("avg", None)
     (Figure(name='sum', text='1,234.50', exact='1234.5'), Figure(name='avg', text='–', exact=''))
+    >>> figure("rate", -0.0)
+    Figure(name='rate', text='0', exact='0.0')
     """
     if value is None:
         return Figure(name, "–", "")
+    value += 0  # there is no -0
     if isinstance(value, int):
         text = f"{value:,}"
     elif 1 <= abs(value) < 1e9:

@@ -190,6 +190,15 @@ class TestInvalid:
 
     def test_microseconds_are_told_so(self, api: APIClient, ms: int) -> None:
         assert "microseconds" in problem(post(api, {"amount": 1, "timestamp": ms * 1_000}), 422)["detail"]
+        assert "nanoseconds" in problem(post(api, {"amount": 1, "timestamp": ms * 10**6}), 422)["detail"]
+
+    @pytest.mark.parametrize("timestamp", [0, 1, 10**6, 1_769_860_800, 10**11])
+    def test_what_lies_far_in_the_past_is_merely_old(self, api: APIClient, timestamp: int) -> None:
+        assert post(api, {"amount": 1, "timestamp": timestamp}).status_code == 204
+
+    def test_the_future_is_told_in_milliseconds(self, api: APIClient, ms: int) -> None:
+        detail = problem(post(api, {"amount": 1, "timestamp": ms + 60_000}), 422)["detail"]
+        assert detail.endswith("ahead of the server's clock; epoch milliseconds are expected.")
 
     def test_the_allowed_skew_counts_at_once(self, api: APIClient, ms: int) -> None:
         assert post(api, {"amount": 1, "timestamp": ms + 5_000}).status_code == 201

@@ -19,7 +19,7 @@ import yaml
 
 from tests.image import ROOT, VENV, context, steps
 from timeseries_project.core import kernels
-from timeseries_project.serve import STOP_SECONDS
+from timeseries_project.serving.process import STOP_SECONDS
 
 OPS = ROOT / "ops"
 UNIT = OPS / "timeseries-statistics.service"

@@ -220,3 +220,11 @@ def test_the_generated_client_takes_datetimes_everywhere(url: str, generated: Pa
         text=True,
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_a_long_answer_about_a_key_that_is_not_ascii(url: str) -> None:
+    """Long answers are begun in the event loop and again in a thread, from the same request."""
+    point = {"timestamp": "2020-01-01", "value": 1, "device": "Küche", "user": "ada"}
+    requests.post(f"{url}/datapoints", json=point).raise_for_status()
+    query = {"bucket": "1m", "fill": "linear", "window_size": 500_000, "end": "2022-01-01"}
+    assert len(requests.get(f"{url}/statistics/devices/Küche/moving_avg", params=query).json()) == 731 * 1440

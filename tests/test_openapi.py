@@ -122,6 +122,9 @@ def test_links_lead_to_operations_and_parameters_that_there_are(schema: dict[str
         ("2026-01-31T12:00:00,5+01:00", True),
         ("12e5", False),
         ("2026-W05", False),
+        ("2026-13-01", False),
+        ("1969-12-31", False),
+        ("2026-01-31T24:00", False),
         ("2026-01-31\n", False),
     ],
 )

@@ -56,11 +56,11 @@ class Utf8Request(WSGIRequest):
         query: str = environ.get("QUERY_STRING", "")
         self.is_utf8 = (path.isascii() and query.isascii() and "%" not in query) or _is_utf8(path, query)
         if not path.isascii() or not path:
-            super().__init__(environ)
+            super().__init__(dict(environ))  # Django decodes the path there, and a request may be made again
             return
         script: str = environ.setdefault("SCRIPT_NAME", "")
         if not script.isascii():
-            super().__init__(environ)
+            super().__init__(dict(environ))
             return
         self.environ = self.META = environ
         self.path_info = path

@@ -121,7 +121,7 @@ def query_schema(field: fields.WireField) -> dict[str, Any]:
     """Return the JSON schema of a field in a query string."""
     if isinstance(field, fields.TimestampField):
         # In a query string a time is text, whether it is a date or a number.
-        text = {"type": "string", "pattern": _pattern(timestamps.DATE_TIME, fields.NUMBER)}
+        text = {"type": "string", "pattern": _pattern(_DATE, _SECONDS)}
         schema: dict[str, Any] = {"type": "string", "anyOf": [_DATE_TIME, text]}
     else:
         schema = field_schema(field, "response")
@@ -132,9 +132,23 @@ def query_schema(field: fields.WireField) -> dict[str, Any]:
     return schema
 
 
-def _pattern(*patterns: re.Pattern[str]) -> str:
+#: What the parts of a date can be; the reader takes any digits, and says which part is wrong.
+_PARTS = {
+    "year": "(?:19[7-9][0-9]|[2-9][0-9]{3})",
+    "month": "(?:0[1-9]|1[0-2])",
+    "day": "(?:0[1-9]|[12][0-9]|3[01])",
+    "hour": "(?:[01][0-9]|2[0-3])",
+    "minute": "[0-5][0-9]",
+    "second": "[0-5][0-9]",
+}
+_DATE = re.sub(r"\(\?P<([a-z]+)>\[0-9\]\{[24]\}\)", lambda part: _PARTS[part[1]], timestamps.DATE_TIME.pattern)
+#: Epoch seconds in a query string; larger exponents lead beyond the year 9999.
+_SECONDS = fields.NUMBER.pattern.replace("[+-]?", r"\+?", 1).replace("[+-]?[0-9]+)?", "[+-]?[0-9])?")
+
+
+def _pattern(*patterns: str) -> str:
     """Join patterns as alternatives, in the dialect of JSON schemas: anchored, and without named groups."""
-    return "^(?:" + "|".join(re.sub(r"\?P<[a-z]+>", "?:", pattern.pattern) for pattern in patterns) + ")$"
+    return "^(?:" + "|".join(re.sub(r"\?P<[a-z]+>", "?:", pattern) for pattern in patterns) + ")$"
 
 
 def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
@@ -144,7 +158,7 @@ def field_schema(field: fields.WireField, direction: str) -> dict[str, Any]:
             if direction == "response":
                 return dict(_DATE_TIME)
             # More dates are accepted than RFC 3339 knows, such as one without a time.
-            date = {"type": "string", "pattern": _pattern(timestamps.DATE_TIME)}
+            date = {"type": "string", "pattern": _pattern(_DATE)}
             epoch = {"type": "number", "minimum": 0, "description": "Epoch seconds."}
             return {"anyOf": [_DATE_TIME, date, epoch]}
         case fields.NumberField():

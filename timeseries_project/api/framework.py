@@ -55,12 +55,11 @@ class Utf8Request(WSGIRequest):
         environ["PATH_INFO"] = path = path_of(environ)
         query: str = environ.get("QUERY_STRING", "")
         self.is_utf8 = (path.isascii() and query.isascii() and "%" not in query) or _is_utf8(path, query)
-        if not path.isascii() or not path:
-            super().__init__(dict(environ))  # Django decodes the path there, and a request may be made again
-            return
         script: str = environ.setdefault("SCRIPT_NAME", "")
-        if not script.isascii():
-            super().__init__(dict(environ))
+        if not path or not (path + script).isascii():
+            super().__init__(environ)
+            # Django has decoded them there, but a request that takes long is made again from the same environment.
+            environ["PATH_INFO"], environ["SCRIPT_NAME"] = path, script
             return
         self.environ = self.META = environ
         self.path_info = path

@@ -135,5 +135,5 @@ def test_the_form_of_the_browsable_page_sends(page: Page, shown: Site, refusals:
     refusals.append(404)
     page.goto(f"{shown.url}/nowhere")
     expect(page.locator(".response-info")).to_contain_text("There is nothing at this path.")
-    page.get_by_role("link", name="Home").click()
+    page.get_by_role("link", name="Dashboard").click()
     page.wait_for_url(f"{shown.url}/")

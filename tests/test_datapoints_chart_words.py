@@ -246,4 +246,4 @@ def test_faults_are_problem_details_unless_html_is_preferred(
     assert (problem.status_code, page.status_code) == (status, status)
     assert problem["Content-Type"] == "application/problem+json"
     assert page["Content-Type"] == "text/html; charset=utf-8"
-    assert page["Vary"] == "Accept"
+    assert page["Vary"] == "Accept, Accept-Encoding"

@@ -57,7 +57,9 @@ def write(path: Path, items: list[dict[str, object]]) -> Path:
 
 def stored() -> list[dict[str, object]]:
     """Return all stored datapoints in the form in which they were sent."""
-    page = datapoints.datapoints_list(device=None, user=None, start=None, end=None, limit=10_000, cursor=None)
+    page = datapoints.datapoints_list(
+        device=None, user=None, start=None, end=None, limit=10_000, after=None, descending=False
+    )
     assert page.next is None
     return [{"timestamp": p.timestamp / 1e6, "value": p.value, "device": p.device, "user": p.user} for p in page.points]
 

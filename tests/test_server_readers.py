@@ -121,7 +121,7 @@ def test_readers_that_do_not_read_have_a_budget_and_a_deadline() -> None:
     """
     with Served(SEND_TIMEOUT_SECONDS="10", MAX_BODY_BYTES=str(2**25)) as served:
         served.wait()
-        lines = "timestamp,value,device,user\n" + "".join(f"{900 * i},1,wide,u\n" for i in range(WIDE))
+        lines = "timestamp,value,device,user\n" + "".join(f"{900 * i}.0,1,wide,u\n" for i in range(WIDE))
         assert served.request("POST", "/datapoints", lines, Content_Type="text/csv")[0] == 201
         path = "/statistics/devices/wide/avg?end=1990-01-01&format=csv"
         whole = served.request("GET", path)[2]

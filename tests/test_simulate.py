@@ -30,7 +30,9 @@ def stored() -> list[Any]:
     points: list[Any] = []
     cursor = None
     while True:
-        page = datapoints.datapoints_list(device=None, user=None, start=None, end=None, limit=10_000, cursor=cursor)
+        page = datapoints.datapoints_list(
+            device=None, user=None, start=None, end=None, limit=10_000, after=cursor, descending=False
+        )
         points += page.points
         cursor = page.next
         if cursor is None:

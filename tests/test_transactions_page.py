@@ -271,10 +271,9 @@ def test_reads_well_aloud(page: Page) -> None:
     assert page.locator("[aria-live], [role=status]").count() == 0
 
 
-def test_unknown_parameter_is_refused(api: APIClient) -> None:
-    refused = api.get(PATH, {"device": "x"})
-
-    assert refused.status_code == 400
+def test_other_formats_are_refused_and_unknown_parameters_passed_over(api: APIClient) -> None:
+    assert api.get(PATH, {"utm_source": "x"}).status_code == 200
+    refused = api.get(PATH, {"format": "csv"})
+    assert refused.status_code == 406
     assert refused["Content-Type"] == "application/problem+json"
-    assert api.get(PATH, {"format": "csv"}).status_code == 406
     assert api.get(PATH, {"format": "html"}).status_code == 200

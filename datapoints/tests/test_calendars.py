@@ -393,7 +393,7 @@ class TestByExample:
         cells = list(csv.DictReader(io.StringIO(body.decode())))
         assert [row["timestamp"] for row in cells] == [row["timestamp"] for row in rows]
 
-    @pytest.mark.parametrize("start", ["2071-01-01", "9999-12-31T23:59:59Z", "9" * 400])
+    @pytest.mark.parametrize("start", ["2071-01-01", "9999-12-31T23:59:59Z", "253402300799"])
     @pytest.mark.parametrize("bucket", ["1d", "1w", "1mo", "100y"])
     @pytest.mark.usefixtures("now")
     def test_a_start_behind_everything_answers_nothing(self, api: APIClient, bucket: str, start: str) -> None:

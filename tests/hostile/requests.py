@@ -139,8 +139,8 @@ def _queries() -> list[Request]:
         "/datapoints?cursor=W10": 400,
         "/datapoints?cursor=" + "A" * 50_000: 400,
         "/datapoints?cursor=WzFlOTk5LCIiLCIiXQ": 400,  # [1e999,"",""]
-        "/datapoints?cursor=Wzk5OTk5OTk5OTk5OTk5OTk5OTk5OTksIiIsIiJd": 200,  # [99999999999999999999999,"",""]
-        "/datapoints?cursor=Wy05OTk5OTk5OTk5OTk5OTk5OTk5OTksIiIsIiJd": 200,  # the same, negative
+        "/datapoints?cursor=Wzk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5LCIiLCIiLCJhc2MiXQ": 200,  # [10**23 - 1,"","","asc"]
+        "/datapoints?cursor=Wy05OTk5OTk5OTk5OTk5OTk5OTk5OTk5OSwiIiwiIiwiYXNjIl0": 200,  # the same, negative
         "/datapoints?cursor=%C3%A9": 400,
         "/datapoints?_method=DELETE": 400,
         "/datapoints?format=../../x": 406,

@@ -12,6 +12,7 @@ from django.test import Client, RequestFactory
 from datapoints import services
 from timeseries_project.api import answers
 from timeseries_project.api.answers import FREE, SENDING, SMALL, Answers, TooManyAnswersError
+from timeseries_project.core.spans import Span
 from timeseries_project.middleware import Middleware
 
 LONG = "/statistics/devices/long/avg"
@@ -129,7 +130,14 @@ def test_a_rows_estimate_is_what_they_hold(budget: Answers) -> None:
             timestamp=some, value=[1.5] * count, device=[device] * count, user=["u"] * count, now=10**16
         )
         for fill in (services.Fill.NULL, services.Fill.NONE):
-            asked = {"axis": "device", "key": device, "bucket": 900, "start": None, "end": None, "now": times[-1]}
+            asked = {
+                "axis": "device",
+                "key": device,
+                "bucket": Span(15, "m"),
+                "start": None,
+                "end": None,
+                "now": times[-1],
+            }
             rows = services.statistics_list(aggregate=services.Aggregate.AVG, fill=fill, **asked)  # type: ignore[arg-type]
             assert rows.nbytes == count * per_bucket
             moving = services.moving_average_list(window_size=100, min_periods=None, fill=fill, **asked)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from timeseries_project.serving.connection import HEAD_SECONDS, KEEP_SECONDS, MAX_HEADERS, MAX_PIPELINED, Connection
+from timeseries_project.tests.asgi_requests import in_loop
 from timeseries_project.tests.processes import PATIENCE
 
 GET = b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -64,7 +65,7 @@ def on_a_loop(test: Callable[[Server, socket.socket], Awaitable[None]], server: 
         listening.close()
         await listening.wait_closed()
 
-    asyncio.run(asyncio.wait_for(run(), PATIENCE))
+    in_loop(asyncio.wait_for(run(), PATIENCE))
 
 
 async def read_to_the_end(client: socket.socket) -> bytes:

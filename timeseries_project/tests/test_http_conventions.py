@@ -81,7 +81,7 @@ class TestMethods:
     @pytest.mark.parametrize(
         ("method", "path", "allowed"),
         [
-            ("put", "/datapoints", {"GET", "HEAD", "POST", "OPTIONS"}),
+            ("put", "/datapoints", {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}),
             ("post", "/devices", {"GET", "HEAD", "OPTIONS"}),
             ("get", "/devices/a/datapoints", {"DELETE", "OPTIONS"}),
             ("get", "/api/transactions", {"POST", "DELETE", "OPTIONS"}),

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
 from django.conf import settings
 
 from bandwidth.interface import DeviceSummary, FullError, Instant, Overview, Store, Usage, Window
 from bandwidth.memory.store import BandwidthStore
 from timeseries_project.core import clock
-from timeseries_project.core.arrays import Keys
+from timeseries_project.core.arrays import Keys, count_from
 from timeseries_project.core.errors import MAX_SHOWN_KEY, CapacityReachedError, UnknownKeyError, refuse_future, shown
 from timeseries_project.core.offload import leave_loop
 from timeseries_project.core.summation import Integers
@@ -102,7 +101,7 @@ def entries_add(
     """Store a batch, all or nothing, for as long as RETENTION says. Raises what `entry_add` raises."""
     _refuse_future(timestamp, now=now, batch=True)
     oldest = oldest_kept(now)
-    expired = int(np.count_nonzero(np.asarray(timestamp) < oldest)) if oldest else 0
+    expired = len(timestamp) - count_from(timestamp, oldest)
     try:
         store.add_batch(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest)
     except FullError as error:

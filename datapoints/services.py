@@ -28,7 +28,7 @@ from datapoints.memory.store import SeriesStore
 from datapoints.questions import Answer, BucketRows, Question, bucket_rows
 from datapoints.statistics import Aggregate, Fill, Measure
 from timeseries_project.core import clock
-from timeseries_project.core.arrays import Column, Keys
+from timeseries_project.core.arrays import Column, Keys, count_from
 from timeseries_project.core.errors import (
     MAX_SHOWN_KEY,
     AlreadyExistsError,
@@ -126,7 +126,7 @@ def datapoints_add(
     """
     _refuse_future(timestamp, now=now, batch=True)
     times, oldest = np.asarray(timestamp, dtype=np.int64), oldest_kept(now)
-    expired = int(np.count_nonzero(times < oldest)) if oldest else 0
+    expired = len(times) - count_from(times, oldest)
     try:
         created = store.add_batch(
             times,

@@ -12,12 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from datapoints.interface import Point, ViewChangedError
-from datapoints.redis.layout import KEYS_AT_ONCE, Chunk, Layout, Series
+from datapoints.redis.layout import KEYS_AT_ONCE, NEVER, Chunk, Layout, Series
 from datapoints.redis.reading import table
 from timeseries_project.core.summation import Floats, Integers
 
-#: Later than every timestamp.
-NEVER = 2**53
 #: Where there are many series, a listing reads so many of them first, and at least so many rows of each.
 SERIES_AT_FIRST = 64
 ROWS_AT_LEAST = 16

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, Self
 
 from timeseries_project.core.arrays import Keys
 from timeseries_project.core.summation import Floats, Integers
@@ -54,6 +54,37 @@ class BucketSums(NamedTuple):
     highs: Floats
     lows: Floats
     errors: Floats
+
+
+class Wanted(NamedTuple):
+    """Up to `limit` points are wanted: those with start <= time < stop that come after `after` in the listing.
+
+    A listing ascends by time, device and user, or descends by all three. Of one that descends every time is negative
+    here, so that its first points have the least times too.
+    """
+
+    start: int
+    stop: int
+    after: tuple[int, str, str] | None
+    limit: int
+    descending: bool
+
+    @classmethod
+    def of(
+        cls, start: int, end: int | None, after: tuple[int, str, str] | None, limit: int, latest: int, descending: bool
+    ) -> Self:
+        """Return what is wanted of a part of the listing, with times up to `latest`, which a column can hold.
+
+        >>> Wanted.of(5, None, (7, "d", "u"), 10, latest=100, descending=True)
+        Wanted(start=-7, stop=-4, after=(-7, 'd', 'u'), limit=10, descending=True)
+        """
+        start, stop = min(start, latest), latest if end is None else min(end, latest)
+        if descending:
+            start, stop = 1 - stop, 1 - start
+            after = None if after is None else (-after[0], *after[1:])
+        if after is not None:
+            start = max(start, after[0])
+        return cls(min(start, latest), stop, after, limit, descending)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,19 +1,17 @@
 """The first points of many series in the order of a listing, found without reading most of the series.
 
-A listing ascends by time, device and user, or descends by all three. Of one that descends every time is negative here,
-so that its first points have the least times too. Plain Python and NumPy; knows no framework. Times are microseconds
-since the Unix epoch.
+Plain Python and NumPy; knows no framework. Times are microseconds since the Unix epoch, negative in a listing that
+descends (`Wanted`).
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from datapoints.interface import Point
+from datapoints.interface import Point, Wanted
 from datapoints.memory.names import Pair
 from datapoints.memory.series import SeriesPool
 from datapoints.memory.series_view import Guarded
@@ -26,29 +24,6 @@ SERIES_AT_ONCE = 2048
 #: Points that the first series are asked for, all together, and how many series these are at least.
 POINTS_AT_FIRST = 100_000
 SERIES_AT_FIRST = 16
-
-Place = tuple[int, str, str]
-
-
-class Wanted(NamedTuple):
-    """Up to `limit` points are wanted: those with start <= time < stop that come after `after` in the listing."""
-
-    start: int
-    stop: int
-    after: Place | None
-    limit: int
-    descending: bool
-
-    @classmethod
-    def of(cls, start: int, end: int | None, after: Place | None, limit: int, *, descending: bool = False) -> Wanted:
-        """Return what is wanted of a part of the listing, with times that a column can hold."""
-        start, stop = min(start, BEYOND), BEYOND if end is None else min(end, BEYOND)
-        if descending:
-            start, stop = 1 - stop, 1 - start
-            after = None if after is None else (-after[0], *after[1:])
-        if after is not None:
-            start = max(start, after[0])
-        return cls(min(start, BEYOND), stop, after, limit, descending)
 
 
 class FirstPoints:

@@ -21,9 +21,10 @@ from datapoints.interface import (
     Point,
     Totals,
     View,
+    Wanted,
 )
 from datapoints.memory.expiry import Expiring
-from datapoints.memory.first_points import Wanted, read_listing
+from datapoints.memory.first_points import read_listing
 from datapoints.memory.grouping import GroupedPoints, grouped
 from datapoints.memory.key_summaries import SERIES_SUMMED_UP, first_of, summed_up
 from datapoints.memory.large_batch import POINTS_AT_ONCE, ROWS_AT_ONCE, LargeBatch
@@ -387,7 +388,7 @@ class SeriesStore(Expiring, Versioned):
         if oldest:
             with self._lock:
                 self._sweep(oldest)
-        wanted = Wanted.of(max(start, oldest), end, after, limit, descending=descending)
+        wanted = Wanted.of(max(start, oldest), end, after, limit, BEYOND, descending)
         return read_listing(self._guarded, device, user, wanted)
 
     def _check(self) -> None:

@@ -7,10 +7,10 @@ so that its first points have the least times too. Plain Python and NumPy; knows
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from datapoints import interface
 from datapoints.interface import Point, ViewChangedError
 from datapoints.redis.layout import KEYS_AT_ONCE, NEVER, Chunk, Layout, Series
 from datapoints.redis.reading import table
@@ -20,26 +20,9 @@ from timeseries_project.core.summation import Floats, Integers
 SERIES_AT_FIRST = 64
 ROWS_AT_LEAST = 16
 
-Place = tuple[int, str, str]
 
-
-class Wanted(NamedTuple):
-    """Up to `limit` points are wanted: those with start <= time < stop that come after `after` in the listing."""
-
-    start: int
-    stop: int
-    after: Place | None
-    limit: int
-    descending: bool
-
-    @classmethod
-    def of(cls, start: int, end: int | None, after: Place | None, limit: int, *, descending: bool) -> Wanted:
-        """Return what is wanted of a part of the listing."""
-        start, stop = min(start, NEVER), NEVER if end is None else min(end, NEVER)
-        if descending:
-            start, stop = 1 - stop, 1 - start
-            after = None if after is None else (-after[0], *after[1:])
-        return cls(start, stop, after, limit, descending)
+class Wanted(interface.Wanted):
+    """What is wanted, and how it is read of series in a shared storage."""
 
     def ends(self, series: Series) -> tuple[int, int]:
         """Return when a series begins and ends, in the order of the listing."""

@@ -401,5 +401,5 @@ class RedisStore(Unversioned):
 
         O(series that match + limit + blocks that hold these points).
         """
-        wanted = Wanted.of(max(start, oldest), end, after, limit, descending=descending)
+        wanted = Wanted.of(max(start, oldest), end, after, limit, NEVER, descending)
         return read_listing(self._layout, device, user, wanted)

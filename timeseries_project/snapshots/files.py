@@ -82,6 +82,11 @@ class _Sink:
         return self._checksum.digest()
 
 
+def prepare() -> None:
+    """Load what Arrow loads at its first use, which takes long and must not happen in a forked process."""
+    _last_stream(bytes(32))
+
+
 def write_beside(temporary: Path, parts: Sequence[Part], *, instant: int) -> Written:
     """Write a new file and have it on the disk; if that fails nothing of it is left. Raises OSError."""
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE)

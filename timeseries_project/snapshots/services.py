@@ -58,6 +58,7 @@ class Snapshots:
 
     def __init__(self, path: Path, parts: Callable[[], list[Part]]) -> None:
         """Claim the file. Raises FileInUseError."""
+        files.prepare()
         self.path = Path(os.path.realpath(path))  # a link stays one
         self.last: Taken | None = None
         self.failures = 0

@@ -89,7 +89,7 @@ def keys_of(name: str, batch: pa.RecordBatch, column: str) -> Keys:
 def integers_of(name: str, batch: pa.RecordBatch, column: str, most: int) -> Integers:
     """Return a column of integers or times of a checked batch. Raises RestoreError if one is not in 0..most."""
     numbers: Integers = _values(batch.column(column).view(pa.int64()))
-    if len(numbers) and not (0 <= numbers.min() and numbers.max() <= most):
+    if len(numbers) and not 0 <= numbers.min() <= numbers.max() <= most:
         raise RestoreError(f"has a {column} of {name!r} that is out of range")
     return numbers
 

@@ -56,6 +56,15 @@ class BucketSums(NamedTuple):
     errors: Floats
 
 
+class PointColumns(NamedTuple):
+    """Datapoints as columns of one length: those of a series together, ascending."""
+
+    timestamps: Integers
+    values: Floats
+    devices: Keys
+    users: Keys
+
+
 class Wanted(NamedTuple):
     """Up to `limit` points are wanted: those with start <= time < stop that come after `after` in the listing.
 

@@ -1,0 +1,45 @@
+"""The copying of a whole store in memory. Plain Python and NumPy; knows no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+import numpy as np
+
+from datapoints.interface import AXES, PointColumns
+from datapoints.memory.names import SeriesNames
+from datapoints.memory.series import SeriesPool
+from timeseries_project.core.arrays import Keys, run_lengths, run_starts
+from timeseries_project.core.busy import BusySeries
+
+
+class Copied:
+    """The part of a store that tells everything, to whoever sees to it that nobody changes it meanwhile."""
+
+    _lock: Lock
+    _busy: BusySeries
+    _pool: SeriesPool
+    _names: SeriesNames
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let nobody change the store meanwhile. Waits for the large write under way, so each is there whole or not."""
+        with self._busy.large_write(), self._lock:
+            yield
+
+    def portions(self, size: int) -> Iterator[PointColumns]:
+        """Yield all points, `size` at a time: series by series, ascending in each.
+
+        Takes no lock, since it is for a process that was forked while the store was held, where nobody gives back the
+        locks of others, and for one that is about to end. O(points + series).
+        """
+        pairs = self._names.pairs
+        for series, times, values in self._pool.portions(size):
+            starts = run_starts(series)
+            lengths = run_lengths(starts, len(series))
+            named = [pairs[number] for number in series[starts].tolist()]
+            columns = [Keys([pair[place] for pair in named]) for place in range(len(AXES))]
+            devices, users = (Keys.numbered(np.repeat(keys.codes, lengths), keys.names) for keys in columns)
+            yield PointColumns(times, values, devices, users)

@@ -57,6 +57,9 @@ class Cut:
 def all_held(parts: Sequence[Part]) -> Iterator[None]:
     """Let nobody change any of the stores meanwhile."""
     with ExitStack() as stack:
+        # First all large writes, which are waited for while small ones go on: never for one with a store's lock held.
+        for part in parts:
+            stack.enter_context(part.settled())
         for part in parts:
             stack.enter_context(part.held())
         yield
@@ -128,7 +131,7 @@ class _Watched:
     def __init__(self, part: Part, parent: int, report: int) -> None:
         self._part, self._parent, self._report = part, parent, report
         self.name, self.schema = part.name, part.schema
-        self.held, self.restore = part.held, part.restore
+        self.settled, self.held, self.restore = part.settled, part.held, part.restore
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for batch in self._part.batches():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Lock
 
 import pyarrow as pa
@@ -27,6 +27,9 @@ class Numbers:
     def add(self, number: int) -> None:
         with self.lock:
             self.stored.append(number)
+
+    def settled(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -31,10 +31,14 @@ def filled(name: str, count: int) -> Numbers:
     return part
 
 
+def read_all(path: Path) -> None:
+    for _, stream in SnapshotReader(path).streams():
+        list(stream)
+
+
 def refusal(path: Path) -> str:
     with pytest.raises(SnapshotFileError) as refused:
-        for _, stream in SnapshotReader(path).streams():
-            list(stream)
+        read_all(path)
     return str(refused.value)
 
 

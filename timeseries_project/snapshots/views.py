@@ -87,7 +87,7 @@ class SnapshotViewSet(ApiViewSet):
         """
         if request.content_type or access.is_foreign(request.META):
             # A page of another site can send only what forms can, unless it asks for permission first.
-            request.negotiator.select_parser(request, request.parsers)
+            self.get_content_negotiator().select_parser(request, self.get_parsers())
         if not services.is_kept():
             raise UnknownKeyError("This server keeps no snapshot: its setting SNAPSHOT names no file.")
         leave_loop()

@@ -33,7 +33,7 @@ from timeseries_project.snapshots import files
 from timeseries_project.snapshots.parts import Part
 
 #: How much less than its share the forked process asks of the processors, and so of the disk.
-NICENESS = 10
+NICENESS = 5
 #: Seconds without any progress after which the forked process is ended: as slow as no disk is.
 STALLED_SECONDS = 300
 #: Most bytes of the line in which the forked process says what came of it.

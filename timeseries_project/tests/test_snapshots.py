@@ -266,7 +266,7 @@ def test_the_forked_process_keeps_no_socket_and_no_handler(tmp_path: Path) -> No
     [[open_files, deadly, niceness]] = read(tmp_path / "s")
     assert open_files <= 5  # standard streams, the file, the report
     assert deadly
-    assert niceness == min(os.getpriority(os.PRIO_PROCESS, 0) + 10, 19)
+    assert niceness == min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19)
 
 
 def test_what_crashed_servers_have_left_is_deleted(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from django.apps import AppConfig
 from django.conf import settings
 
+from timeseries_project.ops import app_state
+
 
 class SnapshotsConfig(AppConfig):
     """What is in memory, in a file."""
@@ -10,8 +12,9 @@ class SnapshotsConfig(AppConfig):
     name = "timeseries_project.snapshots"
 
     def ready(self) -> None:
-        """Read the last snapshot, where this process keeps any."""
-        if settings.SNAPSHOT:
-            from timeseries_project.snapshots import services
+        """Register the figures, and read the last snapshot where this process keeps any."""
+        from timeseries_project.snapshots import services
 
+        app_state.register("snapshots", services.state)
+        if settings.SNAPSHOT:
             services.start()

@@ -93,6 +93,7 @@ class Snapshots:
             if not stream.schema.equals(part.schema):
                 raise SnapshotFileError(f"has other columns of {name!r} than this version")
             part.restore(stream, now=now)
+        self.last = Taken(parse(snapshot.instant), snapshot.bytes, 0, {})
         return snapshot
 
     def take(self) -> Taken:
@@ -225,7 +226,6 @@ def start() -> None:
         listing = " BANDWIDTHS_FILE is not loaded again." if settings.BANDWIDTHS_FILE else ""
         seconds = clock.elapsed() - begin
         print(f"Read the snapshot of {found.instant} in {seconds:.1f} s.{listing}", flush=True)  # noqa: T201 - as serve
-    app_state.register("snapshots", lambda: _state(snapshots, found))
     threading.Thread(target=_repeat, args=(snapshots,), name="snapshots", daemon=True).start()
 
 
@@ -262,17 +262,15 @@ def end() -> bool:
     return True
 
 
-def _state(snapshots: Snapshots, found: SnapshotReader | None) -> app_state.AppState:
-    """Return the figures of the last snapshot: of the one read at start until one is taken."""
-    gauges = [app_state.Gauge("snapshot_interval_seconds", "Seconds between two snapshots.", settings.SNAPSHOT_SECONDS)]
-    last = snapshots.last
-    if last is not None or found is not None:
-        instant = last.instant if last is not None else parse(found.instant) if found is not None else 0
-        size = last.bytes if last is not None else found.bytes if found is not None else 0
-        gauges += [
-            app_state.Gauge("snapshot_timestamp_seconds", "Moment of the last snapshot.", instant / MICROSECONDS),
-            app_state.Gauge("snapshot_bytes", "Size of the last snapshot.", size),
-        ]
-    if last is not None:
-        gauges.append(app_state.Gauge("snapshot_seconds", "How long the last snapshot took.", last.seconds))
+def state() -> app_state.AppState:
+    """Return the figures of the last snapshot: of the one read at start until one is taken; zeros without any."""
+    last = _snapshots.last if _snapshots is not None else None
+    interval = settings.SNAPSHOT_SECONDS if _snapshots is not None else 0
+    instant, size, seconds = (last.instant, last.bytes, last.seconds) if last is not None else (0, 0, 0)
+    gauges = [
+        app_state.Gauge("snapshot_interval_seconds", "Seconds between snapshots; 0 without any.", interval),
+        app_state.Gauge("snapshot_timestamp_seconds", "The moment of the last snapshot.", instant / MICROSECONDS),
+        app_state.Gauge("snapshot_bytes", "The size of the last snapshot.", size),
+        app_state.Gauge("snapshot_write_seconds", "How long the last snapshot took to write.", seconds),
+    ]
     return app_state.AppState(gauges, None)

@@ -44,13 +44,13 @@ class Violation(Exception):
 class Service:
     """The server in a process of its own."""
 
-    def __init__(self, snapshot: Path) -> None:
+    def __init__(self, snapshot: Path, every: int = 1) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
         self._environment = os.environ | {
             "PORT": str(self.port),
             "SNAPSHOT": str(snapshot),
-            "SNAPSHOT_SECONDS": "1",
+            "SNAPSHOT_SECONDS": str(every),
             "BANDWIDTHS_FILE": "",
         }
 

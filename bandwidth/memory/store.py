@@ -303,6 +303,7 @@ class BandwidthStore:
     def held(self) -> Iterator[None]:
         """Let nobody change the store meanwhile. Waits for the large batch under way, so each is there whole or not."""
         with self._busy.large_write(), self._lock:
+            next(self.portions(1), None)  # what is looked up at the first call of a kernel is not left to a fork
             yield
 
     def portions(self, size: int) -> Iterator[EntryColumns]:

@@ -28,6 +28,7 @@ name = "bandwidth"
 schema = pa.schema(
     {"device_id": KEY, "timestamp": pa.timestamp("s", tz="UTC"), "bytes_ts": pa.int64(), "bytes_fs": pa.int64()},
 )
+settled = services.store_settled
 held = services.store_held
 
 

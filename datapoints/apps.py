@@ -12,8 +12,10 @@ class DatapointsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register what the app adds."""
-        from datapoints import charts, metrics
+        from datapoints import charts, metrics, snapshot
+        from timeseries_project.snapshots import parts
         from timeseries_project.web import dashboard
 
         app_state.register(self.name, metrics.state)
         dashboard.register(self.name, charts.section)
+        parts.register(snapshot)

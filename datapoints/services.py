@@ -154,8 +154,13 @@ def _add(
         ) from None
 
 
+def store_settled() -> AbstractContextManager[None]:
+    """Let no large write to the store in memory be under way meanwhile; waits for the one that is."""
+    return _in_memory().settled()
+
+
 def store_held() -> AbstractContextManager[None]:
-    """Let nobody change the store in memory meanwhile; entering it waits for large writes under way."""
+    """Let nobody change the store in memory meanwhile; entered while it is settled."""
     return _in_memory().held()
 
 

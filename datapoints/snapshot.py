@@ -17,6 +17,7 @@ name = "datapoints"
 schema = pa.schema(
     {"timestamp": pa.timestamp("us", tz="UTC"), "value": pa.float64(), "device": KEY, "user": KEY},
 )
+settled = services.store_settled
 held = services.store_held
 
 

@@ -7,7 +7,7 @@ a second, each found in O(log n). All numbers are integers, so the difference is
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from heapq import nlargest
 from threading import Lock
 
@@ -299,10 +299,14 @@ class BandwidthStore:
             give_way()
         return most
 
+    def settled(self) -> AbstractContextManager[None]:
+        """Let no large batch be under way meanwhile, so that each is there whole or not. Waits for the one that is."""
+        return self._busy.large_write()
+
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let nobody change the store meanwhile. Waits for the large batch under way, so each is there whole or not."""
-        with self._busy.large_write(), self._lock:
+        """Let nobody change the store meanwhile; entered while it is settled."""
+        with self._lock:
             next(self.portions(1), None)  # what is looked up at the first call of a kernel is not left to a fork
             yield
 

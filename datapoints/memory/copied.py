@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
 
 import numpy as np
@@ -23,10 +23,14 @@ class Copied:
     _pool: SeriesPool
     _names: SeriesNames
 
+    def settled(self) -> AbstractContextManager[None]:
+        """Let no large write be under way meanwhile, so that each is there whole or not. Waits for the one that is."""
+        return self._busy.large_write()
+
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let nobody change the store meanwhile. Waits for the large write under way, so each is there whole or not."""
-        with self._busy.large_write(), self._lock:
+        """Let nobody change the store meanwhile; entered while it is settled."""
+        with self._lock:
             next(self.portions(1), None)  # what is looked up at the first call of a kernel is not left to a fork
             yield
 

@@ -92,9 +92,7 @@ class Client:
             if not token.isascii() or not token.isprintable() or " " in token:
                 raise ClientError("The token must be ASCII without blanks and control characters.")
             self._headers["Authorization"] = f"Bearer {token}"
-        self._pool = urllib3.PoolManager(
-            num_pools=1, retries=False, timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS)
-        )
+        self._pool = urllib3.PoolManager(num_pools=1, retries=False)
 
     def greet(self) -> None:
         """Check that this service answers at the URL. Not repeated, so that a wrong URL is reported at once."""
@@ -130,12 +128,21 @@ class Client:
             raise self._foreign(target.path)
         return outcome
 
-    def _request(self, method: str, path: str, body: bytes | None, unrepeatable: int) -> tuple[int, bytes]:
+    def order(self, path: str, *, seconds: float) -> Any:
+        """POST without a body, which may be done twice, and return the JSON of the answer, for at most some seconds."""
+        status, answer = self._request("POST", path, None, 0, seconds)
+        if status != HTTPStatus.CREATED:
+            raise self._refusal(status, answer)
+        return _parsed(answer)
+
+    def _request(
+        self, method: str, path: str, body: bytes | None, unrepeatable: int, seconds: float = ANSWER_SECONDS
+    ) -> tuple[int, bytes]:
         """Send a request until it is answered; ClientError once `patience` seconds have passed."""
         begin, delay = clock.elapsed(), FIRST_DELAY
         for attempt in range(1 << 62):
             try:
-                status, headers, answer = self._once(method, path, body)
+                status, headers, answer = self._once(method, path, body, seconds)
                 if status not in _PASSING:
                     return status, answer
                 raise _AwayError(
@@ -154,13 +161,21 @@ class Client:
             delay = min(2 * delay, LONGEST_DELAY)
         raise AssertionError("the patience ends before the attempts")
 
-    def _once(self, method: str, path: str, body: bytes | None) -> tuple[int, Any, bytes]:
+    def _once(
+        self, method: str, path: str, body: bytes | None, seconds: float = ANSWER_SECONDS
+    ) -> tuple[int, Any, bytes]:
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         if body is not None and self._packed:
             body, headers["Content-Encoding"] = gzip.compress(body, compresslevel=1), "gzip"
         try:
             response = self._pool.request(
-                method, self.url + path, body=body, headers=headers, redirect=False, preload_content=False
+                method,
+                self.url + path,
+                body=body,
+                headers=headers,
+                redirect=False,
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds),
             )
             try:
                 answer = response.read(MAX_ANSWER + 1)

@@ -84,8 +84,12 @@ def keys_of(name: str, batch: pa.RecordBatch, column: str) -> Keys:
             raise RestoreError(f"has a {column} of {name!r} twice, or without a name, in one dictionary")
         _key_field.check_all(names)
     except ValidationError as error:
-        raise RestoreError(f"has a {column} of {name!r} that {error.detail[0].rstrip('.')}") from None  # type: ignore[index]
+        raise RestoreError(f"has a {column} of {name!r} that {_first(error)}") from None
     return Keys.numbered(_values(keys.indices), names)
+
+
+def _first(error: ValidationError) -> str:
+    return str(error.detail[0]).rstrip(".")  # type: ignore[index]  # a field's faults are a list
 
 
 def integers_of(name: str, batch: pa.RecordBatch, column: str, most: int) -> Integers:

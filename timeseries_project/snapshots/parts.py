@@ -25,8 +25,11 @@ class Part(Protocol):
     def schema(self) -> pa.Schema:
         """The columns of the stream."""
 
+    def settled(self) -> AbstractContextManager[None]:
+        """Let no large write be under way meanwhile. May wait for the one that is; small ones go on."""
+
     def held(self) -> AbstractContextManager[None]:
-        """Let nobody change the store meanwhile. Taken for the moment of a fork; may wait for a large write."""
+        """Let nobody change the store meanwhile, at once. Entered while it is settled, for the moment of a fork."""
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all that is stored. Takes no lock, because it runs where nobody else is: see `held`."""

@@ -53,7 +53,7 @@ def assert_refused(part: Part, batches: list[pa.RecordBatch], reason: str) -> No
 def counted_in_a_fork(part: Part, column: str) -> dict[str, int]:
     """Return how many rows have each number of a column, as a process sees it that is forked while the part is held."""
     reader, writer = os.pipe()
-    with part.held():
+    with part.settled(), part.held():
         child = os.fork()
         if child == 0:
             _count_and_end(part, column, writer)

@@ -307,6 +307,7 @@ class BandwidthStore:
     def held(self) -> Iterator[None]:
         """Let nobody change the store meanwhile; entered while it is settled."""
         with self._lock:
+            next(self.portions(1), None)  # what is looked up at the first call of a kernel is not left to a fork
             yield
 
     def portions(self, size: int) -> Iterator[EntryColumns]:

@@ -31,6 +31,7 @@ class Copied:
     def held(self) -> Iterator[None]:
         """Let nobody change the store meanwhile; entered while it is settled."""
         with self._lock:
+            next(self.portions(1), None)  # what is looked up at the first call of a kernel is not left to a fork
             yield
 
     def portions(self, size: int) -> Iterator[PointColumns]:

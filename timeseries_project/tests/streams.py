@@ -19,7 +19,7 @@ from timeseries_project.core.kernels import ROOT
 from timeseries_project.snapshots.parts import Part, RestoreError
 
 #: How often a process is forked while others write.
-CUTS = 20
+CUTS = 12
 
 
 def written(part: Part, batches: Iterable[pa.RecordBatch] | None = None) -> pa.Buffer:
@@ -85,7 +85,7 @@ def run_alone(module: str, function: str) -> None:
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "timeseries_project.settings"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=100,
     )
     assert done.returncode == 0, done.stderr
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from timeseries_project.core.summation import Floats, Integers
 from transactions.interface import CellColumns
-from transactions.memory.window_kernels import BLOCK_MS, BLOCKS, COUNT, NEVER, PARTS, SECOND_MS, rings_of
+from transactions.memory.window_kernels import BLOCK_MS, BLOCKS, COUNT, NEVER, PARTS, SECOND_MS, rings
 
 #: A cell with nothing in it: its sum, count and extremes.
 EMPTY = (0.0, 0.0, 0.0, np.inf, -np.inf)
@@ -18,7 +18,7 @@ EMPTY = (0.0, 0.0, 0.0, np.inf, -np.inf)
 
 def cells_in_use(history: int, stamps: Integers, cells: Floats) -> CellColumns:
     """Return the seconds, blocks and points in which something was counted. O(cells)."""
-    numbers, owners, seconds, blocks, points = rings_of(history, stamps, cells)
+    numbers, owners, seconds, blocks, points = rings(history, stamps, cells)
     places = np.flatnonzero(numbers != NEVER)
     turns = np.flatnonzero((owners != NEVER) & (numbers[owners % len(numbers)] == owners))
     block = (turns[:, np.newaxis] * BLOCKS + np.arange(BLOCKS)).ravel()
@@ -41,7 +41,7 @@ def use_cells(columns: CellColumns, latest: int, history: int, stamps: Integers,
 
     Where rings have room for one of several seconds, it is the last one, of those up to `latest` if there are any.
     """
-    numbers, owners, seconds, blocks, points = rings_of(history, stamps, cells)
+    numbers, owners, seconds, blocks, points = rings(history, stamps, cells)
     starts, widths, counts, highs, lows, least, most = columns
     parts = np.stack((highs, lows, counts.astype(np.float64), least, most), axis=1)
     owner, within = np.divmod(starts, SECOND_MS)

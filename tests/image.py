@@ -31,6 +31,19 @@ def pins(file: str) -> set[str]:
     return {f"{re.sub(r'[-_.]+', '-', name).lower()}=={version}" for name, version in found}
 
 
+#: Makes modules missing. None in sys.modules would do for Python, but not for what Cython has compiled.
+HIDDEN = """import sys
+
+class Hidden:
+    @staticmethod
+    def find_spec(name, *_):
+        if name.partition(".")[0] in {names!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Hidden)
+"""
+
+
 def only_for_tests() -> list[str]:
     """Return the modules that only the tests need. PyYAML is not one of them: drf-spectacular needs it for serving."""
     tools = {pin.partition("==")[0] for pin in pins("requirements.txt")} - {"pyyaml"}
@@ -142,6 +155,6 @@ class Image:
         )
         assert done.returncode == 0, (command, done.stdout, done.stderr)
         for packages in self.venv.glob("lib/python*/site-packages"):
-            hidden = f"import sys; sys.modules.update(dict.fromkeys({only_for_tests()!r}))"
-            lines = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), hidden)
+            (packages / "hidden.py").write_text(HIDDEN.format(names=set(only_for_tests())))
+            lines = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), "import hidden")
             (packages / "ours.pth").write_text("".join(f"{line}\n" for line in lines))

@@ -67,7 +67,7 @@ ENOUGH = {
 #: Commands that start a server, which runs until it is stopped.
 SERVES = r"make (run|demo|serve)(?! ARGS)|runserver"
 #: Commands that need a running server.
-ASKS = r"\bcurl\b|make (load|simulate)|manage\.py (load|simulate)|stress\.py"
+ASKS = r"\bcurl\b|make (load|simulate)|manage\.py (load|simulate|snapshot)|stress\.py"
 #: Programs that not every machine has, by the part of a command that needs them.
 NEEDS = {
     r"\bmake ": "make",
@@ -245,11 +245,12 @@ def test_what_serves_serves(clone: Clone, redis: str) -> None:
 
 
 @pytest.mark.parametrize("document", sorted({c.document for c in ALL if kind(c) == "asks"}), ids=lambda path: path.name)
-def test_a_tour_is_answered_as_told(clone: Clone, document: Path) -> None:
+def test_a_tour_is_answered_as_told(clone: Clone, document: Path, tmp_path: Path) -> None:
     tour = [command for command in ALL if command.document == document and kind(command) == "asks"]
     need(*tour)
     port = free_port()
     environment = {"BANDWIDTHS_FILE": SAMPLE_LISTING} if document.name == "README.md" else {}
+    environment["SNAPSHOT"] = str(tmp_path / "snapshot")
     with clone.started(".venv/bin/python -m timeseries_project.serve", PORT=str(port), **environment) as server:
         wait_until_healthy(server, port)
         for command in tour:
@@ -294,6 +295,6 @@ def test_the_table_of_settings_is_complete() -> None:
     rows = {name for row in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
     sources = [path for path in (ROOT / "timeseries_project").glob("**/*.py") if "tests" not in path.parts]
     read = re.compile(
-        r"\b(?:env\.)?(?:text|boolean|integer|choice|duration|prefix|hosts|origins|tokens|rate|storage)\(\s*\"([A-Z_]+)\""
+        r"\b(?:env\.)?(?:text|boolean|integer|choice|duration|prefix|hosts|origins|tokens|rate|snapshot|storage)\(\s*\"([A-Z_]+)\""
     )
     assert rows == {name for path in sources for name in read.findall(path.read_text())}

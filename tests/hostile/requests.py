@@ -295,4 +295,20 @@ def _headers() -> list[Request]:
     return [Request(f"header {h[:60]!r} of {len(h)}", get("/devices", h), (status,)) for h, status in cases]
 
 
-REQUESTS = [*_types(), *_paths(), *_queries(), *_hosts(), *_methods(), *_headers()]
+def _snapshots() -> list[Request]:
+    """Requests for a snapshot, to a server that keeps none: pages of other sites can ask in no way that is taken."""
+    target = "/api/snapshot"
+    cases = {
+        "without a body": (get(target, method="POST"), 404),
+        "with one that is not read": (post(target=target, body=b"{"), 404),
+        "as a form": (post("Content-Type: application/x-www-form-urlencoded", target=target, body=b"a=1"), 415),
+        "as text": (post("Content-Type: text/plain", target=target), 415),
+        "from another site": (get(target, "Sec-Fetch-Site: cross-site", method="POST"), 415),
+        "from another origin": (get(target, "Origin: null", method="POST"), 415),
+        "elsewhere": (get(f"{target}?path=/etc/passwd", method="POST"), 400),
+        "with GET": (get(target), 405),
+    }
+    return [Request(f"snapshot {name}", content, (status,)) for name, (content, status) in cases.items()]
+
+
+REQUESTS = [*_types(), *_paths(), *_queries(), *_hosts(), *_methods(), *_headers(), *_snapshots()]

@@ -68,7 +68,7 @@ class ArrowStream(Batch):
                 continue
             for part in read.values():
                 if isinstance(part.values, Keys):
-                    self._room -= sum(map(len, part.values.names))
+                    self._room -= len("".join(part.values.names))
             if self._room < 0:
                 raise ParseError("The keys of the Arrow stream are much longer than the body: views share their text.")
             yield Columns((name, part.values) for name, part in read.items())

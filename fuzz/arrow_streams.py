@@ -1,4 +1,4 @@
-"""Arrow streams for the fuzzer and the tests: small ones of every kind that is taken, and damaged ones made of these."""
+"""Arrow streams for the fuzzer and the tests: small ones of every kind that is taken, and damaged ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,26 @@ import numpy as np
 import pyarrow as pa
 
 #: What damage writes: lengths and offsets that are absurd, or nearly right.
-_EDGES = (0, 1, 2, 7, 8, 63, 64, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1)
+_EDGES = (
+    0,
+    1,
+    2,
+    7,
+    8,
+    63,
+    64,
+    127,
+    128,
+    255,
+    2**15,
+    2**16 - 1,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**63 - 1,
+    2**63,
+    2**64 - 1,
+)
 
 
 def written(*batches: Any, **options: Any) -> bytes:
@@ -99,7 +118,7 @@ def _transactions() -> tuple[bytes, ...]:
 
 
 def damaged(stream: bytes, source: random.Random) -> bytes:
-    """Return a stream in which a few bytes, offsets or lengths are wrong, or that is cut, or repeats a part of itself."""
+    """Return a stream in which bytes, offsets or lengths are wrong, or that is cut, or repeats a part of itself."""
     body = bytearray(stream)
     for _ in range(source.choice((1, 1, 1, 2, 4))):
         kind, at = source.randrange(7), source.randrange(max(len(body), 1))

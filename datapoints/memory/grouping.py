@@ -54,9 +54,7 @@ def grouped(times: Integers, values: Floats, devices: Keys, users: Keys, oldest:
         order = order[times[order] >= oldest]
     sorted_times, sorted_values = np.empty(len(order), dtype=np.int64), np.empty(len(order))
     starts = np.empty(len(order), dtype=np.int64)
-    count, back = gather_series(
-        order, times, values, devices.codes, users.codes, sorted_times, sorted_values, starts
-    )
+    count, back = gather_series(order, times, values, devices.codes, users.codes, sorted_times, sorted_values, starts)
     starts = starts[:count]
     lengths = run_lengths(starts, len(order))
     names, others = devices.codes[order[starts]].tolist(), users.codes[order[starts]].tolist()

@@ -102,9 +102,10 @@ def _record_batches(
         except StopIteration:
             return
         if batch.num_rows:
+            batch.validate()  # each column has as many rows as the record batch
             arrays = {name: batch.column(included.index(place)) for name, place in places.items()}
             yield (
-                {name: _column(array, name, serializer, dictionaries) for name, array in arrays.items()},
+                {name: _column(array, name, serializer, dictionaries, len(body)) for name, array in arrays.items()},
                 batch.num_rows,
             )
 
@@ -127,9 +128,12 @@ def _places(schema: Any, serializer: type[InputSerializer]) -> dict[str, int]:
 
 
 def _column(
-    array: Any, name: str, serializer: type[InputSerializer], dictionaries: dict[str, Dictionary]
+    array: Any, name: str, serializer: type[InputSerializer], dictionaries: dict[str, Dictionary], most: int
 ) -> ArrowColumn:
-    """Return a column of a record batch; what is known of its dictionary is kept until that changes."""
+    """Return a column of a record batch; what is known of its dictionary is kept until that changes.
+
+    A dictionary has at most so many entries: those of nulls would take no bytes.
+    """
     import pyarrow as pa
 
     from timeseries_project.api.arrow_columns import CodedColumn, Dictionary, checked, plain_column
@@ -137,9 +141,11 @@ def _column(
     if not pa.types.is_dictionary(array.type):
         return plain_column(array, name, serializer)
     checked(array.indices)
-    known = dictionaries.get(name)
-    if known is None or not _same_memory(known.array, array.dictionary):
-        entries = array.dictionary
+    entries, known = array.dictionary, dictionaries.get(name)
+    entries.validate()  # its length may even be negative
+    if len(entries) > most:
+        raise DamagedError("a dictionary has more entries than bytes")
+    if known is None or not _same_memory(known.array, entries):
         known = dictionaries[name] = Dictionary(entries, plain_column(entries, name, serializer))
     return CodedColumn(array, known)
 

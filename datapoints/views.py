@@ -52,8 +52,9 @@ class DatapointViewSet(ApiViewSet):
     def create(self, request: Request) -> Response:
         """Store one datapoint, or a batch: all of it or nothing.
 
-        A batch is a JSON array; a body of type `application/x-ndjson` with one datapoint per line; or a body of type
-        `text/csv` whose header names the columns timestamp, value, device and user in any order.
+        A batch is a JSON array; a body of type `application/x-ndjson` with one datapoint per line; a body of type
+        `text/csv` whose header names the columns timestamp, value, device and user in any order; or a stream of type
+        `application/vnd.apache.arrow.stream` with these columns.
         """
         on_duplicate = self.query["on_duplicate"]
         if is_batch(request.data):

@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from datapoints import services as datapoints
 from fuzz.arrow_streams import deltas, written
-from tests.test_body_forms import APPS, NOW, App, apps
+from tests.batch_apps import APPS, NOW, App, apps
 from timeseries_project.tests.drawn import drawn
 
 pytestmark = [pytest.mark.usefixtures("now")]

@@ -34,8 +34,9 @@ class TransactionViewSet(ApiViewSet):
     def create(self, request: Request) -> Response:
         """Count one transaction, or the transactions of a batch.
 
-        A batch is a JSON array; a body of type `application/x-ndjson` with one transaction per line; or a body of type
-        `text/csv` whose header names the columns amount and timestamp in any order.
+        A batch is a JSON array; a body of type `application/x-ndjson` with one transaction per line; a body of type
+        `text/csv` whose header names the columns amount and timestamp in any order; or a stream of type
+        `application/vnd.apache.arrow.stream` with these columns.
         """
         if is_batch(request.data):
             columns = TransactionSerializer.read_batch(request.data)

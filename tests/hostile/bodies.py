@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
+from fuzz.arrow_streams import samples
+
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
+ARROW = "application/vnd.apache.arrow.stream"
 #: More digits than Python converts to an integer.
 MANY = 5_000
 LONG_FIELD = 131_073  # one character more than the csv module accepts
@@ -32,6 +35,9 @@ def rows(*lines: str, header: str = "timestamp,value,device,user", end: str = "\
 
 
 GOOD = point()
+STREAM = samples()[0][1]
+_END = STREAM[-8:]
+
 
 #: (name, a JSON value, the statuses for it as a datapoint's value, timestamp and device)
 _VALUES = [
@@ -178,4 +184,18 @@ BODIES = [
     Body("JSON as CSV", CSV, GOOD, 400),
     Body("CSV as JSON", JSON, rows("1,2,d,u"), 400),
     Body("CSV as NDJSON", NDJSON, rows("1,2,d,u"), 400),
+    # Arrow
+    Body("JSON as Arrow", ARROW, b"[" + GOOD + b"]", 400),
+    Body("no Arrow at all", ARROW, b"", 400),
+    Body("the end of an Arrow stream", ARROW, _END, 400),
+    Body("a good Arrow stream", ARROW, STREAM, 201),
+    Body("two Arrow streams", ARROW, STREAM + STREAM, 400),
+    Body("an Arrow stream without its end", ARROW, STREAM[:-8], 400),
+    Body("an Arrow stream in JSON's place", JSON, STREAM, 400),
+    Body("a length of 2 GiB", ARROW, b"\xff\xff\xff\xff\xf8\xff\xff\x7f" + STREAM[8:], 400),
+    Body("a negative length", ARROW, b"\xff\xff\xff\xff\xf8\xff\xff\xff" + STREAM[8:], 400),
+    Body("metadata of zeros", ARROW, b"\xff\xff\xff\xff\x40\0\0\0" + bytes(64) + _END, 400),
+    Body("metadata of ones", ARROW, b"\xff\xff\xff\xff\x40\0\0\0" + b"\xff" * 64 + _END, 400),
+    Body("ten thousand ends", ARROW, _END * 10_000, 400),
+    *(Body(f"an Arrow stream cut off at byte {at}", ARROW, STREAM[:at], 400) for at in range(8, len(STREAM), 200)),
 ]

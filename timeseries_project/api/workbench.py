@@ -101,6 +101,8 @@ class Workbench:
         self.row_arrays: RowArrays = (layout.fields, self._columns, self._numbers, self._put_off)
         self._keys = _room_for_keys(layout.keys, 2 * size)
         self.key_arrays = cast(KeyArrays, tuple(self._keys))
+        #: followers[table, code]: the key that came last after that key in a column of strings.
+        self._followers: Codes = np.zeros((layout.keys, MOST_KEYS), dtype=np.int32)
         self._names: list[list[str]] = [[] for _ in range(layout.keys)]
 
     def lay(self, text: Text) -> Bytes:
@@ -123,7 +125,7 @@ class Workbench:
 
     def forget(self) -> None:
         """Forget the keys that were read before."""
-        for array in (self._keys.slots, self._keys.numbers, self._keys.counts):
+        for array in (self._keys.slots, self._keys.numbers, self._keys.counts, self._followers):
             array[:] = 0
         self._names = [[] for _ in self._names]
 
@@ -165,8 +167,7 @@ class Workbench:
             self.forget()
         self.lay(text)
         codes: Codes = np.empty(rows, dtype=np.int32)
-        followers: Codes = np.zeros(MOST_KEYS, dtype=np.int32)
-        number_strings(self._buffer, self.words, offsets, table, codes, followers, self.key_arrays)
+        number_strings(self._buffer, self.words, offsets, table, codes, self._followers[table], self.key_arrays)
         if not self._know_new():
             self.forget()
             return None

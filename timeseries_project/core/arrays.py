@@ -98,21 +98,30 @@ class KeyColumn:
     def __init__(self) -> None:
         self._codes = _Codes()
         self._portions: list[Codes] = []
+        self._first: Keys | None = None  # the only portion so far: most batches have no other
 
     def extend(self, keys: Sequence[str] | Keys) -> None:
         """Append keys. O(keys)."""
-        portion = Keys.of(keys)
-        if not self._portions:  # most batches have no other, or few, with the same names
-            self._codes.update(zip(portion.names, range(len(portion.names)), strict=True))
-            if len(self._codes) == len(portion.names):
-                self._portions.append(portion.codes)
-                return
-            self._codes.clear()
+        if self._first is None and not self._portions:
+            self._first = Keys.of(keys)
+            return
+        self._number_first()
+        self._number(Keys.of(keys))
+
+    def _number_first(self) -> None:
+        if self._first is not None:
+            first, self._first = self._first, None
+            self._number(first)
+
+    def _number(self, portion: Keys) -> None:
         codes = np.fromiter(map(self._codes.__getitem__, portion.names), dtype=np.int32, count=len(portion.names))
         self._portions.append(codes[portion.codes])
 
     def keys(self) -> Keys:
         """Return the column. O(keys)."""
+        if self._first is not None and len({*self._first.names}) == len(self._first.names):
+            return self._first
+        self._number_first()  # two names of it are the same: JSON may spell one key in several ways
         codes = np.concatenate(self._portions or [np.empty(0, dtype=np.int32)])
         return Keys.numbered(codes, list(self._codes))
 

@@ -43,8 +43,8 @@ class BandwidthViewSet(ApiViewSet):
         """Store one entry, or a batch: all of it or nothing.
 
         A batch is a JSON array; a body of type `application/x-ndjson` with one entry per line; a body of type
-        `text/csv` whose header names the columns device_id, timestamp, bytes_ts and bytes_fs in any order; or a stream of type
-        `application/vnd.apache.arrow.stream` with these columns.
+        `text/csv` whose header names the columns device_id, timestamp, bytes_ts and bytes_fs in any order; or a
+        stream of type `application/vnd.apache.arrow.stream` with these columns.
         """
         if is_batch(request.data):
             columns = EntrySerializer.read_batch(request.data)

@@ -19,7 +19,7 @@ from tests.served import Served
 
 ARROW = {"Content-Type": "application/vnd.apache.arrow.stream"}
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-COUNT = 5_000
+COUNT = 700
 DATA: dict[str, list[Any]] = {
     "timestamp": [NOON + timedelta(seconds=i, microseconds=i) for i in range(COUNT)],
     "value": [i / 8 for i in range(COUNT)],
@@ -31,7 +31,7 @@ DATA: dict[str, list[Any]] = {
 def stream_of(batches: pa.Table | pa.RecordBatchReader) -> bytes:
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, batches.schema) as writer:
-        for batch in batches.to_batches(max_chunksize=1_000) if isinstance(batches, pa.Table) else batches:
+        for batch in batches.to_batches(max_chunksize=200) if isinstance(batches, pa.Table) else batches:
             writer.write(batch)
     return sink.getvalue()
 
@@ -86,7 +86,7 @@ def by_duckdb_batch_by_batch() -> bytes:
         FROM range({COUNT}) AS r(i) ORDER BY i
     """
     with duckdb.connect() as connection:
-        return stream_of(connection.execute(query).to_arrow_reader(1_000))
+        return stream_of(connection.sql(query).to_arrow_reader(200))
 
 
 WRITERS = [

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from tests.batch_apps import NOW, App, apps
+from tests.batch_apps import APPS, NOW, App, apps
 from timeseries_project.api import batches
 from timeseries_project.tests.drawn import drawn
 from timeseries_project.tests.problems import problem

@@ -251,7 +251,7 @@ class StringColumn(ArrowColumn):
             if all(self._key(begin + row) is None for row in np.flatnonzero(lacking).tolist()):
                 return keys
         known: dict[object, str | None] = {}
-        taken = []
+        taken: list[str | None] = []
         for row in range(len(offsets) - 1):
             if valid is not None and not valid[row]:
                 taken.append(None)

@@ -84,6 +84,18 @@ class Keys:
         """
         return keys if isinstance(keys, Keys) else cls(keys)
 
+    def part(self, start: int, stop: int) -> Keys:
+        """Return the rows from `start` to before `stop`. O(1).
+
+        >>> Keys(["b", "a", "b"]).part(1, 3).tolist()
+        ['a', 'b']
+        """
+        return Keys.numbered(self.codes[start:stop], self.names)
+
+    def tolist(self) -> list[str]:
+        """Return the key of each row. O(rows)."""
+        return list(map(self.names.__getitem__, self.codes.tolist()))
+
 
 class KeyColumn:
     """A column of keys that is built portion by portion.

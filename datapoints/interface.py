@@ -59,8 +59,9 @@ class PointColumns:
     def owned(cls, times: Integers, values: Floats, owners: Integers, pairs: Sequence[tuple[str, str]]) -> Self:
         """Return points whose devices and users are told by the index of a pair of them. O(points + pairs).
 
-        >>> PointColumns.owned(np.array([3, 7]), np.array([1.5, 2]), np.array([1, 0]), [("b", "u"), ("a", "u")]).points()
-        [Point(timestamp=3, device='a', user='u', value=1.5), Point(timestamp=7, device='b', user='u', value=2.0)]
+        >>> columns = PointColumns.owned(np.array([3]), np.array([1.5]), np.array([1]), [("b", "u"), ("a", "u")])
+        >>> columns.points()
+        [Point(timestamp=3, device='a', user='u', value=1.5)]
         """
         used = np.flatnonzero(np.bincount(owners, minlength=len(pairs)))
         codes = np.empty(len(pairs), dtype=np.int64)

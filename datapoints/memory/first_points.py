@@ -85,7 +85,10 @@ class FirstPoints:
             size = min(4 * size, SERIES_AT_ONCE)
 
     def look_into(self, series: Integers) -> None:
-        """Take in the wanted points of some series. The store's lock is held. O(series and points, times their logs)."""
+        """Take in the wanted points of some series. The store's lock is held.
+
+        O(series * log of them and of their points + points * log series).
+        """
         start, stop, after, limit, descending = self._wanted
         if self._newest < BEYOND:
             series, stop = self._of_use(series), min(stop, self._newest + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -13,10 +14,13 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from rest_framework.exceptions import NotAcceptable
 from rest_framework.test import APIClient
 
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
+from timeseries_project.api.answers import SENDING
+from timeseries_project.api.arrow_writing import END
 from timeseries_project.core import clock
 from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.tests.problems import problem
@@ -110,7 +114,7 @@ def stream(api: APIClient, address: str) -> bytes:
 
 def table(text: bytes) -> pa.Table:
     """Read a stream that must be whole."""
-    assert text.endswith(b"\xff\xff\xff\xff\0\0\0\0")
+    assert text.endswith(END)
     assert len(text) % 8 == 0
     with pa.ipc.open_stream(text) as reader:
         found = reader.read_all()
@@ -295,3 +299,40 @@ def test_head_and_tags_are_as_in_the_other_forms(api: APIClient, now: int) -> No
         assert (again.status_code, again.content, again["ETag"]) == (304, b"", got["ETag"])
         head = api.head(address, headers={"Accept": MEDIA_TYPE})
         assert {**head.headers, "X-Request-ID": ""} == {**got.headers, "X-Request-ID": ""}
+
+
+def test_a_sum_found_midway_breaks_the_answer_off_without_an_end(api: APIClient, now: int) -> None:
+    names = [f"d{i:05}" for i in range(2_500)] + ["x"] * 1_025
+    sums = [1] * 2_500 + [2**53 - 1] * 1_025
+    bandwidth.entries_add(
+        device_id=names, timestamp=[now] * len(names), bytes_ts=sums, bytes_fs=sums, now=clock.now_s()
+    )
+    response = api.get("/api/bandwidth/devices?format=arrow")
+    parts = []
+    with pytest.raises(NotAcceptable, match="64 bits"):
+        parts.extend(iter(response.streaming_content))
+    assert len(parts) == 3  # the schema and two portions
+    assert not parts[-1].endswith(END)
+
+
+@pytest.mark.parametrize("fill", ["null", "zero", "linear"])
+def test_millions_of_buckets_take_little_memory(api: APIClient, now: int, fill: str) -> None:
+    """Three million buckets are 72 MB in Arrow; of these only a slice is there at once, in Python as in Arrow."""
+    for second in (0, 3_000_000):
+        datapoints.store.add(second * MICROSECONDS, 2.0, "long", "u")
+    response = api.get(f"/statistics/devices/long/avg?bucket=1s&end=3000000&fill={fill}&format=arrow")
+    assert response.status_code == 200
+    sizes, arrow = [], []
+    before = pa.total_allocated_bytes()
+    tracemalloc.start()
+    try:
+        for part in response.streaming_content:
+            sizes.append(len(part))
+            arrow.append(pa.total_allocated_bytes() - before)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(sizes) > 70_000_000
+    assert max(sizes) < SENDING
+    assert max(arrow) < SENDING
+    assert peak < 8_000_000

@@ -2,8 +2,8 @@
 
 What the columns of an answer are follows from its endpoint alone, so an empty answer has those of a full one. Times
 are timestamps in microseconds, in UTC, also where JSON has epoch seconds; keys are plain strings, which every reader
-takes for what they are. (Dictionaries would save half of the bytes, and two parts of a listing would have different
-ones: pandas makes such columns objects when it joins them, and Polars warns.)
+takes for what they are. Dictionaries would make a part of a listing two fifths smaller, but each part would have one
+of its own, and pandas makes objects of columns with two of them.
 
 Of pyarrow only arrays and messages are used, which need none of its threads. It is imported at the start, since the
 first request to need it would hold up all others meanwhile.

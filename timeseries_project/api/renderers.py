@@ -199,7 +199,7 @@ class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
         note = ""
         if isinstance(items, PortionedRows):
             leave_loop()  # nothing was changed: rows are read by GET only
-            data = items.first[:BROWSABLE_ITEMS]
+            data = _first(items.first, BROWSABLE_ITEMS)
             cut = self._CUT_OF_UNKNOWN if items.total is None else self._CUT
             note = cut.format(shown=len(data), total=items.total and items.total()) + "\n\n"
         elif isinstance(items, ColumnarRows | Table | list):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 import numpy as np
 
-from timeseries_project.core.arrays import Cells, Keys, Table
+from timeseries_project.core.arrays import Cells, Column, Keys, Table
 from timeseries_project.core.timestamps import rendered
 
 _encode = msgspec.json.Encoder().encode
@@ -53,7 +53,7 @@ def _json_cells(column: Cells) -> list[str]:
     if isinstance(column, Keys):
         return column.mapped(lambda name: _encode(name).decode())
     if _is_time(column):
-        return [f'"{text}"' for text in rendered(column.astype("datetime64[us]").view(np.int64))]
+        return [f'"{text}"' for text in _times(column)]
     return _numbers(column)
 
 
@@ -61,12 +61,16 @@ def _csv_cells(column: Cells) -> list[str]:
     if isinstance(column, Keys):
         return column.mapped(_quoted)
     if _is_time(column):
-        return rendered(column.astype("datetime64[us]").view(np.int64))
+        return _times(column)
     return ["" if cell == "null" else cell for cell in _numbers(column)]
 
 
-def _is_time(column: Any) -> bool:
+def _is_time(column: Cells) -> TypeGuard[Column]:
     return isinstance(column, np.ndarray) and column.dtype.kind == "M"
+
+
+def _times(column: Column) -> list[str]:
+    return rendered(column.astype("datetime64[us]").view(np.int64))
 
 
 def _numbers(column: Any) -> list[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from bandwidth import openapi, services
-from bandwidth.interface import DeviceSummary
+from bandwidth.interface import DeviceSummary, Instant
 from bandwidth.serializers import PLACE, EntriesQuerySerializer, EntrySerializer, WindowsQuerySerializer
 from timeseries_project.api.fields import CursorField
 from timeseries_project.api.framework import Response
@@ -19,7 +19,7 @@ from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet
 from timeseries_project.core import clock
-from timeseries_project.core.arrays import Kind
+from timeseries_project.core.arrays import Keys, Kind, Table
 
 _BYTES = {"bytes_ts": Kind.INTEGER, "bytes_fs": Kind.INTEGER}
 
@@ -83,7 +83,11 @@ class EntryViewSet(ApiViewSet):
         self.tag(services.version_get(device_id=self.query["device_uuid"], now=now))
         listing = services.entries_list(**self.query, now=now)
         cursor = None if listing.next is None else CursorField(PLACE).to_representation(listing.next)
-        response = Response({"results": [instant._asdict() for instant in listing.instants], "next": cursor})
+        columns: dict[str, list[Any]] = {
+            name: [instant[place] for instant in listing.instants] for place, name in enumerate(Instant._fields)
+        }
+        results = Table({**columns, "device_id": Keys(columns["device_id"])})
+        response = Response({"results": results, "next": cursor})
         if cursor is not None:
             link_next(response, request, cursor)
         return response

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from bandwidth import openapi, services
-from bandwidth.interface import DeviceSummary
+from bandwidth.interface import DeviceSummary, Instant
 from bandwidth.serializers import PLACE, EntriesQuerySerializer, EntrySerializer, WindowsQuerySerializer
 from timeseries_project.api.fields import CursorField
 from timeseries_project.api.framework import Response
@@ -19,6 +19,9 @@ from timeseries_project.api.parsers import ArrowParser, CSVParser, JSONParser, N
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet
 from timeseries_project.core import clock
+from timeseries_project.core.arrays import Keys, Kind, Table
+
+_BYTES = {"bytes_ts": Kind.INTEGER, "bytes_fs": Kind.INTEGER}
 
 
 @openapi.bandwidth
@@ -31,7 +34,7 @@ class BandwidthViewSet(ApiViewSet):
     item_serializer = EntrySerializer
     parser_classes = (JSONParser, NDJSONParser, CSVParser, ArrowParser)
     query_serializers: ClassVar = {"list": WindowsQuerySerializer}
-    row_columns: ClassVar = {"list": ("timestamp", "bytes_ts", "bytes_fs")}
+    row_columns: ClassVar = {"list": {"timestamp": Kind.SECONDS, **_BYTES}}
     rows_member = "data"
 
     @staticmethod
@@ -72,7 +75,7 @@ class EntryViewSet(ApiViewSet):
     """What is stored, instant by instant, so that it can be taken out and sent in again elsewhere."""
 
     query_serializers: ClassVar = {"list": EntriesQuerySerializer}
-    row_columns: ClassVar = {"list": ("device_id", "timestamp", "bytes_ts", "bytes_fs")}
+    row_columns: ClassVar = {"list": {"device_id": Kind.KEY, "timestamp": Kind.SECONDS, **_BYTES}}
     rows_member = "results"
 
     def list(self, request: Request) -> Response:
@@ -81,7 +84,11 @@ class EntryViewSet(ApiViewSet):
         self.tag(services.version_get(device_id=self.query["device_uuid"], now=now))
         listing = services.entries_list(**self.query, now=now)
         cursor = None if listing.next is None else CursorField(PLACE).to_representation(listing.next)
-        response = Response({"results": [instant._asdict() for instant in listing.instants], "next": cursor})
+        columns: dict[str, list[Any]] = {
+            name: [instant[place] for instant in listing.instants] for place, name in enumerate(Instant._fields)
+        }
+        results = Table({**columns, "device_id": Keys(columns["device_id"])})
+        response = Response({"results": results, "next": cursor})
         if cursor is not None:
             link_next(response, request, cursor)
         return response
@@ -92,7 +99,15 @@ class DeviceViewSet(ApiViewSet):
     """The devices seen so far, with their totals."""
 
     query_serializers: ClassVar = {"list": KeysQuerySerializer}
-    row_columns: ClassVar = {"list": ("device_id", "count", "first", "last", "bytes_ts", "bytes_fs")}
+    row_columns: ClassVar = {
+        "list": {
+            "device_id": Kind.KEY,
+            "count": Kind.INTEGER,
+            "first": Kind.SECONDS,
+            "last": Kind.SECONDS,
+            **_BYTES,
+        }
+    }
 
     def list(self, request: Request) -> Response:
         """List the devices by key."""

@@ -228,7 +228,8 @@ class ProblemSerializer(serializers.Serializer[Any]):
     )
 
 
-_PROBLEMS = {
+#: The title of each status, and what it means.
+PROBLEMS = {
     400: ("Bad Request", "The input is malformed, incomplete or out of range."),
     401: ("Unauthorized", "The service has API tokens, and the request carries none or a wrong one."),
     404: ("Not Found", "There is no data under this key."),
@@ -252,15 +253,15 @@ def problems(*statuses: int) -> dict[Any, OpenApiResponse]:
     return {
         (status, "application/problem+json"): OpenApiResponse(
             ProblemSerializer,
-            description=_PROBLEMS[status][1],
+            description=PROBLEMS[status][1],
             examples=[
                 OpenApiExample(
-                    _PROBLEMS[status][0],
+                    PROBLEMS[status][0],
                     value={
                         "type": "about:blank",
-                        "title": _PROBLEMS[status][0],
+                        "title": PROBLEMS[status][0],
                         "status": status,
-                        "detail": _PROBLEMS[status][1],
+                        "detail": PROBLEMS[status][1],
                     },
                 )
             ],

@@ -118,7 +118,8 @@ class LineBench(Bench):
             return None
         times, lines = self._times[:rows].copy(), self._lines[:rows] + first
         portion = Portion(times, self._values[:rows].copy(), devices, users, lines)
-        return _Read(portion, min(end, len(text)), int(state[LINES]))
+        # Behind a text that ends with a line end, the line end that the bench puts there counts as a blank line.
+        return _Read(portion, min(end, len(text)), int(state[LINES]) - (end > len(text)))
 
     def _learn_heads(self) -> None:
         """Take apart the heads that are new. Raises LineError if one is not valid."""

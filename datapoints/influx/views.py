@@ -119,7 +119,7 @@ class PingView(OpenView):
     """Whether line protocol is taken; uses no store."""
 
     content_negotiation_class = Lenient
-    query_serializers: ClassVar = {"get": serializers.PingQuerySerializer}
+    query_serializers: ClassVar = {"get": serializers.PingQuerySerializer, "head": serializers.PingQuerySerializer}
 
     @openapi.ping
     def get(self, request: Request) -> Response:

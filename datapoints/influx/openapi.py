@@ -32,7 +32,7 @@ def _write(version: int, shape: Any, serializer: Any) -> Any:
     return extend_schema_view(
         create=extend_schema(
             operation_id=f"influx{version}_write",
-            summary=f"Add datapoints in line protocol, as to InfluxDB {version}",
+            summary="Add datapoints in line protocol" + (version > 1) * f", version {version}",
             tags=["line protocol"],
             request=_LINES,
             responses={
@@ -47,10 +47,10 @@ write_1 = _write(1, errors.shape_of_1, serializers.InfluxErrorSerializer)
 write_2 = _write(2, errors.shape_of_2, serializers.Influx2ErrorSerializer)
 
 
-def _query(name: str, *statuses: int, **kwargs: Any) -> Any:
+def _query(name: str, summary: str, *statuses: int, **kwargs: Any) -> Any:
     return extend_schema(
         operation_id=name,
-        summary="Agree to CREATE DATABASE, and to nothing else",
+        summary=summary,
         tags=["line protocol"],
         responses={
             **answer(serializers.ResultsSerializer, {"results": [{"statement_id": 0}]}),
@@ -61,9 +61,10 @@ def _query(name: str, *statuses: int, **kwargs: Any) -> Any:
 
 
 query = extend_schema_view(
-    retrieve=_query("influx_query"),
+    retrieve=_query("influx_query", "Agree to CREATE DATABASE"),
     create=_query(
         "influx_statement",
+        "Agree to CREATE DATABASE in a form",
         408,
         413,
         415,

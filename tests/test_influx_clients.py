@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +19,7 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
 from tests.served import Served
+from timeseries_project.tests.processes import ROOT
 
 TOKEN = "a-secret-token-of-24-chars"
 TIME = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -159,3 +163,13 @@ class TestVersion1:
         with pytest.raises(InfluxDBClientError) as refused:
             client.query("SELECT * FROM m")
         assert "There are no queries here" in refused.value.content
+
+
+def test_the_first_lines_of_the_document(url: str) -> None:
+    [snippet] = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "docs" / "influx.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    program = snippet.replace("http://localhost:8000", url).replace('token="any"', f'token="{TOKEN}"')
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, "True\n"), run.stderr
+    assert users(url, "t-1") == {"weather_temp": 1}

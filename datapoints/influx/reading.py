@@ -18,9 +18,9 @@ from timeseries_project.core.offload import leave_loop
 from timeseries_project.core.summation import Floats, Integers
 
 #: Bytes that the kernel reads at once: some milliseconds of work.
-WINDOW = 2**18
-#: Bytes of a field with a comma at least: `a=1,`.
-SHORTEST = 4
+WINDOW = 2**19
+#: Bytes of a field with a comma at least: `a=1,`; and of one that no other is like, where there are many.
+SHORTEST, SHORTEST_OF_MANY = 4, 8
 #: Most bytes that plain Python reads in the event loop; more are read in a thread.
 INLINE = 2**14
 
@@ -81,7 +81,7 @@ class LineBench(Bench):
     most_keys, remembered, remembered_bytes = 2**17, 2**15, 2**20
 
     def __init__(self, *, size: int) -> None:
-        super().__init__(size=size, tables=3, shortest=SHORTEST)
+        super().__init__(size=size, tables=3, shortest=SHORTEST_OF_MANY)
         rows = size // SHORTEST + 2
         self._times, self._series, self._lines = np.empty((3, rows), dtype=np.int64)
         self._values = np.empty(rows)

@@ -263,7 +263,8 @@ class TestQueriesAndPing:
             assert (response.status_code, response.json()) == (200, agreed)
 
     @pytest.mark.parametrize(
-        "query", ["", "?q=", "?q=SHOW DATABASES", "?q=CREATE DATABASE", "?q=CREATE DATABASE x; DROP DATABASE y"]
+        "query",
+        ["", "?q=", "?q=%00", "?q=SHOW DATABASES", "?q=CREATE DATABASE", "?q=CREATE DATABASE x; DROP DATABASE y"],
     )
     def test_anything_else_is_not_there(self, api: APIClient, query: str) -> None:
         for response in (api.get(f"/query{query}"), api.post(f"/query{query}", content_type="application/json")):

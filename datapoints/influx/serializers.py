@@ -30,7 +30,7 @@ class LineParser(BodyParser):
     media_type = "text/plain"
     synonyms = (OCTETS, "")
 
-    def parse(
+    def parse(  # type: ignore[override]  # as `BodyParser`'s
         self, stream: HttpRequest, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> object:
         """Return the body."""
@@ -50,7 +50,7 @@ class QueryParser(BodyParser):
     media_type = "application/x-www-form-urlencoded"
     synonyms = ("application/json", "application/vnd.influxql", "text/plain", OCTETS, "")
 
-    def parse(
+    def parse(  # type: ignore[override]  # as `BodyParser`'s
         self, stream: HttpRequest, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> object:
         """Return the query; a request without a body has none, even if it says that the body is packed."""

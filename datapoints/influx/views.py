@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.renderers import BaseRenderer
@@ -52,6 +52,8 @@ class WriteViewSet(ApiViewSet):
     content_negotiation_class = Lenient
     parser_classes = (serializers.LineParser,)
     query_serializers: ClassVar = {"create": serializers.WriteQuerySerializer}
+    #: Whether an empty body is valid, as it is for InfluxDB 1.
+    takes_empty_bodies: ClassVar = True
 
     @staticmethod
     def example() -> object:
@@ -65,7 +67,10 @@ class WriteViewSet(ApiViewSet):
         tags.
         """
         now, precision = clock.now(), self.query["precision"]
-        points = read_points(request.data, precision, now)
+        body: Any = request.data
+        if not body and not self.takes_empty_bodies:
+            raise InvalidInputError("writing requires points: the body is empty.")
+        points = read_points(body, precision, now)
         columns = points.columns()
         if columns:
             try:
@@ -79,16 +84,18 @@ class WriteViewSet(ApiViewSet):
 class Write2ViewSet(WriteViewSet):
     """Datapoints in line protocol, with the errors of InfluxDB 2."""
 
+    takes_empty_bodies: ClassVar = False
+
     def create(self, request: Request) -> Response:
         """Store every numeric field of every line, as `/write` does; an empty body is refused, as there."""
-        if not request.data:
-            raise InvalidInputError("writing requires points: the body is empty.")
         return super().create(request)
 
 
 @openapi.query
 class QueryViewSet(ApiViewSet):
     """Where clients create their database before they write."""
+
+    takes_empty_bodies: ClassVar = True  # the statement may be in the query string
 
     content_negotiation_class = Lenient
     parser_classes = (serializers.QueryParser,)
@@ -103,7 +110,8 @@ class QueryViewSet(ApiViewSet):
 
     def create(self, request: Request) -> Response:
         """Agree to `CREATE DATABASE`, in a form too."""
-        return _agreed(request.data or self.query["q"])
+        statement: Any = request.data or self.query["q"]
+        return _agreed(statement)
 
 
 def _agreed(statement: str | None) -> Response:

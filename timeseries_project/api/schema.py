@@ -46,7 +46,8 @@ class AutoSchema(BaseAutoSchema):
 
     def _get_request_body(self, direction: Direction = "request") -> Any:
         body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
-        return {**body, "required": True} if body else body  # an empty body is never valid
+        # An empty body is hardly ever valid.
+        return {**body, "required": not getattr(self.view, "takes_empty_bodies", False)} if body else body
 
     def _get_response_for_code(self, serializer: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         response: dict[str, Any] = super()._get_response_for_code(serializer, *args, **kwargs)  # type: ignore[no-untyped-call]

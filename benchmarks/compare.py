@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from concurrency import concurrency
 from footprint import lines, memory_growth, memory_per_point, memory_per_series, start
-from ingest import arrow, disorder, formats, ingest, late, transaction_batches
+from ingest import arrow, disorder, formats, ingest, late, line_protocol, transaction_batches
 from options import Options
 from reads import averages, bandwidth_query, deletion, listing, long_answers
 from report import HEADING, Row, machine
@@ -46,6 +46,7 @@ def _run(module: str, function: str, options: Options) -> list[Row]:
 
 BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "ingest": ingest,
+    "line-protocol": line_protocol,
     "disorder": disorder,
     "late": late,
     "formats": formats,

@@ -37,6 +37,8 @@ STEPS = BATCH // SERIES
 
 #: At least so many times the rate of a peer, by the number of connections.
 GOALS = {1: {INFLUX: 4.5, VICTORIA: 1.5}, 2: {VICTORIA: 1.0}, 4: {VICTORIA: 1.0}}
+#: At least so many times the rate of a peer, in line protocol.
+LINE_GOALS = {INFLUX: 3.0, VICTORIA: 1.0}
 #: At least such a part of the rate in time order, by the length of the series that late points are added to.
 LATE_GOALS = {1_000: 0.45, 8_000: 0.4}
 
@@ -110,6 +112,21 @@ def ingest(options: Options) -> list[Row]:
                 goal: Goal | None = None if least is None else ("≥", least)
                 rows.append(ratio(f"{what}, against {_described(name)}", ours, (name, rate), millions, goal))
     return rows
+
+
+def line_protocol(options: Options) -> list[Row]:
+    """Measure the very same bytes of line protocol, compared with InfluxDB and VictoriaMetrics."""
+    with running(OURS, INFLUX, VICTORIA) as servers:
+        points = _ordered(options.choose(40, 200, 200), days=10)
+        feeds = {name: Feed(server, points, as_line_protocol) for name, server in servers.items()}
+        for feed in feeds.values():
+            feed()
+        rates = interleaved(feeds, rounds=options.choose(3, 5, 7), seconds=60)
+    ours = (OURS, rates.pop(OURS))
+    what = "line protocol, the same bytes, against"
+    return [
+        ratio(f"{what} {name}", ours, (name, rate), millions, ("≥", LINE_GOALS[name])) for name, rate in rates.items()
+    ]
 
 
 def _described(name: str) -> str:

@@ -23,13 +23,15 @@ from bandwidth import listing
 from bandwidth import services as bandwidth
 from bandwidth.serializers import EntrySerializer
 from datapoints import services as datapoints
+from datapoints.influx.grammar import Precision
+from datapoints.influx.reading import Points, read_points
 from datapoints.serializers import DatapointSerializer
 from timeseries_project.api.fields import KeyField, TimestampField, number_from_text
 from timeseries_project.api.parsers import ArrowParser, BodyParser, CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import Batch, InputSerializer, Portion, is_batch
 from timeseries_project.core import clock, timestamps
 from timeseries_project.core.arrays import Keys
-from timeseries_project.core.errors import FaultError
+from timeseries_project.core.errors import FaultError, InvalidInputError
 from timeseries_project.wsgi import application
 from transactions.serializers import TransactionSerializer
 
@@ -189,6 +191,25 @@ def name(data: bytes) -> None:
     datapoints.store.clear()
 
 
+def read_influx(data: bytes) -> None:
+    """Line protocol means the same read by the kernel and in plain Python; the first byte selects the precision."""
+    precision = [*Precision][data[0] % len(Precision)] if data else Precision.NANOSECONDS
+    outcomes: list[object] = []
+    for ordinary in (True, False):
+        try:
+            outcomes.append(rows_of_lines(read_points(data[1:], precision, 1_700_000_000_123_456, ordinary=ordinary)))
+        except InvalidInputError as error:
+            outcomes.append((error.detail, error.errors))
+    assert outcomes[0] == outcomes[1], outcomes
+
+
+def rows_of_lines(points: Points) -> list[tuple[int, float, str, str, int]]:
+    """Return the datapoints of a body of lines, each with its line."""
+    columns = points.columns()
+    rows = zip(*map(_plain, columns.values()), strict=True)
+    return [(*row, points.line_of(place)) for place, row in enumerate(rows)]
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "listing": read_listing,
     "body": read_body,
@@ -196,4 +217,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "query": ask,
     "timestamp": read_timestamp,
     "key": name,
+    "line": read_influx,
 }

@@ -41,7 +41,14 @@ OPERATIONS = {
     ("delete", "/api/transactions"),
     ("get", "/api/statistics"),
     ("get", "/api/statistics/history"),
+    ("get", "/ping"),
+    ("get", "/query"),
+    ("post", "/query"),
+    ("post", "/write"),
+    ("post", "/api/v2/write"),
 }
+#: Those whose errors have the shapes of InfluxDB, and whose bodies are no JSON.
+INFLUX = ("/query", "/write", "/api/v2/write")
 
 
 @pytest.fixture
@@ -74,13 +81,16 @@ def test_every_operation_has_its_own_name_a_description_and_its_errors(schema: d
             path.startswith("/statistics") or path in ONE_KEY or path == "/api/bandwidth"
         )
         assert ("404" in statuses) == may_be_unknown
-        assert ("requestBody" in op) == (method == "post") == ({"413", "415", "422"} <= statuses)
+        of_bodies = {"413", "415"} if path == "/query" else {"413", "415", "422"}
+        assert ("requestBody" in op) == (method == "post") == (of_bodies <= statuses)
         assert ("409" in statuses) == ((method, path) == ("post", "/datapoints"))
-        assert ("507" in statuses) == ((method, path) in {("post", "/datapoints"), ("post", "/api/bandwidth")})
+        stores = method == "post" and path in ("/datapoints", "/api/bandwidth", "/write", "/api/v2/write")
+        assert ("507" in statuses) == stores
         for status, response in op["responses"].items():
             if status[0] in "45":
-                assert list(response["content"]) == ["application/problem+json"]
-                assert response["content"]["application/problem+json"]["examples"]
+                kind = "application/json" if path in INFLUX else "application/problem+json"
+                assert list(response["content"]) == [kind]
+                assert response["content"][kind]["examples"]
 
 
 def test_every_operation_has_a_short_summary_of_its_own(schema: dict[str, Any]) -> None:
@@ -93,7 +103,7 @@ def test_every_operation_has_a_short_summary_of_its_own(schema: dict[str, Any]) 
 def test_answers_come_as_pages_and_rows_in_csv_and_arrow_too(schema: dict[str, Any]) -> None:
     for (method, path), op in operations(schema).items():
         if method == "get" and path != "/metrics":
-            rows = path not in ("/healthz", "/readyz", "/api/statistics", *ONE_KEY)
+            rows = path not in ("/healthz", "/readyz", "/ping", "/query", "/api/statistics", *ONE_KEY)
             types = {
                 "application/json",
                 "text/html",
@@ -115,7 +125,8 @@ def test_links_lead_to_operations_and_parameters_that_there_are(schema: dict[str
         target = found[link["operationId"]]
         assert set(link["parameters"]) <= {p["name"] for p in target["parameters"]}, operation
     targets = {target["operationId"] for _, target in links}
-    assert {name for name, op in found.items() if "requestBody" not in op} - targets == {"healthz", "readyz", "metrics"}
+    alone = {"healthz", "readyz", "metrics", "influx_ping", "influx_query"}
+    assert {name for name, op in found.items() if "requestBody" not in op} - targets == alone
 
 
 @pytest.mark.parametrize(
@@ -142,7 +153,7 @@ def test_the_pattern_of_times_is_that_of_the_reader(schema: dict[str, Any], text
 
 def test_examples_are_there_and_can_be_sent(schema: dict[str, Any], api: APIClient) -> None:
     for (method, path), op in operations(schema).items():
-        if method != "post":
+        if method != "post" or path in INFLUX:
             continue
         examples = op["requestBody"]["content"]["application/json"]["examples"]
         assert len(examples) == 2, path

@@ -165,6 +165,8 @@ def _queries() -> list[Request]:
         "/charts/datapoints?device=%22onload=%22x": 404,
         "/charts/datapoints?device=d&start=1e300": 400,
         "/?%3Cscript%3E=1": 200,
+        "/ping?verbose=%0d%0aSet-Cookie:%20x=1": 200,
+        "/ping?x=1": 400,
         "/api/schema/?lang=../../etc": 400,
         "/api/docs/?script=%3Cscript%3E": 200,
     }

@@ -221,7 +221,9 @@ class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
         form = super().get_raw_data_form(data, view, method, request)
         example: Callable[[], object] | None = getattr(view, "example", None)
         if form and example:
-            form.fields["_content"].initial = json_bytes(example(), indent=True).decode()
+            shown = example()
+            text = shown if isinstance(shown, str) else json_bytes(shown, indent=True).decode()
+            form.fields["_content"].initial = text
         return form
 
     def get_breadcrumbs(self, request: Any) -> list[tuple[str, str]]:

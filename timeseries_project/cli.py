@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from timeseries_project import __version__, env
 
 #: Commands that talk to a running server; their own process needs neither its apps nor its data.
-CLIENTS = ("load", "simulate")
+CLIENTS = ("dump", "load", "simulate")
 #: Seconds that `health` waits for an answer.
 HEALTH_SECONDS = 3
 EPILOG = """

@@ -23,7 +23,7 @@ _MAGIC = b"ARROW1"
 
 
 class Slice(NamedTuple):
-    """Some rows, the place of the first in the file, and the share of the file that is read with them."""
+    """Some rows, the place of the first in the file, and the bytes of the file that are read with them."""
 
     rows: pa.RecordBatch
     first: int
@@ -43,10 +43,11 @@ class Slice(NamedTuple):
 
 
 class ArrowFile(NamedTuple):
-    """An open file, the app that it is for, and its slices."""
+    """An open file, the app that it is for, its slices, and its size in bytes."""
 
     target: Target
     slices: Iterator[Slice]
+    size: int
 
 
 @contextmanager
@@ -64,50 +65,53 @@ def opened(path: Path, app: str | None, *, skip: int, most: int) -> Iterator[Arr
         target = target_of(path, names) if app is None else targets()[app]
         if missing := [name for name in target.fields if names.count(name) != 1]:
             raise FileError(path, f"it must have one column {missing[0]}.")
-    # Opened again, as what uses the slices must not be taken for a fault of the file.
-    yield ArrowFile(target, _slices(path, target, is_file=is_file, skip=skip, most=most, size=size))
+    # Opened again, as faults of what uses the slices are not those of the file.
+    yield ArrowFile(target, _slices(path, _batches(path, target, is_file=is_file), skip, most), size)
 
 
-def _slices(path: Path, target: Target, *, is_file: bool, skip: int, most: int, size: int) -> Iterator[Slice]:
-    batches = _batches(path, target, is_file=is_file)
+def _slices(path: Path, batches: Iterator[tuple[pa.RecordBatch, float]], skip: int, most: int) -> Iterator[Slice]:
+    place = skip
+    with _explained(path):
+        for rows, read in _joined(_without(batches, skip), most):
+            step = max(1, min(most, rows.num_rows * MAX_BYTES // max(rows.nbytes, 1)))
+            for begin in range(0, rows.num_rows, step):
+                part = rows[begin : begin + step]
+                yield Slice(part, place, read)
+                place += part.num_rows
+
+
+def _without(batches: Iterator[tuple[pa.RecordBatch, float]], skip: int) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Leave out the first rows."""
+    for batch, read in batches:
+        yield batch[min(skip, batch.num_rows) :], read
+        skip = max(0, skip - batch.num_rows)
+
+
+def _joined(batches: Iterator[tuple[pa.RecordBatch, float]], least: int) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Join small record batches, so that each but the last has some rows, or many bytes."""
     held: list[pa.RecordBatch] = []
-    first, place = skip, 0
-    read = 0.0
-    while True:
-        with _explained(path):
-            found = next(batches, None)
-            if found is not None:
-                batch, read = found
-                place += batch.num_rows
-                if place <= skip:
-                    continue
-                held.append(batch[max(0, skip - (place - batch.num_rows)) :])
-            rows = sum(batch.num_rows for batch in held)
-            if not held or (found is not None and rows < most and sum(b.nbytes for b in held) < MAX_BYTES):
-                if found is None:
-                    return
-                continue
-            whole = pa.concat_batches(held)
-            step = max(1, min(most, whole.num_rows * MAX_BYTES // max(whole.nbytes, 1)))
-        for begin in range(0, whole.num_rows, step):
-            if found is not None and begin + step > whole.num_rows:
-                break  # the next batch goes on with it
-            yield Slice(whole[begin : begin + step], first, size * read)
-            first += min(step, whole.num_rows - begin)
-        held = [whole[begin:]] if found is not None and begin + step > whole.num_rows else []
+    rows, size, read = 0, 0, 0.0
+    for batch, read in batches:
+        held.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows >= least or size >= MAX_BYTES:
+            yield pa.concat_batches(held), read
+            held, rows, size = [], 0, 0
+    if rows:
+        yield pa.concat_batches(held), read
 
 
 def _batches(path: Path, target: Target, *, is_file: bool) -> Iterator[tuple[pa.RecordBatch, float]]:
-    """Yield the record batches with the columns of an app, and the share of the file that was read."""
+    """Yield the record batches with the columns of an app, and the bytes of the file that are read."""
     with pa.OSFile(str(path)) as file:
-        size = max(file.size(), 1)
+        size = file.size()
         if is_file:
             reader = pa.ipc.open_file(file)
             for number in range(reader.num_record_batches):
-                yield _plain(reader.get_batch(number), target), (number + 1) / reader.num_record_batches
+                yield _plain(reader.get_batch(number), target), size * (number + 1) / reader.num_record_batches
         else:
             for batch in pa.ipc.open_stream(file):
-                yield _plain(batch, target), file.tell() / size
+                yield _plain(batch, target), float(file.tell())
 
 
 def _plain(batch: pa.RecordBatch, target: Target) -> pa.RecordBatch:
@@ -142,7 +146,9 @@ def _values(column: pa.Array, name: str, target: Target) -> list[Any]:
     if not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)):
         return list(column.to_pylist())
     if name not in target.dates:
-        return list(column.cast(pa.timestamp(target.unit, tz=getattr(column.type, "tz", None))).cast("int64").to_pylist())
+        return list(
+            column.cast(pa.timestamp(target.unit, tz=getattr(column.type, "tz", None))).cast("int64").to_pylist()
+        )
     microseconds = column.cast(pa.timestamp("us", tz=getattr(column.type, "tz", None)), safe=False).cast("int64")
     times = microseconds.to_numpy(zero_copy_only=False).astype("datetime64[us]")
     valid = column.is_valid().to_pylist()

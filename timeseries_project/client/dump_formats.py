@@ -68,8 +68,10 @@ def _written(target: Target, rows: Iterable[Row]) -> Iterator[Row]:
             elif name in listing.integers:
                 if type(value) is not int:
                     raise TypeError(name)
-            else:
+            elif type(value) in (int, float):
                 found[name] = float(value)
+            else:
+                raise TypeError(name)
         if any(found[name] > LARGEST for name in listing.sums):
             yield from _split(found, listing.sums)
         else:
@@ -157,10 +159,14 @@ class Arrow:
 
         beside = whole.with_name(f"{whole.name}.part.whole")
         try:
-            with pa.OSFile(str(part)) as source, pa.ipc.open_stream(source) as stream:
-                with pa.OSFile(str(beside), "wb") as sink, pa.ipc.new_file(sink, stream.schema) as file:
-                    for batch in stream:
-                        file.write_batch(batch)
+            with (
+                pa.OSFile(str(part)) as source,
+                pa.ipc.open_stream(source) as stream,
+                pa.OSFile(str(beside), "wb") as sink,
+                pa.ipc.new_file(sink, stream.schema) as file,
+            ):
+                for batch in stream:
+                    file.write_batch(batch)
             beside.replace(whole)
         finally:
             beside.unlink(missing_ok=True)

@@ -77,9 +77,9 @@ class _AwayError(Exception):
 class Client:
     """One kept connection to one server.
 
-    `packed` sends bodies as gzip and asks for such answers: a tenth of the bytes, for several times the work. While the server is away a request
-    is repeated for `patience` seconds: `wait` sleeps between attempts, and `on_wait` is called with the reason when a
-    request fails for the first time.
+    `packed` sends bodies as gzip and asks for such answers: a tenth of the bytes, for several times the work. While the
+    server is away a request is repeated for `patience` seconds: `wait` sleeps between attempts, and `on_wait` is called
+    with the reason when a request fails for the first time.
     """
 
     def __init__(
@@ -217,6 +217,8 @@ class Client:
     def _refusal(self, status: int, body: bytes) -> ClientError:
         problem = _parsed(body)
         if not isinstance(problem, dict) or not isinstance(problem.get("detail"), str):
+            if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:  # a proxy in front answers it, too
+                return RefusedError(status, "the body is too large")
             return ClientError(f"{self.url} answers {_status(status)} without problem details; it is not this service.")
         errors = problem.get("errors")
         first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
@@ -274,7 +276,8 @@ def _next_cursor(link: str) -> str | None:
     """Return the cursor in a `Link` header. Its address may name the server otherwise than we do."""
     for address, relation in _LINKS.findall(link):
         if relation == "next":
-            return parse_qs(urlsplit(address).query).get("cursor", [None])[0]
+            cursors = parse_qs(urlsplit(address).query).get("cursor", [])
+            return cursors[0] if cursors else None
     return None
 
 

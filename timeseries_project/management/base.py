@@ -96,8 +96,8 @@ class SendCounts:
 class ClientCommand(BaseCommand, ABC):
     """A command that speaks to a server and always ends with a summary.
 
-    An error is one line on standard error. A subclass does its work in `run`; its `stopped_status` is the exit status after
-    Ctrl-C.
+    An error is one line on standard error. A subclass does its work in `run`; its `stopped_status` is the exit status
+    after Ctrl-C.
     """
 
     requires_system_checks = ()

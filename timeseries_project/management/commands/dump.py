@@ -55,9 +55,7 @@ class Command(ClientCommand):
         query = _query(listing, options)
         question = {"app": options["app"], "url": self.client.url, **query}
         path: Path = options["file"]
-        with dump_file.opened(
-            path, target, question, resume=options["resume"], force=options["force"]
-        ) as file:
+        with dump_file.opened(path, target, question, resume=options["resume"], force=options["force"]) as file:
             self.client.greet()
             total = count_items(self.client, listing, options)
             self.dumped = file
@@ -86,10 +84,11 @@ class Command(ClientCommand):
         """Yield the one line of the summary; none if nothing was fetched."""
         if self.dumped is None or not (self.succeeded or self.client.retries or self.dumped.state.rows):
             return
-        rows = self.dumped.state.rows
-        new = rows - self.dumped.before
-        rate = new / max(seconds, 1e-3)
-        yield f"in all: {rows:,} rows, {new:,} of them now in {seconds:.1f} s, {rate:,.0f} per second, {self.client.retries:,} retries"
+        rows, before = self.dumped.state.rows, self.dumped.before
+        earlier = f"{before:,} of them earlier, " if before else ""
+        rate = (rows - before) / max(seconds, 1e-3)
+        speed = f"{seconds:.1f} s, {rate:,.0f} per second, {self.client.retries:,} retries"
+        yield f"in all: {rows:,} dumped, {earlier}in {speed}"
 
     def hint(self, options: dict[str, Any], *, failed: bool, stopped: bool) -> str | None:
         """Return how to go on with a dump that ended early."""

@@ -15,7 +15,7 @@ from bandwidth.serializers import PLACE, EntriesQuerySerializer, EntrySerializer
 from timeseries_project.api.fields import CursorField
 from timeseries_project.api.framework import Response
 from timeseries_project.api.listings import Row, link_next, listed, portion_size
-from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
+from timeseries_project.api.parsers import ArrowParser, CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet
 from timeseries_project.core import clock
@@ -25,11 +25,11 @@ from timeseries_project.core import clock
 class BandwidthViewSet(ApiViewSet):
     """Bytes to and from the server per device, summed in windows that end at a chosen time.
 
-    POST takes one entry or a batch: a JSON array, NDJSON or CSV. Entries of one instant add up.
+    POST takes one entry or a batch: a JSON array, NDJSON, CSV or Arrow. Entries of one instant add up.
     """
 
     item_serializer = EntrySerializer
-    parser_classes = (JSONParser, NDJSONParser, CSVParser)
+    parser_classes = (JSONParser, NDJSONParser, CSVParser, ArrowParser)
     query_serializers: ClassVar = {"list": WindowsQuerySerializer}
     row_columns: ClassVar = {"list": ("timestamp", "bytes_ts", "bytes_fs")}
     rows_member = "data"

@@ -16,7 +16,7 @@ from datapoints.statistics import Aggregate, Percentile
 from timeseries_project.api.fields import CursorField
 from timeseries_project.api.framework import Response
 from timeseries_project.api.listings import Row, link_next, listed, portion_size
-from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
+from timeseries_project.api.parsers import ArrowParser, CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet, FaultView
 from timeseries_project.core import clock
@@ -31,11 +31,11 @@ _SECONDS = len("2026-01-31T12:00:00")
 class DatapointViewSet(ApiViewSet):
     """Values that devices measured for users: the only input of the statistics.
 
-    POST takes one datapoint or a batch: a JSON array, NDJSON or CSV.
+    POST takes one datapoint or a batch: a JSON array, NDJSON, CSV or Arrow.
     """
 
     item_serializer = serializers.DatapointSerializer
-    parser_classes = (JSONParser, NDJSONParser, CSVParser)
+    parser_classes = (JSONParser, NDJSONParser, CSVParser, ArrowParser)
     query_serializers: ClassVar = {
         "list": serializers.ListQuerySerializer,
         "create": serializers.AddQuerySerializer,

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from timeseries_project.api.framework import Response
-from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
+from timeseries_project.api.parsers import ArrowParser, CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import is_batch
 from timeseries_project.api.views import ApiViewSet
 from timeseries_project.core import clock, timestamps
@@ -20,11 +20,11 @@ from transactions.serializers import StatisticsQuerySerializer, TransactionSeria
 class TransactionViewSet(ApiViewSet):
     """Transactions, the sole input of the statistics.
 
-    POST takes one transaction or a batch: a JSON array, NDJSON or CSV. One older than 60 seconds is not counted.
+    POST takes one transaction or a batch: a JSON array, NDJSON, CSV or Arrow. One older than 60 seconds is not counted.
     """
 
     item_serializer = TransactionSerializer
-    parser_classes = (JSONParser, NDJSONParser, CSVParser)
+    parser_classes = (JSONParser, NDJSONParser, CSVParser, ArrowParser)
 
     @staticmethod
     def example() -> object:

@@ -18,9 +18,10 @@ from timeseries_project.api import fields
 from timeseries_project.api.body_kernels import INTEGER, KEY, LAST_SECOND, NUMBER, SPAN, TIMESTAMP, RowArrays
 from timeseries_project.api.key_kernels import FULL, KNOWN, PRESENT, ROOM, TABLES, KeyArrays, KnownKeys
 from timeseries_project.api.serializers import Columns, InputSerializer
+from timeseries_project.api.string_kernels import number_strings
 from timeseries_project.api.value_kernels import Bytes
 from timeseries_project.core import timestamps
-from timeseries_project.core.arrays import Keys
+from timeseries_project.core.arrays import Codes, Keys
 from timeseries_project.core.summation import Integers
 
 #: Bytes of a text for which there is room; longer ones are read in memory of their own.
@@ -152,6 +153,24 @@ class Workbench:
             memory = self._numbers if isinstance(field, fields.NumberField) else self._columns
             read[name] = memory[place, :rows].copy()
         return read
+
+    def numbered(self, name: str, text: Text, offsets: Integers) -> Keys | None:
+        """Return the strings that lie between offsets in a text, fewer than MOST_KEYS, as keys of the field `name`.
+
+        The code is -1 where a string is not ordinary: no key, or one for which there is no room. None where one that
+        looked ordinary is not.
+        """
+        rows, table = len(offsets) - 1, int(self.layout.fields[[*self._fields].index(name), -1])
+        if any(len(names) > MOST_KEYS - rows for names in self._names):
+            self.forget()
+        self.lay(text)
+        codes: Codes = np.empty(rows, dtype=np.int32)
+        followers: Codes = np.zeros(MOST_KEYS, dtype=np.int32)
+        number_strings(self._buffer, self.words, offsets, table, codes, followers, self.key_arrays)
+        if not self._know_new():
+            self.forget()
+            return None
+        return Keys.numbered(codes, self._present(table))
 
     def _know_new(self) -> bool:
         """Take in the strings of the keys that are new; whether all are ordinary."""

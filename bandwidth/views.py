@@ -19,6 +19,9 @@ from timeseries_project.api.parsers import ArrowParser, CSVParser, JSONParser, N
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet
 from timeseries_project.core import clock
+from timeseries_project.core.arrays import Kind
+
+_BYTES = {"bytes_ts": Kind.INTEGER, "bytes_fs": Kind.INTEGER}
 
 
 @openapi.bandwidth
@@ -31,7 +34,7 @@ class BandwidthViewSet(ApiViewSet):
     item_serializer = EntrySerializer
     parser_classes = (JSONParser, NDJSONParser, CSVParser, ArrowParser)
     query_serializers: ClassVar = {"list": WindowsQuerySerializer}
-    row_columns: ClassVar = {"list": ("timestamp", "bytes_ts", "bytes_fs")}
+    row_columns: ClassVar = {"list": {"timestamp": Kind.SECONDS, **_BYTES}}
     rows_member = "data"
 
     @staticmethod
@@ -71,7 +74,7 @@ class EntryViewSet(ApiViewSet):
     """What is stored, instant by instant, so that it can be taken out and sent in again elsewhere."""
 
     query_serializers: ClassVar = {"list": EntriesQuerySerializer}
-    row_columns: ClassVar = {"list": ("device_id", "timestamp", "bytes_ts", "bytes_fs")}
+    row_columns: ClassVar = {"list": {"device_id": Kind.KEY, "timestamp": Kind.SECONDS, **_BYTES}}
     rows_member = "results"
 
     def list(self, request: Request) -> Response:
@@ -91,7 +94,15 @@ class DeviceViewSet(ApiViewSet):
     """The devices seen so far, with their totals."""
 
     query_serializers: ClassVar = {"list": KeysQuerySerializer}
-    row_columns: ClassVar = {"list": ("device_id", "count", "first", "last", "bytes_ts", "bytes_fs")}
+    row_columns: ClassVar = {
+        "list": {
+            "device_id": Kind.KEY,
+            "count": Kind.INTEGER,
+            "first": Kind.SECONDS,
+            "last": Kind.SECONDS,
+            **_BYTES,
+        }
+    }
 
     def list(self, request: Request) -> Response:
         """List the devices by key."""

@@ -21,6 +21,7 @@ from datapoints.interface import (
     KeySummary,
     OnDuplicate,
     Point,
+    PointColumns,
     Store,
     Totals,
 )
@@ -80,7 +81,7 @@ class Added(NamedTuple):
 class Listing(NamedTuple):
     """Some datapoints in order, and the place of the last one if more follow: the next listing begins after it."""
 
-    points: list[Point]
+    points: PointColumns
     next: tuple[int, str, str] | None
 
 
@@ -177,8 +178,8 @@ def datapoints_list(
     )
     if len(points) <= limit:
         return Listing(points, None)
-    last = points[limit - 1]
-    return Listing(points[:limit], (last.timestamp, last.device, last.user))
+    points = points.first(limit)
+    return Listing(points, points.last)
 
 
 def datapoints_delete(*, axis: Axis, key: str, start: int | None = None, end: int | None = None) -> None:

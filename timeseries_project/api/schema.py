@@ -20,6 +20,7 @@ from rest_framework.fields import empty
 from rest_framework.permissions import SAFE_METHODS
 
 from timeseries_project.api import access, fields
+from timeseries_project.api.arrow_writing import ArrowRenderer
 from timeseries_project.api.serializers import InputSerializer, NoParameters
 from timeseries_project.core import timestamps
 
@@ -324,10 +325,13 @@ def answer(serializer: Any, example: object, links: Links | None = None) -> dict
 
 
 def rows(serializer: Any, example: object, links: Links | None = None) -> dict[Any, OpenApiResponse]:
-    """Describe an answer of rows, which is available in JSON and CSV."""
+    """Describe an answer of rows, which is available in JSON, CSV and Arrow."""
     return {
         **answer(serializer, example, links),
         (200, "text/csv"): OpenApiResponse({"type": "string"}, description="The rows under a header."),
+        (200, ArrowRenderer.media_type): OpenApiResponse(
+            {"type": "string", "format": "binary"}, description="The rows as an Arrow IPC stream."
+        ),
     }
 
 

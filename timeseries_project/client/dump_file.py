@@ -16,7 +16,7 @@ from typing import IO
 
 import msgspec
 
-from timeseries_project.client.dump_formats import FORMATS, Row
+from timeseries_project.client.dump_formats import FORMATS
 from timeseries_project.client.item_files import FileError
 from timeseries_project.client.target import Target
 
@@ -38,27 +38,26 @@ class DumpFile:
         self._path = path
         self._target = target
         self._part = part
-        self._format = FORMATS[path.suffix.lower()]
+        self.format = FORMATS[path.suffix.lower()]
         self.state = state
         #: How many rows were there already.
         self.before = state.rows
 
-    def add(self, rows: list[Row], cursor: str | None) -> None:
+    def add(self, part: bytes, rows: int, cursor: str | None) -> None:
         """Write a part of the listing; `cursor` is that of the next one, None behind the last."""
         with _explained(self._path):
-            written = self._part.write(self._format.body(self._target, rows)) if rows else 0
-            self._save(written, len(rows), cursor, complete=cursor is None)
+            self._save(self._part.write(part), rows, cursor, complete=cursor is None)
 
     def begin(self) -> None:
         """Write what the file begins with, unless it has begun."""
         if not self.state.bytes:
             with _explained(self._path):
-                self._save(self._part.write(self._format.head(self._target)), 0, None, complete=False)
+                self._save(self._part.write(self.format.head(self._target)), 0, None, complete=False)
 
     def finish(self) -> None:
         """Give the file its name."""
         with _explained(self._path):
-            self._format.finish(_part(self._path), self._path)
+            self.format.finish(_part(self._path), self._path)
             _sync_folder(self._path)
             self.forget()
 

@@ -54,6 +54,31 @@ def read_rows(target: Target, body: bytes) -> Rows | None:
     return rows
 
 
+def read_arrow(target: Target, body: bytes) -> pa.Table | None:
+    """Return the rows of an answer in Arrow as columns of the file; None if it has another form.
+
+    ValueError if a sum is larger than an entry may be, so that its row must become several.
+    """
+    import pyarrow as pa
+
+    assert target.listing is not None
+    try:
+        with pa.ipc.open_stream(body) as stream:
+            table = stream.read_all()
+        table.validate(full=True)
+        wanted = schema(target)
+        columns = [table.column(field.name).cast(field.type) for field in wanted]
+    except (pa.ArrowException, KeyError, OSError, MemoryError):
+        return None
+    if any(column.null_count for column in columns):
+        return None
+    found = pa.table(columns, schema=wanted)
+    for name in target.listing.sums:
+        if len(found) and found.column(name).to_numpy().max() > LARGEST:
+            raise ValueError(name)
+    return found
+
+
 def _written(target: Target, rows: Iterable[Row]) -> Iterator[Row]:
     listing = target.listing
     assert listing is not None
@@ -145,13 +170,15 @@ class Arrow:
         """Return a record batch."""
         import pyarrow as pa
 
-        if not rows:
-            return b""
         columns = []
         for field in schema(target):
             values = [row[field.name] for row in rows]
             columns.append(_times(values) if pa.types.is_timestamp(field.type) else pa.array(values, field.type))
-        return bytes(pa.record_batch(columns, schema(target)).serialize())
+        return self.table(pa.table(columns, schema(target)))
+
+    def table(self, table: pa.Table) -> bytes:
+        """Return the record batches of a table."""
+        return b"".join(bytes(batch.serialize()) for batch in table.combine_chunks().to_batches())
 
     def finish(self, part: Path, whole: Path) -> None:
         """Copy the record batches into a file with the index that the file format ends with."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from django.core.management.base import CommandParser
 
 from timeseries_project.client import dump_file
 from timeseries_project.client.counting import count_items
 from timeseries_project.client.dump_file import DumpFile
-from timeseries_project.client.dump_formats import read_rows
+from timeseries_project.client.listing_reader import ListingReader
 from timeseries_project.client.sender import ClientError
-from timeseries_project.client.target import Listing, Target, targets
+from timeseries_project.client.target import Listing, targets
 from timeseries_project.management.base import ClientCommand, whole
 
 FILTERS = ("device", "user", "start", "end")
@@ -60,25 +59,13 @@ class Command(ClientCommand):
             total = count_items(self.client, listing, options)
             self.dumped = file
             with self.progress(f"Dumping {path.name}", total, done=file.before, verb="dumped") as progress:
+                reader = ListingReader(self.client, target, file.format, {**query, "limit": str(options["batch_size"])})
                 file.begin()
-                for rows, cursor in self._parts(target, listing, query | {"limit": str(options["batch_size"])}):
-                    file.add(rows, cursor)
+                while not file.state.complete:
+                    file.add(*reader.part(file.state.cursor))
                     progress.update(file.state.rows, file.state.rows)
                     self.stop.check()
             file.finish()
-
-    def _parts(self, target: Target, listing: Listing, query: dict[str, str]) -> Iterator[tuple[list[Any], str | None]]:
-        assert self.dumped is not None
-        while not self.dumped.state.complete:
-            cursor = self.dumped.state.cursor
-            asked = query if cursor is None else query | {"cursor": cursor}
-            part = self.client.part(f"{listing.path}?{urlencode(asked)}")
-            rows = read_rows(target, part.body)
-            if rows is None or (rows.next is not None and rows.next == cursor):
-                raise ClientError(
-                    f"{self.client.url} is not this service: the answer to {listing.path} has an unexpected form."
-                )
-            yield rows.results, rows.next
 
     def summary(self, seconds: float) -> Iterator[str]:
         """Yield the one line of the summary; none if nothing was fetched."""

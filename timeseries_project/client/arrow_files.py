@@ -56,6 +56,8 @@ def opened(path: Path, app: str | None, *, skip: int, most: int) -> Iterator[Arr
 
     Without `app`, the columns tell it. FileError here or while reading.
     """
+    with _explained(path):
+        path.open("rb").close()  # of a file that is not there it says so in fewer words
     with _explained(path), pa.OSFile(str(path)) as file:
         size = file.size()
         is_file = file.read(len(_MAGIC)) == _MAGIC
@@ -87,18 +89,24 @@ def _without(batches: Iterator[tuple[pa.RecordBatch, float]], skip: int) -> Iter
         skip = max(0, skip - batch.num_rows)
 
 
-def _joined(batches: Iterator[tuple[pa.RecordBatch, float]], least: int) -> Iterator[tuple[pa.RecordBatch, float]]:
-    """Join small record batches, so that each but the last has some rows, or many bytes."""
+def _joined(batches: Iterator[tuple[pa.RecordBatch, float]], most: int) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Join or divide record batches, so that each but the last has so many rows, or else many bytes."""
     held: list[pa.RecordBatch] = []
     rows, size, read = 0, 0, 0.0
     for batch, read in batches:
         held.append(batch)
         rows, size = rows + batch.num_rows, size + batch.nbytes
-        if rows >= least or size >= MAX_BYTES:
-            yield pa.concat_batches(held), read
-            held, rows, size = [], 0, 0
+        while rows and (rows >= most or size >= MAX_BYTES):
+            whole = _whole(held)
+            yield whole[:most], read
+            held = [whole[most:]]
+            rows, size = held[0].num_rows, held[0].nbytes
     if rows:
-        yield pa.concat_batches(held), read
+        yield _whole(held), read
+
+
+def _whole(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
 def _batches(path: Path, target: Target, *, is_file: bool) -> Iterator[tuple[pa.RecordBatch, float]]:

@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from concurrency import concurrency
 from footprint import lines, memory_growth, memory_per_point, memory_per_series, start
-from ingest import disorder, formats, ingest, late, transaction_batches
+from ingest import arrow, disorder, formats, ingest, late, transaction_batches
 from options import Options
 from reads import averages, bandwidth_query, deletion, long_answers
 from report import HEADING, Row, machine
@@ -49,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "disorder": disorder,
     "late": late,
     "formats": formats,
+    "arrow": arrow,
     "averages": averages,
     "average-parts": apart("stages", "average_parts"),
     "long-answers": long_answers,

@@ -15,6 +15,8 @@ from workloads import (
     SERIES,
     Points,
     Spelling,
+    as_arrow,
+    as_coded_arrow,
     as_csv,
     as_import,
     as_iso_json,
@@ -50,7 +52,9 @@ class Feed:
         *,
         prefix: str = "device",
         connections: int = 1,
+        size: int = BATCH,
     ) -> None:
+        self._size = size
         self._server = server
         self._points = points
         self._spelling = spelling
@@ -62,7 +66,7 @@ class Feed:
         """Prepare the next round, then send it and measure the time."""
         points = self._points(self._round).renamed(self._prefix)
         self._round += 1
-        messages = batches(points, self._spelling)
+        messages = batches(points, self._spelling, self._size)
         return len(points) / send_all(self._server.port, messages, self._connections)
 
 
@@ -205,6 +209,28 @@ def formats(options: Options) -> list[Row]:
         rates = interleaved(feeds, rounds=options.choose(3, 5, 7), seconds=40)
     (name, base), *others = rates.items()
     return [ratio(f"batches of {other}", (other, rate), (name, base), millions, ("≥", 0.9)) for other, rate in others]
+
+
+def arrow(options: Options) -> list[Row]:
+    """Compare Arrow streams with JSON: the same points, in batches of 10,000 and of 100,000."""
+    points = _ordered(options.choose(30, 100, 200))
+    rows = []
+    for size in (BATCH, 10 * BATCH):
+        cases = {"JSON": as_json, "Arrow, dictionaries": as_coded_arrow, "Arrow, plain strings": as_arrow}
+        with running(OURS) as servers:
+            feeds = {
+                name: Feed(servers[OURS], points, spelling, prefix=f"device-{i}", size=size)
+                for i, (name, spelling) in enumerate(cases.items())
+            }
+            for feed in feeds.values():
+                feed()
+            rates = interleaved(feeds, rounds=options.choose(3, 5, 7), seconds=40)
+        base = ("JSON", rates.pop("JSON"))
+        rows += [
+            ratio(f"batches of {size:,}: {name}", (name, rate), base, millions, ("≥", 5.0))
+            for name, rate in rates.items()
+        ]
+    return rows
 
 
 def transaction_batches(options: Options) -> list[Row]:

@@ -25,7 +25,7 @@ from bandwidth.serializers import EntrySerializer
 from datapoints import services as datapoints
 from datapoints.serializers import DatapointSerializer
 from timeseries_project.api.fields import KeyField, TimestampField, number_from_text
-from timeseries_project.api.parsers import BodyParser, CSVParser, JSONParser, NDJSONParser
+from timeseries_project.api.parsers import ArrowParser, BodyParser, CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import Batch, InputSerializer, Portion, is_batch
 from timeseries_project.core import clock, timestamps
 from timeseries_project.core.arrays import Keys
@@ -76,6 +76,14 @@ def read_body(data: bytes) -> None:
     assert fast == slow, (fast, slow)
 
 
+def read_arrow(data: bytes) -> None:
+    """An Arrow stream means the same read by columns and item by item; the first byte selects the app."""
+    kind, body = data[0] if data else 0, data[1:]
+    serializer, parser = _SERIALIZERS[kind % 3], ArrowParser()
+    fast, slow = (_outcome(parser, body, serializer, ordinary=ordinary) for ordinary in (True, False))
+    assert fast == slow, (fast, slow)
+
+
 class _Slowly(Batch):
     """A batch that is always read item by item."""
 
@@ -97,7 +105,7 @@ def _outcome(parser: BodyParser, body: bytes, serializer: type[InputSerializer],
         else:
             read = serializer.read(data)
     except ParseError as error:
-        return "malformed" if isinstance(parser, JSONParser) else str(error.detail)
+        return "malformed" if isinstance(parser, JSONParser | ArrowParser) else str(error.detail)
     except FaultError as error:
         return error.detail, error.errors
     return {name: repr(_plain(column)) for name, column in read.items()}
@@ -184,6 +192,7 @@ def name(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "listing": read_listing,
     "body": read_body,
+    "arrow": read_arrow,
     "query": ask,
     "timestamp": read_timestamp,
     "key": name,

@@ -34,7 +34,11 @@ from timeseries_project.core.timestamps import END_OF_YEARS, MICROSECONDS, UNITS
 
 #: The largest integer of a column of 64 bits, and the seconds up to which doubles are read as a column.
 _MOST, _LAST_SECOND = 2**63 - 1, 2**33
+#: The first microsecond that cannot be written as a date.
+_END = END_OF_YEARS * MICROSECONDS
 _TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+_NO_ENTRY = "an index lies outside of its dictionary"
 
 Mask = NDArray[np.bool_]
 
@@ -173,6 +177,8 @@ class TimeColumn(ArrowColumn):
             units = values // (self._ticks // self._due)
             if self._exact and self._ticks > self._due:
                 right &= units * (self._ticks // self._due) == values
+            if not self._exact and len(units) and units.max() >= _END:  # as those that JSON can have there
+                units = np.where(units >= _END, units // MICROSECONDS * MICROSECONDS, units)
             return Slice(units, None if right.all() else ~right)
         factor = self._due // self._ticks
         if not right.all():
@@ -185,7 +191,7 @@ class TimeColumn(ArrowColumn):
         units, rest = divmod(int(self._values[row]) * self._due, self._ticks)
         if self._exact:
             return units if not rest else units + 0.5 if abs(units) < 2**50 else np.copysign(0.5, units)
-        if 0 <= units < END_OF_YEARS * MICROSECONDS:
+        if 0 <= units < _END:
             return timestamps.render(units)
         return units // MICROSECONDS  # cannot be written as a date, and is wrong or in the future in any case
 
@@ -226,6 +232,8 @@ class StringColumn(ArrowColumn):
             rows = slice(part.begin - begin, part.begin - begin + len(part.offsets) - 1)
             keys = self._part(part.begin, part.text, part.offsets, None if valid is None else valid[rows])
             lacking = keys.codes < 0
+            if len(keys) == end - begin:  # most slices are one part
+                return Slice(keys, lacking)
             if lacking.any():
                 wrong[rows] = lacking
                 keys = Keys.numbered(np.where(lacking, 0, keys.codes), keys.names or [""])
@@ -311,12 +319,15 @@ class CodedColumn(ArrowColumn):
             if not len(self._dictionary.entries):
                 return Slice(None, ~valid)
         if len(indices) and (indices.min() < 0 or indices.max() >= len(self._dictionary.entries)):
-            raise DamagedError("an index lies outside of its dictionary")
+            raise DamagedError(_NO_ENTRY)
         keys = self._dictionary.keys(indices)
         return Slice(keys, keys.codes < 0)
 
     def _cell(self, row: int) -> object:
-        return self._dictionary.column.cell(int(self._indices[row]))
+        entry = int(self._indices[row])
+        if not 0 <= entry < len(self._dictionary.entries):
+            raise DamagedError(_NO_ENTRY)
+        return self._dictionary.column.cell(entry)
 
 
 def require_kind(name: str, kind: Any, field: WireField) -> None:

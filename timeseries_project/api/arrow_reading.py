@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rest_framework.exceptions import ParseError
 
-from timeseries_project.api.arrow_messages import Survey, survey
+from timeseries_project.api.arrow_messages import LEAST_ROW, Survey, survey
 from timeseries_project.api.arrow_strings import DamagedError
 from timeseries_project.api.serializers import Batch, Columns, Faulty, InputSerializer, Portion
 from timeseries_project.core.arrays import Keys
@@ -29,6 +29,8 @@ ROWS_AT_ONCE = 65_536
 ITEMS_AT_ONCE = 1_000
 #: Record batches that are read in the event loop at most.
 INLINE_BATCHES = 50
+#: Entries that a dictionary of any stream may have.
+SMALL_DICTIONARY = 1_024
 #: Columns of a stream at most, as of CSV.
 MAX_COLUMNS = 100
 
@@ -68,7 +70,7 @@ class ArrowStream(Batch):
                 continue
             for part in read.values():
                 if isinstance(part.values, Keys):
-                    self._room -= sum(map(len, part.values.names))
+                    self._room -= len("".join(part.values.names))
             if self._room < 0:
                 raise ParseError("The keys of the Arrow stream are much longer than the body: views share their text.")
             yield Columns((name, part.values) for name, part in read.items())
@@ -96,15 +98,17 @@ def _record_batches(
     options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=included)
     reader = pa.ipc.open_stream(buffer, options=options, memory_pool=pa.system_memory_pool())
     dictionaries: dict[str, Dictionary] = {}
+    most = max(len(body) // LEAST_ROW, SMALL_DICTIONARY)
     while True:
         try:
             batch = reader.read_next_batch()
         except StopIteration:
             return
         if batch.num_rows:
+            batch.validate()  # each column has as many rows as the record batch
             arrays = {name: batch.column(included.index(place)) for name, place in places.items()}
             yield (
-                {name: _column(array, name, serializer, dictionaries) for name, array in arrays.items()},
+                {name: _column(array, name, serializer, dictionaries, most) for name, array in arrays.items()},
                 batch.num_rows,
             )
 
@@ -127,9 +131,12 @@ def _places(schema: Any, serializer: type[InputSerializer]) -> dict[str, int]:
 
 
 def _column(
-    array: Any, name: str, serializer: type[InputSerializer], dictionaries: dict[str, Dictionary]
+    array: Any, name: str, serializer: type[InputSerializer], dictionaries: dict[str, Dictionary], most: int
 ) -> ArrowColumn:
-    """Return a column of a record batch; what is known of its dictionary is kept until that changes."""
+    """Return a column of a record batch; what is known of its dictionary is kept until that changes.
+
+    A dictionary has at most so many entries, for the same reason as a stream has rows.
+    """
     import pyarrow as pa
 
     from timeseries_project.api.arrow_columns import CodedColumn, Dictionary, checked, plain_column
@@ -137,9 +144,11 @@ def _column(
     if not pa.types.is_dictionary(array.type):
         return plain_column(array, name, serializer)
     checked(array.indices)
-    known = dictionaries.get(name)
-    if known is None or not _same_memory(known.array, array.dictionary):
-        entries = array.dictionary
+    entries, known = array.dictionary, dictionaries.get(name)
+    entries.validate()  # its length may even be negative
+    if len(entries) > most:
+        raise DamagedError("a dictionary has far more entries than bytes")
+    if known is None or not _same_memory(known.array, entries):
         known = dictionaries[name] = Dictionary(entries, plain_column(entries, name, serializer))
     return CodedColumn(array, known)
 

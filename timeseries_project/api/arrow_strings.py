@@ -22,6 +22,9 @@ from timeseries_project.core.summation import Integers
 #: Rows of a part at most.
 ROWS_AT_ONCE = 16_384
 
+_NEGATIVE = "a view of a string has a negative length"
+_OUTSIDE = "a view of a string lies outside of its buffer"
+
 #: What is masked as valid, or everything.
 Valid = NDArray[np.bool_] | None
 
@@ -69,13 +72,14 @@ class PlainStrings(Strings):
     def __init__(self, buffers: list[Any], rows: int, *, large: bool) -> None:
         self._offsets = items_of(buffers[1], np.int64 if large else np.int32, rows + 1)
         self._data = memory_of(buffers[2])
+        first, last = int(self._offsets[0]), int(self._offsets[-1])
+        if first < 0 or last > len(self._data) or (self._offsets[1:] < self._offsets[:-1]).any():
+            raise DamagedError("the offsets of strings do not ascend within their buffer")
 
     def parts(self, begin: int, end: int, valid: Valid) -> Iterator[Part]:
         """Yield the strings as they stand in the buffer."""
         while begin < end:
             offsets = self._offsets[begin : min(begin + ROWS_AT_ONCE, end) + 1].astype(np.int64)
-            if offsets[0] < 0 or offsets[-1] > len(self._data) or (offsets[1:] < offsets[:-1]).any():
-                raise DamagedError("the offsets of strings do not ascend within their buffer")
             rows = _fitting(offsets)
             first = offsets[0]
             if offsets[rows] - first > ROOMY:
@@ -106,7 +110,7 @@ class ViewedStrings(Strings):
             if valid is not None:
                 lengths[~valid[begin - first :][: len(views)]] = 0
             if (lengths < 0).any():
-                raise DamagedError("a view of a string has a negative length")
+                raise DamagedError(_NEGATIVE)
             lengths[lengths > LONGEST] = 0
             offsets = np.concatenate([[0], np.cumsum(lengths)])
             rows = _fitting(offsets)
@@ -127,7 +131,7 @@ class ViewedStrings(Strings):
                 data = self._buffer(int(views[rows[0], 2]))
                 begins = views[rows, 3].astype(np.int64)
                 if (begins < 0).any() or (begins + lengths[rows] > len(data)).any():
-                    raise DamagedError("a view of a string lies outside of its buffer")
+                    raise DamagedError(_OUTSIDE)
                 gather_outside(views, data, rows, offsets, text)
         return text
 
@@ -139,11 +143,16 @@ class ViewedStrings(Strings):
     def one(self, row: int) -> bytes | None:
         """Return the bytes to which a view refers."""
         length, _, number, begin = self._views[row].tolist()
+        if length < 0:
+            raise DamagedError(_NEGATIVE)
         if length > LONGEST:
             return None
         if length <= INLINE:
             return self._views[row : row + 1].tobytes()[4 : 4 + length]
-        return self._buffer(number)[begin : begin + length].tobytes()
+        data = self._buffer(number)
+        if not 0 <= begin <= len(data) - length:
+            raise DamagedError(_OUTSIDE)
+        return data[begin : begin + length].tobytes()
 
 
 def _fitting(offsets: Integers) -> int:

@@ -90,11 +90,15 @@ def test_every_operation_has_a_short_summary_of_its_own(schema: dict[str, Any]) 
     assert len(set(summaries.values())) == len(summaries)
 
 
-def test_answers_come_as_pages_and_rows_in_csv_too(schema: dict[str, Any]) -> None:
+def test_answers_come_as_pages_and_rows_in_csv_and_arrow_too(schema: dict[str, Any]) -> None:
     for (method, path), op in operations(schema).items():
         if method == "get" and path != "/metrics":
             rows = path not in ("/healthz", "/readyz", "/api/statistics", *ONE_KEY)
-            types = {"application/json", "text/html", *(["text/csv"] if rows else [])}
+            types = {
+                "application/json",
+                "text/html",
+                *(["text/csv", "application/vnd.apache.arrow.stream"] if rows else []),
+            }
             assert set(op["responses"]["200"]["content"]) == types, path
 
 

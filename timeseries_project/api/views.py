@@ -27,7 +27,7 @@ from timeseries_project.api.arrow_writing import ArrowRenderer
 from timeseries_project.api.conditional import NotModifiedError, is_any, names, tag_of_content, tag_of_version
 from timeseries_project.api.configuration import configuration
 from timeseries_project.api.fields import WireField
-from timeseries_project.api.framework import Request, Response, Stored, add_headers, set_header, stored
+from timeseries_project.api.framework import BARE, Request, Response, Stored, add_headers, set_header, stored
 from timeseries_project.api.listings import PortionedRows
 from timeseries_project.api.schema import HealthSerializer, answer, problems
 from timeseries_project.api.serializers import InputSerializer, NoParameters
@@ -95,7 +95,9 @@ class AdmittingView(APIView):
 
     def _write(self, request: BaseRequest, response: Response) -> HttpResponseBase:
         renderer = request.accepted_renderer
-        if isinstance(renderer, renderers.JSONRenderer):
+        if response.status_code in BARE:
+            content = b""  # whatever the form
+        elif isinstance(renderer, renderers.JSONRenderer):
             content = renderer.render(response.data)
         else:
             context = {**self.get_renderer_context(), "response": response}

@@ -30,9 +30,9 @@ QUESTIONS = (
 )
 
 
-def points(count: int, seed: int = 1) -> list[dict[str, Any]]:
+def points(count: int) -> list[dict[str, Any]]:
     """Return datapoints at times to the microsecond, and some at whole seconds."""
-    random = Random(seed)
+    random = Random(1)
     return [
         {
             "timestamp": f"2023-11-{14 + i % 3}T12:{i // 60 % 60:02}:{i % 60:02}"

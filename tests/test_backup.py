@@ -65,7 +65,7 @@ def test_a_copy_of_what_bgsave_writes_restores_everything(kind: str, tmp_path: P
         assert first.client.info("persistence")["rdb_last_bgsave_status"] == "ok"
         shutil.copy(folder(first) / "dump.rdb", backup)
         # What comes after the backup is not in it.
-        fill(served, "/datapoints", points(500, seed=2))
+        fill(served, "/datapoints", points(2_500)[2_000:])
         assert answers(served) != before
         assert served.stop() == 0
     with restored(kind, backup, "--appendonly", "no") as second:

@@ -18,9 +18,8 @@ from urllib.parse import quote, urlencode
 import pytest
 import yaml
 
-from tests.asked_metrics import OPS
+from tests.deployed import OPS, compose, run, tool
 from tests.served import Served
-from tests.test_deployment import compose, run, tool
 from timeseries_project.core.timestamps import parse
 
 GRAFANA = OPS / "grafana"

@@ -13,13 +13,22 @@ from urllib.request import urlopen
 import pyarrow as pa
 import pytest
 
-from tests.test_load import POINTS, ordered
 from timeseries_project.client import arrow_files
 from timeseries_project.client.item_files import FileError
 from timeseries_project.core import clock
 from timeseries_project.tests.processes import Request, answering, run, serving
 from transactions import services as transactions
 
+#: Ten series, a hundred points each, not in order.
+POINTS = [
+    {
+        "timestamp": 1_769_860_800 + (i * 37) % 1_000 + 0.25,
+        "value": i / 8,
+        "device": f'sensor "{i % 10}",\u2028/ü',
+        "user": "o'neil\\",
+    }
+    for i in range(1_000)
+]
 UNSUPPORTED = json.dumps({"title": "Unsupported Media Type", "status": 415, "detail": "Send JSON."}).encode()
 TOO_LARGE = json.dumps({"title": "Too large", "status": 413, "detail": "Too large."}).encode()
 REFUSED = b'{"status": 400, "detail": "no", "errors": [{"field": "value", "message": "must not be null.", "index": 3}]}'
@@ -64,6 +73,10 @@ def older(taken: list[dict[str, Any]], most: int = 1 << 20) -> Callable[[Request
         return 201, {}, json.dumps({"created": len(items), "skipped": 0}).encode()
 
     return respond
+
+
+def ordered(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(points, key=lambda point: (point["timestamp"], point["device"], point["user"]))
 
 
 def stored(url: str) -> list[dict[str, Any]]:

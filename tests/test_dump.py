@@ -346,6 +346,42 @@ class TestServers:
             status, _, err = run("dump", tmp_path / "out.csv", "--app", "datapoints", "--url", address)
         assert (status, err.count("\n")) == (1, 1)
 
+    @pytest.mark.parametrize("answers_in_json", [True, False])
+    def test_an_older_one_without_arrow_is_dumped_into_arrow_too(self, tmp_path: Path, answers_in_json: bool) -> None:
+        found = [
+            {"timestamp": f"2026-01-31T12:00:0{i}Z", "value": i / 3, "device": f"d{i}", "user": "u"} for i in range(4)
+        ]
+        asked: list[str] = []
+
+        def respond(request: Request) -> tuple[int, dict[str, str], bytes]:
+            if not request.path.startswith("/datapoints"):
+                return 200, {}, b'{"status": "ok"}' if request.path == "/healthz" else b"[]"
+            asked.append(request.headers["Accept"])
+            if asked[-1] != "application/json" and not answers_in_json:
+                return 406, {}, b'{"status": 406, "detail": "no"}'
+            second = "cursor=two" in request.path
+            body = {"results": found[2:] if second else found[:2], "next": None if second else "two"}
+            return 200, {"Content-Type": "application/json; charset=utf-8"}, json.dumps(body).encode()
+
+        with answering(respond) as address:
+            path = tmp_path / "out.arrow"
+            assert run("dump", path, "--app", "datapoints", "--url", address)[::2] == (0, "")
+        assert rows(path) == [row | {"timestamp": six_digits(row["timestamp"])} for row in found]
+        assert asked[0].startswith("application/vnd.apache.arrow.stream")
+
+    @pytest.mark.parametrize("body", [b"", b"ARROW1", b"\xff\xff\xff\xff\x10\0\0\0" + bytes(16)], ids=range(3))
+    def test_arrow_that_is_none(self, tmp_path: Path, body: bytes) -> None:
+        def respond(request: Request) -> tuple[int, dict[str, str], bytes]:
+            if request.path == "/healthz":
+                return 200, {}, b'{"status": "ok"}'
+            return 200, {"Content-Type": "application/vnd.apache.arrow.stream"}, body
+
+        with answering(respond) as address:
+            status, _, err = run("dump", tmp_path / "out.arrow", "--app", "datapoints", "--url", address)
+        assert (status, err.count("\n")) == (1, 1)
+        assert "has an unexpected form" in err
+        assert os.listdir(tmp_path) == []
+
     def test_the_token_is_sent(self, tmp_path: Path) -> None:
         token = "0123456789abcdef"
         with Served(API_TOKENS=token, API_TOKENS_FOR_READS="true") as server:

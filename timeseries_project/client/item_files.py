@@ -64,7 +64,7 @@ def opened(path: Path, app: str | None = None) -> Iterator[Items]:
     """Open a file of items. Without `app`, the fields of the first item tell it. FileError here or while reading."""
     read = _READERS.get(path.suffix.lower())
     if read is None:
-        raise FileError(path, f"its name must end in {', '.join(_READERS)}.")
+        raise FileError(path, f"its name must end in {', '.join(_READERS)} or .arrow.")
     try:
         file = path.open("rb")
     except (OSError, ValueError) as error:  # ValueError: a null character in the name

@@ -45,6 +45,15 @@ class Window(NamedTuple):
     bytes_fs: int
 
 
+class EntryColumns(NamedTuple):
+    """Entries as columns of one length: those of a device together, in order of time."""
+
+    devices: Keys
+    timestamps: Integers
+    bytes_ts: Integers
+    bytes_fs: Integers
+
+
 class Instant(NamedTuple):
     """What is stored of a device at one instant (epoch seconds): its entries, added up."""
 

@@ -6,11 +6,12 @@ Times are whole seconds since the Unix epoch, `now` included.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from django.conf import settings
 
-from bandwidth.interface import DeviceSummary, FullError, Instant, Overview, Store, Usage, Window
+from bandwidth.interface import DeviceSummary, EntryColumns, FullError, Instant, Overview, Store, Usage, Window
 from bandwidth.memory.store import BandwidthStore
 from timeseries_project.core import clock
 from timeseries_project.core.arrays import Keys, count_from
@@ -241,3 +242,34 @@ def listing_add(
         store.add_listing(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest_kept(now))
     except FullError as error:
         raise _full(error) from None
+
+
+def store_settled() -> AbstractContextManager[None]:
+    """Let no large batch to the store in memory be under way meanwhile; waits for the one that is."""
+    return _in_memory().settled()
+
+
+def store_held() -> AbstractContextManager[None]:
+    """Let nobody change the store in memory meanwhile; entered while it is settled."""
+    return _in_memory().held()
+
+
+def store_portions(*, size: int) -> Iterator[EntryColumns]:
+    """Yield all entries in memory, `size` at a time, while nobody changes the store."""
+    return _in_memory().portions(size)
+
+
+def entries_restore(*, entries: EntryColumns, now: int) -> None:
+    """Store entries that were accepted before the process started, for as long as RETENTION says.
+
+    Raises CapacityReachedError if a limit is reached.
+    """
+    try:
+        store.add_batch(*entries, oldest=oldest_kept(now))
+    except FullError as error:
+        raise _full(error) from None
+
+
+def _in_memory() -> BandwidthStore:
+    assert isinstance(store, BandwidthStore)
+    return store

@@ -45,7 +45,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PointColumns:
-    """Datapoints in the order of a listing, as columns."""
+    """Datapoints as columns of one length."""
 
     times: Integers
     values: Floats

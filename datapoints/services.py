@@ -6,6 +6,7 @@ Times, `now` included, are microseconds since the Unix epoch.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import numpy as np
@@ -128,15 +129,22 @@ def datapoints_add(
     _refuse_future(timestamp, now=now, batch=True)
     times, oldest = np.asarray(timestamp, dtype=np.int64), oldest_kept(now)
     expired = len(times) - count_from(times, oldest)
+    created = _add(times, np.asarray(value, dtype=np.float64), device, user, on_duplicate, oldest)
+    known = len(times) - created - expired
+    _accepted.inc(created + (known if on_duplicate is OnDuplicate.REPLACE else 0))
+    return Added(created, known, None if settings.RETENTION_SECONDS is None else expired)
+
+
+def _add(
+    times: Integers,
+    values: Floats,
+    devices: Sequence[str] | Keys,
+    users: Sequence[str] | Keys,
+    on_duplicate: OnDuplicate,
+    oldest: int,
+) -> int:
     try:
-        created = store.add_batch(
-            times,
-            np.asarray(value, dtype=np.float64),
-            device,
-            user,
-            on_duplicate=on_duplicate,
-            oldest=oldest,
-        )
+        return store.add_batch(times, values, devices, users, on_duplicate=on_duplicate, oldest=oldest)
     except FullError as error:
         raise _full(error) from None
     except DuplicatePointsError as error:
@@ -144,9 +152,34 @@ def datapoints_add(
             f"{error.count:,} of these datapoints exist already or occur twice in the batch.",
             (FieldError("", "exists already.", position) for position in error.positions),
         ) from None
-    known = len(times) - created - expired
-    _accepted.inc(created + (known if on_duplicate is OnDuplicate.REPLACE else 0))
-    return Added(created, known, None if settings.RETENTION_SECONDS is None else expired)
+
+
+def store_settled() -> AbstractContextManager[None]:
+    """Let no large write to the store in memory be under way meanwhile; waits for the one that is."""
+    return _in_memory().settled()
+
+
+def store_held() -> AbstractContextManager[None]:
+    """Let nobody change the store in memory meanwhile; entered while it is settled."""
+    return _in_memory().held()
+
+
+def store_portions(*, size: int) -> Iterator[PointColumns]:
+    """Yield all datapoints in memory, `size` at a time, while nobody changes the store."""
+    return _in_memory().portions(size)
+
+
+def datapoints_restore(*, points: PointColumns, now: int) -> None:
+    """Store datapoints that were accepted before the process started, for as long as RETENTION allows.
+
+    Raises AlreadyExistsError and CapacityReachedError as `datapoints_add`.
+    """
+    _add(points.times, points.values, points.devices, points.users, OnDuplicate.ERROR, oldest_kept(now))
+
+
+def _in_memory() -> SeriesStore:
+    assert isinstance(store, SeriesStore)
+    return store
 
 
 def datapoints_list(

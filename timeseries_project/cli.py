@@ -12,9 +12,10 @@ from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 from timeseries_project import __version__, env
+from timeseries_project.serving import role
 
 #: Commands that talk to a running server; their own process needs neither its apps nor its data.
-CLIENTS = ("dump", "load", "simulate")
+CLIENTS = ("dump", "load", "simulate", "snapshot")
 #: Seconds that `health` waits for an answer.
 HEALTH_SECONDS = 3
 EPILOG = """
@@ -25,6 +26,7 @@ run        the development server at the same address, with sample data; restart
 load FILE  sends a file of datapoints, bandwidth entries or transactions to a running server
 dump FILE  writes the datapoints or bandwidth entries of a running server to a file
 simulate   sends realistic traffic to a running server
+snapshot   has a running server write what it holds to its SNAPSHOT
 
 Settings are environment variables; README.md lists them. `load --help` shows the options of `load`, and so on.
 """
@@ -74,6 +76,9 @@ def manage(program: str, *arguments: str) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"timeseries_project.{settings}")
     if arguments[:1] == ("runserver",):
         os.environ.setdefault("BANDWIDTHS_FILE", env.SAMPLE_LISTING)
+        # The autoreloader serves in a process of its own, and argparse takes unambiguous beginnings of options.
+        if os.environ.get("RUN_MAIN") == "true" or any(argument.startswith("--nor") for argument in arguments):
+            role.serve_here()
     from django.core.management import execute_from_command_line
 
     try:

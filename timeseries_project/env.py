@@ -174,6 +174,21 @@ def rate(name: str) -> Rate | None:
     return Rate(int(match[1]), _PERIODS[match[2]])
 
 
+def snapshot(name: str, *, shared: bool) -> Path | None:
+    """Return the absolute path of a file for the data in memory, None if unset or empty; refused if data are shared."""
+    value = text(name, "")
+    if not value:
+        return None
+    if shared:
+        reason = "is for data in the memory of this process, but STORAGE_URL names a shared storage, which outlives it"
+        refuse(name, f"{reason}. Leave it unset, and have the storage save itself: docs/operations.md, Backup.")
+    if not hasattr(os, "fork"):
+        refuse(name, "needs a system that can fork a process, such as Linux; leave it unset here.")
+    if "\0" in value or not Path(value).name or value.endswith("/"):
+        refuse(name, f"must be the path of a file, not {value!r}.")
+    return Path(value).absolute()
+
+
 def storage(name: str) -> Location | None:
     """Return the location of the shared storage, or None for memory://, the memory of this process."""
     url = text(name, "memory://").strip()

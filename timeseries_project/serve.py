@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from timeseries_project import env
+from timeseries_project.serving import role
 from timeseries_project.serving.stopping import Stopping
 from timeseries_project.web import collecting
 
@@ -21,6 +22,7 @@ from timeseries_project.web import collecting
 def main() -> None:
     """Check the settings, load the listing, and serve until SIGTERM or SIGINT, which are obeyed from here on."""
     stopping = Stopping()
+    role.serve_here()
     host, port = env.address()
     workers = env.integer("WORKERS", 1, least=1, most=64)
     if workers > 1 and env.storage("STORAGE_URL") is None:
@@ -47,6 +49,7 @@ def _serve(host: str, port: int, listeners: list[socket.socket], stopping: Stopp
     from timeseries_project.asgi import application
     from timeseries_project.serving.process import BACKLOG, Process
     from timeseries_project.serving.workers import Workers
+    from timeseries_project.snapshots import services as snapshots
 
     try:
         for listener in listeners:
@@ -63,7 +66,7 @@ def _serve(host: str, port: int, listeners: list[socket.socket], stopping: Stopp
     process = Process(application, listeners[0])
     stopping.asks(process.stop)
     process.serve_until_stopped()
-    return 0
+    return 0 if snapshots.end() else 1
 
 
 def _name_static_files(later: ExitStack) -> None:

@@ -37,6 +37,8 @@ MAX_BANDWIDTH_ENTRIES = env.integer("MAX_BANDWIDTH_ENTRIES", 50_000_000, least=1
 RETENTION_SECONDS = env.duration("RETENTION", most_days=36_600)
 STORAGE = env.storage("STORAGE_URL")
 STORAGE_TIMEOUT_SECONDS = env.integer("STORAGE_TIMEOUT_SECONDS", 2, least=1, most=60)
+SNAPSHOT = env.snapshot("SNAPSHOT", shared=STORAGE is not None)
+SNAPSHOT_SECONDS = env.integer("SNAPSHOT_SECONDS", 300, least=1, most=86_400)
 MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", 32 * 2**20, least=1, most=2**40)
 BODY_TIMEOUT_SECONDS = env.integer("BODY_TIMEOUT_SECONDS", 60, least=1, most=3_600)
 SEND_TIMEOUT_SECONDS = env.integer("SEND_TIMEOUT_SECONDS", 30, least=1, most=3_600)
@@ -63,6 +65,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "chartkick.django",
     *APPS,
+    "timeseries_project.snapshots",  # after those whose data it reads at start
 ]
 MIDDLEWARE = ["timeseries_project.middleware.Middleware"]
 ROOT_URLCONF = "timeseries_project.urls"

@@ -7,6 +7,7 @@ import datapoints.urls
 import transactions.urls
 from timeseries_project.api.views import DocsView, FaultView, HealthView, SchemaView
 from timeseries_project.ops import views
+from timeseries_project.snapshots.views import SnapshotViewSet
 from timeseries_project.web import dashboard, sign_in
 
 urlpatterns = [
@@ -14,6 +15,7 @@ urlpatterns = [
     *transactions.urls.urlpatterns,
     *datapoints.urls.urlpatterns,
     *bandwidth.urls.urlpatterns,
+    re_path(r"^api/snapshot/?\Z", SnapshotViewSet.as_view({"post": "create"}, name="Snapshot")),
     re_path(r"^\Z", dashboard.home, name="home"),
     re_path(r"^sign-in/?\Z", sign_in.sign_in, name="sign-in"),
     re_path(r"^sign-out/?\Z", sign_in.sign_out, name="sign-out"),

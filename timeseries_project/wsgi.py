@@ -17,6 +17,7 @@ from timeseries_project.api import prefix
 from timeseries_project.api.configuration import configuration
 from timeseries_project.api.framework import LeanHandler, Utf8Request
 from timeseries_project.api.headers import FAULT, MAX_BLOCK
+from timeseries_project.serving import role
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse
@@ -60,4 +61,6 @@ if any(len(token) < env.SHORT_TOKEN for token in settings.API_TOKENS):
         "API_TOKENS holds a token of fewer than %d characters, easy to guess; make one with openssl rand -hex 32.",
         env.SHORT_TOKEN,
     )
+if settings.SNAPSHOT and not role.serves():
+    logging.getLogger(__name__).warning("SNAPSHOT is obeyed by `make serve` and `manage.py runserver` only.")
 application = Handler()

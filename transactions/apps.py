@@ -12,8 +12,10 @@ class TransactionsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the app's parts."""
+        from timeseries_project.snapshots import parts
         from timeseries_project.web import dashboard
-        from transactions import charts, metrics
+        from transactions import charts, metrics, snapshot
 
         app_state.register(self.name, metrics.state)
         dashboard.register(self.name, charts.section)
+        parts.register(snapshot)

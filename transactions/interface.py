@@ -56,6 +56,22 @@ class Second(NamedTuple):
         return cls(timestamp, count, math.fsum(terms) + 0.0, least + 0.0, most + 0.0)
 
 
+class CellColumns(NamedTuple):
+    """What a window has counted, in cells, as columns of one length: each begins and is so many milliseconds wide.
+
+    A cell has a count, a sum (`highs + lows`), the least and the largest amount. Wide cells hold what narrower ones
+    inside them hold, too.
+    """
+
+    starts: Integers
+    widths: Integers
+    counts: Integers
+    highs: Floats
+    lows: Floats
+    least: Floats
+    most: Floats
+
+
 def begin_of_history(now: int) -> int:
     """Return the oldest second of the history, in seconds since the epoch."""
     return now // 1_000 - HISTORY_SECONDS + 1

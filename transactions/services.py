@@ -6,6 +6,7 @@ Times are milliseconds since the Unix epoch, `now` included.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from timeseries_project.core.errors import refuse_future
 from timeseries_project.core.summation import Floats, Integers
 from timeseries_project.ops import metrics
 from timeseries_project.storage import connection
-from transactions.interface import Second, Summary, Window
+from transactions.interface import CellColumns, Second, Summary, Window
 from transactions.memory.sliding_window import SlidingWindow
 
 MILLISECONDS = 1_000
@@ -75,6 +76,26 @@ def transactions_delete() -> None:
 def nbytes_get() -> int | None:
     """Return the window's memory in bytes; None for a shared storage. O(1)."""
     return window.nbytes if isinstance(window, SlidingWindow) else None
+
+
+def window_held() -> AbstractContextManager[None]:
+    """Let nobody change the window in memory meanwhile."""
+    return _in_memory().held()
+
+
+def cells_get() -> CellColumns:
+    """Return all that the window in memory holds, while nobody changes it."""
+    return _in_memory().cells()
+
+
+def cells_restore(*, cells: CellColumns, now: int) -> None:
+    """Hold what a window held before the process started, in place of all that is held."""
+    _in_memory().restore(cells, now=now)
+
+
+def _in_memory() -> SlidingWindow:
+    assert isinstance(window, SlidingWindow)
+    return window
 
 
 def statistics_get(*, now: int, window_seconds: int = WINDOW_SECONDS) -> Summary:

@@ -7,18 +7,19 @@ a second, each found in O(log n). All numbers are integers, so the difference is
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from heapq import nlargest
 from threading import Lock
 
 import numpy as np
 
 from bandwidth.entries import LONGEST_WINDOW, MAX_WHOLE, MOST_WINDOWS, Grouped, grouped, whole
-from bandwidth.interface import DeviceSummary, Instant, Overview, Usage, Window
+from bandwidth.interface import DeviceSummary, EntryColumns, Instant, Overview, Usage, Window
 from bandwidth.memory import large_batch
 from bandwidth.memory.busiest import Busiest
 from bandwidth.memory.devices import Devices
 from bandwidth.memory.sums import whole_sums
-from timeseries_project.core.arrays import Keys, gathered, matching
+from timeseries_project.core.arrays import Keys, gathered, matching, run_lengths, run_starts
 from timeseries_project.core.block_kernels import BEYOND, NONE
 from timeseries_project.core.busy import BusySeries
 from timeseries_project.core.offload import give_way, leave_loop
@@ -297,6 +298,30 @@ class BandwidthStore:
             most = nlargest(busiest, [*most, *sums.summaries()], key=_bytes)
             give_way()
         return most
+
+    def settled(self) -> AbstractContextManager[None]:
+        """Let no large batch be under way meanwhile, so that each is there whole or not. Waits for the one that is."""
+        return self._busy.large_write()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let nobody change the store meanwhile; entered while it is settled."""
+        with self._lock:
+            next(self.portions(1), None)  # what is looked up at the first call of a kernel is not left to a fork
+            yield
+
+    def portions(self, size: int) -> Iterator[EntryColumns]:
+        """Yield all entries, `size` at a time: device by device, in order of time. O(entries + devices).
+
+        Takes no lock, since it is for a process that was forked while the store was held, where nobody gives back the
+        locks of others, and for one that is about to end.
+        """
+        names = self._devices.names.names
+        for numbers, times, sizes in self._devices.blocks.portions(size):
+            starts = run_starts(numbers)
+            codes = np.repeat(np.arange(len(starts), dtype=np.int32), run_lengths(starts, len(numbers)))
+            devices = Keys.numbered(codes, [names[number] for number in numbers[starts].tolist()])
+            yield EntryColumns(devices, times, *np.ascontiguousarray(sizes.T))
 
     def usage(self) -> Usage:
         """Return how much is stored, what is yet to be dropped included. O(1)."""

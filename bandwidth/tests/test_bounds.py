@@ -68,6 +68,16 @@ class BoundsMachine(RuleBasedStateMachine):
         self.oldest = self.now - 20
         self.stored = [e for e in self.stored if e[1] >= self.oldest]
 
+    @rule(size=st.integers(1, 30))
+    def it_is_copied(self, size: int) -> None:
+        """As for a snapshot: what a store in memory holds is added to an empty one, portion by portion."""
+        if isinstance(self.store, BandwidthStore):
+            copy = BandwidthStore(max_entries=self.store.max_entries, max_devices=self.store.max_devices)
+            for portion in self.store.portions(size):
+                copy.add_batch(*portion, oldest=self.oldest)
+            assert copy.usage().entries == len(self.stored)
+            self.store = copy
+
     @rule(entry=entries)
     def one_entry(self, entry: Entry) -> None:
         device, age, to, of = entry

@@ -65,6 +65,16 @@ class StoreAgainstScan(RuleBasedStateMachine):
         self.patch.undo()
         self.store.clear()
 
+    @rule(size=st.integers(1, 30))
+    def it_is_copied(self, size: int) -> None:
+        """As for a snapshot: what a store in memory holds is added to an empty one, portion by portion."""
+        if isinstance(self.store, BandwidthStore):
+            copy = BandwidthStore()
+            for portion in self.store.portions(size):
+                copy.add_batch(*portion)
+            assert copy.usage().entries == len(self.stored)
+            self.store = copy
+
     @rule(entry=entries)
     def one_entry(self, entry: Entry) -> None:
         self.store.add(*entry)

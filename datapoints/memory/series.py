@@ -11,7 +11,7 @@ the Unix epoch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import count
 from typing import NamedTuple
@@ -186,6 +186,11 @@ class SeriesPool:
         """Copy the points with start <= time < stop, series by series, each ascending. O(log n each + those copied)."""
         times, cells = self._points.read(series, start, stop)
         return times, as_values(cells)
+
+    def portions(self, size: int) -> Iterator[tuple[Integers, Integers, Floats]]:
+        """Copy all points, `size` at a time: the series of each, its time and its value. See `Blocks.portions`."""
+        for series, times, cells in self._points.portions(size):
+            yield series, times, as_values(cells)
 
     def sums(self, series: Integers, start: int, stop: int) -> BucketSums:
         """Copy the quarter-hours with start <= number < stop, series by series, each ascending."""

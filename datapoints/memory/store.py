@@ -24,6 +24,7 @@ from datapoints.interface import (
     View,
     Wanted,
 )
+from datapoints.memory.copied import Copied
 from datapoints.memory.expiry import Expiring
 from datapoints.memory.first_points import read_listing
 from datapoints.memory.grouping import GroupedPoints, grouped
@@ -45,7 +46,7 @@ from timeseries_project.core.summation import Floats, Integers
 AT_ONCE = 2048
 
 
-class SeriesStore(Expiring, Versioned):
+class SeriesStore(Copied, Expiring, Versioned):
     """All series of the process, by device and user, in one pool of limited size. Thread-safe.
 
     Every method holds the one lock while it reads or changes series, and computes results outside. Up to some thousand

@@ -82,6 +82,16 @@ class BoundsMachine(RuleBasedStateMachine):
         self.oldest += quarter_hours * QUARTER_HOUR
         self.points = {k: v for k, v in self.points.items() if k[0] >= self.oldest}
 
+    @rule(size=st.integers(1, 30))
+    def it_is_copied(self, size: int) -> None:
+        """As for a snapshot: what a store in memory holds is added to an empty one, but for what is too old by now."""
+        if isinstance(self.store, SeriesStore):
+            copy = SeriesStore(max_points=self.store.max_points, max_series=self.store.max_series)
+            for portion in self.store.portions(size):
+                copy.add_batch(*portion, oldest=self.oldest)
+            assert copy.totals().points == len(self.points)
+            self.store = copy
+
     @rule(point=points)
     def add(self, point: tuple[int, float, str, str]) -> None:
         time, value, *names = point

@@ -20,6 +20,7 @@ from datapoints.interface import QUARTER_HOUR, Axis, DuplicatePointsError, KeySu
 from datapoints.memory import first_points, large_batch, large_deletion, newest_point, series_view
 from datapoints.memory import series as series_module
 from datapoints.memory import store as store_module
+from datapoints.memory.store import SeriesStore
 from datapoints.questions import Question
 from datapoints.redis import batches as redis_batches
 from datapoints.redis import layout as redis_layout
@@ -151,6 +152,16 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.store.delete(axis, key) == len(gone)
         for k in gone:
             del self.points[k]
+
+    @rule(size=st.integers(1, 30))
+    def it_is_copied(self, size: int) -> None:
+        """As for a snapshot: what a store in memory holds is added to an empty one, portion by portion."""
+        if isinstance(self.store, SeriesStore):
+            copy = SeriesStore()
+            added = [copy.add_batch(*portion) for portion in self.store.portions(size)]
+            assert sum(added) == len(self.points)
+            assert added[:-1] == [size] * (len(added) - 1)
+            self.store = copy
 
     @rule()
     def clear(self) -> None:

@@ -104,9 +104,7 @@ class Client:
             if not token.isascii() or not token.isprintable() or " " in token:
                 raise ClientError("The token must be ASCII without blanks and control characters.")
             self._headers["Authorization"] = f"Bearer {token}"
-        self._pool = urllib3.PoolManager(
-            num_pools=1, retries=False, timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS)
-        )
+        self._pool = urllib3.PoolManager(num_pools=1, retries=False)
 
     def greet(self) -> None:
         """Check that this service answers at the URL. Not repeated, so that a wrong URL is reported at once."""
@@ -154,6 +152,13 @@ class Client:
             raise self._foreign(target.path)
         return outcome
 
+    def order(self, path: str, *, seconds: float) -> Any:
+        """POST without a body, which may be done twice, and return the JSON of the answer, for at most some seconds."""
+        status, _, answer = self._request("POST", path, seconds=seconds)
+        if status != HTTPStatus.CREATED:
+            raise self._refusal(status, answer)
+        return _parsed(answer)
+
     def _request(
         self, method: str, path: str, body: bytes | None = None, unrepeatable: int = 0, **form: Any
     ) -> tuple[int, Any, bytes]:
@@ -189,6 +194,7 @@ class Client:
         media_type: str = JSON,
         accept: str = JSON,
         most: int = MAX_ANSWER,
+        seconds: float = ANSWER_SECONDS,
     ) -> tuple[int, Any, bytes]:
         headers = {**self._headers, "Accept": accept}
         if body is not None:
@@ -199,7 +205,13 @@ class Client:
                 body, headers["Content-Encoding"] = gzip.compress(body, compresslevel=1), "gzip"
         try:
             response = self._pool.request(
-                method, self.url + path, body=body, headers=headers, redirect=False, preload_content=False
+                method,
+                self.url + path,
+                body=body,
+                headers=headers,
+                redirect=False,
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds),
             )
             try:
                 answer = response.read(most + 1)

@@ -14,12 +14,13 @@ which calls nothing that can fail. Not thread-safe: the caller holds a lock. Kno
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timeseries_project.core import block_add_kernels, block_merge_kernels, block_range_kernels
+from timeseries_project.core import block_add_kernels, block_copy_kernels, block_merge_kernels, block_range_kernels
 from timeseries_project.core.arrays import grow
 from timeseries_project.core.block_kernels import (
     BEYOND,
@@ -242,6 +243,29 @@ class Blocks:
             self.arrays, series, starts, stop, backwards, room, heap, owners, keys, cells
         )
         return owners[:found], keys[:found], cells[:found]
+
+    def portions(self, size: int) -> Iterator[tuple[Integers, Integers, Integers]]:
+        """Copy everything, `size` keys at a time: the series of each key, the keys, and their cells.
+
+        Series by series, ascending in each, equal keys in their order. Nothing may be changed meanwhile. O(what is
+        copied + series).
+
+        >>> blocks = Blocks(width=4, parts=1)
+        >>> blocks.reserve(3)
+        >>> blocks.make_room(2)
+        >>> series, keys, newer = np.array([0, 2, 2]), np.array([7, 3, 3]), np.array([-1, -1, -1])
+        >>> blocks.commit_add(series, keys, np.array([[70], [30], [31]]), newer)
+        >>> [[column.tolist() for column in portion] for portion in blocks.portions(2)]
+        [[[0, 2], [7, 3], [[70], [30]]], [[2], [3], [[31]]]]
+        """
+        cursor = np.array(block_copy_kernels.BEGIN)
+        while True:
+            series, keys = np.empty((2, size), dtype=np.int64)
+            cells = np.empty((size, self._cells.shape[2]), dtype=np.int64)
+            copied = int(block_copy_kernels.copy_on(self.arrays, cursor, series, keys, cells))
+            if not copied:
+                return
+            yield series[:copied], keys[:copied], cells[:copied]
 
     def totals_up_to(self, series: int, borders: Integers) -> Integers:
         """Return the totals of the keys of a series up to each border; borders ascend. O(log n) each.

@@ -79,9 +79,9 @@ class CapacityReachedError(FaultError):
     """Storing the items would exceed the capacity that `setting` limits."""
 
     def __init__(self, setting: str, limit: int, what: str) -> None:
-        super().__init__(
-            f"This would be more than {limit:,} {what}, the limit {setting}. Nothing was stored; delete some first."
-        )
+        #: What was reached, in words.
+        self.bound = f"{limit:,} {what}, the limit {setting}"
+        super().__init__(f"This would be more than {self.bound}. Nothing was stored; delete some first.")
 
 
 def refuse_future(

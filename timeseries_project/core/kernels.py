@@ -23,6 +23,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+import numpy.ma  # Numba would do so with the first call of a kernel: a process forked meanwhile would wait for ever
 from numba.core import config
 from numba.core.caching import UserProvidedCacheLocator
 

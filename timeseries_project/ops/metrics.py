@@ -62,6 +62,9 @@ accepted = Counter(
     ("app",),
     registry=_counted,
 )
+snapshot_failures = Counter(
+    "timeseries_snapshot_failures_total", "Snapshots that could not be written.", registry=_counted
+)
 
 #: Why a write was refused, by status. A 404 or 405 is not a write, and a 500 is not a refusal.
 REASONS = {

@@ -198,6 +198,15 @@ class BlocksMachine(RuleBasedStateMachine):
             assert lengths.tolist() == [len(rows) for rows in latest]
             self.check_read(tuple(copied), latest)
 
+    @rule(size=st.integers(1, 60))
+    def copy_all(self, size: int) -> None:
+        portions = list(self.blocks.portions(size))
+        copied = [tuple(zip(*(column.tolist() for column in portion), strict=True)) for portion in portions]
+        assert list(chain.from_iterable(copied)) == [
+            (series, key, cells) for series, rows in enumerate(self.rows) for key, cells in rows
+        ]
+        assert [len(rows) for rows in copied[:-1]] == [size] * (len(copied) - 1)
+
     @staticmethod
     def check_read(found: tuple[Integers, ...], expected: list[list[Row]]) -> None:
         keys, cells = found

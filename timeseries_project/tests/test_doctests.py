@@ -23,7 +23,10 @@ WITH_EXAMPLES = [module for module, path in MODULES.items() if ">>> " in path.re
 #: Where no function has the same answer each time.
 CLOCK = f"{PROJECT}.core.clock"
 #: Where functions change the arrays of a pool of blocks: `core/blocks.py` has the examples.
-POOL = [f"{PROJECT}.core.{name}" for name in ("block_kernels", "block_add_kernels", "block_range_kernels")]
+POOL = [
+    f"{PROJECT}.core.{name}"
+    for name in ("block_kernels", "block_add_kernels", "block_copy_kernels", "block_range_kernels")
+]
 
 
 def examples(module: str) -> list[doctest.DocTest]:

@@ -27,15 +27,25 @@ operators allow O(1) and a fixed size.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
 
 import numpy as np
 
 from timeseries_project.core.summation import Floats, Integers
-from transactions.interface import HISTORY_SECONDS, NOTHING, Second, Summary, TooFarAheadError, begin_of_history
+from transactions.interface import (
+    HISTORY_SECONDS,
+    NOTHING,
+    CellColumns,
+    Second,
+    Summary,
+    TooFarAheadError,
+    begin_of_history,
+)
 from transactions.memory import window_kernels
 from transactions.memory.batches import columns
+from transactions.memory.window_cells import cells_in_use, use_cells
 from transactions.memory.window_kernels import BLOCK_MS, BLOCKS, COUNT, HIGH, LEAST, LOW, MOST, NEVER, PARTS, SECOND_MS
 
 # How far `now` may step back without loss.
@@ -183,6 +193,31 @@ class SlidingWindow:
         with self._lock:
             self._changes += 1
             self._stamps.fill(NEVER)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let nobody change the window meanwhile."""
+        with self._lock:
+            yield
+
+    def cells(self) -> CellColumns:
+        """Return all that is held. Takes no lock: for where nobody changes the window meanwhile."""
+        return cells_in_use(self._history, self._stamps, self._cells)
+
+    def restore(self, cells: CellColumns, *, now: int) -> None:
+        """Hold the cells of another window, which may have been longer, in place of all that is held.
+
+        >>> window, other = SlidingWindow(length_ms=60_000), SlidingWindow(length_ms=60_000)
+        >>> window.add(1_000, 12.5, now=2_000)
+        True
+        >>> other.restore(window.cells(), now=2_000)
+        >>> other.summary(now=2_000)
+        Summary(sum=12.5, avg=12.5, max=12.5, min=12.5, count=1)
+        """
+        with self._lock:
+            self._changes += 1
+            self._stamps.fill(NEVER)
+            use_cells(cells, (now + self._ahead) // SECOND_MS, self._history, self._stamps, self._cells)
 
     def _check(self) -> None:
         """Assert the invariants: places belong to their seconds, and every cell in use is the sum of those below it."""

@@ -31,8 +31,7 @@ READABLE = "Array({}, 1, 'C', readonly=True)"
 NEVER = -(2**62)
 
 
-@helper
-def rings_of(history: int, stamps: Integers, cells: Floats) -> tuple[Integers, Integers, Floats, Floats, Floats]:
+def rings(history: int, stamps: Integers, cells: Floats) -> tuple[Integers, Integers, Floats, Floats, Floats]:
     """Return the parts of the two arrays.
 
     `numbers[place]` is the second that a place in the ring of seconds stands for, `owners[turn]` the one whose blocks
@@ -41,6 +40,10 @@ def rings_of(history: int, stamps: Integers, cells: Floats) -> tuple[Integers, I
     turns = len(stamps) - history
     points_at = history + turns * BLOCKS
     return stamps[:history], stamps[history:], cells[:history], cells[history:points_at], cells[points_at:]
+
+
+#: The same for kernels. Where there is no kernel `rings` will do, and needs no compiler.
+rings_of = helper(rings)
 
 
 @helper

@@ -107,6 +107,17 @@ class Life(RuleBasedStateMachine):
         with pytest.raises(ValueError, match="ahead"):
             self.window.add_batch(timestamps, [1.0] * len(timestamps), now=self.now)
 
+    @rule(ahead=st.sampled_from([AHEAD, 2 * AHEAD]))
+    def it_is_copied(self, ahead: int) -> None:
+        """As for a snapshot: another window in memory, perhaps a longer one, takes over what this one holds."""
+        if isinstance(self.window, SlidingWindow):
+            copy = SlidingWindow(length_ms=LENGTH, ahead_ms=ahead)
+            copy.restore(self.window.cells(), now=self.now)
+            assert copy.summary(now=self.now) == self.window.summary(now=self.now)
+            assert copy.history(now=self.now) == self.window.history(now=self.now)
+            if ahead == AHEAD:
+                self.window = copy
+
     @rule()
     def all_is_forgotten(self) -> None:
         self.window.clear()

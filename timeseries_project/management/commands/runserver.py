@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import socket
+from typing import Any
 
+from django.conf import settings
 from django.core.servers.basehttp import WSGIServer
 from whitenoise.runserver_nostatic.management.commands.runserver import Command as WhiteNoiseCommand
 
 from timeseries_project.api import hosts
+from timeseries_project.management import reloading
 
 
 class PromptServer(WSGIServer):
@@ -28,6 +32,21 @@ class Command(WhiteNoiseCommand):  # type: ignore[misc]  # WhiteNoise has no typ
     """WhiteNoise's command, which leaves static files to its middleware, with another server class."""
 
     server_cls = PromptServer
+
+    def run(self, **options: Any) -> None:
+        """Serve; where a snapshot is kept, so that the last one is written at the end, however it comes."""
+        if settings.SNAPSHOT is None:
+            super().run(**options)
+        else:
+            reloading.run(self.inner_run, options)
+
+    def inner_run(self, *args: Any, **options: Any) -> None:
+        """Serve, in the process that answers."""
+        if settings.SNAPSHOT is not None:
+            from timeseries_project.snapshots import services as snapshots
+
+            atexit.register(snapshots.end)
+        super().inner_run(*args, **options)
 
     def on_bind(self, server_port: int) -> None:
         """Print the address, and which hosts are served if that is not evident."""

@@ -1,6 +1,6 @@
-"""Where and how the commands `load` and `simulate` send bandwidth entries."""
+"""Bandwidth entries for the commands `load`, `dump` and `simulate`."""
 
-from timeseries_project.client.target import Target
+from timeseries_project.client.target import Listing, Target
 
 TARGET = Target(
     path="/api/bandwidth",
@@ -8,4 +8,11 @@ TARGET = Target(
     keys=("device_id",),
     repeatable=False,
     python_variable="BANDWIDTHS",
+    listing=Listing(
+        path="/api/bandwidth/entries",
+        filters={"device": "device_uuid", "start": "start", "end": "end"},
+        counts="/api/bandwidth/devices",
+        integers=("timestamp", "bytes_ts", "bytes_fs"),
+        sums=("bytes_ts", "bytes_fs"),
+    ),
 )

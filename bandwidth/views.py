@@ -4,34 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from bandwidth import openapi, services
-from bandwidth.interface import DeviceSummary
+from bandwidth.interface import DeviceSummary, Instant
 from bandwidth.serializers import PLACE, EntriesQuerySerializer, EntrySerializer, WindowsQuerySerializer
 from timeseries_project.api.fields import CursorField
 from timeseries_project.api.framework import Response
 from timeseries_project.api.listings import Row, link_next, listed, portion_size
-from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
+from timeseries_project.api.parsers import ArrowParser, CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet
 from timeseries_project.core import clock
+from timeseries_project.core.arrays import Keys, Kind, Table
+
+_BYTES = {"bytes_ts": Kind.INTEGER, "bytes_fs": Kind.INTEGER}
 
 
 @openapi.bandwidth
 class BandwidthViewSet(ApiViewSet):
     """Bytes to and from the server per device, summed in windows that end at a chosen time.
 
-    POST takes one entry or a batch: a JSON array, NDJSON or CSV. Entries of one instant add up.
+    POST takes one entry or a batch: a JSON array, NDJSON, CSV or Arrow. Entries of one instant add up.
     """
 
     item_serializer = EntrySerializer
-    parser_classes = (JSONParser, NDJSONParser, CSVParser)
+    parser_classes = (JSONParser, NDJSONParser, CSVParser, ArrowParser)
     query_serializers: ClassVar = {"list": WindowsQuerySerializer}
-    row_columns: ClassVar = {"list": ("timestamp", "bytes_ts", "bytes_fs")}
+    row_columns: ClassVar = {"list": {"timestamp": Kind.SECONDS, **_BYTES}}
     rows_member = "data"
 
     @staticmethod
@@ -42,8 +45,9 @@ class BandwidthViewSet(ApiViewSet):
     def create(self, request: Request) -> Response:
         """Store one entry, or a batch: all of it or nothing.
 
-        A batch is a JSON array; a body of type `application/x-ndjson` with one entry per line; or a body of type
-        `text/csv` whose header names the columns device_id, timestamp, bytes_ts and bytes_fs in any order.
+        A batch is a JSON array; a body of type `application/x-ndjson` with one entry per line; a body of type
+        `text/csv` whose header names the columns device_id, timestamp, bytes_ts and bytes_fs in any order; or a
+        stream of type `application/vnd.apache.arrow.stream` with these columns.
         """
         if is_batch(request.data):
             columns = EntrySerializer.read_batch(request.data)
@@ -71,7 +75,7 @@ class EntryViewSet(ApiViewSet):
     """What is stored, instant by instant, so that it can be taken out and sent in again elsewhere."""
 
     query_serializers: ClassVar = {"list": EntriesQuerySerializer}
-    row_columns: ClassVar = {"list": ("device_id", "timestamp", "bytes_ts", "bytes_fs")}
+    row_columns: ClassVar = {"list": {"device_id": Kind.KEY, "timestamp": Kind.SECONDS, **_BYTES}}
     rows_member = "results"
 
     def list(self, request: Request) -> Response:
@@ -80,7 +84,11 @@ class EntryViewSet(ApiViewSet):
         self.tag(services.version_get(device_id=self.query["device_uuid"], now=now))
         listing = services.entries_list(**self.query, now=now)
         cursor = None if listing.next is None else CursorField(PLACE).to_representation(listing.next)
-        response = Response({"results": [instant._asdict() for instant in listing.instants], "next": cursor})
+        columns: dict[str, list[Any]] = {
+            name: [instant[place] for instant in listing.instants] for place, name in enumerate(Instant._fields)
+        }
+        results = Table({**columns, "device_id": Keys(columns["device_id"])})
+        response = Response({"results": results, "next": cursor})
         if cursor is not None:
             link_next(response, request, cursor)
         return response
@@ -91,7 +99,15 @@ class DeviceViewSet(ApiViewSet):
     """The devices seen so far, with their totals."""
 
     query_serializers: ClassVar = {"list": KeysQuerySerializer}
-    row_columns: ClassVar = {"list": ("device_id", "count", "first", "last", "bytes_ts", "bytes_fs")}
+    row_columns: ClassVar = {
+        "list": {
+            "device_id": Kind.KEY,
+            "count": Kind.INTEGER,
+            "first": Kind.SECONDS,
+            "last": Kind.SECONDS,
+            **_BYTES,
+        }
+    }
 
     def list(self, request: Request) -> Response:
         """List the devices by key."""

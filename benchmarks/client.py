@@ -49,6 +49,8 @@ class Connection:
         self._port = port
         self._timeout = timeout
         self._socket: socket.socket | None = None
+        #: The headers of the last answer, by their names in lower case.
+        self.headers: dict[bytes, bytes] = {}
 
     def send(self, message: bytes) -> Answer:
         """Send one request and read the whole answer; UnexpectedStatusError unless the status is 2xx."""
@@ -89,17 +91,18 @@ class Connection:
         headers = {}
         while (line := self._stream.readline()) not in (b"\r\n", b""):
             name, _, value = line.partition(b":")
-            headers[name.lower()] = value.strip().lower()
+            headers[name.lower()] = value.strip()
+        self.headers = headers
         size, start = 0, b""
         for piece in self._pieces(status, headers):
             size += len(piece)
             start = start or piece[:KEPT]
-        if headers.get(b"connection") == b"close":
+        if headers.get(b"connection", b"").lower() == b"close":
             self.close()
         return Answer(status, size, start)
 
     def _pieces(self, status: int, headers: dict[bytes, bytes]) -> Iterator[bytes]:
-        if headers.get(b"transfer-encoding") == b"chunked":
+        if headers.get(b"transfer-encoding", b"").lower() == b"chunked":
             while length := int(self._stream.readline(), 16):
                 yield self._stream.read(length)
                 self._stream.readline()

@@ -18,9 +18,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 from concurrency import concurrency
 from footprint import lines, memory_growth, memory_per_point, memory_per_series, start
-from ingest import disorder, formats, ingest, late, transaction_batches
+from ingest import arrow, disorder, formats, ingest, late, line_protocol, transaction_batches
 from options import Options
-from reads import averages, bandwidth_query, deletion, long_answers
+from reads import averages, bandwidth_query, deletion, listing, long_answers
 from report import HEADING, Row, machine
 from servers import FASTAPI, INFLUX, VICTORIA, installed
 from waits import waits
@@ -46,12 +46,15 @@ def _run(module: str, function: str, options: Options) -> list[Row]:
 
 BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "ingest": ingest,
+    "line-protocol": line_protocol,
     "disorder": disorder,
     "late": late,
     "formats": formats,
+    "arrow": arrow,
     "averages": averages,
     "average-parts": apart("stages", "average_parts"),
     "long-answers": long_answers,
+    "listing": listing,
     "waits": waits,
     "stages": apart("stages", "batch_parts"),
     "memory-per-point": memory_per_point,

@@ -15,6 +15,8 @@ from workloads import (
     SERIES,
     Points,
     Spelling,
+    as_arrow,
+    as_coded_arrow,
     as_csv,
     as_import,
     as_iso_json,
@@ -35,6 +37,8 @@ STEPS = BATCH // SERIES
 
 #: At least so many times the rate of a peer, by the number of connections.
 GOALS = {1: {INFLUX: 4.5, VICTORIA: 1.5}, 2: {VICTORIA: 1.0}, 4: {VICTORIA: 1.0}}
+#: At least so many times the rate of a peer, in line protocol.
+LINE_GOALS = {INFLUX: 3.0, VICTORIA: 1.0}
 #: At least such a part of the rate in time order, by the length of the series that late points are added to.
 LATE_GOALS = {1_000: 0.45, 8_000: 0.4}
 
@@ -50,7 +54,9 @@ class Feed:
         *,
         prefix: str = "device",
         connections: int = 1,
+        size: int = BATCH,
     ) -> None:
+        self._size = size
         self._server = server
         self._points = points
         self._spelling = spelling
@@ -62,7 +68,7 @@ class Feed:
         """Prepare the next round, then send it and measure the time."""
         points = self._points(self._round).renamed(self._prefix)
         self._round += 1
-        messages = batches(points, self._spelling)
+        messages = batches(points, self._spelling, self._size)
         return len(points) / send_all(self._server.port, messages, self._connections)
 
 
@@ -106,6 +112,21 @@ def ingest(options: Options) -> list[Row]:
                 goal: Goal | None = None if least is None else ("≥", least)
                 rows.append(ratio(f"{what}, against {_described(name)}", ours, (name, rate), millions, goal))
     return rows
+
+
+def line_protocol(options: Options) -> list[Row]:
+    """Measure the very same bytes of line protocol, compared with InfluxDB and VictoriaMetrics."""
+    with running(OURS, INFLUX, VICTORIA) as servers:
+        points = _ordered(options.choose(40, 200, 200), days=10)
+        feeds = {name: Feed(server, points, as_line_protocol) for name, server in servers.items()}
+        for feed in feeds.values():
+            feed()
+        rates = interleaved(feeds, rounds=options.choose(3, 5, 7), seconds=60)
+    ours = (OURS, rates.pop(OURS))
+    what = "line protocol, the same bytes, against"
+    return [
+        ratio(f"{what} {name}", ours, (name, rate), millions, ("≥", LINE_GOALS[name])) for name, rate in rates.items()
+    ]
 
 
 def _described(name: str) -> str:
@@ -205,6 +226,28 @@ def formats(options: Options) -> list[Row]:
         rates = interleaved(feeds, rounds=options.choose(3, 5, 7), seconds=40)
     (name, base), *others = rates.items()
     return [ratio(f"batches of {other}", (other, rate), (name, base), millions, ("≥", 0.9)) for other, rate in others]
+
+
+def arrow(options: Options) -> list[Row]:
+    """Compare Arrow streams with JSON: the same points, in batches of 10,000 and of 100,000."""
+    points = _ordered(options.choose(30, 100, 200))
+    rows = []
+    for size in (BATCH, 10 * BATCH):
+        cases = {"JSON": as_json, "Arrow, dictionaries": as_coded_arrow, "Arrow, plain strings": as_arrow}
+        with running(OURS) as servers:
+            feeds = {
+                name: Feed(servers[OURS], points, spelling, prefix=f"device-{i}", size=size)
+                for i, (name, spelling) in enumerate(cases.items())
+            }
+            for feed in feeds.values():
+                feed()
+            rates = interleaved(feeds, rounds=options.choose(3, 5, 7), seconds=40)
+        base = ("JSON", rates.pop("JSON"))
+        rows += [
+            ratio(f"batches of {size:,}: {name}", (name, rate), base, millions, ("≥", 5.0))
+            for name, rate in rates.items()
+        ]
+    return rows
 
 
 def transaction_batches(options: Options) -> list[Row]:

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from urllib.parse import quote
 
 import numpy as np
 from client import Connection, bystander, request, send_all
 from options import Options
-from report import Goal, Row, duration, interleaved, limit, percentile, ratio, size
+from report import Goal, Row, duration, interleaved, limit, millions, percentile, ratio, size
 from servers import INFLUX, OURS, VICTORIA, Server, running
-from workloads import QUARTER_HOUR, as_json, as_line_protocol, bandwidth, batches, sampled
+from workloads import (
+    QUARTER_HOUR,
+    SERIES,
+    as_json,
+    as_line_protocol,
+    bandwidth,
+    batches,
+    days_ago,
+    sampled,
+    steps,
+)
 
 BUCKETS = 67
+#: Points that are taken out.
+LISTED = 1_000_000
 #: The quarter-hours of nearly 27 years.
 LONG = 942_877
 ASKING_SECONDS = 0.3  # a slow question is repeated less often
@@ -152,6 +165,38 @@ def _long_answer(options: Options, server: Server, what: str, path: str) -> list
             f"of {len(meanwhile)} requests; median {duration(median(meanwhile))}, before {duration(median(quiet))}",
         ),
     ]
+
+
+def listing(options: Options) -> list[Row]:
+    """Measure taking out a million points of a thousand series: a hundred parts of 10,000, one after the other."""
+    with running(OURS) as servers:
+        server = servers[OURS]
+        points = steps(days_ago(20), LISTED // SERIES)
+        send_all(server.port, batches(points))
+        forms = {form: partial(_list_all, server.port, form) for form in ("json", "csv", "arrow")}
+        found = interleaved(forms, rounds=options.choose(2, 5, 9), seconds=60)
+    what = f"{LISTED:,} listed points in {{}}, against {{}}"
+    rates = {form: LISTED / seconds for form, seconds in found.items()}
+    pairs: list[tuple[str, str, Goal | None]] = [("arrow", "csv", ("≥", 2.5)), ("csv", "json", None)]
+    return [
+        ratio(what.format(first, second), (first, rates[first]), (second, rates[second]), millions, goal)
+        for first, second, goal in pairs
+    ]
+
+
+def _list_all(port: int, form: str) -> float:
+    """Return the seconds that all parts of the listing take on one connection."""
+    connection = Connection(port)
+    path = f"/datapoints?limit=10000&format={form}"
+    parts, begin = 0, time.perf_counter()
+    while path:
+        connection.send(request("GET", path))
+        parts += 1
+        address = connection.headers.get(b"link", b"").decode().partition(">")[0]
+        path = address[address.find("/", len("<http://")) :] if address else ""
+    seconds = time.perf_counter() - begin
+    assert parts == LISTED // 10_000
+    return seconds
 
 
 def deletion(options: Options) -> list[Row]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 from client import request
 from numpy.typing import NDArray
 
@@ -99,6 +100,33 @@ def as_iso_json(points: Points) -> bytes:
 def as_ndjson(points: Points) -> bytes:
     """Write one JSON object per line, with ISO 8601 timestamps."""
     return request("POST", "/datapoints", b"\n".join(_iso_objects(points)), "application/x-ndjson")
+
+
+def as_arrow(points: Points) -> bytes:
+    """Write an Arrow stream with plain strings."""
+    return _arrow(points, lambda names, series: pa.array(names, pa.string()).take(pa.array(series)))
+
+
+def as_coded_arrow(points: Points) -> bytes:
+    """Write an Arrow stream whose strings are entries of dictionaries."""
+    return _arrow(points, lambda names, series: pa.DictionaryArray.from_arrays(pa.array(series, pa.int32()), names))
+
+
+def _arrow(points: Points, keys: Callable[[list[str], NDArray[np.int64]], Any]) -> bytes:
+    devices = [f"{points.prefix}-{i:04d}" for i in range(int(points.series.max()) + 1)]
+    users = [f"user-{i:02d}" for i in range(USERS)]
+    table = pa.record_batch(
+        {
+            "timestamp": pa.array(points.times * 1_000, pa.timestamp("us", "UTC")),
+            "value": pa.array(points.values),
+            "device": keys(devices, points.series),
+            "user": keys(users, points.series % USERS),
+        }
+    )
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write(table)
+    return request("POST", "/datapoints", sink.getvalue().to_pybytes(), "application/vnd.apache.arrow.stream")
 
 
 def as_csv(points: Points) -> bytes:

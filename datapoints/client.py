@@ -1,6 +1,6 @@
-"""The target of datapoints for the commands `load` and `simulate`."""
+"""Datapoints for the commands `load`, `dump` and `simulate`."""
 
-from timeseries_project.client.target import Target
+from timeseries_project.client.target import Listing, Target
 
 TARGET = Target(
     path="/datapoints?on_duplicate=skip",
@@ -8,4 +8,9 @@ TARGET = Target(
     keys=("device", "user"),
     repeatable=True,
     dates=("timestamp",),
+    listing=Listing(
+        path="/datapoints",
+        filters={"device": "device", "user": "user", "start": "start", "end": "end"},
+        counts="/devices",
+    ),
 )

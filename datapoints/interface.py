@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol, Self
 
+import numpy as np
+
 from timeseries_project.core.arrays import Keys
 from timeseries_project.core.summation import Floats, Integers
 
@@ -41,6 +43,51 @@ class Point(NamedTuple):
     value: float
 
 
+@dataclass(frozen=True, slots=True)
+class PointColumns:
+    """Datapoints as columns of one length."""
+
+    times: Integers
+    values: Floats
+    devices: Keys
+    users: Keys
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @classmethod
+    def owned(cls, times: Integers, values: Floats, owners: Integers, pairs: Sequence[tuple[str, str]]) -> Self:
+        """Return points whose devices and users are told by the index of a pair of them. O(points + pairs).
+
+        >>> columns = PointColumns.owned(np.array([3]), np.array([1.5]), np.array([1]), [("b", "u"), ("a", "u")])
+        >>> columns.points()
+        [Point(timestamp=3, device='a', user='u', value=1.5)]
+        """
+        used = np.flatnonzero(np.bincount(owners, minlength=len(pairs)))
+        codes = np.empty(len(pairs), dtype=np.int64)
+        codes[used] = np.arange(len(used))
+        some, owners = list(map(pairs.__getitem__, used.tolist())), codes[owners]
+        devices, users = (Keys([pair[axis] for pair in some]) for axis in range(2))
+        columns = (Keys.numbered(keys.codes[owners], keys.names) for keys in (devices, users))
+        return cls(times, values, *columns)
+
+    def first(self, count: int) -> PointColumns:
+        """Return the first ones. O(1)."""
+        keys = (self.devices.part(0, count), self.users.part(0, count))
+        return PointColumns(self.times[:count], self.values[:count], *keys)
+
+    @property
+    def last(self) -> tuple[int, str, str]:
+        """The time, device and user of the last one."""
+        names = (keys.names[keys.codes[-1]] for keys in (self.devices, self.users))
+        return (int(self.times[-1]), *names)
+
+    def points(self) -> list[Point]:
+        """Return them one by one. O(points)."""
+        columns = (self.times.tolist(), self.devices.tolist(), self.users.tolist(), self.values.tolist())
+        return list(map(Point, *columns))
+
+
 class BucketSums(NamedTuple):
     """Sums of the quarter-hours of one or more series, as columns: `highs + lows` is the sum of `counts` values.
 
@@ -54,15 +101,6 @@ class BucketSums(NamedTuple):
     highs: Floats
     lows: Floats
     errors: Floats
-
-
-class PointColumns(NamedTuple):
-    """Datapoints as columns of one length: those of a series together, ascending."""
-
-    timestamps: Integers
-    values: Floats
-    devices: Keys
-    users: Keys
 
 
 class Wanted(NamedTuple):
@@ -295,7 +333,7 @@ class Store(Protocol):
         limit: int,
         descending: bool = False,
         oldest: int = 0,
-    ) -> list[Point]:
+    ) -> PointColumns:
         """Return up to `limit` points by time, device and user: those in [start, end) that come after `after`.
 
         With `descending` the listing goes the other way round, and so `after` is a place that its points lie before.

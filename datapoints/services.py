@@ -82,7 +82,7 @@ class Added(NamedTuple):
 class Listing(NamedTuple):
     """Some datapoints in order, and the place of the last one if more follow: the next listing begins after it."""
 
-    points: list[Point]
+    points: PointColumns
     next: tuple[int, str, str] | None
 
 
@@ -174,7 +174,7 @@ def datapoints_restore(*, points: PointColumns, now: int) -> None:
 
     Raises AlreadyExistsError and CapacityReachedError as `datapoints_add`.
     """
-    _add(*points, OnDuplicate.ERROR, oldest_kept(now))
+    _add(points.times, points.values, points.devices, points.users, OnDuplicate.ERROR, oldest_kept(now))
 
 
 def _in_memory() -> SeriesStore:
@@ -211,8 +211,8 @@ def datapoints_list(
     )
     if len(points) <= limit:
         return Listing(points, None)
-    last = points[limit - 1]
-    return Listing(points[:limit], (last.timestamp, last.device, last.user))
+    points = points.first(limit)
+    return Listing(points, points.last)
 
 
 def datapoints_delete(*, axis: Axis, key: str, start: int | None = None, end: int | None = None) -> None:

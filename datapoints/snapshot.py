@@ -23,8 +23,9 @@ held = services.store_held
 
 def batches() -> Iterator[pa.RecordBatch]:
     """Yield all datapoints, series by series, ascending in each. Takes no lock."""
-    for times, values, devices, users in services.store_portions(size=ROWS):
-        arrays = [columns.time_column(times, "us"), pa.array(values), key_column(devices), key_column(users)]
+    for points in services.store_portions(size=ROWS):
+        times, values = columns.time_column(points.times, "us"), pa.array(points.values)
+        arrays = [times, values, key_column(points.devices), key_column(points.users)]
         yield pa.record_batch(arrays, schema=schema)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.urls import re_path
 
 from datapoints import charts, views
+from datapoints.influx.urls import urlpatterns as influx
 from datapoints.statistics import Aggregate
 
 _AGGREGATE = rf"(?P<aggregate>{'|'.join(Aggregate)})"
@@ -26,6 +27,7 @@ urlpatterns = [
     re_path(r"^devices/?\Z", views.DeviceViewSet.as_view({"get": "list"}, name="Devices"), name="devices"),
     re_path(r"^users/?\Z", views.UserViewSet.as_view({"get": "list"}, name="Users"), name="users"),
     re_path(r"^charts/datapoints/?\Z", charts.chart, name="datapoints-chart"),
+    *influx,
 ]
 for _name, _keys, _aggregates, _percentiles, _moving_averages in (
     (

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Any, ClassVar
 
+import numpy as np
 from rest_framework.request import Request
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
@@ -16,32 +17,38 @@ from datapoints.statistics import Aggregate, Percentile
 from timeseries_project.api.fields import CursorField
 from timeseries_project.api.framework import Response
 from timeseries_project.api.listings import Row, link_next, listed, portion_size
-from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
+from timeseries_project.api.parsers import ArrowParser, CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import KeysQuerySerializer, is_batch
 from timeseries_project.api.views import ApiViewSet, FaultView
 from timeseries_project.core import clock
+from timeseries_project.core.arrays import Keys, Kind, Table
 from timeseries_project.core.errors import UnknownKeyError, shown
 from timeseries_project.core.timestamps import MICROSECONDS, render, rendered
 
 #: Characters of a time up to its whole second.
 _SECONDS = len("2026-01-31T12:00:00")
 
+_SUMMARY = {"count": Kind.INTEGER, "first": Kind.TIME, "last": Kind.TIME}
+_BUCKETS = {"timestamp": Kind.TIME, "value": Kind.DOUBLE}
+
 
 @openapi.datapoints
 class DatapointViewSet(ApiViewSet):
     """Values that devices measured for users: the only input of the statistics.
 
-    POST takes one datapoint or a batch: a JSON array, NDJSON or CSV.
+    POST takes one datapoint or a batch: a JSON array, NDJSON, CSV or Arrow.
     """
 
     item_serializer = serializers.DatapointSerializer
-    parser_classes = (JSONParser, NDJSONParser, CSVParser)
+    parser_classes = (JSONParser, NDJSONParser, CSVParser, ArrowParser)
     query_serializers: ClassVar = {
         "list": serializers.ListQuerySerializer,
         "create": serializers.AddQuerySerializer,
         "destroy": serializers.DeleteQuerySerializer,
     }
-    row_columns: ClassVar = {"list": ("timestamp", "value", "device", "user")}
+    row_columns: ClassVar = {
+        "list": {"timestamp": Kind.TIME, "value": Kind.DOUBLE, "device": Kind.KEY, "user": Kind.KEY}
+    }
     rows_member = "results"
 
     @staticmethod
@@ -52,8 +59,9 @@ class DatapointViewSet(ApiViewSet):
     def create(self, request: Request) -> Response:
         """Store one datapoint, or a batch: all of it or nothing.
 
-        A batch is a JSON array; a body of type `application/x-ndjson` with one datapoint per line; or a body of type
-        `text/csv` whose header names the columns timestamp, value, device and user in any order.
+        A batch is a JSON array; a body of type `application/x-ndjson` with one datapoint per line; a body of type
+        `text/csv` whose header names the columns timestamp, value, device and user in any order; or a stream of type
+        `application/vnd.apache.arrow.stream` with these columns.
         """
         on_duplicate = self.query["on_duplicate"]
         if is_batch(request.data):
@@ -97,11 +105,9 @@ class DatapointViewSet(ApiViewSet):
             descending=order is serializers.Order.DESC,
             now=now,
         )
-        times = rendered([point.timestamp for point in listing.points])
-        results = [
-            {"timestamp": time, "value": p.value, "device": p.device, "user": p.user}
-            for time, p in zip(times, listing.points, strict=True)
-        ]
+        points = listing.points
+        times = points.times.astype("datetime64[us]")
+        results = Table({"timestamp": times, "value": points.values, "device": points.devices, "user": points.users})
         cursor = None
         if listing.next is not None:
             following = serializers.Place(*listing.next, order)
@@ -141,7 +147,7 @@ class KeyViewSet(ApiViewSet):
             axis=self.axis, search=search, after=cursor, size=portion_size(limit), now=now
         )
         total = partial(services.keys_count, axis=self.axis) if search is None and cursor is None else None
-        write = partial(_rows if request.accepted_renderer.format == "csv" else _rows_of_objects, self.axis)
+        write = partial(_WRITERS.get(request.accepted_renderer.format, _rows_of_objects), self.axis)
         return listed(request, portions, write, attrgetter("key"), limit=limit, total=total)
 
     def retrieve(self, request: Request, **path: str) -> Response:
@@ -177,12 +183,23 @@ def _rows_of_objects(axis: Axis, keys: Sequence[KeySummary], is_part: bool = Fal
     return rows
 
 
+def _table(axis: Axis, keys: Sequence[KeySummary], is_part: bool = False) -> Table:
+    """Return the same as columns."""
+    columns = np.array([(key.count, key.first, key.last) for key in keys], dtype=np.int64).reshape(-1, 3).T.copy()
+    times = columns[1:].view("datetime64[us]")
+    return Table({axis: Keys([key.key for key in keys]), "count": columns[0], "first": times[0], "last": times[1]})
+
+
+#: Those of the forms that differ from JSON.
+_WRITERS: dict[str, Callable[[Axis, Sequence[KeySummary], bool], list[Row] | Table]] = {"csv": _rows, "arrow": _table}
+
+
 @openapi.devices
 class DeviceViewSet(KeyViewSet):
     """The devices that have datapoints."""
 
     axis = "device"
-    row_columns: ClassVar = {"list": ("device", "count", "first", "last")}
+    row_columns: ClassVar = {"list": {"device": Kind.KEY, **_SUMMARY}}
 
 
 @openapi.users
@@ -190,7 +207,7 @@ class UserViewSet(KeyViewSet):
     """The users that have datapoints."""
 
     axis = "user"
-    row_columns: ClassVar = {"list": ("user", "count", "first", "last")}
+    row_columns: ClassVar = {"list": {"user": Kind.KEY, **_SUMMARY}}
 
 
 class AggregateViewSet(ApiViewSet):
@@ -198,7 +215,7 @@ class AggregateViewSet(ApiViewSet):
 
     axis: Axis
     query_serializers: ClassVar = {"list": serializers.StatisticsQuerySerializer}
-    row_columns: ClassVar = {"list": ("timestamp", "value", "count")}
+    row_columns: ClassVar = {"list": {**_BUCKETS, "count": Kind.INTEGER}}
 
     def list(self, request: Request, aggregate: str, **path: str) -> Response:
         """Return the buckets, oldest first, empty ones included unless `fill=none`."""
@@ -213,7 +230,7 @@ class PercentileViewSet(ApiViewSet):
 
     axis: Axis
     query_serializers: ClassVar = {"list": serializers.PercentileQuerySerializer}
-    row_columns: ClassVar = {"list": ("timestamp", "value", "count")}
+    row_columns: ClassVar = {"list": {**_BUCKETS, "count": Kind.INTEGER}}
 
     def list(self, request: Request, **path: str) -> Response:
         """Return the buckets as the other aggregates do; the value is interpolated between the closest ranks."""
@@ -229,7 +246,7 @@ class MovingAverageViewSet(ApiViewSet):
 
     axis: Axis
     query_serializers: ClassVar = {"list": serializers.MovingAverageQuerySerializer}
-    row_columns: ClassVar = {"list": ("timestamp", "value")}
+    row_columns: ClassVar = {"list": _BUCKETS}
 
     def list(self, request: Request, **path: str) -> Response:
         """Return the same buckets as `avg`; the value is null where a bucket of the window is missing or empty."""

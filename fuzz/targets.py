@@ -23,13 +23,15 @@ from bandwidth import listing
 from bandwidth import services as bandwidth
 from bandwidth.serializers import EntrySerializer
 from datapoints import services as datapoints
+from datapoints.influx.grammar import Precision
+from datapoints.influx.reading import Points, read_points
 from datapoints.serializers import DatapointSerializer
 from timeseries_project.api.fields import KeyField, TimestampField, number_from_text
-from timeseries_project.api.parsers import BodyParser, CSVParser, JSONParser, NDJSONParser
+from timeseries_project.api.parsers import ArrowParser, BodyParser, CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import Batch, InputSerializer, Portion, is_batch
 from timeseries_project.core import clock, timestamps
 from timeseries_project.core.arrays import Keys
-from timeseries_project.core.errors import FaultError
+from timeseries_project.core.errors import FaultError, InvalidInputError
 from timeseries_project.wsgi import application
 from transactions.serializers import TransactionSerializer
 
@@ -76,6 +78,14 @@ def read_body(data: bytes) -> None:
     assert fast == slow, (fast, slow)
 
 
+def read_arrow(data: bytes) -> None:
+    """An Arrow stream means the same read by columns and item by item; the first byte selects the app."""
+    kind, body = data[0] if data else 0, data[1:]
+    serializer, parser = _SERIALIZERS[kind % 3], ArrowParser()
+    fast, slow = (_outcome(parser, body, serializer, ordinary=ordinary) for ordinary in (True, False))
+    assert fast == slow, (fast, slow)
+
+
 class _Slowly(Batch):
     """A batch that is always read item by item."""
 
@@ -97,7 +107,7 @@ def _outcome(parser: BodyParser, body: bytes, serializer: type[InputSerializer],
         else:
             read = serializer.read(data)
     except ParseError as error:
-        return "malformed" if isinstance(parser, JSONParser) else str(error.detail)
+        return "malformed" if isinstance(parser, JSONParser | ArrowParser) else str(error.detail)
     except FaultError as error:
         return error.detail, error.errors
     return {name: repr(_plain(column)) for name, column in read.items()}
@@ -181,10 +191,31 @@ def name(data: bytes) -> None:
     datapoints.store.clear()
 
 
+def read_influx(data: bytes) -> None:
+    """Line protocol means the same read by the kernel and in plain Python; the first byte selects the precision."""
+    precision = [*Precision][data[0] % len(Precision)] if data else Precision.NANOSECONDS
+    outcomes: list[object] = []
+    for ordinary in (True, False):
+        try:
+            outcomes.append(rows_of_lines(read_points(data[1:], precision, 1_700_000_000_123_456, ordinary=ordinary)))
+        except InvalidInputError as error:
+            outcomes.append((error.detail, error.errors))
+    assert outcomes[0] == outcomes[1], outcomes
+
+
+def rows_of_lines(points: Points) -> list[tuple[int, float, str, str, int]]:
+    """Return the datapoints of a body of lines, each with its line."""
+    columns = points.columns()
+    rows = zip(*map(_plain, columns.values()), strict=True)
+    return [(*row, points.line_of(place)) for place, row in enumerate(rows)]
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "listing": read_listing,
     "body": read_body,
+    "arrow": read_arrow,
     "query": ask,
     "timestamp": read_timestamp,
     "key": name,
+    "line": read_influx,
 }

@@ -23,7 +23,7 @@ def alerts() -> Iterator[str]:
 
 
 def dashboard() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((OPS / "grafana-dashboard.json").read_text())
+    found: dict[str, Any] = json.loads((OPS / "grafana" / "dashboards" / "service.json").read_text())
     return found
 
 

@@ -12,23 +12,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
+from tests.deployed import COMPOSE, OPS, compose, run, tool
 from tests.image import ROOT, VENV, context, steps
 from timeseries_project.core import kernels
 from timeseries_project.serving.process import STOP_SECONDS
 
-OPS = ROOT / "ops"
 UNIT = OPS / "timeseries-statistics.service"
-COMPOSE = OPS / "compose.yml"
-
-
-def run(*command: str | Path) -> tuple[int, str]:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -43,21 +35,9 @@ def systemd_analyze() -> str:
     return found
 
 
-def tool(name: str) -> str:
-    """Return the path of a program that requirements.txt installs."""
-    found = shutil.which(name, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    assert found, name
-    return found
-
-
 def unit() -> dict[str, str]:
     """Return the settings of the unit; of a repeated one the last."""
     return dict(re.findall(r"^(\w+)=(.*)$", UNIT.read_text(), re.MULTILINE))
-
-
-def compose() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())
-    return found
 
 
 def installed(folder: Path) -> Path:

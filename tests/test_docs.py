@@ -38,6 +38,7 @@ NOT_RUN = {
     r"make (test|lint)|manage\.py test": "is what runs this test, or runs before it",
     r"timeseries-statistics|pip wheel": "tests/test_wheel.py runs them, from a wheel that it builds",
     r"docker |systemctl|journalctl|^install -m": "needs a daemon; test_deployment.py and test_wheel.py do it without",
+    r"redis-cli|^cp ": "tests/test_backup.py does it, with servers of its own",
     r"schemathesis run": "tests/test_schemathesis.py runs it",
     r"make fuzz": "its fuzzer is not installed with the tests; tests/test_fuzz_corpus.py runs the targets without it",
     r"make bench( ARGS=\"--quick\")?$": "takes minutes; the next line runs a part of it",
@@ -67,7 +68,7 @@ ENOUGH = {
 #: Commands that start a server, which runs until it is stopped.
 SERVES = r"make (run|demo|serve)(?! ARGS)|runserver"
 #: Commands that need a running server.
-ASKS = r"\bcurl\b|make (load|simulate)|manage\.py (load|simulate|snapshot)|stress\.py"
+ASKS = r"\bcurl\b|make (load|simulate)|manage\.py (dump|load|simulate|snapshot)|stress\.py"
 #: Programs that not every machine has, by the part of a command that needs them.
 NEEDS = {
     r"\bmake ": "make",

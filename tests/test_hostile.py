@@ -16,7 +16,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from datapoints import services
-from tests.hostile.bodies import BODIES, Body
+from tests.hostile.bodies import BODIES, LINES, Body
 from tests.hostile.framing import FRAMED, NO_HTTP
 from tests.hostile.requests import REQUESTS, Request
 from tests.served import Served
@@ -82,6 +82,30 @@ class TestBodies:
         response = api.generic("POST", path, body.content, content_type=body.media_type)
         assert response.status_code == 400
         check(response.status_code, response.serialize_headers(), response.content)
+
+
+class TestLines:
+    @pytest.mark.parametrize("path", ["/write", "/api/v2/write"])
+    @pytest.mark.parametrize("body", LINES, ids=lambda body: body.name)
+    def test_in_production(self, server: Served, path: str, body: Body) -> None:
+        expected = 400 if not body.content and path != "/write" else body.status
+        status, response, content = server.request("POST", path, body.content, Content_Type=body.media_type)
+        assert status == expected, content
+        assert not _INNARDS.search(content)
+        assert b"set-cookie:" not in bytes(response.headers).lower()
+        if status >= 400:
+            assert json.loads(content).keys() & {"error", "message"}
+            assert len(content) < 100_000
+            assert server.request("GET", "/devices")[2] == b"[]"
+        else:
+            forget(server)
+
+    @pytest.mark.parametrize("body", LINES, ids=lambda body: body.name)
+    def test_in_process(self, api: APIClient, body: Body) -> None:
+        response = api.generic("POST", "/write", body.content, content_type=body.media_type)
+        assert response.status_code == body.status
+        assert b"set-cookie:" not in response.serialize_headers().lower()
+        assert response.status_code < 400 or services.totals_get().points == 0
 
 
 class TestRequests:

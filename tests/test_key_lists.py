@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
 from rest_framework.test import APIClient
 
@@ -74,14 +75,21 @@ def csv_rows(text: bytes) -> list[dict[str, Any]]:
     return list(csv.DictReader(io.StringIO(text.decode())))
 
 
+def arrow_rows(text: bytes) -> list[dict[str, Any]]:
+    return list(pa.ipc.open_stream(text).read_all().to_pylist())
+
+
+READERS: dict[str, Callable[[bytes], Any]] = {"json": msgspec.json.decode, "csv": csv_rows, "arrow": arrow_rows}
+
+
 @lists
 @pytest.mark.parametrize("limit", [1, 7, len(NAMES) - 1, len(NAMES), len(NAMES) + 1])
-@pytest.mark.parametrize("form", ["json", "csv"])
+@pytest.mark.parametrize("form", ["json", "csv", "arrow"])
 def test_parts_follow_one_another_and_give_all_once(
     api: APIClient, path: str, field: str, limit: int, form: str
 ) -> None:
     add(NAMES[::-1])
-    read = msgspec.json.decode if form == "json" else csv_rows
+    read = READERS[form]
     found = list(parts(api, f"{path}?limit={limit}&format={form}", read))
     assert [row[field] for part in found for row in part] == NAMES
     assert [len(part) for part in found[:-1]] == [limit] * (len(found) - 1)
@@ -135,7 +143,7 @@ class TestLongLists:
         return sorted(names)
 
     @lists
-    @pytest.mark.parametrize("form", ["json", "csv"])
+    @pytest.mark.parametrize("form", ["json", "csv", "arrow"])
     def test_are_streamed_as_they_would_be_answered_at_once(
         self, api: APIClient, names: list[str], path: str, field: str, form: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -146,10 +154,12 @@ class TestLongLists:
         monkeypatch.setattr(listings, "PORTION", 10_000)
         whole = api.get(f"{path}?limit=10000&format={form}")
         assert not whole.streaming
-        assert b"".join(streamed) == whole.content
         assert whole["Content-Type"] == response["Content-Type"]
-        rows = msgspec.json.decode(whole.content) if form == "json" else csv_rows(whole.content)
-        assert [row[field] for row in rows] == names
+        read = READERS[form]
+        assert read(b"".join(streamed)) == read(whole.content)
+        if form != "arrow":  # whose batches are the portions
+            assert b"".join(streamed) == whole.content
+        assert [row[field] for row in read(whole.content)] == names
 
     @lists
     def test_are_read_when_they_are_sent(

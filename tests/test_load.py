@@ -61,7 +61,8 @@ def stored() -> list[dict[str, object]]:
         device=None, user=None, start=None, end=None, limit=10_000, after=None, descending=False
     )
     assert page.next is None
-    return [{"timestamp": p.timestamp / 1e6, "value": p.value, "device": p.device, "user": p.user} for p in page.points]
+    points = page.points.points()
+    return [{"timestamp": p.timestamp / 1e6, "value": p.value, "device": p.device, "user": p.user} for p in points]
 
 
 def ordered(items: list[dict[str, object]]) -> list[dict[str, object]]:

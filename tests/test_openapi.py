@@ -44,7 +44,14 @@ OPERATIONS = {
     ("get", "/api/statistics"),
     ("get", "/api/statistics/history"),
     ("post", SNAPSHOT),
+    ("get", "/ping"),
+    ("get", "/query"),
+    ("post", "/query"),
+    ("post", "/write"),
+    ("post", "/api/v2/write"),
 }
+#: Those whose errors have the shapes of InfluxDB, and whose bodies are no JSON.
+INFLUX = ("/query", "/write", "/api/v2/write")
 
 
 @pytest.fixture
@@ -77,14 +84,17 @@ def test_every_operation_has_its_own_name_a_description_and_its_errors(schema: d
             path.startswith("/statistics") or path in ONE_KEY or path == "/api/bandwidth"
         )
         assert ("404" in statuses) == (may_be_unknown or path == SNAPSHOT)
+        of_bodies = {"413", "415"} if path == "/query" else {"413", "415", "422"}
         takes_items = method == "post" and path != SNAPSHOT
-        assert ("requestBody" in op) == takes_items == ({"413", "415", "422"} <= statuses)
+        assert ("requestBody" in op) == takes_items == (of_bodies <= statuses)
         assert ("409" in statuses) == ((method, path) == ("post", "/datapoints"))
-        assert ("507" in statuses) == (method == "post" and path in {"/datapoints", "/api/bandwidth", SNAPSHOT})
+        stores = method == "post" and path in ("/datapoints", "/api/bandwidth", "/write", "/api/v2/write", SNAPSHOT)
+        assert ("507" in statuses) == stores
         for status, response in op["responses"].items():
             if status[0] in "45":
-                assert list(response["content"]) == ["application/problem+json"]
-                assert response["content"]["application/problem+json"]["examples"]
+                kind = "application/json" if path in INFLUX else "application/problem+json"
+                assert list(response["content"]) == [kind]
+                assert response["content"][kind]["examples"]
 
 
 def test_every_operation_has_a_short_summary_of_its_own(schema: dict[str, Any]) -> None:
@@ -94,11 +104,15 @@ def test_every_operation_has_a_short_summary_of_its_own(schema: dict[str, Any]) 
     assert len(set(summaries.values())) == len(summaries)
 
 
-def test_answers_come_as_pages_and_rows_in_csv_too(schema: dict[str, Any]) -> None:
+def test_answers_come_as_pages_and_rows_in_csv_and_arrow_too(schema: dict[str, Any]) -> None:
     for (method, path), op in operations(schema).items():
         if method == "get" and path != "/metrics":
-            rows = path not in ("/healthz", "/readyz", "/api/statistics", *ONE_KEY)
-            types = {"application/json", "text/html", *(["text/csv"] if rows else [])}
+            rows = path not in ("/healthz", "/readyz", "/ping", "/query", "/api/statistics", *ONE_KEY)
+            types = {
+                "application/json",
+                "text/html",
+                *(["text/csv", "application/vnd.apache.arrow.stream"] if rows else []),
+            }
             assert set(op["responses"]["200"]["content"]) == types, path
 
 
@@ -115,12 +129,8 @@ def test_links_lead_to_operations_and_parameters_that_there_are(schema: dict[str
         target = found[link["operationId"]]
         assert set(link["parameters"]) <= {p["name"] for p in target["parameters"]}, operation
     targets = {target["operationId"] for _, target in links}
-    assert {name for name, op in found.items() if "requestBody" not in op} - targets == {
-        "healthz",
-        "readyz",
-        "metrics",
-        "snapshot_create",
-    }
+    alone = {"healthz", "readyz", "metrics", "influx_ping", "influx_query", "snapshot_create"}
+    assert {name for name, op in found.items() if "requestBody" not in op} - targets == alone
 
 
 @pytest.mark.parametrize(
@@ -147,7 +157,7 @@ def test_the_pattern_of_times_is_that_of_the_reader(schema: dict[str, Any], text
 
 def test_examples_are_there_and_can_be_sent(schema: dict[str, Any], api: APIClient) -> None:
     for (method, path), op in operations(schema).items():
-        if method != "post" or path == SNAPSHOT:
+        if method != "post" or path in (*INFLUX, SNAPSHOT):
             continue
         examples = op["requestBody"]["content"]["application/json"]["examples"]
         assert len(examples) == 2, path

@@ -74,7 +74,16 @@ def open_files(served: Served) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "path", [LONG, f"{LONG}?format=csv", SCRIPT, "/datapoints?limit=10000", "/api/schema/", "/datapoints?limit=100"]
+    "path",
+    [
+        LONG,
+        f"{LONG}?format=csv",
+        f"{LONG}?format=arrow",
+        SCRIPT,
+        "/datapoints?limit=10000",
+        "/api/schema/",
+        "/datapoints?limit=100",
+    ],
 )
 def test_an_answer_of_which_nothing_is_taken_is_cut_and_does_not_look_complete(server: Served, path: str) -> None:
     with ask(server, path) as stream:

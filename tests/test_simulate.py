@@ -33,7 +33,7 @@ def stored() -> list[Any]:
         page = datapoints.datapoints_list(
             device=None, user=None, start=None, end=None, limit=10_000, after=cursor, descending=False
         )
-        points += page.points
+        points += page.points.points()
         cursor = page.next
         if cursor is None:
             return points

@@ -141,7 +141,7 @@ def test_it_runs_for_development_with_the_sample_listing(image: Image, tmp_path:
 def test_it_says_what_it_is(image: Image, tmp_path: Path) -> None:
     assert run(image, "--version", folder=tmp_path, port=1) == f"timeseries-statistics {__version__}\n"
     help_text = run(image, "--help", folder=tmp_path, port=1)
-    for word in ("serve", "run", "health", "compile", "load", "simulate"):
+    for word in ("serve", "run", "health", "compile", "dump", "load", "simulate"):
         assert word in help_text
     assert "--rate" in run(image, "simulate", "--help", folder=tmp_path, port=1)
 

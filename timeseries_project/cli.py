@@ -15,7 +15,7 @@ from timeseries_project import __version__, env
 from timeseries_project.serving import role
 
 #: Commands that talk to a running server; their own process needs neither its apps nor its data.
-CLIENTS = ("load", "simulate", "snapshot")
+CLIENTS = ("dump", "load", "simulate", "snapshot")
 #: Seconds that `health` waits for an answer.
 HEALTH_SECONDS = 3
 EPILOG = """
@@ -24,6 +24,7 @@ health     asks the server at HOST and PORT whether it lives; the exit status is
 compile    compiles the kernels and collects the static files beforehand, so that the first start is quick
 run        the development server at the same address, with sample data; restarts when the code changes
 load FILE  sends a file of datapoints, bandwidth entries or transactions to a running server
+dump FILE  writes the datapoints or bandwidth entries of a running server to a file
 simulate   sends realistic traffic to a running server
 snapshot   has a running server write what it holds to its SNAPSHOT
 

@@ -49,7 +49,7 @@ SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 0, least=0, most=10 * 366 * 86
 SILENCED_SYSTEM_CHECKS = [
     "security.W001",  # SecurityMiddleware: Middleware asks it once, and sets its headers with those of every answer
     "security.W002",  # X-Frame-Options: the same
-    "security.W003",  # CSRF: bodies are JSON, NDJSON or CSV, which no form can send; the sign-in page checks the origin
+    "security.W003",  # CSRF: no form can send JSON, NDJSON, CSV or Arrow; the sign-in page checks the origin
     "security.W004",  # HSTS: HSTS_SECONDS sets it; a service that is also reached by plain HTTP must not have it
     "security.W005",  # HSTS for subdomains: one service cannot decide for the others
     "security.W008",  # HTTPS redirect: the load balancer, where TLS ends, does it

@@ -2,4 +2,4 @@
 
 from timeseries_project.client.target import Target
 
-TARGET = Target(path="/api/transactions", fields=("amount", "timestamp"), keys=(), repeatable=False)
+TARGET = Target(path="/api/transactions", fields=("amount", "timestamp"), keys=(), repeatable=False, unit="ms")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 from rest_framework.request import Request
 from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 
 from timeseries_project.api.framework import Response
-from timeseries_project.api.parsers import CSVParser, JSONParser, NDJSONParser
+from timeseries_project.api.parsers import ArrowParser, CSVParser, JSONParser, NDJSONParser
 from timeseries_project.api.serializers import is_batch
 from timeseries_project.api.views import ApiViewSet
-from timeseries_project.core import clock, timestamps
+from timeseries_project.core import clock
+from timeseries_project.core.arrays import Kind, Table
 from transactions import openapi, services
+from transactions.interface import Second
 from transactions.serializers import StatisticsQuerySerializer, TransactionSerializer
 
 
@@ -20,11 +23,11 @@ from transactions.serializers import StatisticsQuerySerializer, TransactionSeria
 class TransactionViewSet(ApiViewSet):
     """Transactions, the sole input of the statistics.
 
-    POST takes one transaction or a batch: a JSON array, NDJSON or CSV. One older than 60 seconds is not counted.
+    POST takes one transaction or a batch: a JSON array, NDJSON, CSV or Arrow. One older than 60 seconds is not counted.
     """
 
     item_serializer = TransactionSerializer
-    parser_classes = (JSONParser, NDJSONParser, CSVParser)
+    parser_classes = (JSONParser, NDJSONParser, CSVParser, ArrowParser)
 
     @staticmethod
     def example() -> object:
@@ -34,8 +37,9 @@ class TransactionViewSet(ApiViewSet):
     def create(self, request: Request) -> Response:
         """Count one transaction, or the transactions of a batch.
 
-        A batch is a JSON array; a body of type `application/x-ndjson` with one transaction per line; or a body of type
-        `text/csv` whose header names the columns amount and timestamp in any order.
+        A batch is a JSON array; a body of type `application/x-ndjson` with one transaction per line; a body of type
+        `text/csv` whose header names the columns amount and timestamp in any order; or a stream of type
+        `application/vnd.apache.arrow.stream` with these columns.
         """
         if is_batch(request.data):
             columns = TransactionSerializer.read_batch(request.data)
@@ -67,15 +71,20 @@ class StatisticsViewSet(ApiViewSet):
 class HistoryViewSet(ApiViewSet):
     """The transactions of each of the last 600 seconds."""
 
-    row_columns: ClassVar = {"list": ("timestamp", "count", "sum", "min", "max")}
+    row_columns: ClassVar = {
+        "list": {
+            "timestamp": Kind.TIME,
+            "count": Kind.INTEGER,
+            "sum": Kind.DOUBLE,
+            "min": Kind.DOUBLE,
+            "max": Kind.DOUBLE,
+        }
+    }
 
     def list(self, request: Request) -> Response:
         """Answer a row for each second, oldest first, that of the present last."""
         now = clock.now_ms()
         self.tag(services.history_version(now=now))
         seconds = services.history_list(now=now)
-        rows = [
-            {**second._asdict(), "timestamp": timestamps.render(second.timestamp * timestamps.MICROSECONDS)}
-            for second in seconds
-        ]
-        return Response(rows)
+        columns: dict[str, Any] = dict(zip(Second._fields, map(list, zip(*seconds, strict=True)), strict=True))
+        return Response(Table({**columns, "timestamp": np.array(columns["timestamp"], dtype="datetime64[s]")}))

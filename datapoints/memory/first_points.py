@@ -11,18 +11,18 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from datapoints.interface import Point, Wanted
+from datapoints.interface import PointColumns, Wanted
 from datapoints.memory.names import Pair
 from datapoints.memory.series import SeriesPool
 from datapoints.memory.series_view import Guarded
+from timeseries_project.core.arrays import stable_order
 from timeseries_project.core.block_kernels import BEYOND
 from timeseries_project.core.offload import give_way, leave_loop
-from timeseries_project.core.summation import Floats, Integers
+from timeseries_project.core.summation import Integers
 
 #: Series that are looked into at once: with the store's lock held this takes a few milliseconds.
 SERIES_AT_ONCE = 2048
-#: Points that the first series are asked for, all together, and how many series these are at least.
-POINTS_AT_FIRST = 100_000
+#: How many of many series are looked into first, at least.
 SERIES_AT_FIRST = 16
 
 
@@ -43,6 +43,8 @@ class FirstPoints:
         #: The series of each point, as an index of `_names`, which holds the names at the moment of reading.
         self._owners = np.empty(0, dtype=np.int64)
         self._names: list[Pair] = []
+        #: Whether the points are in the order of the listing.
+        self._ordered = True
         #: There are enough points up to this time; later than every timestamp while there are not.
         self._newest = BEYOND
 
@@ -60,17 +62,11 @@ class FirstPoints:
         firsts, lasts = self._pool.firsts[series], self._pool.lasts[series]
         return (-lasts, -firsts) if self._wanted.descending else (firsts, lasts)
 
-    def _read(self, series: Integers, start: int, stop: int, count: int) -> tuple[Integers, Integers, Floats]:
-        """Copy of each series the first points of the listing with start <= time < stop. The store's lock is held."""
-        if not self._wanted.descending:
-            return self._pool.first_points(series, start, stop, count)
-        owners, times, values = self._pool.last_points(series, 1 - stop, 1 - start, count)
-        return owners, -times, values
-
     def portions(self, series: Integers, bounds: Integers) -> Iterator[Integers]:
         """Yield portions of the series to read; the caller reads each before it takes the next.
 
-        One pass over the bounds finds the first portion: every series has a point at its bound or later.
+        One pass over the bounds finds the first portion, of as many series as points are wanted if they are not too
+        many: most have a point at their bound.
         """
         limit = self._wanted.limit
         if len(series) > limit:
@@ -79,7 +75,7 @@ class FirstPoints:
         else:
             order = np.argsort(bounds)
         series, bounds = series[order], bounds[order]
-        size = min(max(POINTS_AT_FIRST // limit, SERIES_AT_FIRST), SERIES_AT_ONCE)
+        size = min(max(limit, SERIES_AT_FIRST), SERIES_AT_ONCE)
         while len(series):
             yield series[:size]
             series, bounds = series[size:], bounds[size:]
@@ -89,22 +85,25 @@ class FirstPoints:
             size = min(4 * size, SERIES_AT_ONCE)
 
     def look_into(self, series: Integers) -> None:
-        """Take in the wanted points of some series. The store's lock is held."""
-        start, stop, after, limit, _ = self._wanted
+        """Take in the wanted points of some series. The store's lock is held.
+
+        O(series * log of them and of their points + points * log series).
+        """
+        start, stop, after, limit, descending = self._wanted
         if self._newest < BEYOND:
             series, stop = self._of_use(series), min(stop, self._newest + 1)
-        owners, times, values = self._read(series, start, stop, limit + (after is not None))
-        owners = owners + len(self._names)
-        self._names += map(self._pairs.__getitem__, series.tolist())
+        pairs = list(map(self._pairs.__getitem__, series.tolist()))
+        order = sorted(range(len(pairs)), key=pairs.__getitem__, reverse=descending)
+        pairs = [pairs[place] for place in order]
+        starts = np.full(len(pairs), start)
         if after is not None and after[0] == start:
-            equal = np.flatnonzero(times == start)
-            names = map(self._names.__getitem__, owners[equal].tolist())
-            beyond = np.ones(len(times), dtype=bool)
-            beyond[equal] = [self._comes_after(name, after[1:]) for name in names]
-            owners, times, values = owners[beyond], times[beyond], values[beyond]
+            starts[[not self._comes_after(pair, after[1:]) for pair in pairs]] += 1
+        owners, times, values = self._pool.merged_points(series[order], starts, stop, limit, backwards=descending)
+        self._ordered = not len(self._times)
+        self._owners = np.concatenate((self._owners, owners + len(self._names)))
+        self._names += pairs
         self._times = np.concatenate((self._times, times))
         self._values = np.concatenate((self._values, values))
-        self._owners = np.concatenate((self._owners, owners))
         self._forget_the_rest()
 
     def _of_use(self, series: Integers) -> Integers:
@@ -128,32 +127,37 @@ class FirstPoints:
         return names[self._wanted.limit - before - 1]
 
     def _forget_the_rest(self) -> None:
-        """Drop points after the wanted ones, but keep all of the newest wanted time."""
+        """Drop points after the wanted ones, but keep all of the newest wanted time while they are not too many."""
         limit = self._wanted.limit
         if len(self._times) < limit:
             return
         self._newest = int(np.partition(self._times, limit - 1)[limit - 1])
         kept = np.flatnonzero(self._times <= self._newest)
+        self._keep(kept)
         if len(kept) > 2 * limit + SERIES_AT_ONCE:
-            pairs = map(self._names.__getitem__, self._owners[kept].tolist())
-            rows = zip(self._instants()[kept].tolist(), pairs, kept.tolist(), strict=True)
-            places = sorted(rows, reverse=self._wanted.descending)[:limit]
-            kept = np.array([place for _, _, place in places])
-        self._times, self._values, self._owners = self._times[kept], self._values[kept], self._owners[kept]
+            self._keep(self._order()[:limit])
 
-    def _instants(self) -> Integers:
-        """Return the times of the points as they are stored."""
-        return -self._times if self._wanted.descending else self._times
+    def _keep(self, places: Integers) -> None:
+        self._times, self._values, self._owners = self._times[places], self._values[places], self._owners[places]
 
-    def points(self) -> list[Point]:
+    def _order(self) -> Integers:
+        """Return the places of the points in the order of the listing."""
+        if self._ordered:
+            return np.arange(len(self._times))
+        used = np.flatnonzero(np.bincount(self._owners)).tolist()
+        used.sort(key=self._names.__getitem__, reverse=self._wanted.descending)
+        ranks = np.empty(len(self._names), dtype=np.int64)
+        ranks[used] = np.arange(len(used))
+        return stable_order(ranks[self._owners], self._times)
+
+    def columns(self) -> PointColumns:
         """Return the points in order, as many as are wanted."""
-        names = map(self._names.__getitem__, self._owners.tolist())
-        rows = zip(self._instants().tolist(), names, self._values.tolist(), strict=True)
-        points = (Point(time, *pair, value) for time, pair, value in rows)
-        return sorted(points, reverse=self._wanted.descending)[: self._wanted.limit]
+        self._keep(self._order()[: self._wanted.limit])
+        times = -self._times if self._wanted.descending else self._times
+        return PointColumns.owned(times, self._values, self._owners, self._names)
 
 
-def read_listing(guarded: Guarded, device: str | None, user: str | None, wanted: Wanted) -> list[Point]:
+def read_listing(guarded: Guarded, device: str | None, user: str | None, wanted: Wanted) -> PointColumns:
     """Return the wanted points of a device, a user, both or all, those of a few series at one moment.
 
     O(series that match + limit, and what the series have that begin before the last of these points).
@@ -177,4 +181,4 @@ def read_listing(guarded: Guarded, device: str | None, user: str | None, wanted:
                 busy.wait_until_free(portion)
                 found.look_into(portion)
             give_way()
-    return found.points()
+    return found.columns()

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from datapoints.memory.grouping_kernels import gather_series, sort_by_code
 from datapoints.memory.names import Pair
-from timeseries_project.core.arrays import Keys, run_lengths, run_starts, stable_order
+from timeseries_project.core.arrays import Keys, run_lengths, stable_order
 from timeseries_project.core.summation import Floats, Integers
 
 
@@ -48,25 +49,30 @@ def grouped(times: Integers, values: Floats, devices: Keys, users: Keys, oldest:
     >>> points.pairs, points.lengths.tolist(), points.times.tolist()
     ([('a', 'u'), ('b', 'u')], [2, 1], [3, 5, 9])
     """
-    codes = devices.codes.astype(np.int64) * len(users.names) + users.codes
-    order = stable_order(codes)
+    order = _by_series(devices, users)
     if oldest and len(times) and times.min() < oldest:
         order = order[times[order] >= oldest]
-    if _stands(order, len(times)):
-        in_order, sorted_times, sorted_codes = None, times, codes
-    else:
-        in_order, sorted_times, sorted_codes = order, times[order], codes[order]
-    back = sorted_times[1:] < sorted_times[:-1]
-    if (back & (sorted_codes[1:] == sorted_codes[:-1])).any():
-        again = stable_order(sorted_times, sorted_codes)
-        in_order = order[again]
-        sorted_times, sorted_codes = sorted_times[again], sorted_codes[again]
-    if in_order is not None:
-        values = values[in_order]
-    starts = run_starts(sorted_codes) if len(sorted_codes) else sorted_codes
-    places = zip(*(column.tolist() for column in np.divmod(sorted_codes[starts], len(users.names))), strict=True)
-    pairs = [(devices.names[device], users.names[user]) for device, user in places]
-    return GroupedPoints(sorted_times, values, pairs, run_lengths(starts, len(sorted_times)), in_order)
+    sorted_times, sorted_values = np.empty(len(order), dtype=np.int64), np.empty(len(order))
+    starts = np.empty(len(order), dtype=np.int64)
+    count, back = gather_series(order, times, values, devices.codes, users.codes, sorted_times, sorted_values, starts)
+    starts = starts[:count]
+    lengths = run_lengths(starts, len(order))
+    names, others = devices.codes[order[starts]].tolist(), users.codes[order[starts]].tolist()
+    pairs = [*zip(map(devices.names.__getitem__, names), map(users.names.__getitem__, others), strict=True)]
+    if back:
+        again = stable_order(sorted_times, np.repeat(np.arange(count), lengths))
+        order, sorted_times, sorted_values = order[again], sorted_times[again], sorted_values[again]
+    return GroupedPoints(sorted_times, sorted_values, pairs, lengths, None if _stands(order, len(times)) else order)
+
+
+def _by_series(devices: Keys, users: Keys) -> Integers:
+    """Return the rows by device, then by user, each series in the order in which it came. O(rows + names)."""
+    order: Integers = np.arange(len(devices))
+    for keys in (users, devices):
+        if len(keys.names) > 1:
+            before, order = order, np.empty_like(order)
+            sort_by_code(keys.codes, before, np.zeros(len(keys.names) + 1, dtype=np.int64), order)
+    return order
 
 
 def _stands(order: Integers, rows: int) -> bool:

@@ -205,13 +205,15 @@ class SeriesPool:
         times, cells = self._points.copy(series, start, counts)
         return np.repeat(np.arange(len(series)), counts), times, as_values(cells)
 
-    def last_points(self, series: Integers, start: int, stop: int, count: int) -> tuple[Integers, Integers, Floats]:
-        """Copy of each series the last points with start <= time < stop, up to `count`, the latest first.
+    def merged_points(
+        self, series: Integers, starts: Integers, stop: int, count: int, *, backwards: bool
+    ) -> tuple[Integers, Integers, Floats]:
+        """Copy the first `count` points with starts[i] <= time < stop of all series together. See `Blocks.merge`.
 
         Columns: where in `series` the point's series stands, times, values.
         """
-        counts, times, cells = self._points.read_backwards(series, stop, count, start)
-        return np.repeat(np.arange(len(series)), counts), times, as_values(cells)
+        owners, times, cells = self._points.merge(series, starts, stop, count, backwards=backwards)
+        return owners, times, as_values(cells)
 
     def lasts_before(self, series: Integers, time: int) -> Integers:
         """Return the time of the last point before `time` of each series, or -1. O(log n) each."""

@@ -19,6 +19,7 @@ from datapoints.interface import (
     KeySummary,
     OnDuplicate,
     Point,
+    PointColumns,
     Totals,
     View,
     Wanted,
@@ -381,7 +382,7 @@ class SeriesStore(Copied, Expiring, Versioned):
         limit: int,
         descending: bool = False,
         oldest: int = 0,
-    ) -> list[Point]:
+    ) -> PointColumns:
         """Return up to `limit` points by time, device and user: those in [start, end) and beyond `after`.
 
         O(series that match + limit, and what the series have that begin before the last of these points).

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from datapoints import interface
-from datapoints.interface import Point, ViewChangedError
+from datapoints.interface import PointColumns, ViewChangedError
 from datapoints.redis.layout import KEYS_AT_ONCE, NEVER, Chunk, Layout, Series
 from datapoints.redis.reading import table
 from timeseries_project.core.summation import Floats, Integers
@@ -72,15 +72,15 @@ class _Found:
         limit = self._wanted.limit
         return None if len(self._times) < limit else float(np.partition(self._times, limit - 1)[limit - 1])
 
-    def points(self, ranked: Sequence[Series]) -> list[Point]:
+    def columns(self, ranked: Sequence[Series]) -> PointColumns:
         """Return the points in order, as many as are wanted."""
         order = np.lexsort((self._ranks, self._times))[: self._wanted.limit]
         times: Floats = -self._times[order] if self._wanted.descending else self._times[order]
-        rows = zip(times.tolist(), self._ranks[order].tolist(), self._values[order].tolist(), strict=True)
-        return [Point(int(time), ranked[rank].device, ranked[rank].user, value) for time, rank, value in rows]
+        pairs = [(series.device, series.user) for series in ranked]
+        return PointColumns.owned(times.astype(np.int64), self._values[order], self._ranks[order], pairs)
 
 
-def read_listing(layout: Layout, device: str | None, user: str | None, wanted: Wanted) -> list[Point]:
+def read_listing(layout: Layout, device: str | None, user: str | None, wanted: Wanted) -> PointColumns:
     """Return the wanted points of a device, of a user, of both or of all."""
     while True:
         try:
@@ -104,7 +104,7 @@ def _matching(layout: Layout, device: str | None, user: str | None) -> list[Seri
     return [one for some in portions for series in layout.members("device", some) for one in series]
 
 
-def _read(layout: Layout, series: Sequence[Series], wanted: Wanted) -> list[Point]:
+def _read(layout: Layout, series: Sequence[Series], wanted: Wanted) -> PointColumns:
     """Return the wanted points of these series.
 
     Series are read some rows at a time, those with the earliest possible point first, until no other can contribute.
@@ -144,4 +144,4 @@ def _read(layout: Layout, series: Sequence[Series], wanted: Wanted) -> list[Poin
             if chunk.following is not None and chunk.following < wanted.stop:
                 bounds[rank] = chunk.following
         found.add(read)
-    return found.points(ranked)
+    return found.columns(ranked)

@@ -21,6 +21,7 @@ from datapoints.interface import (
     KeySummary,
     OnDuplicate,
     Point,
+    PointColumns,
     Totals,
 )
 from datapoints.redis.batches import Batch, Group, Part
@@ -396,7 +397,7 @@ class RedisStore(Unversioned):
         limit: int,
         descending: bool = False,
         oldest: int = 0,
-    ) -> list[Point]:
+    ) -> PointColumns:
         """Return up to `limit` points by time, device and user: those in [start, end) that come after `after`.
 
         O(series that match + limit + blocks that hold these points).

@@ -35,7 +35,7 @@ def add_large(store: SeriesStore, number: int, user: str = "u", devices: list[st
 
 def listed(store: SeriesStore, **chosen: str | None) -> list[Point]:
     query: dict[str, str | None] = {"device": None, "user": None} | chosen
-    return store.listing(**query, start=0, end=None, after=None, limit=10**6)
+    return store.listing(**query, start=0, end=None, after=None, limit=10**6).points()
 
 
 @contextmanager

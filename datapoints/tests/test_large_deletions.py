@@ -128,9 +128,9 @@ def test_it_is_seen_whole_or_not_at_all_by_many_threads() -> None:
             found = store.listing(device=None, user="u", start=0, end=None, after=None, limit=10**6)
             if len(found) not in (0, 3 * POINTS // 4 * len(DEVICES), POINTS * len(DEVICES)):
                 torn.append(len(found))
-            if len({point.value for point in found}) > 1:
+            if len(set(found.values.tolist())) > 1:
                 # Those between two deletions have one value; the others may be older than what was put since.
-                torn.append({point.value for point in found})
+                torn.append(set(found.values.tolist()))
             torn.extend(n for n in counts(store) if n not in (3 * POINTS // 4, POINTS))
 
     with ThreadPoolExecutor(4) as pool:
@@ -160,7 +160,7 @@ def test_a_large_replacement_is_seen_whole(monkeypatch: pytest.MonkeyPatch) -> N
             inline(store.totals)
     store._check()
     found = store.listing(device=None, user=None, start=0, end=None, after=None, limit=10**6)
-    assert [point.value for point in found] == [2.0] * POINTS * len(DEVICES)
+    assert found.values.tolist() == [2.0] * POINTS * len(DEVICES)
 
 
 def test_few_values_in_a_busy_quarter_hour_are_replaced_in_portions_too() -> None:

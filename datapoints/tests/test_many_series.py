@@ -29,8 +29,8 @@ from timeseries_project.tests.drawn import drawn
 SERIES = 5_000
 
 
-def small_portions(patch: pytest.MonkeyPatch, at_once: int = 3, points: int = 8) -> None:
-    """Let more than three series be many, and ask the first ones for few points."""
+def small_portions(patch: pytest.MonkeyPatch, at_once: int = 3) -> None:
+    """Let more than three series be many."""
     for module, names_of in (
         (store_module, ("AT_ONCE",)),
         (expiry, ("DROPPED_FROM",)),
@@ -42,7 +42,6 @@ def small_portions(patch: pytest.MonkeyPatch, at_once: int = 3, points: int = 8)
             patch.setattr(module, name, at_once)
     patch.setattr(series_view, "POINTS_AT_ONCE", 2 * at_once)
     patch.setattr(first_points, "SERIES_AT_FIRST", 1)
-    patch.setattr(first_points, "POINTS_AT_FIRST", points)
 
 
 def filled(points: dict[Key, float]) -> SeriesStore:
@@ -62,7 +61,7 @@ def one_each(count: int = SERIES, **same: int) -> SeriesStore:
 
 def first_page(store: SeriesStore, limit: int, **chosen: Any) -> list[Point]:
     query = {"device": None, "user": None, "start": 0, "end": None, "after": None} | chosen
-    return store.listing(**query, limit=limit)
+    return store.listing(**query, limit=limit).points()
 
 
 times = st.integers(0, 12) | st.integers(0, 10**6)
@@ -81,7 +80,6 @@ many_points = st.dictionaries(
     limit=st.integers(1, 12),
     descending=st.booleans(),
     at_once=st.integers(1, 5),
-    at_first=st.integers(1, 40),
 )
 def test_pages_of_any_listing_follow_one_another(
     points: dict[Key, float],
@@ -92,7 +90,6 @@ def test_pages_of_any_listing_follow_one_another(
     limit: int,
     descending: bool,
     at_once: int,
-    at_first: int,
 ) -> None:
     """However many series are looked into at once, the blocks together are the points in order."""
     expected = [
@@ -101,12 +98,12 @@ def test_pages_of_any_listing_follow_one_another(
         if device in (None, key[1]) and user in (None, key[2]) and start <= key[0] and (end is None or key[0] < end)
     ]
     with pytest.MonkeyPatch.context() as patch:
-        small_portions(patch, at_once, at_first)
+        small_portions(patch, at_once)
         store = filled(points)
         found: list[Point] = []
         after: Key | None = None
         chosen = {"device": device, "user": user, "start": start, "end": end, "limit": limit}
-        while block := store.listing(**chosen, after=after, descending=descending):
+        while block := store.listing(**chosen, after=after, descending=descending).points():
             assert len(block) <= limit
             found += block
             after = block[-1][:3]
@@ -130,12 +127,12 @@ class TestCost:
     def looked_into(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         """How many series each look concerned."""
         counts: list[int] = []
-        for name in ("first_points", "last_points"):
+        for name in ("first_points", "merged_points"):
             copy = getattr(SeriesPool, name)
 
-            def counted(pool: SeriesPool, series: Any, *rest: int, look: Any = copy) -> Any:
+            def counted(pool: SeriesPool, series: Any, *rest: Any, look: Any = copy, **options: Any) -> Any:
                 counts.append(len(series))
-                return look(pool, series, *rest)
+                return look(pool, series, *rest, **options)
 
             monkeypatch.setattr(SeriesPool, name, counted)
         return counts
@@ -187,18 +184,18 @@ class TestCost:
         for user in "abc":
             store.add_batch(np.arange(50_000), np.zeros(50_000), ["d"] * 50_000, [user] * 50_000)
         rows: list[int] = []
-        for name in ("first_points", "last_points"):
+        for name in ("first_points", "merged_points"):
             copy = getattr(SeriesPool, name)
 
-            def counted(pool: SeriesPool, *given: Any, look: Any = copy) -> Any:
-                found = look(pool, *given)
+            def counted(pool: SeriesPool, *given: Any, look: Any = copy, **options: Any) -> Any:
+                found = look(pool, *given, **options)
                 rows.append(len(found[0]))
                 return found
 
             monkeypatch.setattr(SeriesPool, name, counted)
         assert len(first_page(store, 10, start=30_000)) == 10
         assert len(first_page(store, 10, end=30_000, descending=True)) == 10
-        assert sum(rows) <= 2 * 3 * 60
+        assert sum(rows) == 2 * 10
 
     def test_what_concerns_many_series_leaves_the_event_loop_and_what_concerns_few_does_not(self) -> None:
         store = one_each()

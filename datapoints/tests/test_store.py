@@ -197,7 +197,7 @@ class StoreMachine(RuleBasedStateMachine):
             and (after is None or (k < after if descending else k > after))
         ][:limit]
         chosen = {"device": device, "user": user, "start": start, "end": end, "after": after}
-        assert self.store.listing(**chosen, limit=limit, descending=descending) == expected
+        assert self.store.listing(**chosen, limit=limit, descending=descending).points() == expected
 
     @rule(axis=st.sampled_from(["device", "user"]), key=keys)
     def look_at_the_latest(self, axis: Axis, key: str) -> None:

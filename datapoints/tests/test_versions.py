@@ -51,9 +51,8 @@ def change(store: SeriesStore, kind: str, what: Any, oldest: int) -> None:
 
 
 def answer(store: SeriesStore, device: str | None, user: str | None, oldest: int) -> Any:
-    return store.listing(device=device, user=user, start=0, end=None, after=None, limit=1_000, oldest=oldest), [
-        store.keys(axis, oldest=oldest) for axis in ("device", "user") if device is user is None
-    ]
+    listed = store.listing(device=device, user=user, start=0, end=None, after=None, limit=1_000, oldest=oldest)
+    return listed.points(), [store.keys(axis, oldest=oldest) for axis in ("device", "user") if device is user is None]
 
 
 @pytest.mark.parametrize("rows_at_once", [store_module.ROWS_AT_ONCE, 2])

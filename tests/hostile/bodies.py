@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
+from fuzz.arrow_streams import samples
+
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
+ARROW = "application/vnd.apache.arrow.stream"
 #: More digits than Python converts to an integer.
 MANY = 5_000
 LONG_FIELD = 131_073  # one character more than the csv module accepts
@@ -32,6 +35,9 @@ def rows(*lines: str, header: str = "timestamp,value,device,user", end: str = "\
 
 
 GOOD = point()
+STREAM = samples()[0][1]
+_END = STREAM[-8:]
+
 
 #: (name, a JSON value, the statuses for it as a datapoint's value, timestamp and device)
 _VALUES = [
@@ -178,4 +184,63 @@ BODIES = [
     Body("JSON as CSV", CSV, GOOD, 400),
     Body("CSV as JSON", JSON, rows("1,2,d,u"), 400),
     Body("CSV as NDJSON", NDJSON, rows("1,2,d,u"), 400),
+    # Arrow
+    Body("JSON as Arrow", ARROW, b"[" + GOOD + b"]", 400),
+    Body("no Arrow at all", ARROW, b"", 400),
+    Body("the end of an Arrow stream", ARROW, _END, 400),
+    Body("a good Arrow stream", ARROW, STREAM, 201),
+    Body("two Arrow streams", ARROW, STREAM + STREAM, 400),
+    Body("an Arrow stream without its end", ARROW, STREAM[:-8], 400),
+    Body("an Arrow stream in JSON's place", JSON, STREAM, 400),
+    Body("a length of 2 GiB", ARROW, b"\xff\xff\xff\xff\xf8\xff\xff\x7f" + STREAM[8:], 400),
+    Body("a negative length", ARROW, b"\xff\xff\xff\xff\xf8\xff\xff\xff" + STREAM[8:], 400),
+    Body("metadata of zeros", ARROW, b"\xff\xff\xff\xff\x40\0\0\0" + bytes(64) + _END, 400),
+    Body("metadata of ones", ARROW, b"\xff\xff\xff\xff\x40\0\0\0" + b"\xff" * 64 + _END, 400),
+    Body("ten thousand ends", ARROW, _END * 10_000, 400),
+    *(Body(f"an Arrow stream cut off at byte {at}", ARROW, STREAM[:at], 400) for at in range(8, len(STREAM), 200)),
+]
+
+
+def _line(name: str, content: bytes, status: int = 400) -> Body:
+    return Body(name, "text/plain", content, status)
+
+
+#: Bodies of line protocol, sent to /write.
+LINES = [
+    _line("nothing", b"", 204),
+    _line("a line", b"m,host=h f=1 1", 204),
+    _line("NUL alone", b"\0"),
+    _line("NULs", b"\0" * 100_000),
+    _line("NUL in a tag", b"m,host=h\0 f=1"),
+    _line("NUL in a string", b'm,host=h s="\0",f=1 1', 204),
+    _line("a blank and a backslash", b"m,host=h\\ f=1"),
+    _line("backslashes", b"\\" * 500_000),
+    _line("commas", b"," * 500_000),
+    _line("equals signs", b"m," + b"=" * 500_000 + b" f=1"),
+    _line("blanks", b" " * 500_000, 204),
+    _line("line ends", b"\n" * 1_500_000, 204),
+    _line("comments without an end", b"#" * 1_500_000, 204),
+    _line("a string without an end", b'm,host=h s="' + b"x\n" * 500_000),
+    _line("quotes", b'"' * 500_000),
+    _line("strings that open again and again", b'm,host=h s="\n' * 50_001),
+    _line("escaped quotes", b'm,host=h s="' + b'\\"' * 400_000),
+    _line("a line beyond the limit", b"m,host=h " + b",".join([b"f=1"] * 300_000)),
+    _line("many fields", b"m,host=h " + b",".join(b"f%d=1" % i for i in range(50_000)) + b" 1", 204),
+    _line("many tags", b"m" + b"".join(b",t%d=1" % i for i in range(50_000)) + b" f=1"),
+    _line("a tag many times", b"m" + b",host=h" * 100_000 + b" f=1"),
+    _line("a long tag", b"m,host=" + b"h" * 900_000 + b" f=1"),
+    _line("a long integer", b"m,host=h f=" + b"9" * 900_000 + b"i"),
+    _line("a long float", b"m,host=h f=0." + b"9" * 900_000 + b" 1", 204),
+    _line("a long exponent", b"m,host=h f=1e" + b"9" * 900_000),
+    _line("a long time", b"m,host=h f=1 " + b"9" * 900_000),
+    _line("a negative time", b"m,host=h f=1 -1"),
+    _line("the latest time", b"m,host=h f=1 9223372036854775807", 422),
+    _line("not UTF-8", b"m,host=\xff f=1"),
+    _line("a surrogate", b"m,host=\xed\xa0\x80 f=1"),
+    _line("UTF-16", "m,host=h f=1".encode("utf-16")),
+    _line("two byte order marks", b"\xef\xbb\xbf\xef\xbb\xbfm f=1"),
+    _line("JSON", GOOD),
+    _line("a header of HTTP", b"m,host=h\r\nSet-Cookie:x f=1"),
+    _line("a line end in a message", b"m,host=h f=\r\nSet-Cookie: x"),
+    _line("lines of every fault", b"x\n" * 100_000),
 ]

@@ -6,11 +6,14 @@ which token matched nor how far. `sessions` describes the cookie.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
+from urllib.parse import parse_qs
 
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
@@ -20,6 +23,7 @@ from rest_framework.request import Request
 
 from timeseries_project.api import sessions
 from timeseries_project.api.configuration import configuration
+from timeseries_project.api.prefix import path_of
 
 REALM = "timeseries"
 MISSING = "This needs a token: send Authorization: Bearer with one of the tokens of this service."
@@ -57,9 +61,40 @@ def bearer(meta: Meta) -> str | None:
     return token.strip(" ") or None if scheme.lower() == "bearer" else None
 
 
+#: Paths whose clients have other ways to send a token.
+_password_paths: set[str] = set()
+#: Most parameters of a query string in which a token is looked for.
+_MOST_PARAMETERS = 100
+
+
+def accept_passwords(path: str) -> None:
+    """Let clients of a path send a token as `Token`, as the password of Basic authentication, or as `p` in the query.
+
+    Only on paths that no browser visits with a password: it would send that again by itself, for foreign pages too.
+    """
+    _password_paths.add(path)
+
+
+def _password(meta: Meta) -> str | None:
+    """Return the token of a request in those other ways, None where they are not accepted."""
+    if path_of(cast(dict[str, Any], meta)).rstrip("/") not in _password_paths:
+        return None
+    scheme, _, token = meta.get("HTTP_AUTHORIZATION", "").partition(" ")
+    token = token.strip(" ")
+    if scheme.lower() == "token":
+        return token or None
+    try:
+        if scheme.lower() == "basic":
+            return base64.b64decode(token.encode("latin-1")).decode("latin-1").partition(":")[2] or None
+        query = parse_qs(meta.get("QUERY_STRING", ""), encoding="latin-1", max_num_fields=_MOST_PARAMETERS)
+    except (binascii.Error, ValueError):
+        return None
+    return query["p"][-1] if "p" in query else None
+
+
 def credentials(meta: Meta) -> bool | None:
     """Whether the token or, without one, the cookie of a request is valid; None if it carries neither."""
-    token = bearer(meta)
+    token = bearer(meta) or _password(meta)
     if token is not None:
         return is_known(digest(token))
     # Only our own pages may write with the cookie; SameSite alone would allow those of other ports and subdomains.

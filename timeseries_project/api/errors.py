@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from http import HTTPStatus
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from rest_framework.exceptions import APIException, MethodNotAllowed, NotFound, 
 from timeseries_project.api.framework import Response
 from timeseries_project.api.headers import MAX_BLOCK
 from timeseries_project.api.negotiation import prefers_html
-from timeseries_project.api.renderers import BrowsableAPIRenderer, ProblemRenderer
+from timeseries_project.api.renderers import BrowsableAPIRenderer, JSONRenderer, ProblemRenderer
 from timeseries_project.core.errors import (
     AlreadyExistsError,
     CapacityReachedError,
@@ -168,6 +168,16 @@ def problem_details(exc: Exception) -> dict[str, Any]:
     return problem
 
 
+#: Makes the body of an error, and more headers, from problem details.
+Shape = Callable[[Mapping[str, Any]], tuple[dict[str, Any], dict[str, str]]]
+_shapes: dict[str, Shape] = {}
+
+
+def register_shape(path: str, shape: Shape) -> None:
+    """Let errors of a path have another shape than problem details: that which its clients read."""
+    _shapes[path] = shape
+
+
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
     """Answer any exception of a view with problem details, on the browsable page or as JSON.
 
@@ -178,6 +188,12 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
     # View, request and response refer to one another and maybe to the exception, and live until the garbage collector
     # runs. The frames of all callers, down to the connection that is to be closed, must not live as long.
     exc.__traceback__ = None
-    renderer = BrowsableAPIRenderer() if prefers_html(request) else ProblemRenderer()
+    renderer: Any = BrowsableAPIRenderer() if prefers_html(request) else ProblemRenderer()
+    status, headers = problem["status"], _headers(exc)
+    shape = _shapes.get(request.path_info.rstrip("/"))
+    if shape and isinstance(renderer, ProblemRenderer):
+        renderer = JSONRenderer()
+        problem, more = shape(problem)
+        headers |= more
     request.accepted_renderer, request.accepted_media_type = renderer, renderer.media_type
-    return Response(problem, status=problem["status"], headers=_headers(exc))
+    return Response(problem, status=status, headers=headers)

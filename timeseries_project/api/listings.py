@@ -10,7 +10,7 @@ from rest_framework.utils.urls import replace_query_param
 
 from timeseries_project.api.fields import CursorField
 from timeseries_project.api.framework import Response
-from timeseries_project.core.arrays import gathered
+from timeseries_project.core.arrays import Table, gathered
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -20,7 +20,7 @@ PORTION = 1_000
 
 
 #: Makes rows of items. The flag says that they are only a part of the answer, whose other parts are not known yet.
-Writer = Callable[[Sequence[T], bool], list[Row]]
+Writer = Callable[[Sequence[T], bool], "list[Row] | Table"]
 
 
 class PortionedRows:
@@ -44,7 +44,7 @@ class PortionedRows:
         """Whether the first portion is the only one."""
         return self._next is None
 
-    def __iter__(self) -> Iterator[list[Row]]:
+    def __iter__(self) -> Iterator[Any]:
         """Yield all portions, once."""
         yield self.first
         if self._next is not None:

@@ -1,4 +1,4 @@
-"""The parsers of request bodies: JSON, newline-delimited JSON and CSV, always in UTF-8, up to MAX_BODY_BYTES."""
+"""The parsers of request bodies, up to MAX_BODY_BYTES: JSON, NDJSON and CSV, always in UTF-8, and Arrow."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
+from timeseries_project.api.arrow_reading import ArrowStream
 from timeseries_project.api.configuration import configuration
 from timeseries_project.api.encodings import GZIP, gunzip
 from timeseries_project.api.errors import BodyTooLarge, UnknownEncoding
@@ -124,3 +125,13 @@ class CSVParser(BodyParser):
     def parse_body(self, body: bytes) -> Batch:
         """Return the batch, to be read in portions."""
         return CSVTable(body)
+
+
+class ArrowParser(BodyParser):
+    """`application/vnd.apache.arrow.stream`: a batch, a table in the stream format of Arrow's IPC."""
+
+    media_type = "application/vnd.apache.arrow.stream"
+
+    def parse_body(self, body: bytes) -> Batch:
+        """Return the batch, to be read in portions."""
+        return ArrowStream(body)

@@ -21,8 +21,8 @@ HEADER = "HTTP_X_FORWARDED_PREFIX"
 MAX_PREFIX = 200
 #: The first parts of our own paths. A prefix that begins with one of them could be left on or a part of the path.
 OWN = frozenset(
-    {"api", "charts", "datapoints", "devices", "healthz", "metrics", "readyz"}
-    | {"sign-in", "sign-out", "static", "statistics", "users"}
+    {"api", "charts", "datapoints", "devices", "healthz", "metrics", "ping", "query", "readyz"}
+    | {"sign-in", "sign-out", "static", "statistics", "users", "write"}
 )
 
 #: Parts of characters that need no escaping in a URL, in HTML or in a cookie.

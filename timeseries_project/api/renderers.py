@@ -17,7 +17,8 @@ from rest_framework.renderers import BrowsableAPIRenderer as BaseBrowsableAPIRen
 from timeseries_project.api.listings import PortionedRows
 from timeseries_project.api.row_kernels import TIME, write_rows
 from timeseries_project.api.serializers import NoParameters
-from timeseries_project.core.arrays import Column, ColumnarRows
+from timeseries_project.api.table_texts import csv_table, json_table
+from timeseries_project.core.arrays import Column, ColumnarRows, Fields, Table
 from timeseries_project.core.offload import leave_loop
 
 #: Rows written at once: enough for NumPy to pay off, few enough to bound memory and latency.
@@ -25,7 +26,15 @@ SLICE = 8192
 #: Most items of an answer that the browsable page shows.
 BROWSABLE_ITEMS = 1_000
 
-_encode = msgspec.json.Encoder().encode
+
+def _raw(table: object) -> msgspec.Raw:
+    """Return what msgspec knows no form of, a table, as JSON."""
+    if not isinstance(table, Table):
+        raise NotImplementedError(f"{type(table)} has no form in JSON")
+    return msgspec.Raw(json_table(table))
+
+
+_encode = msgspec.json.Encoder(enc_hook=_raw).encode
 
 
 def _bounds(rows: ColumnarRows) -> Iterator[tuple[int, int]]:
@@ -54,7 +63,9 @@ def _json_rows(rows: ColumnarRows, start: int, stop: int) -> memoryview:
 
 
 def json_bytes(data: object, *, indent: bool = False) -> bytes:
-    """Encode as JSON; NaN becomes null, and integers of any size are exact (sums of bytes can exceed 64 bits).
+    """Encode as JSON, tables as lists of objects; NaN becomes null.
+
+    Integers of any size are exact: sums of bytes can exceed 64 bits.
 
     >>> json_bytes({"value": float("nan"), "sum": 2**64})
     b'{"value":null,"sum":18446744073709551616}'
@@ -84,7 +95,7 @@ class JSONRenderer(BaseRenderer):
             return b"".join(self.stream(data))
         return json_bytes(data)
 
-    def stream(self, rows: ColumnarRows | PortionedRows, names: Sequence[str] = ()) -> Iterator[bytes]:
+    def stream(self, rows: ColumnarRows | PortionedRows, fields: Fields | None = None) -> Iterator[bytes]:
         """Write rows slice by slice."""
         opening = b"["
         if isinstance(rows, PortionedRows):
@@ -126,12 +137,15 @@ class CSVRenderer(BaseRenderer):
         if isinstance(data, ColumnarRows):
             return b"".join(self.stream(data))
         view = (renderer_context or {})["view"]
-        rows = data if isinstance(data, list) else data[view.rows_member]
-        return _csv(rows, view.row_fields(), header=True)
+        rows = data[view.rows_member] if isinstance(data, dict) else data
+        if isinstance(rows, Table):
+            return _csv([], list(rows.columns), header=True) + csv_table(rows)
+        return _csv(rows, list(view.row_fields()), header=True)
 
-    def stream(self, rows: ColumnarRows | PortionedRows, names: Sequence[str] = ()) -> Iterator[bytes]:
-        """Write rows slice by slice under a header; `names` are the columns of rows that come in portions."""
+    def stream(self, rows: ColumnarRows | PortionedRows, fields: Fields | None = None) -> Iterator[bytes]:
+        """Write rows slice by slice under a header; `fields` are the columns of rows that come in portions."""
         if isinstance(rows, PortionedRows):
+            names = list(fields or ())
             yield _csv([], names, header=True)
             for portion in rows:
                 yield _csv(portion, names, header=False)
@@ -185,10 +199,10 @@ class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
         note = ""
         if isinstance(items, PortionedRows):
             leave_loop()  # nothing was changed: rows are read by GET only
-            data = items.first[:BROWSABLE_ITEMS]
+            data = _first(items.first, BROWSABLE_ITEMS)
             cut = self._CUT_OF_UNKNOWN if items.total is None else self._CUT
             note = cut.format(shown=len(data), total=items.total and items.total()) + "\n\n"
-        elif isinstance(items, ColumnarRows | list):
+        elif isinstance(items, ColumnarRows | Table | list):
             total = len(items)
             shown = _first(items, BROWSABLE_ITEMS)
             if total > len(shown):
@@ -207,7 +221,9 @@ class BrowsableAPIRenderer(BaseBrowsableAPIRenderer):
         form = super().get_raw_data_form(data, view, method, request)
         example: Callable[[], object] | None = getattr(view, "example", None)
         if form and example:
-            form.fields["_content"].initial = json_bytes(example(), indent=True).decode()
+            shown = example()
+            text = shown if isinstance(shown, str) else json_bytes(shown, indent=True).decode()
+            form.fields["_content"].initial = text
         return form
 
     def get_breadcrumbs(self, request: Any) -> list[tuple[str, str]]:
@@ -240,9 +256,11 @@ def _address(view: Any, request: Any, method: str) -> str:
     return f"{address}?{urlencode(kept)}" if kept else address
 
 
-def _first(items: ColumnarRows | list[Any], count: int) -> list[Any]:
+def _first(items: ColumnarRows | Table | list[Any], count: int) -> Table | list[Any]:
     if isinstance(items, list):
         return items[:count]
+    if isinstance(items, Table):
+        return items.first(count)
     shown = min(count, len(items))
     rows: list[Any] = msgspec.json.decode(b"[" + (_json_rows(items, 0, shown)[1:] if shown else b"") + b"]")
     return rows

@@ -20,6 +20,7 @@ from rest_framework.fields import empty
 from rest_framework.permissions import SAFE_METHODS
 
 from timeseries_project.api import access, fields
+from timeseries_project.api.arrow_writing import ArrowRenderer
 from timeseries_project.api.serializers import InputSerializer, NoParameters
 from timeseries_project.core import timestamps
 
@@ -46,7 +47,8 @@ class AutoSchema(BaseAutoSchema):
 
     def _get_request_body(self, direction: Direction = "request") -> Any:
         body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
-        return {**body, "required": True} if body else body  # an empty body is never valid
+        # An empty body is hardly ever valid.
+        return {**body, "required": not getattr(self.view, "takes_empty_bodies", False)} if body else body
 
     def _get_response_for_code(self, serializer: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         response: dict[str, Any] = super()._get_response_for_code(serializer, *args, **kwargs)  # type: ignore[no-untyped-call]
@@ -228,7 +230,8 @@ class ProblemSerializer(serializers.Serializer[Any]):
     )
 
 
-_PROBLEMS = {
+#: The title of each status, and what it means.
+PROBLEMS = {
     400: ("Bad Request", "The input is malformed, incomplete or out of range."),
     401: ("Unauthorized", "The service has API tokens, and the request carries none or a wrong one."),
     404: ("Not Found", "There is no data under this key."),
@@ -252,15 +255,15 @@ def problems(*statuses: int) -> dict[Any, OpenApiResponse]:
     return {
         (status, "application/problem+json"): OpenApiResponse(
             ProblemSerializer,
-            description=_PROBLEMS[status][1],
+            description=PROBLEMS[status][1],
             examples=[
                 OpenApiExample(
-                    _PROBLEMS[status][0],
+                    PROBLEMS[status][0],
                     value={
                         "type": "about:blank",
-                        "title": _PROBLEMS[status][0],
+                        "title": PROBLEMS[status][0],
                         "status": status,
-                        "detail": _PROBLEMS[status][1],
+                        "detail": PROBLEMS[status][1],
                     },
                 )
             ],
@@ -324,10 +327,13 @@ def answer(serializer: Any, example: object, links: Links | None = None) -> dict
 
 
 def rows(serializer: Any, example: object, links: Links | None = None) -> dict[Any, OpenApiResponse]:
-    """Describe an answer of rows, which is available in JSON and CSV."""
+    """Describe an answer of rows, which is available in JSON, CSV and Arrow."""
     return {
         **answer(serializer, example, links),
         (200, "text/csv"): OpenApiResponse({"type": "string"}, description="The rows under a header."),
+        (200, ArrowRenderer.media_type): OpenApiResponse(
+            {"type": "string", "format": "binary"}, description="The rows as an Arrow IPC stream."
+        ),
     }
 
 

@@ -51,7 +51,16 @@ class Columns(dict[str, Any]):
         return len(next(iter(self.values())))
 
 
-Portion = Columns | Lines | list[object]
+class Faulty(list[Any]):
+    """Those items of a portion in which something is wrong, their places in it, and how many items it has."""
+
+    def __init__(self, items: Iterable[object], places: list[int], length: int) -> None:
+        super().__init__(items)
+        self.places = places
+        self.length = length
+
+
+Portion = Columns | Faulty | Lines | list[object]
 
 
 class Batch(ABC):
@@ -148,10 +157,11 @@ class InputSerializer(Serializer[Any]):
             if len(portion) > INLINE_ITEMS:
                 leave_loop()
             rows = cls._read_items(portion, done, errors)
-            done += len(portion)
+            done += portion.length if isinstance(portion, Faulty) else len(portion)
             if len(errors) >= MAX_ERRORS:
                 break
             if not errors:
+                assert not isinstance(portion, Faulty)  # the others of its items would be missing
                 read.add({name: [row[name] for row in rows] for name in cls.wire_fields()})
         if errors:
             raise invalid(errors)
@@ -163,7 +173,8 @@ class InputSerializer(Serializer[Any]):
         rows = []
         for place, item in enumerate(items):
             found = len(errors)
-            rows.append(cls._read_item(item, first + place, errors, text=text))
+            index = first + (items.places[place] if isinstance(items, Faulty) else place)
+            rows.append(cls._read_item(item, index, errors, text=text))
             if len(errors) > found and isinstance(items, Lines):
                 errors[found:] = [replace(error, line=items.numbers[place]) for error in errors[found:]]
             if len(errors) >= MAX_ERRORS:

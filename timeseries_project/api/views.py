@@ -23,20 +23,21 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
 from timeseries_project.api import renderers
+from timeseries_project.api.arrow_writing import ArrowRenderer
 from timeseries_project.api.conditional import NotModifiedError, is_any, names, tag_of_content, tag_of_version
 from timeseries_project.api.configuration import configuration
 from timeseries_project.api.fields import WireField
-from timeseries_project.api.framework import Request, Response, Stored, add_headers, set_header, stored
+from timeseries_project.api.framework import BARE, Request, Response, Stored, add_headers, set_header, stored
 from timeseries_project.api.listings import PortionedRows
 from timeseries_project.api.schema import HealthSerializer, answer, problems
 from timeseries_project.api.serializers import InputSerializer, NoParameters
-from timeseries_project.core.arrays import ColumnarRows
+from timeseries_project.core.arrays import ColumnarRows, Fields
 from timeseries_project.core.errors import shown
 from timeseries_project.core.offload import leave_loop
 
 # Created once; negotiation returns a new browsable renderer, because that keeps state.
 _RENDERERS: list[BaseRenderer] = [renderers.JSONRenderer(), renderers.BrowsableAPIRenderer()]
-_RENDERERS_OF_ROWS: list[BaseRenderer] = [_RENDERERS[0], renderers.CSVRenderer(), _RENDERERS[1]]
+_RENDERERS_OF_ROWS: list[BaseRenderer] = [_RENDERERS[0], renderers.CSVRenderer(), ArrowRenderer(), _RENDERERS[1]]
 
 
 @cache
@@ -94,7 +95,9 @@ class AdmittingView(APIView):
 
     def _write(self, request: BaseRequest, response: Response) -> HttpResponseBase:
         renderer = request.accepted_renderer
-        if isinstance(renderer, renderers.JSONRenderer):
+        if response.status_code in BARE:
+            content = b""  # whatever the form
+        elif isinstance(renderer, renderers.JSONRenderer):
             content = renderer.render(response.data)
         else:
             context = {**self.get_renderer_context(), "response": response}
@@ -113,8 +116,8 @@ class ApiView(AdmittingView):
 
     #: The query serializers by action (in viewsets) or method name such as "get".
     query_serializers: ClassVar[Mapping[str, type[InputSerializer]]] = {}
-    #: The column names by action, for actions that answer rows and so support CSV.
-    row_columns: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    #: The columns by action, for actions that answer rows and so support CSV and Arrow.
+    row_columns: ClassVar[Mapping[str, Fields]] = {}
     #: The member of an answer that holds its rows, if the answer is not the list itself.
     rows_member: ClassVar[str | None] = None
     #: The serializer of the items of a body, if the view takes one.
@@ -177,16 +180,16 @@ class ApiView(AdmittingView):
             self.query = serializer.read_request(request)
 
     def get_renderers(self) -> list[BaseRenderer]:
-        """Return the renderers, with CSV if rows are answered."""
+        """Return the renderers, with CSV and Arrow if rows are answered."""
         return _RENDERERS_OF_ROWS if self.row_fields() else _RENDERERS
 
     def get_parsers(self) -> list[BaseParser]:
         """Return the parsers, which are shared because they keep no state."""
         return _parsers(tuple(self.parser_classes))
 
-    def row_fields(self) -> tuple[str, ...]:
-        """Return the column names of the rows that this operation answers; none if it answers no rows."""
-        return self.row_columns.get(self.operation, ())
+    def row_fields(self) -> Fields:
+        """Return the columns of the rows that this operation answers; none if it answers no rows."""
+        return self.row_columns.get(self.operation, {})
 
     def options(self, request: BaseRequest, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
         """Describe the endpoint."""
@@ -197,7 +200,7 @@ class ApiView(AdmittingView):
         """Write the answer; stream one of more than one slice of rows, in constant memory."""
         renderer, data = request.accepted_renderer, response.data
         long = isinstance(data, PortionedRows) or (isinstance(data, ColumnarRows) and len(data) > renderers.SLICE)
-        if long and isinstance(renderer, renderers.JSONRenderer | renderers.CSVRenderer):
+        if long and isinstance(renderer, renderers.JSONRenderer | renderers.CSVRenderer | ArrowRenderer):
             return self._streamed(response, renderer, data)
         return super()._write(request, response)
 

@@ -5,10 +5,10 @@ It also keeps the keys that were read before, with their strings: most batches a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
-from typing import NamedTuple, cast
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache, partial
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -18,9 +18,10 @@ from timeseries_project.api import fields
 from timeseries_project.api.body_kernels import INTEGER, KEY, LAST_SECOND, NUMBER, SPAN, TIMESTAMP, RowArrays
 from timeseries_project.api.key_kernels import FULL, KNOWN, PRESENT, ROOM, TABLES, KeyArrays, KnownKeys
 from timeseries_project.api.serializers import Columns, InputSerializer
+from timeseries_project.api.string_kernels import number_strings
 from timeseries_project.api.value_kernels import Bytes
 from timeseries_project.core import timestamps
-from timeseries_project.core.arrays import Keys
+from timeseries_project.core.arrays import Codes, Keys
 from timeseries_project.core.summation import Integers
 
 #: Bytes of a text for which there is room; longer ones are read in memory of their own.
@@ -83,55 +84,76 @@ def words_of(text: Bytes) -> Integers:
     return np.ndarray((len(text) - 7,), dtype=np.int64, buffer=text, strides=(1,))
 
 
-class Workbench:
-    """Room for a text of so many bytes, and for what is read from it."""
+class Bench:
+    """Room for a text of so many bytes, and for the keys in it, each of which has at least so many bytes around it."""
 
-    def __init__(self, serializer: type[InputSerializer], *, json: bool, size: int) -> None:
-        self._fields = serializer.wire_fields()
-        self._json = json
-        self.layout = layout = layout_of(serializer)
+    #: Keys of a table that are known at most, and what is remembered for the next text: see above.
+    most_keys, remembered, remembered_bytes = MOST_KEYS, REMEMBERED, REMEMBERED_BYTES
+
+    def __init__(self, *, size: int, tables: int, shortest: int) -> None:
         self.size = size
+        self._shortest = shortest
         self._buffer = np.empty(size + len(END), dtype=np.uint8)
         self.words = words_of(self._buffer)
-        rows = size // (layout.shortest if json else 2 * len(self._fields)) + 2
-        self._columns = np.empty((len(self._fields), rows), dtype=np.int64)
-        self._numbers = self._columns.view(np.float64)
-        self._put_off = np.zeros(self._columns.size + 1, dtype=np.int64)
-        self.row_arrays: RowArrays = (layout.fields, self._columns, self._numbers, self._put_off)
-        self._keys = _room_for_keys(layout.keys, 2 * size)
+        self._keys = _room_for_keys(tables, self.most_keys, 2 * size)
         self.key_arrays = cast(KeyArrays, tuple(self._keys))
-        self._names: list[list[str]] = [[] for _ in range(layout.keys)]
 
     def lay(self, text: Text) -> Bytes:
-        """Copy a text to where kernels read it, with its end."""
+        """Copy a text to where kernels read it, with its end. Keys are forgotten if more may find no room."""
         length = len(text)
         self._buffer[:length] = np.frombuffer(text, dtype=np.uint8)
         self._buffer[length : length + len(END)] = np.frombuffer(END, dtype=np.uint8)
-        self._text = text
-        self._put_off[0] = 0
         counts = self._keys.counts
-        if len(self._keys.spellings) - counts[ROOM] < length + 8 or any(
-            len(names) > MOST_KEYS - length // self.layout.shortest for names in self._names
-        ):
+        too_many = counts[TABLES + KNOWN :: 2].max(initial=0) > self.most_keys - length // self._shortest
+        if too_many or len(self._keys.spellings) - counts[ROOM] < length + 8:
             self.forget()
-        for table in range(self.layout.keys):
-            present = TABLES + 2 * table + PRESENT
-            self._keys.numbers[table, self._keys.present[table, : counts[present]]] = 0
-            counts[present] = 0
+        for table, known in enumerate(counts[TABLES + PRESENT :: 2].tolist()):
+            self._keys.numbers[table, self._keys.present[table, :known]] = 0
+        counts[TABLES + PRESENT :: 2] = 0
         return self._buffer[: length + 2]
 
     def forget(self) -> None:
         """Forget the keys that were read before."""
         for array in (self._keys.slots, self._keys.numbers, self._keys.counts):
             array[:] = 0
-        self._names = [[] for _ in self._names]
 
     @property
     def crowded(self) -> bool:
         """Whether more keys are known than are worth their memory, or than a search can do with."""
         counts = self._keys.counts
-        many = max(map(len, self._names), default=0) > REMEMBERED or counts[ROOM] > REMEMBERED_BYTES
-        return many or bool(counts[FULL])
+        many = counts[TABLES + KNOWN :: 2].max(initial=0) > self.remembered or counts[ROOM] > self.remembered_bytes
+        return bool(many or counts[FULL])
+
+
+class Workbench(Bench):
+    """Room for a text of a serializer's items, and for what is read from it."""
+
+    def __init__(self, serializer: type[InputSerializer], *, json: bool, size: int) -> None:
+        self._fields = serializer.wire_fields()
+        self._json = json
+        self.layout = layout = layout_of(serializer)
+        self.most_keys = MOST_KEYS
+        super().__init__(size=size, tables=layout.keys, shortest=layout.shortest)
+        rows = size // (layout.shortest if json else 2 * len(self._fields)) + 2
+        self._columns = np.empty((len(self._fields), rows), dtype=np.int64)
+        self._numbers = self._columns.view(np.float64)
+        self._put_off = np.zeros(self._columns.size + 1, dtype=np.int64)
+        self.row_arrays: RowArrays = (layout.fields, self._columns, self._numbers, self._put_off)
+        #: followers[table, code]: the key that came last after that key in a column of strings.
+        self._followers: Codes = np.zeros((layout.keys, MOST_KEYS), dtype=np.int32)
+        self._names: list[list[str]] = [[] for _ in range(layout.keys)]
+
+    def lay(self, text: Text) -> Bytes:
+        """Copy a text to where kernels read it, with its end."""
+        self._text = text
+        self._put_off[0] = 0
+        return super().lay(text)
+
+    def forget(self) -> None:
+        """Forget the keys that were read before, and their strings."""
+        super().forget()
+        self._followers[:] = 0
+        self._names = [[] for _ in self._names]
 
     def columns(self, rows: int) -> Columns | None:
         """Return the columns of the rows that were read, None if a key or a number is not ordinary after all."""
@@ -152,6 +174,23 @@ class Workbench:
             memory = self._numbers if isinstance(field, fields.NumberField) else self._columns
             read[name] = memory[place, :rows].copy()
         return read
+
+    def numbered(self, name: str, text: Text, offsets: Integers) -> Keys | None:
+        """Return the strings that lie between offsets in a text, fewer than MOST_KEYS, as keys of the field `name`.
+
+        The code is -1 where a string is not ordinary: no key, or one for which there is no room. None where one that
+        looked ordinary is not.
+        """
+        rows, table = len(offsets) - 1, int(self.layout.fields[[*self._fields].index(name), -1])
+        if any(len(names) > MOST_KEYS - rows for names in self._names):
+            self.forget()
+        self.lay(text)
+        codes: Codes = np.empty(rows, dtype=np.int32)
+        number_strings(self._buffer, self.words, offsets, table, codes, self._followers[table], self.key_arrays)
+        if not self._know_new():
+            self.forget()
+            return None
+        return Keys.numbered(codes, self._present(table))
 
     def _know_new(self) -> bool:
         """Take in the strings of the keys that are new; whether all are ordinary."""
@@ -200,35 +239,41 @@ class Workbench:
         return True
 
 
-def _room_for_keys(tables: int, size: int) -> KnownKeys:
+def _room_for_keys(tables: int, most: int, size: int) -> KnownKeys:
     spellings = np.empty(size + 8, dtype=np.uint8)
     return KnownKeys(
-        slots=np.zeros((tables, 2 * MOST_KEYS), dtype=np.int32),
-        spans=np.empty((tables, MOST_KEYS, 2), dtype=np.int64),
+        slots=np.zeros((tables, 2 * most), dtype=np.int32),
+        spans=np.empty((tables, most, 2), dtype=np.int64),
         spellings=spellings,
         words=words_of(spellings),
-        followers=np.zeros((tables, MOST_KEYS), dtype=np.int32),
-        numbers=np.zeros((tables, MOST_KEYS), dtype=np.int32),
-        present=np.empty((tables, MOST_KEYS), dtype=np.int32),
+        followers=np.zeros((tables, most), dtype=np.int32),
+        numbers=np.zeros((tables, most), dtype=np.int32),
+        present=np.empty((tables, most), dtype=np.int32),
         counts=np.zeros(TABLES + 2 * tables, dtype=np.int64),
     )
 
 
 #: Benches that nobody uses, the one that was used last at the end. Appending to a list and popping are atomic.
-_idle: dict[tuple[type[InputSerializer], bool], list[Workbench]] = {}
+_idle: dict[Hashable, list[Any]] = {}
+_Bench = TypeVar("_Bench", bound=Bench)
+
+
+def lent(serializer: type[InputSerializer], text: Text, *, json: bool) -> AbstractContextManager[Workbench]:
+    """Lend a workbench with room for a text."""
+    return borrowed((serializer, json), partial(Workbench, serializer, json=json), text)
 
 
 @contextmanager
-def lent(serializer: type[InputSerializer], text: Text, *, json: bool) -> Iterator[Workbench]:
-    """Lend a workbench with room for a text."""
+def borrowed(kind: Hashable, make: Callable[..., _Bench], text: Text) -> Iterator[_Bench]:
+    """Lend a bench of a kind with room for a text; `make` makes one of a `size`."""
     if len(text) > ROOMY:
-        yield Workbench(serializer, json=json, size=len(text))
+        yield make(size=len(text))
         return
-    idle = _idle.setdefault((serializer, json), [])
+    idle = _idle.setdefault(kind, [])
     try:
         bench = idle.pop()
     except IndexError:
-        bench = Workbench(serializer, json=json, size=ROOMY)
+        bench = make(size=ROOMY)
     yield bench
     # What an error leaves behind is not used again.
     if bench.crowded:

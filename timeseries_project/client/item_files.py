@@ -11,7 +11,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -64,7 +64,7 @@ def opened(path: Path, app: str | None = None) -> Iterator[Items]:
     """Open a file of items. Without `app`, the fields of the first item tell it. FileError here or while reading."""
     read = _READERS.get(path.suffix.lower())
     if read is None:
-        raise FileError(path, f"its name must end in {', '.join(_READERS)}.")
+        raise FileError(path, f"its name must end in {', '.join(_READERS)} or .arrow.")
     try:
         file = path.open("rb")
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
@@ -96,15 +96,19 @@ def _explained(path: Path, items: Iterator[Item]) -> Iterator[Item]:
 
 
 def _target(path: Path, item: Item) -> Target:
-    """Return the app whose fields an item has."""
     fields = _decode(item.body) if item.header is None else item.header
     if not isinstance(fields, dict | tuple):
         raise FileError(path, "an item must be a JSON object.", item.line)
+    return target_of(path, fields, item.line)
+
+
+def target_of(path: Path, fields: Collection[str], line: int | None = None) -> Target:
+    """Return the app whose fields an item has, or the columns of a file. FileError if that is not one app."""
     fitting = [target for target in targets().values() if set(fields) >= set(target.fields)]
     if len(fitting) != 1:
         names = ", ".join(fields) or "none"
         which = "no app" if not fitting else "several apps"
-        raise FileError(path, f"its fields ({names}) are those of {which}; --app says for which it is.", item.line)
+        raise FileError(path, f"its fields ({names}) are those of {which}; --app says for which it is.", line)
     return fitting[0]
 
 

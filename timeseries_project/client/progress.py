@@ -14,7 +14,8 @@ LINE_SECONDS = 10.0
 class Progress:
     """Shows how many items were sent, how fast, and the time left if the total is known.
 
-    `total` is what `update` counts up to, in any unit. Items `sent` before do not count for the rate. The bar is drawn
+    `total` is what `update` counts up to, in any unit. Items `sent` before do not count for the rate; `verb` says what
+    was done with them. The bar is drawn
     on `terminal`; without one, `say` gets a line every ten seconds.
     """
 
@@ -25,12 +26,14 @@ class Progress:
         total: float | None,
         say: Callable[[str], object],
         sent: int = 0,
+        verb: str = "sent",
         terminal: TextIO | None = None,
     ) -> None:
         self._title = title
         self._total = total
         self._say = say
         self._sent = sent
+        self._verb = verb
         self._terminal = terminal
         self._begin = self._said = clock.elapsed()
         self._bar = None
@@ -60,7 +63,7 @@ class Progress:
     def update(self, done: float, items: int) -> None:
         """Show how much of the total is done and how many items were sent."""
         now = clock.elapsed()
-        text = f"{items:,} sent, {(items - self._sent) / max(now - self._begin, 1e-3):,.0f}/s"
+        text = f"{items:,} {self._verb}, {(items - self._sent) / max(now - self._begin, 1e-3):,.0f}/s"
         if self._bar is not None:
             self._bar.set_description_str(f"{self._title}: {text}", refresh=False)
             self._bar.update(done - self._bar.n)

@@ -1,4 +1,4 @@
-"""The service's client: sends batches over HTTP, and repeats them while the server is away.
+"""The service's client: sends batches over HTTP, fetches listings, and repeats requests while the server is away.
 
 A datapoint can be sent again safely (`on_duplicate=skip`). An entry or a transaction has no identity: if a connection
 breaks before the answer, sending it again may count it twice. `Client.doubtful` is the number of these items.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
@@ -22,12 +23,14 @@ from timeseries_project.core import clock
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
-#: The service's answers are smaller; a larger one comes from another server.
-MAX_ANSWER = 1 << 20
+#: The service's answers are smaller; a larger one comes from another server. A part of a listing has 10,000 rows.
+MAX_ANSWER, MAX_PART = 1 << 20, 1 << 26
+JSON, ARROW = "application/json", "application/vnd.apache.arrow.stream"
 
 #: Temporary statuses after which it is certain that nothing was stored.
 _REFUSED_FOR_NOW = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _PASSING = _REFUSED_FOR_NOW | {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
+_LINKS = re.compile(r'<([^>]*)>\s*;\s*rel="?(\w+)"?')
 
 
 class Outcome(NamedTuple):
@@ -36,6 +39,14 @@ class Outcome(NamedTuple):
     created: int
     skipped: int
     expired: int
+
+
+class Part(NamedTuple):
+    """A part of a listing, its media type without parameters, and the cursor that its `Link` header names."""
+
+    body: bytes
+    media_type: str
+    next: str | None
 
 
 class ClientError(Exception):
@@ -48,8 +59,9 @@ class ClientError(Exception):
 class RefusedError(ClientError):
     """The server refused a request; `index` is the item at fault in a batch, if the answer names one."""
 
-    def __init__(self, status: str, reason: str, index: int | None = None) -> None:
-        super().__init__(f"{status}: {reason}")
+    def __init__(self, status: int, reason: str, index: int | None = None) -> None:
+        super().__init__(f"{_status(status)}: {reason}")
+        self.status = status
         self.index = index
 
 
@@ -65,9 +77,9 @@ class _AwayError(Exception):
 class Client:
     """One kept connection to one server.
 
-    `packed` sends bodies as gzip: a tenth of the bytes, for several times the work. While the server is away a request
-    is repeated for `patience` seconds: `wait` sleeps between attempts, and `on_wait` is called with the reason when a
-    request fails for the first time.
+    `packed` sends bodies as gzip and asks for such answers: a tenth of the bytes, for several times the work. While the
+    server is away a request is repeated for `patience` seconds: `wait` sleeps between attempts, and `on_wait` is called
+    with the reason when a request fails for the first time.
     """
 
     def __init__(
@@ -87,7 +99,7 @@ class Client:
         self._packed = packed
         self._wait = wait
         self._on_wait = on_wait
-        self._headers = {"Accept": "application/json", "User-Agent": "timeseries-statistics"}
+        self._headers = {"Accept": JSON, "User-Agent": "timeseries-statistics"}
         if token:
             if not token.isascii() or not token.isprintable() or " " in token:
                 raise ClientError("The token must be ASCII without blanks and control characters.")
@@ -107,7 +119,7 @@ class Client:
 
     def get(self, path: str) -> Any:
         """Return the JSON of an answer, or None for a 404."""
-        status, body = self._request("GET", path, None, 0)
+        status, _, body = self._request("GET", path)
         if status == HTTPStatus.NOT_FOUND:
             return None
         if status != HTTPStatus.OK:
@@ -117,34 +129,46 @@ class Client:
             raise self._foreign(path)
         return answer
 
+    def part(self, path: str, *, media_type: str = JSON) -> Part:
+        """Return a part of a listing. RefusedError if there is no such listing, or not in this form."""
+        status, headers, body = self._request("GET", path, accept=media_type, most=MAX_PART)
+        if status != HTTPStatus.OK:
+            raise self._refusal(status, body)
+        given = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return Part(body, given, _next_cursor(headers.get("Link", "")))
+
     def post(self, target: Target, items: Sequence[bytes]) -> Outcome:
         """Send a batch of JSON objects, which is stored whole or not. RefusedError names the item at fault."""
-        body = b"[" + b",".join(items) + b"]"
-        status, answer = self._request("POST", target.path, body, 0 if target.repeatable else len(items))
+        return self.post_body(target, b"[" + b",".join(items) + b"]", len(items))
+
+    def post_body(self, target: Target, body: bytes, count: int, *, media_type: str = JSON) -> Outcome:
+        """Send a batch of `count` items, which is stored whole or not. RefusedError names the item at fault."""
+        unrepeatable = 0 if target.repeatable else count
+        status, _, answer = self._request("POST", target.path, body, unrepeatable, media_type=media_type)
         if status != HTTPStatus.CREATED:
             raise self._refusal(status, answer)
         outcome = _outcome(_parsed(answer))
-        if outcome is None or sum(outcome) != len(items):
+        if outcome is None or sum(outcome) != count:
             raise self._foreign(target.path)
         return outcome
 
     def order(self, path: str, *, seconds: float) -> Any:
         """POST without a body, which may be done twice, and return the JSON of the answer, for at most some seconds."""
-        status, answer = self._request("POST", path, None, 0, seconds)
+        status, _, answer = self._request("POST", path, seconds=seconds)
         if status != HTTPStatus.CREATED:
             raise self._refusal(status, answer)
         return _parsed(answer)
 
     def _request(
-        self, method: str, path: str, body: bytes | None, unrepeatable: int, seconds: float = ANSWER_SECONDS
-    ) -> tuple[int, bytes]:
+        self, method: str, path: str, body: bytes | None = None, unrepeatable: int = 0, **form: Any
+    ) -> tuple[int, Any, bytes]:
         """Send a request until it is answered; ClientError once `patience` seconds have passed."""
         begin, delay = clock.elapsed(), FIRST_DELAY
         for attempt in range(1 << 62):
             try:
-                status, headers, answer = self._once(method, path, body, seconds)
+                status, headers, answer = self._once(method, path, body, **form)
                 if status not in _PASSING:
-                    return status, answer
+                    return status, headers, answer
                 raise _AwayError(
                     _status(status), stored=status not in _REFUSED_FOR_NOW, delay=_seconds(headers.get("Retry-After"))
                 )
@@ -162,11 +186,23 @@ class Client:
         raise AssertionError("the patience ends before the attempts")
 
     def _once(
-        self, method: str, path: str, body: bytes | None, seconds: float = ANSWER_SECONDS
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        *,
+        media_type: str = JSON,
+        accept: str = JSON,
+        most: int = MAX_ANSWER,
+        seconds: float = ANSWER_SECONDS,
     ) -> tuple[int, Any, bytes]:
-        headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
-        if body is not None and self._packed:
-            body, headers["Content-Encoding"] = gzip.compress(body, compresslevel=1), "gzip"
+        headers = {**self._headers, "Accept": accept}
+        if body is not None:
+            headers["Content-Type"] = media_type
+        if self._packed:
+            headers["Accept-Encoding"] = "gzip"
+            if body is not None:
+                body, headers["Content-Encoding"] = gzip.compress(body, compresslevel=1), "gzip"
         try:
             response = self._pool.request(
                 method,
@@ -178,7 +214,7 @@ class Client:
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds),
             )
             try:
-                answer = response.read(MAX_ANSWER + 1)
+                answer = response.read(most + 1)
             finally:
                 if not response.closed:  # the unread rest would be taken for the next answer
                     response.close()
@@ -186,20 +222,22 @@ class Client:
             raise _AwayError(_reason(error), stored=False) from None
         except (HTTPError, OSError) as error:
             raise _AwayError(_reason(error), stored=True) from None
-        if len(answer) > MAX_ANSWER:
+        if len(answer) > most:
             raise self._foreign(path)
         return response.status, response.headers, answer
 
     def _refusal(self, status: int, body: bytes) -> ClientError:
         problem = _parsed(body)
         if not isinstance(problem, dict) or not isinstance(problem.get("detail"), str):
+            if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:  # a proxy in front answers it, too
+                return RefusedError(status, "the body is too large")
             return ClientError(f"{self.url} answers {_status(status)} without problem details; it is not this service.")
         errors = problem.get("errors")
         first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
         index = first.get("index")
         if type(index) is not int:
-            return RefusedError(_status(status), problem["detail"])
-        return RefusedError(_status(status), f"{first.get('field', '')} {first.get('message', '')}".strip(), index)
+            return RefusedError(status, problem["detail"])
+        return RefusedError(status, f"{first.get('field', '')} {first.get('message', '')}".strip(), index)
 
     def _foreign(self, path: str) -> ClientError:
         return ClientError(
@@ -244,6 +282,15 @@ def _status(status: int) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
+
+
+def _next_cursor(link: str) -> str | None:
+    """Return the cursor in a `Link` header. Its address may name the server otherwise than we do."""
+    for address, relation in _LINKS.findall(link):
+        if relation == "next":
+            cursors = parse_qs(urlsplit(address).query).get("cursor", [])
+            return cursors[0] if cursors else None
+    return None
 
 
 def _seconds(text: str | None) -> float:

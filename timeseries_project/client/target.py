@@ -1,10 +1,25 @@
-"""The apps that items can be sent to. Each app declares its target in its module `client`."""
+"""The apps that items can be sent to and taken from. Each app declares its target in its module `client`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from timeseries_project import app_list
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Where an app lists what it stores, and how many items its devices have.
+
+    `filters` are the parameters of the listing by the options of `dump` that set them; `counts` is the path of the list
+    of devices. Numbers in `sums` may be larger than one item may have.
+    """
+
+    path: str
+    filters: dict[str, str]
+    counts: str
+    integers: tuple[str, ...] = ()
+    sums: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +36,10 @@ class Target:
     repeatable: bool
     python_variable: str | None = None
     dates: tuple[str, ...] = ()
+    #: The unit in which `timestamp` is a number.
+    unit: str = "s"
+    #: How what is stored can be taken out again, if it can.
+    listing: Listing | None = None
 
 
 def targets() -> dict[str, Target]:

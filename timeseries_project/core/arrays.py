@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum, auto
 from typing import Any, TypeVar
 
 import numpy as np
@@ -37,6 +38,23 @@ class ColumnarRows(ABC):
     @abstractmethod
     def columns(self, start: int, stop: int) -> tuple[Column, ...]:
         """Compute the columns of the rows from `start` to before `stop`."""
+
+
+class Kind(Enum):
+    """What the cells of a column of an answer are, whatever form it is written in."""
+
+    #: A time: datetime64.
+    TIME = auto()
+    #: A time in whole epoch seconds, which text has as a number.
+    SECONDS = auto()
+    KEY = auto()
+    #: A double; NaN or None where there is none.
+    DOUBLE = auto()
+    INTEGER = auto()
+
+
+#: The columns of rows by name, in order.
+Fields = Mapping[str, Kind]
 
 
 class _Codes(dict[str, int]):
@@ -84,6 +102,57 @@ class Keys:
         """
         return keys if isinstance(keys, Keys) else cls(keys)
 
+    def part(self, start: int, stop: int) -> Keys:
+        """Return the rows from `start` to before `stop`. O(1).
+
+        >>> Keys(["b", "a", "b"]).part(1, 3).tolist()
+        ['a', 'b']
+        """
+        return Keys.numbered(self.codes[start:stop], self.names)
+
+    def tolist(self) -> list[str]:
+        """Return the key of each row. O(rows)."""
+        return list(map(self.names.__getitem__, self.codes.tolist()))
+
+    def mapped(self, function: Callable[[str], str]) -> list[str]:
+        """Return what a function makes of the key of each row; it is called once for each distinct key. O(rows).
+
+        >>> Keys(["b", "a", "b"]).mapped(str.upper)
+        ['B', 'A', 'B']
+        """
+        results = list(map(function, self.names))
+        return list(map(results.__getitem__, self.codes.tolist()))
+
+
+#: A column of an answer: times or numbers as an array, keys, or numbers and None one by one.
+Cells = Column | Keys | list[Any]
+
+
+class Table:
+    """Rows of an answer that are there, column by column; `columns` has them by name, in order.
+
+    >>> table = Table({"device": Keys(["a", "b"]), "count": np.array([3, 4])})
+    >>> len(table), table.first(1).columns["device"].tolist()
+    (2, ['a'])
+    """
+
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: Mapping[str, Cells]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(next(iter(self.columns.values())))
+
+    def first(self, count: int) -> Table:
+        """Return the first rows. O(columns)."""
+        return Table({name: _first(column, count) for name, column in self.columns.items()})
+
+
+def _first(column: Cells, count: int) -> Cells:
+    return column.part(0, count) if isinstance(column, Keys) else column[:count]
+
 
 class KeyColumn:
     """A column of keys that is built portion by portion.
@@ -98,21 +167,30 @@ class KeyColumn:
     def __init__(self) -> None:
         self._codes = _Codes()
         self._portions: list[Codes] = []
+        self._first: Keys | None = None  # the only portion so far: most batches have no other
 
     def extend(self, keys: Sequence[str] | Keys) -> None:
         """Append keys. O(keys)."""
-        portion = Keys.of(keys)
-        if not self._portions:  # most batches have no other, or few, with the same names
-            self._codes.update(zip(portion.names, range(len(portion.names)), strict=True))
-            if len(self._codes) == len(portion.names):
-                self._portions.append(portion.codes)
-                return
-            self._codes.clear()
+        if self._first is None and not self._portions:
+            self._first = Keys.of(keys)
+            return
+        self._number_first()
+        self._number(Keys.of(keys))
+
+    def _number_first(self) -> None:
+        if self._first is not None:
+            first, self._first = self._first, None
+            self._number(first)
+
+    def _number(self, portion: Keys) -> None:
         codes = np.fromiter(map(self._codes.__getitem__, portion.names), dtype=np.int32, count=len(portion.names))
         self._portions.append(codes[portion.codes])
 
     def keys(self) -> Keys:
         """Return the column. O(keys)."""
+        if self._first is not None and len({*self._first.names}) == len(self._first.names):
+            return self._first
+        self._number_first()  # two names of it are the same: JSON may spell one key in several ways
         codes = np.concatenate(self._portions or [np.empty(0, dtype=np.int32)])
         return Keys.numbered(codes, list(self._codes))
 

@@ -20,7 +20,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from timeseries_project.core import block_add_kernels, block_copy_kernels, block_range_kernels
+from timeseries_project.core import block_add_kernels, block_copy_kernels, block_merge_kernels, block_range_kernels
 from timeseries_project.core.arrays import grow
 from timeseries_project.core.block_kernels import (
     BEYOND,
@@ -216,6 +216,33 @@ class Blocks:
         cells = np.empty((total, self._cells.shape[2]), dtype=np.int64)
         block_range_kernels.copy_backwards(self.arrays, series, stop, counts, keys, cells)
         return counts, keys, cells
+
+    def merge(
+        self, series: Integers, starts: Integers, stop: int, limit: int, *, backwards: bool = False
+    ) -> tuple[Integers, Integers, Integers]:
+        """Copy the first keys with starts[i] <= key < stop of all series together, up to `limit`, in order.
+
+        Returns the place of each key's series in `series`, by which equal keys are in order; the keys; and their cells.
+        Backwards, the order is that of the negative keys, which `starts`, `stop` and the answer then mean. O(log n for
+        each series + log(series) for each key).
+
+        >>> blocks = Blocks(width=4, parts=1)
+        >>> blocks.reserve(2)
+        >>> blocks.make_room(2)
+        >>> newer = np.array([-1, -1, -1])
+        >>> blocks.commit_add(np.array([0, 0, 1]), np.array([3, 9, 5]), np.array([[30], [90], [50]]), newer)
+        >>> owners, keys, _ = blocks.merge(np.array([1, 0]), np.array([0, 0]), 9, 5)
+        >>> owners.tolist(), keys.tolist()
+        ([1, 0], [3, 5])
+        """
+        limit = min(limit, int(self.counts[series].sum()))
+        room, heap = np.empty((3, len(series)), dtype=np.int64), np.empty(len(series), dtype=np.int64)
+        owners, keys = np.empty((2, limit), dtype=np.int64)
+        cells = np.empty((limit, self._cells.shape[2]), dtype=np.int64)
+        found = block_merge_kernels.merge_range(
+            self.arrays, series, starts, stop, backwards, room, heap, owners, keys, cells
+        )
+        return owners[:found], keys[:found], cells[:found]
 
     def portions(self, size: int) -> Iterator[tuple[Integers, Integers, Integers]]:
         """Copy everything, `size` keys at a time: the series of each key, the keys, and their cells.

@@ -43,7 +43,11 @@ def sources() -> list[Path]:
     >>> "kernels.py" in [path.name for path in sources()]
     True
     """
-    found = [path for place in ("timeseries_project/*", "*", "*/memory") for path in ROOT.glob(f"{place}/*kernels.py")]
+    found = [
+        path
+        for place in ("timeseries_project/*", "*", "*/memory", "*/influx")
+        for path in ROOT.glob(f"{place}/*kernels.py")
+    ]
     return sorted(path for path in found if path.parent.name != "tests")
 
 

@@ -122,7 +122,7 @@ def render(timestamp: int) -> str:
     return text.removesuffix("+00:00") + "Z"
 
 
-def rendered(timestamps: Sequence[int], *, fractions: bool = False) -> list[str]:
+def rendered(timestamps: Sequence[int] | Integers, *, fractions: bool = False) -> list[str]:
     """Write timestamps in one form: with six digits of a second if one of them needs it, or on demand, else none. O(n).
 
     Readers of tables infer the type of a column from its first cells, and give up where the form changes.

@@ -1,4 +1,4 @@
-"""The common base of the client commands, which send to a running server."""
+"""The common base of the client commands, which speak to a running server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
@@ -94,10 +94,10 @@ class SendCounts:
 
 
 class ClientCommand(BaseCommand, ABC):
-    """A command that sends to a server and always ends with a summary.
+    """A command that speaks to a server and always ends with a summary.
 
-    An error is one line on standard error. A subclass sends in `run`; its `stopped_status` is the exit status after
-    Ctrl-C.
+    An error is one line on standard error. A subclass does its work in `run`; its `stopped_status` is the exit status
+    after Ctrl-C.
     """
 
     requires_system_checks = ()
@@ -121,7 +121,7 @@ class ClientCommand(BaseCommand, ABC):
             "--url", help="URL of the server; by default from the variables HOST and PORT, else http://127.0.0.1:8000"
         )
         parser.add_argument("--token", help="an API token, if the server needs one; by default the variable API_TOKEN")
-        parser.add_argument("--gzip", action="store_true", help="send bodies as gzip, for a slow network")
+        parser.add_argument("--gzip", action="store_true", help="bodies and answers as gzip, for a slow network")
         parser.add_argument(
             "--patience",
             type=number(0),
@@ -170,7 +170,7 @@ class ClientCommand(BaseCommand, ABC):
 
     @abstractmethod
     def run(self, options: dict[str, Any]) -> None:
-        """Send everything. ClientError, FileError or KeyboardInterrupt end it."""
+        """Send or fetch everything. ClientError, FileError or KeyboardInterrupt end it."""
 
     def hint(self, options: dict[str, Any], *, failed: bool, stopped: bool) -> str | None:
         """Return the last line of the summary, if there is one."""
@@ -178,8 +178,11 @@ class ClientCommand(BaseCommand, ABC):
 
     def send(self, target: Target, items: list[bytes]) -> None:
         """Send a batch and count its outcome."""
+        self.count(target, self.client.post(target, items))
+
+    def count(self, target: Target, outcome: Outcome) -> None:
+        """Count the outcome of a batch."""
         name = next(name for name, known in targets().items() if known is target)
-        outcome = self.client.post(target, items)
         self.totals.setdefault(name, SendCounts()).add(outcome)
 
     @property
@@ -187,11 +190,23 @@ class ClientCommand(BaseCommand, ABC):
         """The number of items that the server has confirmed."""
         return sum(totals.sent for totals in self.totals.values())
 
-    def progress(self, title: str, total: float | None) -> Progress:
-        """Return the progress display: a bar if standard output is a terminal."""
+    def progress(self, title: str, total: float | None, *, done: int | None = None, verb: str = "sent") -> Progress:
+        """Return the progress display: a bar if standard output is a terminal. `done` items are done already."""
         terminal = sys.stdout if self.stdout.isatty() and not self._quiet else None
-        self._progress = Progress(title, total=total, say=self._say, sent=self.sent, terminal=terminal)
+        before = self.sent if done is None else done
+        self._progress = Progress(title, total=total, say=self._say, sent=before, verb=verb, terminal=terminal)
         return self._progress
+
+    def summary(self, seconds: float) -> Iterator[str]:
+        """Yield the lines of the summary; none if nothing was done."""
+        if not (self.totals or self.client.retries or self.succeeded):
+            return
+        for name, totals in self.totals.items():
+            yield f"{name}: {totals}"
+        rate = self.sent / max(seconds, 1e-3)
+        yield f"in all: {self.sent:,} sent in {seconds:.1f} s, {rate:,.0f} per second, {self.client.retries:,} retries"
+        if self.client.doubtful:
+            yield f"{self.client.doubtful:,} of them were sent again after a connection broke, and may count twice."
 
     def _say(self, text: str) -> None:
         if not self._quiet:
@@ -203,18 +218,12 @@ class ClientCommand(BaseCommand, ABC):
             self._progress.note(f"The server is away ({reason}); trying again.")
 
     def _sum_up(self, seconds: float, options: dict[str, Any], *, failed: bool, stopped: bool) -> None:
-        if failed and not self.totals and not self.client.retries:
-            return  # nothing was sent, and the one line of the error says why
-        for name, totals in self.totals.items():
-            self.stdout.write(f"{name}: {totals}")
-        rate = self.sent / max(seconds, 1e-3)
-        self.stdout.write(
-            f"in all: {self.sent:,} sent in {seconds:.1f} s, {rate:,.0f} per second, {self.client.retries:,} retries"
-        )
-        if self.client.doubtful:
-            self.stdout.write(
-                f"{self.client.doubtful:,} of them were sent again after a connection broke, and may count twice."
-            )
+        self.succeeded = not failed
+        lines = list(self.summary(seconds))
+        if not lines:
+            return  # nothing was done, and the one line of the error says why
+        for line in lines:
+            self.stdout.write(line)
         if hint := self.hint(options, failed=failed, stopped=stopped):
             self.stdout.write(hint)
         self.stdout.flush()

@@ -67,7 +67,7 @@ def budget(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
     services.datapoints_delete(axis="device", key="long")
 
 
-@pytest.mark.parametrize("path", [LONG, "/api/schema/?format=json", f"{LONG}?format=csv"])
+@pytest.mark.parametrize("path", [LONG, "/api/schema/?format=json", f"{LONG}?format=csv", f"{LONG}?format=arrow"])
 def test_a_long_answer_beyond_the_budget_is_refused(client: Client, budget: Answers, path: str) -> None:
     budget.held = 3 * 2**20
     response = client.get(path)

@@ -107,6 +107,31 @@ class BlocksMachine(RuleBasedStateMachine):
         draw = random.Random(seed)
         self.write([[draw.randint(0, self.top(s) + 9) for _ in range(count)] for s in range(SERIES)], cell, split)
 
+    @rule(
+        order=st.permutations(range(SERIES)),
+        starts=st.lists(st.integers(0, 99), min_size=SERIES, max_size=SERIES),
+        span=st.integers(0, 400),
+        limit=st.integers(0, 300),
+        backwards=st.booleans(),
+    )
+    def merge(self, order: list[int], starts: list[int], span: int, limit: int, backwards: bool) -> None:
+        """The first keys of all series are read in one order, equal ones by the places of their series."""
+        sign = -1 if backwards else 1
+        low = -max(map(self.top, range(SERIES))) if backwards else 0
+        starts, stop = [low + start for start in starts], low + span
+        expected = sorted(
+            (
+                (sign * key, place, row)
+                for place, series in enumerate(order)
+                for key, row in self.rows[series][::sign]
+                if starts[place] <= sign * key < stop
+            ),
+            key=lambda found: found[:2],
+        )
+        owners, keys, cells = self.blocks.merge(np.array(order), np.array(starts), stop, limit, backwards=backwards)
+        found = list(zip(keys.tolist(), owners.tolist(), cells.tolist(), strict=True))
+        assert found == expected[:limit]
+
     @rule(series=st.integers(0, SERIES - 1), part=st.floats(0, 1), count=st.integers(1, 60), cell=CELLS)
     def add_close_together(self, series: int, part: float, count: int, cell: int) -> None:
         """All into a few leaves, which are divided again and again."""

@@ -153,7 +153,13 @@ class TestNegotiation:
         assert "application/json" in problem(api.get("/devices", headers={"Accept": accept}), 406)["detail"]
 
     @pytest.mark.parametrize(
-        ("name", "kind"), [("json", "application/json"), ("csv", "text/csv"), ("api", "text/html")]
+        ("name", "kind"),
+        [
+            ("json", "application/json"),
+            ("csv", "text/csv"),
+            ("arrow", "application/vnd.apache.arrow.stream"),
+            ("api", "text/html"),
+        ],
     )
     @pytest.mark.parametrize("accept", ["*/*", BROWSER, "application/json", "image/png"])
     def test_format_decides_alone(self, api: APIClient, name: str, kind: str, accept: str) -> None:

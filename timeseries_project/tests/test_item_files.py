@@ -108,7 +108,7 @@ def test_large_files_are_read_as_they_are_sent(tmp_path: Path) -> None:
     [
         ("absent.json", None, ": No such file or directory."),
         ("null\0.json", None, ": embedded null byte."),
-        ("notes.txt", "", ": its name must end in .py, .json, .ndjson, .jsonl, .csv."),
+        ("notes.txt", "", ": its name must end in .py, .json, .ndjson, .jsonl, .csv or .arrow."),
         ("empty.json", "", ", line 1: this is not valid JSON: Expecting value."),
         ("cut.json", f"[\n{POINT}\n,\n", ", line 4: this is not valid JSON: Expecting value."),
         ("unclosed.json", f"[\n{POINT}\n\n", ", line 4: this is not valid JSON: a comma or ] is due."),

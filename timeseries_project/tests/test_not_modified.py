@@ -144,6 +144,13 @@ class TestTags:
         assert len(set(tags)) == 6
         assert not known(api, "/devices", api.get("/devices")["ETag"], Accept="text/csv")
 
+    @pytest.mark.parametrize("form", ["json", "csv", "arrow"])
+    def test_whatever_the_format_304_is_answered_without_content(self, api: APIClient, form: str) -> None:
+        for path in {*PATHS} - {"/devices/a", "/users/u", "/api/bandwidth/devices/a", "/api/statistics"}:
+            asked = f"{path}{'&' if '?' in path else '?'}format={form}"
+            response = api.get(asked, headers={"If-None-Match": api.get(asked)["ETag"]})
+            assert (response.status_code, response.content) == (304, b"")
+
     def test_an_answer_has_one_tag_compressed_or_not(self, api: APIClient) -> None:
         path = "/api/statistics/history"
         tags = {api.get(path, headers={"Accept-Encoding": encoding})["ETag"] for encoding in ("identity", "gzip")}

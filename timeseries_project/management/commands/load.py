@@ -13,27 +13,31 @@ from timeseries_project.client.sender import ClientError, RefusedError
 from timeseries_project.client.target import Target, targets
 from timeseries_project.management.base import ClientCommand, whole
 
+#: Items in one request.
+BATCH, ARROW_BATCH = 5_000, 50_000
+ARROW_SUFFIXES = (".arrow", ".arrows", ".feather")
+
 
 class Command(ClientCommand):
     """Sends a file in batches; a later run can skip the items that were confirmed."""
 
     help = (
         "Send a file to a running server: a bandwidths.py (read as a literal, never run), JSON, NDJSON (.ndjson, "
-        ".jsonl) or CSV. NDJSON and CSV are read line by line and may have any size. Datapoints that exist are "
+        ".jsonl), CSV or Arrow (.arrow, .arrows, .feather). NDJSON, CSV and Arrow are read bit by bit and may have any "
+        "size. Datapoints that exist are "
         "skipped, so loading them again is safe. Bandwidth entries and transactions are added: loaded again, they "
         "count twice. A load that ends early prints how many items were confirmed; --skip continues there."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the file and the options of sending it."""
-        parser.add_argument("file", type=Path, metavar="FILE", help=".py, .json, .ndjson, .jsonl or .csv")
+        parser.add_argument("file", type=Path, metavar="FILE", help=".py, .json, .ndjson, .jsonl, .csv or .arrow")
         parser.add_argument("--app", choices=list(targets()), help="the items' app; by default found by their fields")
         parser.add_argument(
             "--batch-size",
             type=whole(1, 1_000_000),
-            default=5_000,
             metavar="N",
-            help="items in one request (%(default)s)",
+            help=f"items in one request ({BATCH}; of Arrow {ARROW_BATCH})",
         )
         parser.add_argument(
             "--skip",
@@ -47,6 +51,10 @@ class Command(ClientCommand):
     def run(self, options: dict[str, Any]) -> None:
         """Send the file batch by batch."""
         path: Path = options["file"]
+        if path.suffix.lower() in ARROW_SUFFIXES:
+            self._run_arrow(path, options)
+            return
+        size = options["batch_size"] or BATCH
         with opened(path, options["app"]) as found:
             self.client.greet()
             with self.progress(f"Loading {path.name}", found.size) as progress:
@@ -55,7 +63,7 @@ class Command(ClientCommand):
                     if number < options["skip"]:
                         continue
                     batch.append(item)
-                    if len(batch) == options["batch_size"]:
+                    if len(batch) == size:
                         self._send(path, found.target, batch, progress)
                         batch = []
                 self._send(path, found.target, batch, progress)
@@ -79,3 +87,20 @@ class Command(ClientCommand):
             lines = f"lines {batch[0].line} to {batch[-1].line}"
             raise ClientError(f"{path}, {lines}: {error}") from None
         progress.update(batch[-1].read, self.sent)
+
+    def _run_arrow(self, path: Path, options: dict[str, Any]) -> None:
+        """Send a file of Arrow in slices."""
+        # They load pyarrow, which takes a while.
+        from timeseries_project.client import arrow_files
+        from timeseries_project.client.arrow_sender import ArrowSender
+
+        most = options["batch_size"] or ARROW_BATCH
+        with arrow_files.opened(path, options["app"], skip=options["skip"], most=most) as found:
+            self.client.greet()
+            sender = ArrowSender(self.client, path, found.target)
+            with self.progress(f"Loading {path.name}", found.size) as progress:
+                for part in found.slices:
+                    for sent, outcome in sender.send(part):
+                        self.count(found.target, outcome)
+                        progress.update(sent.read, self.sent)
+                        self.stop.check()

@@ -1,0 +1,1 @@
+"""InfluxDB's line protocol in, for Telegraf and other clients of InfluxDB (docs/influx.md)."""

@@ -20,7 +20,7 @@ from rest_framework.test import APIClient
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
 from timeseries_project.api.answers import SENDING
-from timeseries_project.api.arrow_writing import END
+from timeseries_project.api.arrow.writing import END
 from timeseries_project.core import clock
 from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.tests.problems import problem

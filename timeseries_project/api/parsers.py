@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
-from timeseries_project.api.arrow_reading import ArrowStream
+from timeseries_project.api.arrow.reading import ArrowStream
 from timeseries_project.api.configuration import configuration
 from timeseries_project.api.encodings import GZIP, gunzip
 from timeseries_project.api.errors import BodyTooLarge, UnknownEncoding

@@ -20,7 +20,7 @@ from rest_framework.fields import empty
 from rest_framework.permissions import SAFE_METHODS
 
 from timeseries_project.api import access, fields
-from timeseries_project.api.arrow_writing import ArrowRenderer
+from timeseries_project.api.arrow.writing import ArrowRenderer
 from timeseries_project.api.serializers import InputSerializer, NoParameters
 from timeseries_project.core import timestamps
 

@@ -23,7 +23,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
 from timeseries_project.api import renderers
-from timeseries_project.api.arrow_writing import ArrowRenderer
+from timeseries_project.api.arrow.writing import ArrowRenderer
 from timeseries_project.api.conditional import NotModifiedError, is_any, names, tag_of_content, tag_of_version
 from timeseries_project.api.configuration import configuration
 from timeseries_project.api.fields import WireField

@@ -18,8 +18,8 @@ from rest_framework.exceptions import ParseError
 from datapoints.serializers import DatapointSerializer
 from fuzz.arrow_streams import cut, damaged, deltas, samples, written
 from fuzz.targets import read_arrow
-from timeseries_project.api.arrow_messages import MAX_MESSAGES, survey
-from timeseries_project.api.arrow_reading import ArrowStream
+from timeseries_project.api.arrow.messages import MAX_MESSAGES, survey
+from timeseries_project.api.arrow.reading import ArrowStream
 from timeseries_project.tests.drawn import THOROUGH
 
 COLUMNS: dict[str, Any] = {

@@ -31,9 +31,6 @@ END = b"\xff\xff\xff\xff\0\0\0\0"
 #: The least and the greatest epoch second that has a place among 64-bit microseconds.
 _SECONDS = (-(2**63) // MICROSECONDS + 1, 2**63 // MICROSECONDS - 1)
 
-# Memory that is freed goes back to the allocator of the process, which returns it to the system.
-pa.set_memory_pool(pa.system_memory_pool())
-
 _TYPES = {
     Kind.TIME: pa.timestamp("us", tz="UTC"),
     Kind.SECONDS: pa.timestamp("us", tz="UTC"),

@@ -1,27 +1,32 @@
 """Arrow IPC streams as batches: a table, in any number of record batches, whose columns are named like the fields.
 
 Other columns are passed over without being decoded. Nothing is copied of what pyarrow decodes, so a stream costs the
-memory of its columns. pyarrow is imported with the first stream, because most servers see none.
+memory of its columns.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from rest_framework.exceptions import ParseError
 
-from timeseries_project.api.arrow_messages import LEAST_ROW, Survey, survey
-from timeseries_project.api.arrow_strings import DamagedError
+from timeseries_project.api.arrow.columns import (
+    ArrowColumn,
+    CodedColumn,
+    Dictionary,
+    checked,
+    plain_column,
+    require_kind,
+)
+from timeseries_project.api.arrow.messages import LEAST_ROW, Survey, survey
+from timeseries_project.api.arrow.strings import DamagedError
 from timeseries_project.api.serializers import Batch, Columns, Faulty, InputSerializer, Portion
 from timeseries_project.core.arrays import Keys
 from timeseries_project.core.errors import MAX_ERRORS, shown
 from timeseries_project.core.offload import leave_loop
-
-if TYPE_CHECKING:
-    from timeseries_project.api.arrow_columns import ArrowColumn, Dictionary
 
 #: Rows that are read together: a millisecond's work. A multiple of 8, for the bits of nulls.
 ROWS_AT_ONCE = 65_536
@@ -46,10 +51,8 @@ class ArrowStream(Batch):
     def portions(self, serializer: type[InputSerializer], *, ordinary: bool = True) -> Iterator[Portion]:
         """Read slices of record batches; rows in which something is wrong are handed on as items."""
         surveyed = survey(self._body)
-        if surveyed.batches > INLINE_BATCHES or "pyarrow" not in sys.modules:
+        if surveyed.batches > INLINE_BATCHES:
             leave_loop()
-        import pyarrow as pa
-
         try:
             for columns, rows in _record_batches(self._body, surveyed, serializer):
                 yield from self._slices(columns, rows) if ordinary else _items(columns, rows)
@@ -89,14 +92,12 @@ def _record_batches(
     body: bytes, surveyed: Survey, serializer: type[InputSerializer]
 ) -> Iterator[tuple[dict[str, ArrowColumn], int]]:
     """Yield the columns of each record batch that has rows, in the order of the fields, and how many rows."""
-    import pyarrow as pa
-
     buffer = pa.py_buffer(body)
     places = _places(pa.ipc.read_schema(buffer.slice(0, surveyed.schema_end)), serializer)
     # Columns come in the order of the stream, whatever the order in which they are asked for.
     included = sorted(places.values())
     options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=included)
-    reader = pa.ipc.open_stream(buffer, options=options, memory_pool=pa.system_memory_pool())
+    reader = pa.ipc.open_stream(buffer, options=options)
     dictionaries: dict[str, Dictionary] = {}
     most = max(len(body) // LEAST_ROW, SMALL_DICTIONARY)
     while True:
@@ -115,8 +116,6 @@ def _record_batches(
 
 def _places(schema: Any, serializer: type[InputSerializer]) -> dict[str, int]:
     """Return where the column of each field is. ParseError unless each is there once, with a type that suits it."""
-    from timeseries_project.api.arrow_columns import require_kind
-
     if len(schema) > MAX_COLUMNS:
         raise ParseError(f"The Arrow stream has more than {MAX_COLUMNS} columns.")
     wire = serializer.wire_fields()
@@ -137,10 +136,6 @@ def _column(
 
     A dictionary has at most so many entries, for the same reason as a stream has rows.
     """
-    import pyarrow as pa
-
-    from timeseries_project.api.arrow_columns import CodedColumn, Dictionary, checked, plain_column
-
     if not pa.types.is_dictionary(array.type):
         return plain_column(array, name, serializer)
     checked(array.indices)

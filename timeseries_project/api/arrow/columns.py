@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rest_framework.exceptions import ParseError, ValidationError
 
 from timeseries_project.api import fields
-from timeseries_project.api.arrow_strings import (
+from timeseries_project.api.arrow.strings import (
     DamagedError,
     PlainStrings,
     Strings,

@@ -109,5 +109,5 @@ def floats_of(name: str, batch: pa.RecordBatch, column: str, most: float) -> Flo
 
 
 def _values(column: pa.Array) -> NDArray[Any]:
-    """Return a column without nulls as an array that kernels take, without copying if it is aligned."""
-    return np.require(column.to_numpy(), requirements=["C", "A"])
+    """Return a column without nulls as an array that kernels take."""
+    return np.require(column.to_numpy(), requirements=["C", "A", "W"])  # what a file maps is read-only

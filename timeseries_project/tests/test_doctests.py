@@ -25,7 +25,13 @@ CLOCK = f"{PROJECT}.core.clock"
 #: Where functions change the arrays of a pool of blocks: `core/blocks.py` has the examples.
 POOL = [
     f"{PROJECT}.core.{name}"
-    for name in ("block_kernels", "block_add_kernels", "block_copy_kernels", "block_range_kernels")
+    for name in (
+        "block_kernels",
+        "block_add_kernels",
+        "block_copy_kernels",
+        "block_merge_kernels",
+        "block_range_kernels",
+    )
 ]
 
 

@@ -20,8 +20,8 @@ EXAMPLES = 12 if THOROUGH else 3
 ARGUMENTS = ("--checks=all", "--seed=1", f"--max-examples={EXAMPLES}", "--generation-database=none", "--no-color")
 
 
-def test_no_request_finds_the_service_other_than_its_schema_says() -> None:
-    with Served() as served:
+def test_no_request_finds_the_service_other_than_its_schema_says(tmp_path: Path) -> None:
+    with Served(SNAPSHOT=str(tmp_path / "snapshot.arrows")) as served:
         served.wait()
         schemathesis = Path(sys.executable).with_name("schemathesis")
         url = f"http://127.0.0.1:{served.port}/api/schema/?format=json"

@@ -87,8 +87,8 @@ class BoundsMachine(RuleBasedStateMachine):
         """As for a snapshot: what a store in memory holds is added to an empty one, but for what is too old by now."""
         if isinstance(self.store, SeriesStore):
             copy = SeriesStore(max_points=self.store.max_points, max_series=self.store.max_series)
-            for portion in self.store.portions(size):
-                copy.add_batch(*portion, oldest=self.oldest)
+            for p in self.store.portions(size):
+                copy.add_batch(p.times, p.values, p.devices, p.users, oldest=self.oldest)
             assert copy.totals().points == len(self.points)
             self.store = copy
 

@@ -158,7 +158,7 @@ class StoreMachine(RuleBasedStateMachine):
         """As for a snapshot: what a store in memory holds is added to an empty one, portion by portion."""
         if isinstance(self.store, SeriesStore):
             copy = SeriesStore()
-            added = [copy.add_batch(*portion) for portion in self.store.portions(size)]
+            added = [copy.add_batch(p.times, p.values, p.devices, p.users) for p in self.store.portions(size)]
             assert sum(added) == len(self.points)
             assert added[:-1] == [size] * (len(added) - 1)
             self.store = copy

@@ -92,17 +92,19 @@ def run_alone(module: str, function: str) -> None:
 
 def see_only_whole_writes(part: Part, write: Callable[[int], None], column: str, whole: int) -> None:
     """Fork again and again while a thread writes, and assert that there are all rows of each write or none."""
-    stopped = Event()
+    begun, stopped = Event(), Event()
 
     def go_on() -> None:
         for number in count(1):
             if stopped.is_set():
                 break
             write(number)
+            begun.set()
 
     writer = Thread(target=go_on)
     writer.start()
     try:
+        assert begun.wait(60)
         seen = [counted_in_a_fork(part, column) for _ in range(CUTS)]
     finally:
         stopped.set()

@@ -78,7 +78,7 @@ class TestForPrograms:
         status, out, err = run("load", file, "--url", f"{shown.url}/")
         assert (status, err) == (0, "")
         assert "datapoints: 7 sent, 7 created" in out
-        status, out, err = run("simulate", "--url", shown.url, "--duration", "0.2", "--devices", "2", "--rate", "50")
+        status, out, err = run("simulate", "--url", shown.url, "--duration", "2", "--devices", "2", "--rate", "50")
         assert (status, err) == (0, "")
         assert json.loads(shown.request("GET", "/ts/devices/loaded")[2])["count"] == 7
         assert len(json.loads(shown.request("GET", "/ts/devices?search=thermometer")[2])) == 1

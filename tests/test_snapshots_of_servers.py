@@ -129,8 +129,9 @@ def test_one_is_taken_every_now_and_then(path: Path) -> None:
             time.sleep(0.05)
 
 
-def test_the_command_has_a_server_take_one(path: Path) -> None:
-    with Served(SNAPSHOT=str(path), API_TOKENS="secret-of-many-letters") as served:
+@pytest.mark.parametrize("kind", [Served, Developed])
+def test_the_command_has_a_server_take_one(kind: type[Served], path: Path) -> None:
+    with kind(SNAPSHOT=str(path), BANDWIDTHS_FILE="", API_TOKENS="secret-of-many-letters") as served:
         served.wait()
         url = f"http://127.0.0.1:{served.port}"
         status, out, err = run("snapshot", "--url", url, "--token", "secret-of-many-letters")

@@ -7,11 +7,22 @@ import socket
 from typing import Any
 
 from django.conf import settings
-from django.core.servers.basehttp import WSGIServer
+from django.core.servers.basehttp import WSGIRequestHandler, WSGIServer
 from whitenoise.runserver_nostatic.management.commands.runserver import Command as WhiteNoiseCommand
 
 from timeseries_project.api import hosts
 from timeseries_project.management import reloading
+
+
+class RequestHandler(WSGIRequestHandler):
+    """Django's handler of requests, for which a body without a type has none, where the library says `text/plain`."""
+
+    def get_environ(self) -> dict[str, Any]:
+        """Return the environment of a request."""
+        environ: dict[str, Any] = super().get_environ()
+        if "Content-Type" not in self.headers:
+            del environ["CONTENT_TYPE"]
+        return environ
 
 
 class PromptServer(WSGIServer):
@@ -20,6 +31,10 @@ class PromptServer(WSGIServer):
     An answer is written in several small pieces. With the algorithm, all but the first wait until the client has
     acknowledged that one, and on a kept connection it does so some 40 ms later.
     """
+
+    def __init__(self, address: tuple[str, int], handler: type[WSGIRequestHandler], **options: Any) -> None:
+        """Take the place of Django's server, and that of its handler."""
+        super().__init__(address, RequestHandler, **options)
 
     def get_request(self) -> tuple[socket.socket, object]:
         """Accept a connection and set it to send each piece at once."""

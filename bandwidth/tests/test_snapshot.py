@@ -19,11 +19,13 @@ from bandwidth.tests.oracle import MAX_WHOLE, Entry
 from timeseries_project.core import timestamps
 from timeseries_project.tests.drawn import drawn
 from timeseries_project.tests.streams import (
+    answers_to,
     assert_refused,
     changed,
     restore,
     run_alone,
     see_only_whole_writes,
+    with_first,
     written,
 )
 
@@ -50,7 +52,7 @@ def answers(api: APIClient) -> dict[str, bytes]:
     for device in ("a", "b", "é"):
         paths += [f"/api/bandwidth/devices/{device}", f"/api/bandwidth?device_uuid={device}&window_time=7"]
         paths += [f"/api/bandwidth?device_uuid={device}&end_time={NOW - 5}&num_windows=100&window_time=30"]
-    return {path: api.get(path).content for path in paths}
+    return answers_to(api, paths)
 
 
 def restart(now: int = NOW) -> None:
@@ -107,11 +109,6 @@ def test_sums_beyond_64_bits_come_back(api: APIClient, now: int, monkeypatch: py
     assert device["count"] == 5_000
     [row] = api.get("/api/bandwidth/entries").json()["results"]
     assert row == {"device_id": "a", "timestamp": now, "bytes_ts": 5_000 * MAX_WHOLE, "bytes_fs": 5_000}
-
-
-def with_first(value: object) -> Callable[[pa.Array], pa.Array]:
-    """Return a change of the first row of a column."""
-    return lambda column: pa.array([value, *column.to_pylist()[1:]], type=column.type)
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,13 @@ from datapoints.tests.requests import NOON, post
 from timeseries_project.core import timestamps
 from timeseries_project.tests.drawn import drawn
 from timeseries_project.tests.streams import (
+    answers_to,
     assert_refused,
     changed,
     restore,
     run_alone,
     see_only_whole_writes,
+    with_first,
     written,
 )
 
@@ -59,8 +61,8 @@ def answers(api: APIClient) -> dict[str, bytes]:
             paths += [f"/{axis}s/{key}", f"/datapoints?{axis}={key}&limit=9"]
             base = f"/statistics/{axis}s/{key}"
             paths += [f"{base}/{what}" for what in ("avg", "sum?bucket=1h", "avg?bucket=7m", "max", "stddev?bucket=1d")]
-            paths += [f"{base}/moving_avg?window_size=3", f"{base}/percentile?p=90&bucket=1d"]
-    return {path: api.get(path).content for path in paths}
+            paths += [f"{base}/moving_avg?window_size=3", f"{base}/percentile?q=0.9&bucket=1d"]
+    return answers_to(api, paths)
 
 
 def restart(now: int = NOW) -> None:
@@ -157,11 +159,6 @@ def test_nothing_is_stored_and_nothing_comes_back(api: APIClient) -> None:
 
 def cast(kind: pa.DataType) -> Callable[[pa.Array], pa.Array]:
     return lambda column: column.cast(kind)
-
-
-def with_first(value: object) -> Callable[[pa.Array], pa.Array]:
-    """Return a change of the first row of a column."""
-    return lambda column: pa.array([value, *column.to_pylist()[1:]], type=column.type)
 
 
 def with_names(*names: str | None) -> Callable[[pa.Array], pa.Array]:

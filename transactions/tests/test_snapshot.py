@@ -14,11 +14,13 @@ from rest_framework.test import APIClient
 from timeseries_project.core import clock
 from timeseries_project.tests.drawn import drawn
 from timeseries_project.tests.streams import (
+    answers_to,
     assert_refused,
     changed,
     restore,
     run_alone,
     see_only_whole_writes,
+    with_first,
     written,
 )
 from transactions import services, snapshot
@@ -51,7 +53,7 @@ def answers(api: APIClient) -> list[bytes]:
         "/api/statistics/history",
         "/api/statistics/history?format=csv",
     ]
-    return [api.get(f"/api/statistics{path}").content for path in paths]
+    return [*answers_to(api, paths).values()]
 
 
 @drawn(150)
@@ -73,14 +75,15 @@ def test_every_later_answer_is_the_same_after_it(
         add(window, now, values)
     stream = written(snapshot)
     restarted = SlidingWindow(length_ms=LENGTH, ahead_ms=AHEAD)
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "window", restarted)
+        restore(snapshot, stream, now * 1_000)
     for moment in (now, *(now + step for step in sorted(later))):
         told = []
         for one in (window, restarted):
             with monkeypatch.context() as patch:
                 patch.setattr(services, "window", one)
                 patch.setattr(clock, "now", lambda moment=moment: moment * 1_000)
-                if one is restarted and moment == now:
-                    restore(snapshot, stream, moment * 1_000)
                 told.append(answers(api))
                 add(one, moment, more)
                 told[-1] += answers(api)
@@ -117,11 +120,6 @@ def test_what_has_left_the_window_meanwhile_does_not_count(window: SlidingWindow
         restore(snapshot, stream, (NOW + passed) * 1_000)
         assert window.summary(now=NOW + passed).sum == total
         assert sum(second.count for second in window.history(now=NOW + passed)) == 3
-
-
-def with_first(value: object) -> Callable[[pa.Array], pa.Array]:
-    """Return a change of the first row of a column."""
-    return lambda column: pa.array([value, *column.to_pylist()[1:]], type=column.type)
 
 
 @pytest.mark.parametrize(

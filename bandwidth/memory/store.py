@@ -7,7 +7,6 @@ a second, each found in O(log n). All numbers are integers, so the difference is
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from heapq import nlargest
 from threading import Lock
 
@@ -22,6 +21,7 @@ from bandwidth.memory.sums import whole_sums
 from timeseries_project.core.arrays import Keys, gathered, matching, run_lengths, run_starts
 from timeseries_project.core.block_kernels import BEYOND, NONE
 from timeseries_project.core.busy import BusySeries
+from timeseries_project.core.copying import Copyable
 from timeseries_project.core.offload import give_way, leave_loop
 from timeseries_project.core.summation import Integers
 
@@ -29,7 +29,7 @@ LOOKED_AT = 256  # devices from which one request drops old entries, at most
 AT_ONCE = 2048  # devices read under the lock at a time; it is released in between
 
 
-class BandwidthStore:
+class BandwidthStore(Copyable):
     """Entries `(device, timestamp, bytes to the server, bytes from the server)`, summed in windows.
 
     Timestamps are whole epoch seconds from 0 to 2**53 - 1, bytes integers from 0 to 2**53 - 1. Entries may come in any
@@ -299,23 +299,8 @@ class BandwidthStore:
             give_way()
         return most
 
-    def settled(self) -> AbstractContextManager[None]:
-        """Let no large batch be under way meanwhile, so that each is there whole or not. Waits for the one that is."""
-        return self._busy.large_write()
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Let nobody change the store meanwhile; entered while it is settled."""
-        with self._lock:
-            next(self.portions(1), None)  # what is looked up at the first call of a kernel is not left to a fork
-            yield
-
     def portions(self, size: int) -> Iterator[EntryColumns]:
-        """Yield all entries, `size` at a time: device by device, in order of time. O(entries + devices).
-
-        Takes no lock, since it is for a process that was forked while the store was held, where nobody gives back the
-        locks of others, and for one that is about to end.
-        """
+        """Yield all entries, `size` at a time: device by device, in order of time. O(entries + devices)."""
         names = self._devices.names.names
         for numbers, times, sizes in self._devices.blocks.portions(size):
             starts = run_starts(numbers)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from threading import Lock
 
 import numpy as np
 
@@ -12,33 +10,19 @@ from datapoints.interface import AXES, PointColumns
 from datapoints.memory.names import SeriesNames
 from datapoints.memory.series import SeriesPool
 from timeseries_project.core.arrays import Keys, run_lengths, run_starts
-from timeseries_project.core.busy import BusySeries
+from timeseries_project.core.copying import Copyable
 
 
-class Copied:
-    """The part of a store that tells everything, to whoever sees to it that nobody changes it meanwhile."""
+class Copied(Copyable):
+    """The part of a store that tells all its points, to whoever sees to it that nobody changes it meanwhile."""
 
-    _lock: Lock
-    _busy: BusySeries
     _pool: SeriesPool
     _names: SeriesNames
-
-    def settled(self) -> AbstractContextManager[None]:
-        """Let no large write be under way meanwhile, so that each is there whole or not. Waits for the one that is."""
-        return self._busy.large_write()
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Let nobody change the store meanwhile; entered while it is settled."""
-        with self._lock:
-            next(self.portions(1), None)  # what is looked up at the first call of a kernel is not left to a fork
-            yield
 
     def portions(self, size: int) -> Iterator[PointColumns]:
         """Yield all points, `size` at a time: series by series, ascending in each.
 
-        Takes no lock, since it is for a process that was forked while the store was held, where nobody gives back the
-        locks of others, and for one that is about to end. O(points + series).
+        O(points + series), without a lock.
         """
         pairs = self._names.pairs
         for series, times, values in self._pool.portions(size):

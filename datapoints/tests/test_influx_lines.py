@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from random import Random
 
 import pytest
@@ -17,9 +14,9 @@ from datapoints.influx.reading import LineBench, read_points
 from datapoints.tests.made_lines import BODIES, bodies, line
 from fuzz.targets import read_influx, rows_of_lines
 from timeseries_project.api import workbench
-from timeseries_project.core import kernels
 from timeseries_project.core.errors import InvalidInputError
 from timeseries_project.tests.drawn import drawn
+from timeseries_project.tests.processes import run_uncompiled
 
 NS = Precision.NANOSECONDS
 NOW = 1_700_000_000_123_456
@@ -205,12 +202,5 @@ def test_made_bodies_mean_the_same_both_ways(monkeypatch: pytest.MonkeyPatch, wi
 
 
 def test_as_plain_python_they_read_the_same() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "datapoints.tests.made_lines", str(BODIES // 5), "5"],
-        cwd=kernels.ROOT,
-        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    status, out = run_uncompiled("-m", "datapoints.tests.made_lines", str(BODIES // 5), "5")
+    assert status == 0, out

@@ -72,6 +72,11 @@ def listed(
     return response
 
 
+def rows_of(data: Any, view: Any) -> Any:
+    """Return the rows of an answer: a member of it, which the view's `rows_member` names, or all of it."""
+    return data[view.rows_member] if isinstance(data, dict) else data
+
+
 def link_next(response: Response, request: Request, cursor: str) -> None:
     """Add a `Link` header with the absolute address of the next part of a listing."""
     url = replace_query_param(request.build_absolute_uri(), "cursor", cursor)

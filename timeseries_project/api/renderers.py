@@ -14,7 +14,7 @@ from django.core.exceptions import SuspiciousOperation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.renderers import BrowsableAPIRenderer as BaseBrowsableAPIRenderer
 
-from timeseries_project.api.listings import PortionedRows
+from timeseries_project.api.listings import PortionedRows, rows_of
 from timeseries_project.api.row_kernels import TIME, write_rows
 from timeseries_project.api.serializers import NoParameters
 from timeseries_project.api.table_texts import csv_table, json_table
@@ -118,10 +118,7 @@ class ProblemRenderer(JSONRenderer):
 
 
 class CSVRenderer(BaseRenderer):
-    """`text/csv` (RFC 4180): the rows of an answer under a header; null is an empty cell.
-
-    If the rows are a member of the answer, the view's `rows_member` names it.
-    """
+    """`text/csv` (RFC 4180): the rows of an answer under a header; null is an empty cell."""
 
     media_type = "text/csv"
     format = "csv"
@@ -137,7 +134,7 @@ class CSVRenderer(BaseRenderer):
         if isinstance(data, ColumnarRows):
             return b"".join(self.stream(data))
         view = (renderer_context or {})["view"]
-        rows = data[view.rows_member] if isinstance(data, dict) else data
+        rows = rows_of(data, view)
         if isinstance(rows, Table):
             return _csv([], list(rows.columns), header=True) + csv_table(rows)
         return _csv(rows, list(view.row_fields()), header=True)

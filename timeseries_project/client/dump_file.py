@@ -19,6 +19,7 @@ import msgspec
 from timeseries_project.client.dump_formats import FORMATS
 from timeseries_project.client.item_files import FileError
 from timeseries_project.client.target import Target
+from timeseries_project.core.disk import sync_folder
 
 
 class State(msgspec.Struct):
@@ -58,7 +59,7 @@ class DumpFile:
         """Give the file its name."""
         with _explained(self._path):
             self.format.finish(_part(self._path), self._path)
-            _sync_folder(self._path)
+            sync_folder(self._path.parent)
             self.forget()
 
     def forget(self) -> None:
@@ -145,14 +146,6 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise FileError(path, f"{getattr(error, 'strerror', None) or error}.") from None
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _part(path: Path) -> Path:

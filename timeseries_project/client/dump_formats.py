@@ -125,7 +125,15 @@ def _split(row: Row, sums: tuple[str, ...]) -> Iterator[Row]:
         left = {name: value - taken[name] for name, value in left.items()}
 
 
-class Ndjson:
+class _Text:
+    """Text, which is whole at any time."""
+
+    def finish(self, part: Path, whole: Path) -> None:
+        """Rename it: it is whole as it is."""
+        part.replace(whole)
+
+
+class Ndjson(_Text):
     """A JSON object per line."""
 
     def head(self, target: Target) -> bytes:
@@ -136,12 +144,8 @@ class Ndjson:
         """Return a line for each row."""
         return msgspec.json.Encoder().encode_lines(rows)
 
-    def finish(self, part: Path, whole: Path) -> None:
-        """Rename it: it is whole as it is."""
-        part.replace(whole)
 
-
-class Csv:
+class Csv(_Text):
     """A header, and a line per row; doubles with as many digits as tell them from all others."""
 
     def head(self, target: Target) -> bytes:
@@ -153,10 +157,6 @@ class Csv:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(row.values() for row in rows)
         return text.getvalue().encode()
-
-    def finish(self, part: Path, whole: Path) -> None:
-        """Rename it: it is whole as it is."""
-        part.replace(whole)
 
 
 class Arrow:

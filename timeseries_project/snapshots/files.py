@@ -28,6 +28,7 @@ from typing import Any
 import pyarrow as pa
 
 from timeseries_project import __version__
+from timeseries_project.core.disk import sync_folder
 from timeseries_project.core.timestamps import render
 from timeseries_project.snapshots.parts import Part
 
@@ -111,11 +112,7 @@ def write_beside(temporary: Path, parts: Sequence[Part], *, instant: int) -> Wri
 def put_in_place(temporary: Path, path: Path) -> None:
     """Rename a complete file, in the place of the last one, and have that on the disk too. Raises OSError."""
     os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def _head(instant: int) -> dict[str, str]:

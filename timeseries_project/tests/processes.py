@@ -60,6 +60,20 @@ def run(*arguments: object, **variables: str) -> tuple[int, str, str]:
         return process.returncode, out, err
 
 
+def run_uncompiled(*arguments: object) -> tuple[int, str]:
+    """Run Python with kernels that are plain Python; return its exit status and all its output."""
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
 class _Handler(WSGIRequestHandler):
     def get_environ(self) -> dict[str, Any]:
         return {**super().get_environ(), "connection": self.connection}

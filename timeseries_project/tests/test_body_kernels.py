@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -20,8 +17,9 @@ from timeseries_project.api import key_kernels, portions, scanner, value_kernels
 from timeseries_project.api.batches import read_csv, read_json, read_lines
 from timeseries_project.api.portions import JSONArray
 from timeseries_project.api.serializers import Columns
-from timeseries_project.core import kernels, timestamps
+from timeseries_project.core import timestamps
 from timeseries_project.tests.made_bodies import BODIES, bodies
+from timeseries_project.tests.processes import run_uncompiled
 
 POINT = {"timestamp": 1, "value": 2.5, "device": "d", "user": "u"}
 HEADER = ["timestamp", "value", "device", "user"]
@@ -47,15 +45,8 @@ def test_made_bodies_mean_the_same_the_fast_way_and_item_by_item(monkeypatch: py
 
 
 def test_as_plain_python_they_read_the_same() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "timeseries_project.tests.made_bodies", str(BODIES // 10), "5"],
-        cwd=kernels.ROOT,
-        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    status, out = run_uncompiled("-m", "timeseries_project.tests.made_bodies", str(BODIES // 10), "5")
+    assert status == 0, out
 
 
 @pytest.mark.parametrize(

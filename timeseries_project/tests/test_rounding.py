@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 from fractions import Fraction
 from itertools import accumulate
 from random import Random
@@ -15,11 +12,11 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from timeseries_project.core import kernels
 from timeseries_project.core.kernels import kernel
 from timeseries_project.core.rounding_kernels import add_sums, add_to_sum, mean, rounded, two_product
 from timeseries_project.core.summation import Floats, Integers, exact_mean, exact_sum
 from timeseries_project.tests.drawn import drawn
+from timeseries_project.tests.processes import run_uncompiled
 
 Sum = tuple[float, float, float]
 #: A value, or sums that are added up.
@@ -269,12 +266,5 @@ def test_many_values_of_all_magnitudes() -> None:
 
 
 def test_as_plain_python_they_say_the_same() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not plain_python", __file__],
-        cwd=kernels.ROOT,
-        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    status, out = run_uncompiled("-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not plain_python", __file__)
+    assert status == 0, out

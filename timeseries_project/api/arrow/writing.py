@@ -20,7 +20,7 @@ import pyarrow as pa
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.renderers import BaseRenderer
 
-from timeseries_project.api.listings import PortionedRows
+from timeseries_project.api.listings import PortionedRows, rows_of
 from timeseries_project.core.arrays import Cells, Column, ColumnarRows, Fields, Keys, Kind, Table
 from timeseries_project.core.timestamps import MICROSECONDS
 
@@ -41,10 +41,7 @@ _TYPES = {
 
 
 class ArrowRenderer(BaseRenderer):
-    """`application/vnd.apache.arrow.stream`: the rows of an answer, without what else the answer has.
-
-    If the rows are a member of the answer, the view's `rows_member` names it.
-    """
+    """`application/vnd.apache.arrow.stream`: the rows of an answer, without what else the answer has."""
 
     media_type = "application/vnd.apache.arrow.stream"
     format = "arrow"
@@ -59,8 +56,7 @@ class ArrowRenderer(BaseRenderer):
     ) -> bytes:
         """Write the rows of a list answer."""
         view = (renderer_context or {})["view"]
-        rows = data[view.rows_member] if isinstance(data, dict) else data
-        return b"".join(self.stream(rows, view.row_fields()))
+        return b"".join(self.stream(rows_of(data, view), view.row_fields()))
 
     def stream(self, rows: ColumnarRows | PortionedRows | Table | list[Any], fields: Fields) -> Iterator[bytes]:
         """Write rows batch by batch; `fields` are their columns."""

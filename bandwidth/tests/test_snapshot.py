@@ -18,12 +18,12 @@ from bandwidth.memory.store import BandwidthStore
 from bandwidth.tests.oracle import MAX_WHOLE, Entry
 from timeseries_project.core import timestamps
 from timeseries_project.tests.drawn import drawn
+from timeseries_project.tests.processes import run_alone
 from timeseries_project.tests.streams import (
     answers_to,
     assert_refused,
     changed,
     restore,
-    run_alone,
     see_only_whole_writes,
     with_first,
     written,

@@ -22,12 +22,12 @@ from datapoints.tests.points import keys, values
 from datapoints.tests.requests import NOON, post
 from timeseries_project.core import timestamps
 from timeseries_project.tests.drawn import drawn
+from timeseries_project.tests.processes import run_alone
 from timeseries_project.tests.streams import (
     answers_to,
     assert_refused,
     changed,
     restore,
-    run_alone,
     see_only_whole_writes,
     with_first,
     written,

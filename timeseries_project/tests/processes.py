@@ -74,6 +74,20 @@ def run_uncompiled(*arguments: object) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+def run_alone(module: str, function: str) -> None:
+    """Call a function of a module of tests in a process of its own: it may fork there, and has no other threads."""
+    program = f"import django; django.setup(); from {module} import {function}; {function}()"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "timeseries_project.settings"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 class _Handler(WSGIRequestHandler):
     def get_environ(self) -> dict[str, Any]:
         return {**super().get_environ(), "connection": self.connection}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import count
@@ -16,7 +14,6 @@ import pyarrow as pa
 import pytest
 from rest_framework.test import APIClient
 
-from timeseries_project.core.kernels import ROOT
 from timeseries_project.snapshots.parts import Part, RestoreError
 
 #: How often a process is forked while others write.
@@ -88,20 +85,6 @@ def _count_and_end(part: Part, column: str, writer: int) -> NoReturn:
         os.write(writer, json.dumps(counts).encode())
     finally:
         os._exit(0)
-
-
-def run_alone(module: str, function: str) -> None:
-    """Call a function of a module of tests in a process of its own, in which it may fork."""
-    program = f"import django; django.setup(); from {module} import {function}; {function}()"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=ROOT,
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "timeseries_project.settings"},
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def see_only_whole_writes(part: Part, write: Callable[[int], None], column: str, whole: int) -> None:

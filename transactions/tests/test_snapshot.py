@@ -13,12 +13,12 @@ from rest_framework.test import APIClient
 
 from timeseries_project.core import clock
 from timeseries_project.tests.drawn import drawn
+from timeseries_project.tests.processes import run_alone
 from timeseries_project.tests.streams import (
     answers_to,
     assert_refused,
     changed,
     restore,
-    run_alone,
     see_only_whole_writes,
     with_first,
     written,

@@ -112,6 +112,12 @@ def test_the_secret_key_is_new_at_each_start() -> None:
     assert shell(code, DJANGO_SECRET_KEY="kept") == "kept"
 
 
+def test_the_start_loads_no_data_frames() -> None:
+    """Arrow does so when it makes its first array, if it finds any: 40 MB that most servers never need."""
+    code = "import sys, timeseries_project.urls as _; print('pandas' in sys.modules); import pandas"
+    assert shell(code) == "False"
+
+
 def test_the_settings_are_read() -> None:
     code = (
         "from django.conf import settings as s;print(s.DEBUG, s.ALLOWED_HOSTS, s.CLOCK_SKEW_SECONDS, s.MAX_BODY_BYTES)"

@@ -29,8 +29,6 @@ KEY = pa.dictionary(pa.int32(), pa.string())
 
 _key_field = KeyField()
 
-pa.array(np.zeros(1))  # the first time it may import modules, and no process that is forked should
-
 
 def checked(name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield the batches of a stream; raise RestoreError at the first that is not what its schema says."""

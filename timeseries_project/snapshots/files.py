@@ -25,6 +25,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from timeseries_project import __version__
@@ -84,7 +85,11 @@ class _Sink:
 
 
 def prepare() -> None:
-    """Load what Arrow loads at its first use, which takes long and must not happen in a forked process."""
+    """Load what Arrow loads at its first use, which takes long and must not happen in a forked process.
+
+    Where pandas is installed that is loaded, too: 40 MB, of which a process that keeps no snapshot should know nothing.
+    """
+    pa.array(np.zeros(1))
     _last_stream(bytes(32))
 
 

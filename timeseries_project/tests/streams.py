@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from rest_framework.test import APIClient
 
+from timeseries_project.snapshots import files
 from timeseries_project.snapshots.parts import Part, RestoreError
 
 #: How often a process is forked while others write.
@@ -97,6 +98,7 @@ def see_only_whole_writes(part: Part, write: Callable[[int], None], column: str,
                 break
             write(number)
 
+    files.prepare()
     writer = Thread(target=go_on)
     writer.start()
     try:

@@ -16,7 +16,9 @@ import asyncio
 import gc
 import io
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -41,6 +43,8 @@ from timeseries_project.core import clock, offload
 from timeseries_project.web import sign_in
 
 Scope = dict[str, Any]
+#: Answers a request that arrived at some time, if it may have waited since.
+Answer = Callable[[float | None], HttpResponseBase]
 
 #: Memory budget for bodies that are being received, in multiples of MAX_BODY_BYTES.
 BODIES = 8
@@ -100,25 +104,30 @@ class Application(PunctualHandler):
         Django's request signals are not sent, because no database connection or cache listens to them.
         """
 
-        def request() -> Utf8Request:
+        def answer(arrived: float | None) -> HttpResponseBase:
             environ["wsgi.input"] = io.BytesIO(body)
-            return Utf8Request(environ)
+            request = Utf8Request(environ)
+            request.arrived = arrived
+            try:
+                return self.get_response(request)
+            finally:
+                del environ["wsgi.input"]  # the body is freed here, and not when the thread has finished with us
 
         if configuration().storage is not None:
-            return await self._in_thread(self._threads, request())
+            return await self._in_thread(self._threads, answer)
         if len(body) <= INLINE_BODY and "HTTP_CONTENT_ENCODING" not in environ:
             if self._heavy:
                 try:
-                    return await self._in_thread(self._threads, request(), offload.inline)
+                    return await self._in_thread(self._threads, offload.inline, answer)
                 except offload.Offload:
-                    return await self._respond_heavily(request())
+                    return await self._respond_heavily(answer)
             try:
-                return offload.inline(self.get_response, request())
+                return offload.inline(answer, None)
             except offload.Offload:
                 pass
-        return await self._respond_heavily(request())
+        return await self._respond_heavily(answer)
 
-    async def _respond_heavily(self, request: Utf8Request) -> HttpResponseBase:
+    async def _respond_heavily(self, answer: Answer) -> HttpResponseBase:
         """Answer in a thread, without garbage collection meanwhile.
 
         What a large batch stores is no garbage, and the collector would look through all of it again and again, each
@@ -127,7 +136,7 @@ class Application(PunctualHandler):
         self._heavy += 1
         gc.disable()
         try:
-            return await self._in_thread(self._heavy_threads, request)
+            return await self._in_thread(self._heavy_threads, answer)
         finally:
             self._heavy -= 1
             if gc.get_count()[0] > MANY_OBJECTS:
@@ -136,11 +145,12 @@ class Application(PunctualHandler):
             if not self._heavy:
                 gc.enable()
 
-    async def _in_thread(self, threads: ThreadPoolExecutor, request: Utf8Request, *through: Any) -> HttpResponseBase:
-        request.arrived = clock.elapsed()
-        call = (*through, self.get_response, request)
-        response: HttpResponseBase = await asyncio.get_running_loop().run_in_executor(threads, *call)
-        return response
+    async def _in_thread(
+        self, threads: ThreadPoolExecutor, call: Callable[..., HttpResponseBase], *arguments: Answer
+    ) -> HttpResponseBase:
+        """Call a function in a thread; its last argument is the time of arrival."""
+        work = partial(call, *arguments, clock.elapsed())
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
 
     async def _body(self, environ: dict[str, Any], receive: Receive) -> bytes:
         """Return the body, up to the limit.

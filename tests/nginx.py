@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Self
@@ -108,12 +108,11 @@ class Site:
 
     def request(self, method: str, path: str, body: str | None = None, **headers: str) -> tuple[int, Any, bytes]:
         """Ask nginx; return the status, the headers and the body of the answer."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-        response = connection.getresponse()
-        content = response.read()
-        connection.close()
-        return response.status, response.headers, content
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)) as connection:
+            connection.request(method, path, body, sent)
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
 
 
 def site(folder: Path, stack: ExitStack, way: str, **more: str) -> Site:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any, Self
@@ -72,13 +72,11 @@ class Served:
                 time.sleep(0.02)  # leaves the processor to the server
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, HTTPResponse, bytes]:
-        connection = HTTPConnection(self.address, self.port, timeout=PATIENCE)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, sent, encode_chunked=sent.get("Transfer-Encoding") == "chunked")
-        response = connection.getresponse()
-        content = response.read()
-        connection.close()
-        return response.status, response, content
+        with closing(HTTPConnection(self.address, self.port, timeout=PATIENCE)) as connection:
+            connection.request(method, path, body, sent, encode_chunked=sent.get("Transfer-Encoding") == "chunked")
+            response = connection.getresponse()
+            return response.status, response, response.read()
 
     def raw(self, text: bytes) -> bytes:
         """Send bytes; return everything received until the server closes, which it may do before it has read all."""

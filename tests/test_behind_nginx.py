@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -101,12 +101,11 @@ def test_what_a_proxy_forgets_to_set_is_seen_at_once(tmp_path: Path) -> None:
         port = free_port()
         stack.enter_context(Nginx(tmp_path, port=port, service=served.port, takes_off=True, prefix_header=False))
         served.wait()
-        connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-        connection.request("GET", "/ts/", headers={"X-Forwarded-Prefix": '/"><script>', "Accept": "text/html"})
-        response = connection.getresponse()
-        assert response.status == 400
-        assert b'"><script>' not in response.read()
-        connection.close()
+        with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
+            connection.request("GET", "/ts/", headers={"X-Forwarded-Prefix": '/"><script>', "Accept": "text/html"})
+            response = connection.getresponse()
+            assert response.status == 400
+            assert b'"><script>' not in response.read()
 
 
 def test_the_example_allows_the_body_that_the_service_allows() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 
 import pytest
@@ -48,23 +49,22 @@ def test_a_streamed_answer_is_the_same_in_gzip(server: Served) -> None:
 
 
 def test_a_connection_goes_on_after_answers_without_a_body(server: Served) -> None:
-    connection = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
-    connection.request("HEAD", LONG, headers={"Accept-Encoding": "gzip"})
-    head = connection.getresponse()
-    assert (head.status, head.read(), head.headers["Content-Encoding"]) == (200, b"", "gzip")
-    tag, socket = head.headers["ETag"], connection.sock
-    for headers, status in (
-        ({"If-None-Match": tag}, 304),
-        ({"If-None-Match": "*", "Accept-Encoding": "gzip"}, 304),
-    ):
-        connection.request("GET", LONG, headers=headers)
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)) as connection:
+        connection.request("HEAD", LONG, headers={"Accept-Encoding": "gzip"})
+        head = connection.getresponse()
+        assert (head.status, head.read(), head.headers["Content-Encoding"]) == (200, b"", "gzip")
+        tag, socket = head.headers["ETag"], connection.sock
+        for headers, status in (
+            ({"If-None-Match": tag}, 304),
+            ({"If-None-Match": "*", "Accept-Encoding": "gzip"}, 304),
+        ):
+            connection.request("GET", LONG, headers=headers)
+            response = connection.getresponse()
+            assert (response.status, response.read(), response.headers["ETag"]) == (status, b"", tag)
+            assert response.headers["Content-Length"] is response.headers["Transfer-Encoding"] is None
+        connection.request("OPTIONS", LONG, headers={"Origin": PAGE, "Access-Control-Request-Method": "GET"})
         response = connection.getresponse()
-        assert (response.status, response.read(), response.headers["ETag"]) == (status, b"", tag)
-        assert response.headers["Content-Length"] is response.headers["Transfer-Encoding"] is None
-    connection.request("OPTIONS", LONG, headers={"Origin": PAGE, "Access-Control-Request-Method": "GET"})
-    response = connection.getresponse()
-    assert (response.status, response.read(), response.headers["Access-Control-Allow-Origin"]) == (204, b"", PAGE)
-    connection.request("GET", "/healthz")
-    assert connection.getresponse().read() == b'{"status":"ok"}'
-    assert connection.sock is socket
-    connection.close()
+        assert (response.status, response.read(), response.headers["Access-Control-Allow-Origin"]) == (204, b"", PAGE)
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read() == b'{"status":"ok"}'
+        assert connection.sock is socket

@@ -172,6 +172,13 @@ export function line(label, data, pointStyle, more = {}) {
   return { label, data, pointStyle, pointRadius: data.length > 60 ? 0 : 3, pointHoverRadius: 5, borderWidth: 2, ...more };
 }
 
+// Gives a chart its lines. One that it has already, by its label, stays the same object with new data, so that a line
+// that is hidden stays hidden.
+export function setLines(chart, lines) {
+  const known = new Map(chart.data.datasets.map((each) => [each.label, each]));
+  chart.data.datasets = lines.map((each) => Object.assign(known.get(each.label) ?? {}, each));
+}
+
 // Saves the chart as a picture, on the background colour of the page.
 export function savePicture(chart, name) {
   const { canvas } = chart;

@@ -15,6 +15,7 @@ export function setUpPicker(input, place, read, write) {
   picker.addEventListener("change", () => {
     const seconds = Math.floor(new Date(picker.value).getTime() / 1000);
     input.value = seconds >= 0 ? write(seconds) : "";
+    input.dispatchEvent(new Event("input", { bubbles: true })); // as if it had been typed
   });
   input.addEventListener("input", follow);
   document.addEventListener("controls", follow);

@@ -11,7 +11,7 @@ from django.urls import reverse
 from timeseries_project.api.prefix import address
 from timeseries_project.core import clock, timestamps
 from timeseries_project.web.dashboard import Card, Link, Section
-from timeseries_project.web.pages import REFRESH, Figure, command, figure, read_only
+from timeseries_project.web.pages import REFRESH, Figure, command, figure, read_only, updated
 from transactions import services
 from transactions.interface import Summary
 
@@ -29,7 +29,7 @@ def chart(request: HttpRequest) -> HttpResponse:
     summary = services.statistics_get(now=now // 1_000)
     context = {
         "refresh": REFRESH,
-        "updated": timestamps.render(now // timestamps.MICROSECONDS * timestamps.MICROSECONDS),
+        "updated": updated(now),
         "figures": [
             *figures(summary),
             figure("Count per second", summary.count / services.WINDOW_SECONDS),

@@ -1,5 +1,5 @@
 // The dashboard's card of bandwidth: the bytes of the busiest devices, as bars.
-import { BYTE_UNITS, byteUnit, figure, line, tooltip, update } from "../charts.js";
+import { BYTE_UNITS, byteUnit, figure, line, setLines, tooltip, update } from "../charts.js";
 import { chartOn, onSample } from "../dashboard.js";
 
 const NAME = 14; // the largest number of characters of a device's name beside its bar
@@ -24,9 +24,8 @@ function drawBars(busiest) {
   });
   if (!chart) return;
   chart.data.labels = names;
-  chart.data.datasets = ["to the server", "from the server"].map((label, i) =>
-    line(label, busiest.map((device) => device[i + 1]), "rect", { type: "bar", borderWidth: 1, barPercentage: 0.7 }),
-  );
+  const bars = { type: "bar", borderWidth: 1, barPercentage: 0.7 };
+  setLines(chart, ["to the server", "from the server"].map((label, i) => line(label, busiest.map((device) => device[i + 1]), "rect", bars)));
   update(chart);
 }
 

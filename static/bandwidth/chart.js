@@ -80,7 +80,8 @@ function show() {
   for (const cell of document.querySelectorAll("[data-bytes]")) {
     const bytes = Number(cell.dataset.bytes);
     const seconds = cell.dataset.windows * data.window_time;
-    cell.textContent = bytesText(rate() ? bytes / seconds : bytes);
+    const text = bytesText(rate() ? bytes / seconds : bytes);
+    if (cell.textContent !== text) cell.textContent = text; // one that is selected stays so
   }
   update(chart);
 }

@@ -1,5 +1,5 @@
 // The transactions page: takes a sample of the last 60 seconds with each refresh, and draws those of ten minutes.
-import { figure, makeChart, savePicture, saveTable, update, utcText } from "../charts.js";
+import { figure, makeChart, savePicture, saveTable, setLines, update, utcText } from "../charts.js";
 import { onView, start } from "../live.js";
 import { Samples, curve, slide, slidingOptions } from "../samples.js";
 
@@ -22,7 +22,7 @@ const drawings = {
 };
 
 function draw() {
-  chart.data.datasets = drawings[quantity.value]();
+  setLines(chart, drawings[quantity.value]());
   const { y } = chart.options.scales;
   y.beginAtZero = quantity.value !== "avg";
   y.suggestedMax = quantity.value === "count" ? 5 : undefined;

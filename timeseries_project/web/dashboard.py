@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from timeseries_project.core import clock, timestamps
-from timeseries_project.web.pages import REFRESH, Context, read_only
+from timeseries_project.web.pages import REFRESH, Context, read_only, updated
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def home(request: HttpRequest) -> HttpResponse:
     cards = {app: section.card(request, now) for app, section in sections.items()}
     context = {
         "refresh": REFRESH,
-        "updated": timestamps.render(now // timestamps.MICROSECONDS * timestamps.MICROSECONDS),
+        "updated": updated(now),
         "cards": [{"template": f"{app}/card.html", "context": card.context} for app, card in cards.items()],
         "scripts": [f"{app}/card.js" for app in cards],
         "charts": [link for section in sections.values() for link in section.charts],

@@ -19,7 +19,7 @@ from timeseries_project.api.errors import NotAllowed, problem_details
 from timeseries_project.api.negotiation import asked_format, prefers_html
 from timeseries_project.api.prefix import address
 from timeseries_project.api.serializers import InputSerializer
-from timeseries_project.core import timestamps
+from timeseries_project.core import clock, timestamps
 from timeseries_project.core.errors import FaultError, shown
 
 Page = Callable[[HttpRequest], HttpResponse]
@@ -85,9 +85,14 @@ def problem_shown(request: HttpRequest, fault: FaultError) -> Context:
 def render_page(request: HttpRequest, template: str, context: Context) -> HttpResponse:
     """Render a page; if it shows a problem, with the status of that."""
     status = context["problem"]["status"] if "problem" in context else 200
-    response = render(request, template, context, status=status)
+    response = render(request, template, {"updated": updated(clock.now())} | context, status=status)
     response.headers["Vary"] = "Accept"  # faults are problem details for clients that do not prefer HTML
     return response
+
+
+def updated(now: int) -> str:
+    """Return the time of an update, in microseconds since the epoch, as a page has it: whole seconds, in UTC."""
+    return timestamps.render(now // timestamps.MICROSECONDS * timestamps.MICROSECONDS)
 
 
 def utc(seconds: int) -> str:

@@ -13,6 +13,7 @@ from bandwidth import services
 from bandwidth.interface import DeviceSummary, Window
 from bandwidth.serializers import ChartQuerySerializer
 from timeseries_project.api.prefix import address
+from timeseries_project.api.watching import can_be_pushed
 from timeseries_project.core import clock
 from timeseries_project.core.errors import FaultError, UnknownKeyError
 from timeseries_project.core.offload import leave_loop
@@ -62,7 +63,13 @@ def chart(request: HttpRequest) -> HttpResponse:
             if query["num_windows"] > MANY_WINDOWS:
                 leave_loop()
             context |= _drawing(services.windows_list(**query, now=clock.now_s()))
-            context["live"] = REFRESH if query["end_time"] is None else None
+            if query["end_time"] is None:
+                context["live"] = REFRESH
+                device = query["device_uuid"]
+                can_be_pushed(
+                    request,
+                    lambda: services.windows_version(device_uuid=device, end_time=None, now=clock.now_s()),
+                )
     except FaultError as fault:
         context |= problem_shown(request, fault)
         if isinstance(fault, UnknownKeyError):

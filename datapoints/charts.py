@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from operator import itemgetter
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,9 +14,11 @@ from django.urls import reverse
 
 from datapoints import services
 from datapoints.bucket_widths import CALENDAR_LADDER
+from datapoints.divisions import Division
 from datapoints.interface import AXES, Axis, KeySummary
 from datapoints.serializers import ChartQuerySerializer
 from timeseries_project.api.prefix import address
+from timeseries_project.api.watching import can_be_pushed
 from timeseries_project.core import clock, timestamps, zones
 from timeseries_project.core.errors import FaultError, UnknownKeyError
 from timeseries_project.core.offload import leave_loop
@@ -72,7 +75,9 @@ def chart(request: HttpRequest) -> HttpResponse:
             context |= _figures(drawing, query["tz"]) | _links(*key, query, drawing)
             context |= {"axis": key[0], "key": key[1], "window_size": query["window_size"]}
             context["chart"] = _chart(*key, query, drawing)
-            context["live"] = REFRESH if query["end"] is None else None
+            if query["end"] is None:
+                context["live"] = REFRESH
+                can_be_pushed(request, partial(_version, *key, drawing.division))
     except FaultError as fault:
         context |= problem_shown(request, fault)
         if isinstance(fault, UnknownKeyError):
@@ -97,6 +102,14 @@ def _key(query: Query) -> tuple[Axis, str] | None:
 def _draw(axis: Axis, key: str, query: Query) -> services.ChartData:
     chosen = {name: query[name] for name in ("bucket", "tz", "offset", "window_size", "start", "end")}
     return services.chart_get(axis=axis, key=key, **chosen, now=clock.now())
+
+
+def _version(axis: Axis, key: str, division: Division) -> object:
+    """Return what a chart that ends now depends on."""
+    width, offset = division.span, division.offset or None
+    return services.statistics_version(
+        axis=axis, key=key, bucket=width, tz=division.tz, offset=offset, end=None, now=clock.now()
+    )
 
 
 def _chart(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> Context:

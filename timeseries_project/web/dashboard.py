@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from timeseries_project.api.watching import can_be_pushed
 from timeseries_project.core import clock, timestamps
 from timeseries_project.web.pages import REFRESH, Context, read_only, updated
 
@@ -72,4 +73,5 @@ def home(request: HttpRequest) -> HttpResponse:
         "browse": [link for section in sections.values() for link in section.browse],
         "sample": {"time": now / timestamps.MICROSECONDS} | {app: card.sample for app, card in cards.items()},
     }
+    can_be_pushed(request, lambda: None)  # its curves move on with time
     return render(request, "dashboard.html", context)

@@ -19,6 +19,7 @@ from timeseries_project.api.errors import NotAllowed, problem_details
 from timeseries_project.api.negotiation import asked_format, prefers_html
 from timeseries_project.api.prefix import address
 from timeseries_project.api.serializers import InputSerializer
+from timeseries_project.api.watching import PART
 from timeseries_project.core import clock, timestamps
 from timeseries_project.core.errors import FaultError, shown
 
@@ -73,6 +74,11 @@ def given(parameters: QueryDict, serializer: type[InputSerializer]) -> QueryDict
         if name in known and (filled := [text for text in texts if text]):
             kept.setlist(name, filled)
     return kept
+
+
+def base(request: HttpRequest) -> Context:
+    """Return the template that pages extend: the one of whole pages, or that of the part that changes."""
+    return {"base": "part.html" if PART in request.META else "base.html"}
 
 
 def problem_shown(request: HttpRequest, fault: FaultError) -> Context:

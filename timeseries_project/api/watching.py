@@ -173,7 +173,7 @@ class Watching:
                 if page.is_over and self._pages.get(key) is page:
                     del self._pages[key]
                 await asyncio.sleep(0)  # lets requests be answered
-            pause = max(INTERVAL, REST * (loop.time() - begin))
+            pause = _rest(loop.time() - begin)
         self._ticker = None
 
     async def _renew(self, page: _Page) -> None:
@@ -206,6 +206,15 @@ class Watching:
         if environ is None:
             return version, HttpResponse(status=401)
         return version, self._repeat({**environ, PART: True, COUNTED: True, "HTTP_ACCEPT": "text/html"})
+
+
+def _rest(took: float) -> float:
+    """Return for how many seconds the ticker rests after a round that took so many.
+
+    >>> _rest(0.01), _rest(1.5)
+    (2.0, 15.0)
+    """
+    return max(INTERVAL, REST * took)
 
 
 def _event(content: bytes) -> bytes:

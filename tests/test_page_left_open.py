@@ -92,7 +92,9 @@ def test_an_open_select_stays_open(page: Page, pass_time: Callable[[int], None])
     page.goto(PAGES["bandwidth"])
     unit = page.get_by_label("Unit")
     unit.select_option("kB")
-    page.evaluate("window.changed = 0; document.getElementById('unit').addEventListener('blur', () => window.changed++)")
+    page.evaluate(
+        "window.changed = 0; document.getElementById('unit').addEventListener('blur', () => window.changed++)"
+    )
     unit.focus()
     page.evaluate("window.unit = document.getElementById('unit')")
 

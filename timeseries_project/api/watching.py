@@ -2,7 +2,7 @@
 
 A stream is the page in another media type (`Accept: text/event-stream`), so that addresses, access and limits are those
 of the page. One ticker looks at all watched pages of the process. It renders a page once for all who watch it, if what
-it depends on has changed, and rests ten times as long as a round has taken: however many pages are open, pushing takes
+it depends on has changed, and rests ten times as long as it has worked: however many pages are open, pushing takes
 less than a tenth of one processor. A watcher costs a connection and a coroutine that sleeps.
 """
 
@@ -33,8 +33,8 @@ Look = Callable[[], tuple[object, HttpResponseBase | None]]
 
 #: Least seconds between two looks at a page.
 INTERVAL = 2.0
-#: How many times as long as a round has taken the ticker rests after it.
-REST = 10
+#: How many times as long as it has worked the ticker rests, and the least seconds of rest that are worth a timer.
+REST, LEAST_REST = 10, 0.02
 #: Seconds without an event after which a comment shows that the connection lives; proxies give up after 30 or 60.
 BEAT = 15.0
 #: Most streams of a process; the system's limit of open files may allow fewer.
@@ -164,16 +164,18 @@ class Watching:
     async def _tick(self) -> None:
         """Look at the watched pages, round after round, while there are any."""
         loop = asyncio.get_running_loop()
-        pause = INTERVAL
+        pause, due = INTERVAL, 0.0
         while self._pages:
             await asyncio.sleep(pause)
-            begin = loop.time()
+            round_begin = loop.time()
             for key, page in list(self._pages.items()):
+                begin = loop.time()
                 await self._renew(page)
                 if page.is_over and self._pages.get(key) is page:
                     del self._pages[key]
-                await asyncio.sleep(0)  # lets requests be answered
-            pause = _rest(loop.time() - begin)
+                rest, due = _rest(due, loop.time() - begin)
+                await asyncio.sleep(rest)  # also lets requests be answered
+            pause = max(due, INTERVAL - (loop.time() - round_begin))
         self._ticker = None
 
     async def _renew(self, page: _Page) -> None:
@@ -208,13 +210,14 @@ class Watching:
         return version, self._repeat({**environ, PART: True, COUNTED: True, "HTTP_ACCEPT": "text/html"})
 
 
-def _rest(took: float) -> float:
-    """Return for how many seconds the ticker rests after a round that took so many.
+def _rest(due: float, worked: float) -> tuple[float, float]:
+    """Return for how many seconds to rest after some work, and how many are still due: short rests are saved up.
 
-    >>> _rest(0.01), _rest(1.5)
-    (2.0, 15.0)
+    >>> _rest(0.0, 0.5), _rest(0.0, 0.001), _rest(0.015, 0.001)
+    ((5.0, 0.0), (0.0, 0.01), (0.025, 0.0))
     """
-    return max(INTERVAL, REST * took)
+    due += REST * worked
+    return (due, 0.0) if due >= LEAST_REST else (0.0, due)
 
 
 def _event(content: bytes) -> bytes:

@@ -282,9 +282,7 @@ def test_a_page_that_is_too_long_is_not_pushed(application: Application, now: in
     in_loop(test())
 
 
-def test_who_may_not_read_any_more_is_sent_nothing_more(
-    application: Application, now: int, settings: Settings
-) -> None:
+def test_who_may_not_read_any_more_is_sent_nothing_more(application: Application, now: int, settings: Settings) -> None:
     async def test() -> None:
         ada = Watcher(application, DATAPOINTS, authorization=f"Bearer {'a' * 16}")
         bob = Watcher(application, DATAPOINTS, authorization=f"Bearer {'b' * 16}")
@@ -307,9 +305,7 @@ def test_who_may_not_read_any_more_is_sent_nothing_more(
     in_loop(test())
 
 
-def test_a_stream_counts_once_towards_the_rate_limit(
-    application: Application, now: int, settings: Settings
-) -> None:
+def test_a_stream_counts_once_towards_the_rate_limit(application: Application, now: int, settings: Settings) -> None:
     async def test() -> None:
         first = Watcher(application, DATAPOINTS)
         await first.parts(2)

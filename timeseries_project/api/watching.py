@@ -169,6 +169,8 @@ class Watching:
             await asyncio.sleep(pause)
             round_begin = loop.time()
             for key, page in list(self._pages.items()):
+                if not page.watchers:  # they have left since the round began
+                    continue
                 begin = loop.time()
                 await self._renew(page)
                 if page.is_over and self._pages.get(key) is page:

@@ -126,6 +126,7 @@ def _chart(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> C
         "key": f"{axis} {key}",
         "bucket": drawing.division.nominal,
         "stop": drawing.stop,
+        "partial": _is_partial(drawing),
         "zone": zone,
         "window_size": query["window_size"],
         "labels": starts,
@@ -133,6 +134,11 @@ def _chart(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> C
         "counts": drawing.counts.tolist(),
         "moving_averages": _values(drawing.moving_averages),
     }
+
+
+def _is_partial(drawing: services.ChartData) -> bool:
+    """Whether the last bucket shown is not over yet."""
+    return drawing.stop * MICROSECONDS > clock.now() and len(drawing.starts) > 0
 
 
 def _values(column: Iterable[float]) -> list[float | None]:
@@ -153,6 +159,7 @@ def _figures(drawing: services.ChartData, tz: str | None) -> Context:
     return {
         "width": str(drawing.division.span),
         "zone": tz or "UTC",
+        "partial": _is_partial(drawing),
         "too_many": None if drawing.too_many is None else f"{drawing.too_many:,}",
         "buckets": f"{len(starts):,}",
         "span": (shown(starts[0]), shown(drawing.stop)) if starts else None,

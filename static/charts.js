@@ -179,6 +179,12 @@ export function setLines(chart, lines) {
   chart.data.datasets = lines.map((each) => Object.assign(known.get(each.label) ?? {}, each));
 }
 
+// Dashes the end of a line that leads to a value which is not final, or to none.
+export function dashEnd(line, isPartial) {
+  const last = line.data.length - 1;
+  line.segment = { borderDash: ({ p1DataIndex }) => (isPartial && p1DataIndex === last ? [5, 4] : undefined) };
+}
+
 // Saves the chart as a picture, on the background colour of the page.
 export function savePicture(chart, name) {
   const { canvas } = chart;

@@ -61,7 +61,7 @@ function draw() {
   if (!canvas) return;
   data = JSON.parse(document.getElementById("chart-data").textContent);
   chart ??= makeChart(canvas, "line", options());
-  canvas.setAttribute("aria-label", canvas.dataset.label.replace("%", data.device));
+  canvas.setAttribute("aria-label", canvas.dataset.label.replace("%", () => data.device));
   chart.data.labels = data.labels;
   const lines = [
     ["to the server", data.bytes_ts, "circle"],

@@ -1,5 +1,5 @@
 // The datapoints page: draws averages and moving averages, and keeps the controls of the form in step.
-import { figure, fullZonedText, legend, line, makeChart, savePicture, timeAxis, timeText, tooltip, update, utcText } from "../charts.js";
+import { dashEnd, figure, fullZonedText, legend, line, makeChart, savePicture, timeAxis, timeText, tooltip, update, utcText } from "../charts.js";
 import { onView, start, suggest } from "../live.js";
 import { setUpPicker } from "../picker.js";
 
@@ -38,11 +38,13 @@ function options() {
   };
 }
 
+const isSoFar = (at) => data.partial && at === data.labels.length - 1;
+
 // Returns the lines of the tooltip that no curve provides: missing values, and the count.
 function rest(items) {
   const at = items[0].dataIndex;
   const missing = chart.data.datasets.filter((each, i) => each.data[at] === null && chart.isDatasetVisible(i));
-  return [...missing.map((each) => `${each.label}: no value`), `datapoints: ${data.counts[at].toLocaleString()}`];
+  return [...missing.map((each) => `${each.label}: no value`), `datapoints: ${data.counts[at].toLocaleString()}${isSoFar(at) ? " so far" : ""}`];
 }
 
 // A point without neighbours makes no line, so it is marked, however many points there are.
@@ -74,6 +76,7 @@ function show() {
   const [averages, moving] = chart.data.datasets;
   const many = data.labels.length > FEW;
   Object.assign(averages, { type: bars() ? "bar" : "line", borderWidth: bars() ? 0 : 2, order: 2 });
+  for (const each of [averages, moving]) dashEnd(each, data.partial);
   averages.barPercentage = averages.categoryPercentage = many ? 1 : 0.9; // many leave no room between them
   Object.assign(moving, { type: "line", order: 1 });
   averages.barThickness = "flex"; // months and days differ in length

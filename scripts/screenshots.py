@@ -100,6 +100,7 @@ def show_states(browser: Browser, base: str, directory: Path) -> None:
                 page.goto(f"{base}{path}")
                 bring(page)
                 page.wait_for_selector(sign)
+                page.locator(sign).scroll_into_view_if_needed()
                 page.screenshot(path=directory / f"state-{name}-{scheme}.png")
                 page.unroute_all(behavior="ignoreErrors")
                 page.close()

@@ -250,6 +250,28 @@ def test_a_page_that_is_paused_still_follows_links(page: Page, pass_time: Callab
     expect(page.locator("#updated")).to_contain_text("Paused, as of")
 
 
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+def test_a_page_left_open_holds_no_more_nodes_and_listeners(
+    page: Page, pass_time: Callable[[int], None], path: str
+) -> None:
+    """The short form of `benchmarks/left_open.py`."""
+    page.goto(path)
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+
+    def held() -> dict[str, int]:
+        session.send("HeapProfiler.collectGarbage")
+        found = session.send("Performance.getMetrics")["metrics"]
+        return {each["name"]: each["value"] for each in found if each["name"] in ("Nodes", "JSEventListeners")}
+
+    pass_time(10)
+    before = held()
+    pass_time(30)
+    after = held()
+    assert after["JSEventListeners"] <= before["JSEventListeners"]
+    assert after["Nodes"] <= before["Nodes"] * 1.02
+
+
 @pytest.mark.parametrize("context_options", [{"reduced_motion": "reduce"}])
 def test_who_wants_less_motion_sees_the_curve_move_in_steps(page: Page, pass_time: Callable[[int], None]) -> None:
     page.goto(PAGES["transactions"])

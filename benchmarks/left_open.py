@@ -17,7 +17,6 @@ from statistics import median
 from typing import NamedTuple
 
 from playwright.sync_api import CDPSession, Page, sync_playwright
-
 from report import machine, size
 from servers import OURS, Server, running
 

@@ -128,7 +128,10 @@ class Application(PunctualHandler):
             environ["wsgi.input"] = io.BytesIO(body)
             request = Utf8Request(environ)
             request.arrived = arrived
-            return self.get_response(request)
+            try:
+                return self.get_response(request)
+            finally:
+                del environ["wsgi.input"]  # the body is freed here, and not when the thread has finished with us
 
         return await self._do(answer, small=len(body) <= INLINE_BODY and "HTTP_CONTENT_ENCODING" not in environ)
 

@@ -28,6 +28,15 @@ PATHS = {
 }
 #: How much more the last third may hold than the one before it.
 FLAT = 1.05
+#: Refreshes before the first look: until then the browser compiles, and remembers what it has compiled (1 MB or so).
+WARM = 800
+_REFRESH = """async (count) => {
+    for (let i = 0; i < count; i += 1) {
+        const shown = new Promise((done) => document.addEventListener("view", done, { once: true }));
+        document.dispatchEvent(new Event("visibilitychange"));
+        await Promise.race([shown, new Promise((done) => setTimeout(done, 200))]);
+    }
+}"""
 #: Looks per minute.
 LOOKS = 4
 
@@ -45,6 +54,7 @@ class Watched:
 
     def __init__(self, page: Page, url: str) -> None:
         page.goto(url)
+        page.evaluate(_REFRESH, WARM)
         self.page = page
         self.looks: list[Look] = []
         self._session: CDPSession = page.context.new_cdp_session(page)

@@ -1,5 +1,7 @@
 // Live pages: the part of a page that shows data is fetched and replaced when the user chooses another address and, if
 // the page is live, every few seconds. The server renders each page as a whole, so all work without JavaScript too.
+import { localNumbers } from "./numbers.js";
+import { localTimes, setUpClock } from "./time.js";
 
 const SLOWEST = 15; // the longest time in seconds between attempts to reach the server again
 const PATIENCE = 10; // seconds after which an attempt counts as failed
@@ -24,7 +26,8 @@ export function start() {
   window.addEventListener("popstate", () => visit(location.href, { controls: true }));
   document.addEventListener("visibilitychange", () => (document.hidden ? pause() : refresh()));
   window.addEventListener("online", refresh);
-  localTimes(view());
+  setUpClock();
+  inWords(document);
   schedule();
 }
 
@@ -142,12 +145,18 @@ function exchange(page, controls) {
   document.querySelector("h1")?.replaceWith(page.querySelector("h1"));
   before.replaceWith(document.adoptNode(after));
   if (controls) copyControls(page);
-  localTimes(after);
+  inWords(after);
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   if (!isCollapsed && [anchorNode, focusNode].every((node) => node.isConnected)) {
     getSelection().setBaseAndExtent(anchorNode, anchorOffset, focusNode, focusOffset);
   }
   document.dispatchEvent(new Event("view"));
+}
+
+// Writes what the server has written in English and UTC in the reader's words.
+function inWords(part) {
+  localTimes(part);
+  localNumbers(part);
 }
 
 // Sets the controls to the parameters of the address.
@@ -159,20 +168,6 @@ function copyControls(page) {
     }
   }
   document.dispatchEvent(new Event("controls"));
-}
-
-const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
-
-// Shows the times of a page, which are written in UTC, in the viewer's zone, with UTC as the title; some only as time of
-// day.
-function localTimes(part) {
-  for (const time of part.querySelectorAll("time[datetime]")) {
-    const date = new Date(time.dateTime);
-    if (Number.isNaN(date.getTime())) continue;
-    time.title = `${time.textContent} UTC`;
-    time.textContent = ("clock" in time.dataset ? timeOfDay : local).format(date);
-  }
 }
 
 // Suggests the keys that contain the text typed into a control, whose `data-keys` is the address that lists them.

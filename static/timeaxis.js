@@ -28,7 +28,7 @@ export function timeAxis(what) {
     if (times.length) [x.min, x.max] = [first - free[0] * step, last + free[1] * step];
     const near = anywhere && isDate(x.min) && isDate(x.max) ? candidates(x.min, x.max) : times;
     const offsets = near === times && zone ? zone.offsets : near.map(offsetAt);
-    const clocks = near.map((time, place) => time + offsets[place]);
+    const clocks = near.map((time, place) => (near === times ? time + offsets[place] : clockAt(time)));
     const span = x.max - x.min;
     const places = near === times ? roundPlaces(clocks, step) : roundPlaces(clocks, Math.min(step, span / 2), true);
     const style = zone && step >= DAY ? { dateStyle: "medium" } : styleOf(places.map((place) => clocks[place]), span);
@@ -39,6 +39,14 @@ export function timeAxis(what) {
     x.title.text = [what, daysOf(times, zone)];
   };
   return axis;
+}
+
+const dayOf = (clock) => Math.floor(clock / DAY);
+
+// Returns what the chosen zone's clocks show; as midnight also where a day begins later, because clocks leave that hour out.
+function clockAt(time) {
+  const clock = time + offsetAt(time);
+  return dayOf(clock) === dayOf(time - 1 + offsetAt(time - 1)) ? clock : dayOf(clock) * DAY;
 }
 
 // Returns times between which round ones can be found: a few thousand at most.

@@ -77,11 +77,11 @@ export function byteAxis(most, setting, more = {}) {
     ...more,
     ticks: { ...more.ticks, autoSkip: false, callback: (value, place, ticks) => ticks[place].label },
     afterDataLimits: (scale) => {
-      scale.top = scale.max;
+      scale.highest = scale.max; // before Chart.js makes ticks of its own
     },
     afterBuildTicks: (scale) => {
       const { unit, ...options } = setting();
-      scale.ticks = byteTicks(scale.top, most, unit, options);
+      scale.ticks = byteTicks(scale.highest, most, unit, options);
       [scale.min, scale.max] = [0, scale.ticks.at(-1).value];
     },
   };

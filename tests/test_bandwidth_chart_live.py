@@ -96,10 +96,11 @@ def test_a_refusal_in_place_is_said_in_words_and_mended(page: Page, refusals: li
 
 def test_units_and_rates_change_axis_hover_and_figures_alone(page: Page) -> None:
     page.goto(address(device_uuid=DEVICE, end_time=END, window_time=60, num_windows=3))
-    before, url = drawn(page), page.url
-    total = page.locator(".figures tbody tr").nth(1).locator("td").first.locator("b")
+    before = drawn(page)
+    total, mean, peak, _ = page.locator(".figures tbody tr").nth(1).locator("td b").all()
     expect(total).to_have_text("1.6 kB")
-    assert axis(page)[-1] == "1.6 kB"
+    expect(mean).to_have_text("524 B")
+    assert axis(page) == [f"{number} kB" for number in ("0", "0.2", "0.4", "0.6", "0.8", "1.0", "1.2", "1.4", "1.6")]
 
     page.get_by_label("Unit").select_option("B")
     expect(total).to_have_text("1,572 B")
@@ -107,18 +108,16 @@ def test_units_and_rates_change_axis_hover_and_figures_alone(page: Page) -> None
 
     page.get_by_label("Unit").select_option("kB")
     page.get_by_label("per", exact=True).select_option("second")
-    expect(total).to_have_text("0.008733 kB/s")  # 1572 bytes in 180 seconds
-    expect(page.locator(".figures tbody tr").nth(1).locator("td").last.locator("b")).to_have_text("0.025 kB/s")
+    expect(mean).to_have_text("0.008733 kB/s")  # 1572 bytes in 180 seconds
+    expect(peak).to_have_text("0.025 kB/s")
+    expect(total).to_have_text("1.572 kB")
     page.locator("canvas").hover()
     wait_until(page, f"{CHART}.tooltip.opacity === 1")
     tooltip: list[dict[str, Any]] = page.evaluate(f"{CHART}.tooltip.body")
     assert tooltip[1]["lines"] == ["from the server: 0.001167 kB/s"]
 
     after = drawn(page)
-    assert (after["lines"], after["labels"], page.url) == (before["lines"], before["labels"], url)
-    page.get_by_role("link", name="Previous").click()
-    page.wait_for_url(f"**end_time={END - 180}&**")
-    expect(page.get_by_label("per", exact=True)).to_have_value("second")
+    assert (after["lines"], after["labels"]) == (before["lines"], before["labels"])
 
 
 @pytest.mark.parametrize("context_options", [{"timezone_id": "Asia/Tokyo", "locale": "en-GB"}])

@@ -28,6 +28,7 @@ function exactText(bytes) {
 function options() {
   return {
     interaction: { mode: "span", intersect: false },
+    layout: { padding: { right: 6 } },
     scales: {
       x: axis,
       y: byteAxis(MOST_STEPS, () => ({ unit: data.unit, ...shown() }), { title: { display: true, text: "" } }),
@@ -51,6 +52,7 @@ function options() {
 const steps = (label, bytes, pointStyle) =>
   line(label, bytes, pointStyle, {
     stepped: "after",
+    clip: 6,
     hollow: isOpen,
     segment: { borderDash: ({ p1DataIndex }) => (isOpen(p1DataIndex) ? OPEN : undefined) },
   });

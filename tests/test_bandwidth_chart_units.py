@@ -43,7 +43,12 @@ def test_server_and_browser_write_alike(page: Page) -> None:
     page.goto("/charts/bandwidth")
     random_ = random.Random(17)
     counts = [
-        *(base**power * part // 10_000 for base in (1000, 1024) for power in range(1, 6) for part in (9_999, 10_000, 9_995)),
+        *(
+            base**power * part // 10_000
+            for base in (1000, 1024)
+            for power in range(1, 6)
+            for part in (9_999, 10_000, 9_995)
+        ),
         *(random_.randrange(10 ** random_.randrange(1, 26)) for _ in range(150)),
     ]
     cases = [
@@ -68,10 +73,10 @@ def test_server_and_browser_write_alike(page: Page) -> None:
     [
         (78, "bytes", 60, ["0 B/s", "0.2 B/s", "0.4 B/s", "0.6 B/s", "0.8 B/s", "1.0 B/s", "1.2 B/s", "1.4 B/s"]),
         (10, "MB", 1, ["0 MB", "0.000002 MB", "0.000004 MB", "0.000006 MB", "0.000008 MB", "0.000010 MB"]),
-        (3, "bytes", 1, ["0 B", "1 B", "2 B", "3 B"]),
+        (3, "bytes", 1, ["0 B", "2 B", "4 B", "6 B", "8 B", "10 B"]),
         (1_000_000, "bytes", 1, ["0 MB", "0.2 MB", "0.4 MB", "0.6 MB", "0.8 MB", "1.0 MB"]),
         (1_500, "binary", 1, ["0 KiB", "0.25 KiB", "0.50 KiB", "0.75 KiB", "1.00 KiB", "1.25 KiB", "1.50 KiB"]),
-        (900 * 1024, "binary", 1, ["0 KiB", *(f"{128 * step} KiB" for step in range(1, 9))]),
+        (900 * 1024, "binary", 1, ["0 KiB", *(f"{128 * step:,} KiB" for step in range(1, 9))]),
         (60 * 10**6, "bits", 60, ["0 Mbit/s", *(f"{step} Mbit/s" for step in range(1, 9))]),
     ],
 )
@@ -161,7 +166,9 @@ def test_figures_of_a_line(page: Page) -> None:
     assert row(page, 0) == ["8.2 kB", "205 B", "400 B", "380 B"]
 
 
-@pytest.mark.parametrize(("unit", "rate", "bytes_"), [("bytes", "25", 1500), ("bits", "0.2k", 1500), ("KiB", "1Ki", 61440)])
+@pytest.mark.parametrize(
+    ("unit", "rate", "bytes_"), [("bytes", "25", 1500), ("bits", "0.2k", 1500), ("KiB", "1Ki", 61440)]
+)
 def test_a_threshold_is_a_line_and_told_in_words(page: Page, unit: str, rate: str, bytes_: float) -> None:
     services.store.add(DEVICE, END, 0, 1)  # 1501 bytes in the last window
 

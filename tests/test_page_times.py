@@ -54,7 +54,7 @@ def test_every_time_is_in_the_zone_that_is_chosen_and_labelled(page: Page, path:
     url, times = page.url, page.locator("main time")
     expect(times.first).to_be_attached()
     expect(page.locator("main").get_by_text("Europe/Berlin").first).to_be_attached()
-    assert set(texts(page, "main table [data-zone], main p [data-zone]")) == {"Europe/Berlin"} or path == "/"
+    assert set(texts(page, "main [data-zone]:not([data-zone='your time'])")) == {"Europe/Berlin"}
     moments = [datetime.fromisoformat(time.get_attribute("datetime") or "") for time in times.all()]
 
     def written(zone: ZoneInfo) -> list[str]:
@@ -119,9 +119,9 @@ def test_without_javascript_times_are_in_utc_and_say_so(page: Page) -> None:
 @pytest.mark.parametrize(
     ("context_options", "sum_", "bytes_", "mean"),
     [
-        ({"locale": "de-DE"}, "26.106,54", "1,6 kB", "26.106,54"),
-        ({"locale": "en-US"}, "26,106.54", "1.6 kB", "26,106.54"),
-        ({"locale": "ar-EG"}, "٢٦٬١٠٦٫٥٤", "١٫٦ kB", "٢٦٬١٠٦٫٥٤"),
+        ({"locale": "de-DE"}, "26.106,54", "1,6 kB", "26.106,5"),
+        ({"locale": "en-US"}, "26,106.54", "1.6 kB", "26,106.5"),
+        ({"locale": "ar-EG"}, "٢٦٬١٠٦٫٥٤", "١٫٦ kB", "٢٦٬١٠٦٫٥"),
     ],
 )
 def test_every_number_is_in_the_readers_language(page: Page, sum_: str, bytes_: str, mean: str) -> None:
@@ -162,7 +162,9 @@ def test_ticks_are_round_on_both_sides_of_a_change_of_clocks(
     middle = int(datetime.fromisoformat(change).replace(tzinfo=UTC).timestamp())
     length, step = (3600, 6) if windows == 48 else (86400, 48)
 
-    page.goto(address(device_uuid=DEVICE, end_time=middle + length * windows // 2, window_time=length, num_windows=windows))
+    page.goto(
+        address(device_uuid=DEVICE, end_time=middle + length * windows // 2, window_time=length, num_windows=windows)
+    )
 
     ticks = local_ticks(page, zone)
     begins_late = zone.key == "Africa/Cairo" and change == "2026-04-24"

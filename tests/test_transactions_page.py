@@ -186,10 +186,10 @@ def test_table_and_csv_hold_the_samples(page: Page, set_clock: SetClock) -> None
     shown_at(page, "2026-01-31T12:00:02Z")
 
     expect(page.locator("#samples tbody tr").nth(0).locator("td")).to_have_text(
-        ["2026-01-31 12:00:00", "0", "0", "–", "–", "–"]
+        ["Jan 31, 2026, 12:00:00 PM", "0", "0", "–", "–", "–"]
     )
     expect(page.locator("#samples tbody tr").nth(1).locator("td")).to_have_text(
-        ["2026-01-31 12:00:02", "2", "0.3", "0.15", "0.1", "0.2"]
+        ["Jan 31, 2026, 12:00:02 PM", "2", "0.3", "0.15", "0.1", "0.2"]
     )
     name, content = saved(page, "CSV")
     assert name == "transactions.csv"

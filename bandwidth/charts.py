@@ -241,7 +241,7 @@ def _url(query: Query, **changes: object) -> str:
     """Return the address of a chart; without `end_time`, the chart stays live. Of the units, defaults are left out."""
     changed = query | changes
     threshold = changed["threshold"]
-    chosen = {
+    named = {
         "device_uuid": changed["device_uuid"],
         "end_time": changed["end_time"],
         "window_time": changed["window_time"],
@@ -250,7 +250,8 @@ def _url(query: Query, **changes: object) -> str:
         "per": None if changed["per"] is Per.WINDOW else changed["per"],
         "threshold": None if threshold is None else threshold.text,
     }
-    return f"{reverse('bandwidth-chart')}?{urlencode({name: value for name, value in chosen.items() if value is not None})}"
+    chosen = {name: value for name, value in named.items() if value is not None}
+    return f"{reverse('bandwidth-chart')}?{urlencode(chosen)}"
 
 
 def card(request: HttpRequest, now: int) -> Card:

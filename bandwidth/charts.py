@@ -13,7 +13,7 @@ from django.urls import reverse
 from bandwidth import services
 from bandwidth.interface import DeviceSummary, Window
 from bandwidth.serializers import ChartQuerySerializer
-from bandwidth.units import Per, Unit, family, in_full, percentile_95, write
+from bandwidth.units import Per, Threshold, Unit, family, in_full, percentile_95, write
 from timeseries_project.api.prefix import address
 from timeseries_project.core import clock
 from timeseries_project.core.errors import FaultError, UnknownKeyError
@@ -197,9 +197,10 @@ def _drawing(query: Query, now: int) -> Context:
 
 def _limit(query: Query) -> Fraction | None:
     """Return the threshold in bytes per window."""
-    if query["threshold"] is None:
+    threshold: Threshold | None = query["threshold"]
+    if threshold is None:
         return None
-    return query["threshold"].rate / family(query["unit"]).per_byte * query["window_time"]
+    return threshold.rate * query["window_time"] / family(query["unit"]).per_byte
 
 
 def _passed(query: Query, limit: Fraction, *lines: list[int]) -> Context:

@@ -200,7 +200,8 @@ def _limit(query: Query) -> Fraction | None:
     threshold: Threshold | None = query["threshold"]
     if threshold is None:
         return None
-    return threshold.rate * query["window_time"] / family(query["unit"]).per_byte
+    seconds: int = query["window_time"]
+    return threshold.rate * seconds / family(query["unit"]).per_byte
 
 
 def _passed(query: Query, limit: Fraction, *lines: list[int]) -> Context:

@@ -9,6 +9,7 @@ import { timeAxis } from "../timeaxis.js";
 import { byteAxis, bytesText, isBits } from "../units.js";
 
 const MOST_STEPS = 8; // of the axis of bytes
+const UNITS = ["unit", "per"]; // parameters that apply as soon as they are chosen
 
 const form = document.getElementById("parameters");
 const axis = timeAxis("End of window");
@@ -89,11 +90,14 @@ function show() {
   update(chart);
 }
 
-// Shows the page in the unit that was chosen. What else was typed into the form waits for its button.
-function changeUnit({ name, value }) {
-  const url = new URL(location.href);
-  if (value) url.searchParams.set(name, value);
-  else url.searchParams.delete(name);
+// Shows the page in the units that are chosen. What else was typed into the form waits for its button.
+function changeUnits() {
+  const url = new URL(location.href); // that of the page shown, which may be older than the choice of the other unit
+  for (const name of UNITS) {
+    const { value } = form.elements[name];
+    if (value) url.searchParams.set(name, value);
+    else url.searchParams.delete(name);
+  }
   visit(url.href, { push: true });
 }
 
@@ -108,7 +112,7 @@ const readSeconds = (text) => (/^[0-9]{1,12}$/.test(text) ? Number(text) : NaN);
 onClock(() => chart && show());
 form.addEventListener("change", ({ target }) => {
   if (target.name === "unit") nameRate();
-  if (["unit", "per"].includes(target.name)) changeUnit(target);
+  if (UNITS.includes(target.name)) changeUnits();
 });
 document.addEventListener("controls", nameRate);
 document.addEventListener("click", (event) => event.target.id === "picture" && savePicture(chart, "bandwidth"));

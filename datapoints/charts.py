@@ -38,8 +38,6 @@ from timeseries_project.web.pages import (
     read_only,
     render_page,
     time_element,
-    utc,
-    zoned,
 )
 
 #: The path and body that add one item; the shell inserts the time.
@@ -150,7 +148,7 @@ def _figures(drawing: services.ChartData, tz: str | None) -> Context:
     zone = None if tz is None else zones.find(tz)
 
     def shown(seconds: int) -> str:
-        return time_element(seconds) if zone is None else zoned(seconds, zone)
+        return time_element(seconds, zone)
 
     starts, averages, counts = drawing.starts.tolist(), _values(drawing.averages), drawing.counts.tolist()
     moving_averages = _values(drawing.moving_averages)
@@ -158,7 +156,7 @@ def _figures(drawing: services.ChartData, tz: str | None) -> Context:
     weighted = (value * count for value, count in zip(averages, counts, strict=True) if value is not None)
     return {
         "width": str(drawing.division.span),
-        "zone": tz or "UTC",
+        "zone": tz,
         "partial": _is_partial(drawing),
         "too_many": None if drawing.too_many is None else f"{drawing.too_many:,}",
         "buckets": f"{len(starts):,}",
@@ -171,7 +169,7 @@ def _figures(drawing: services.ChartData, tz: str | None) -> Context:
             ("moving average", _extremes(starts, moving_averages, shown)),
         ],
         "rows": [
-            (utc(start) if zone is None else zoned(start, zone), value, count, moving)
+            (shown(start), value, count, moving)
             for start, value, count, moving in zip(starts, averages, counts, moving_averages, strict=True)
         ],
     }

@@ -1,6 +1,7 @@
 // The dashboard: keeps the samples of the last minutes, and lets the card of each app draw them.
-import { figure, makeChart, setLines, update } from "./charts.js";
+import { makeChart, setLines, update } from "./charts.js";
 import { onView, start } from "./live.js";
+import { figure } from "./numbers.js";
 import { Samples, curve, slide, slidingOptions } from "./samples.js";
 
 const SPAN = 300; // seconds that the curves show

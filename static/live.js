@@ -3,8 +3,10 @@
 // whole, so all work without JavaScript too.
 
 import { morph } from "./morph.js";
+import { localNumbers } from "./numbers.js";
 import { ACCEPTED, isStream, readStream, takeConnection } from "./push.js";
 import { beginLoading, fresh, nameStamp, refused, signedOut, unchanged, unreachable } from "./states.js";
+import { localTimes, setUpClock } from "./time.js";
 
 const SLOWEST = 15; // the longest time in seconds between attempts to reach the server again
 const PATIENCE = 10; // seconds after which an attempt counts as failed
@@ -38,7 +40,8 @@ export function start() {
   window.addEventListener("popstate", () => visit(location.href));
   document.addEventListener("visibilitychange", () => (document.hidden ? halt() : refresh()));
   window.addEventListener("online", refresh);
-  localTimes(view());
+  setUpClock();
+  inWords(document);
   showPause();
   schedule();
 }
@@ -63,10 +66,10 @@ function followForm(event) {
   visit(url.href, { push: url.href !== location.href });
 }
 
-// Shows the page of an address that the user has chosen.
-export async function visit(url, { push = false } = {}) {
+// Shows the page of an address that the user has chosen; with `keep`, what was typed into the form stays.
+export async function visit(url, { push = false, keep = false } = {}) {
   unshown = true;
-  edited.clear();
+  if (!keep) edited.clear();
   const loaded = beginLoading();
   await ask(url, { push });
   loaded();
@@ -194,7 +197,7 @@ function show(answer, text) {
   if (!after) return location.reload(); // another version of the service
   if (document.title !== page.title) document.title = page.title;
   morph(document.querySelector("h1"), page.querySelector("h1"));
-  localTimes(after);
+  inWords(after);
   morph(view(), after);
   failures = 0;
   fresh();
@@ -202,6 +205,12 @@ function show(answer, text) {
   if (unshown) copyControls(page);
   unshown = false;
   document.dispatchEvent(new Event("view"));
+}
+
+// Writes what the server has written in English and UTC in the reader's words.
+function inWords(part) {
+  localTimes(part);
+  localNumbers(part);
 }
 
 // Sets the controls to the parameters of the address, but for those that were edited since it was chosen.
@@ -213,20 +222,6 @@ function copyControls(page) {
     }
   }
   document.dispatchEvent(new Event("controls"));
-}
-
-const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
-
-// Shows the times of a page, which are written in UTC, in the viewer's zone, with UTC as the title; some only as time of
-// day.
-function localTimes(part) {
-  for (const time of part.querySelectorAll("time[datetime]")) {
-    const date = new Date(time.dateTime);
-    if (Number.isNaN(date.getTime())) continue;
-    time.title = `${time.textContent} UTC`;
-    time.textContent = ("clock" in time.dataset ? timeOfDay : local).format(date);
-  }
 }
 
 // Suggests the keys that contain the text typed into a control, whose `data-keys` is the address that lists them.

@@ -1,5 +1,6 @@
 // Samples of the figures of a live page: one per refresh, with the time of the server's clock.
-import { legend, line, timeText, tooltip, utcText } from "./charts.js";
+import { legend, line, tooltip } from "./charts.js";
+import { otherText, timeText } from "./time.js";
 
 const PAUSE = 20; // seconds without a sample, as in a hidden tab, after which the curve has a gap
 const TICKS = 6; // the largest number of ticks
@@ -60,7 +61,7 @@ export function slidingOptions({ writing, ...more }) {
       tooltip: tooltip({
         title: ([item]) => timeText(item.parsed.x, { timeStyle: "medium" }),
         label: (item) => `${item.dataset.label}: ${writing(item.parsed.y)}`,
-        footer: ([item]) => utcText(item.parsed.x),
+        footer: ([item]) => otherText(item.parsed.x),
       }),
     },
     ...more,

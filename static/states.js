@@ -1,5 +1,7 @@
 // What a page says of itself: that it loads, how old its data are, and why there are no newer ones.
 
+import { localTime } from "./time.js";
+
 const LOADING = 150; // milliseconds after which a page that is not there yet is said to be loading
 
 const banner = document.getElementById("unreachable");
@@ -9,9 +11,9 @@ const loading = document.createElement("p");
 loading.id = "loading";
 loading.setAttribute("role", "status");
 
-let shownAt = new Date(); // when the data shown were fetched, for pages that do not tell the time themselves
+const inSeconds = (seconds) => new Date(Date.now() + seconds * 1000).toISOString();
 
-const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
+let shownAt = inSeconds(0); // when the data shown were fetched, for pages that do not tell the time themselves
 
 // Says that something is being loaded, unless it is there soon; call what is returned when it is there.
 export function beginLoading() {
@@ -29,23 +31,32 @@ export function beginLoading() {
 
 // The page is up to date. Takes the banner away, if there is one.
 export function fresh() {
-  shownAt = new Date();
+  shownAt = inSeconds(0);
   if (!banner.hidden) banner.hidden = true;
   delete document.body.dataset.trouble;
 }
 
 // The server confirms that nothing has changed up to a time.
 export function unchanged(iso) {
-  shownAt = new Date(iso);
+  if (Number.isNaN(Date.parse(iso))) return;
+  shownAt = iso;
   const time = stamp();
-  if (!time || Number.isNaN(shownAt.getTime())) return;
+  if (!time) return;
   time.dateTime = iso;
-  time.title = `${iso.slice(11, 19)} UTC`;
-  time.textContent = clock.format(shownAt);
+  localTime(time);
 }
 
-// How old the data shown are, in words.
-const asOf = () => `as of ${stamp()?.textContent ?? clock.format(shownAt)}`;
+// Makes a time of day, which follows the zone that the reader chooses.
+function clockTime(iso) {
+  const time = document.createElement("time");
+  time.dateTime = iso;
+  time.dataset.clock = "";
+  localTime(time);
+  return time;
+}
+
+// How old the data shown are.
+const asOf = () => clockTime(stamp()?.dateTime ?? shownAt);
 
 const stamp = () => document.querySelector("#updated time");
 
@@ -59,15 +70,15 @@ export function nameStamp(paused) {
 
 // There is no connection, or no answer within the time.
 export function unreachable() {
-  say("unreachable", `The server cannot be reached since ${clock.format(new Date())}. `, `What is shown is ${asOf()}; trying again.`);
+  say("unreachable", ["The server cannot be reached since ", clockTime(inSeconds(0)), ". "], "What is shown is as of ", asOf(), "; trying again.");
 }
 
 // The server answers, but not what is asked for; `delay` is the time in seconds that it asks to wait.
 export function refused(status, delay) {
   const reasons = { 429: "Too many requests from here: the server asks to wait. ", 403: "The server refuses to show this page (403). " };
   const reason = reasons[status] ?? `The server has no answer at the moment (${status}). `;
-  const again = delay > 0 ? `trying again at ${clock.format(new Date(Date.now() + delay * 1000))}` : "trying again";
-  say(`refused-${status}`, reason, `What is shown is ${asOf()}; ${again}.`);
+  const again = delay > 0 ? ["; trying again at ", clockTime(inSeconds(delay))] : ["; trying again"];
+  say(`refused-${status}`, [reason], "What is shown is as of ", asOf(), ...again, ".");
 }
 
 // The token of this page is not accepted any more.
@@ -75,7 +86,7 @@ export function signedOut() {
   const link = document.createElement("a");
   link.href = `${banner.dataset.signIn}?${new URLSearchParams({ next: location.pathname + location.search })}`;
   link.textContent = "Sign in";
-  say("signed-out", "You are signed out. ", `A token is needed to see more; what is shown is ${asOf()}. `, link, ".");
+  say("signed-out", ["You are signed out. "], "A token is needed to see more; what is shown is as of ", asOf(), ". ", link, ".");
 }
 
 // Shows the banner, which is read aloud; while its reason stays the same it is not touched, so that it is said once.
@@ -84,7 +95,7 @@ function say(trouble, reason, ...rest) {
   if (!banner.hidden && document.body.dataset.trouble === trouble) return;
   document.body.dataset.trouble = trouble;
   const strong = document.createElement("strong");
-  strong.textContent = reason;
+  strong.append(...reason);
   banner.replaceChildren(strong, ...rest);
   banner.hidden = false;
 }

@@ -101,6 +101,45 @@ def test_partial(page: Page, set_clock: Callable[[str], int]) -> None:
 
 
 @pytest.mark.parametrize("context_options", LOOKS)
+def test_partial_window(page: Page, set_clock: Callable[[str], int]) -> None:
+    set_clock("2026-01-31T12:00:30Z")
+    page.goto(LIVE)
+    page.get_by_text("Windows as a table").click()
+
+    expect(page.locator(".span")).to_contain_text("The last window is not over yet: its line is dashed")
+    expect(page.locator("#windows tbody tr").last).to_contain_text("so far")
+    marks = """[0, 1].map((line) => [1, 2].map((end) => {
+        const { segment, hollow } = Chart.getChart("chart").data.datasets[line];
+        return [segment.borderDash({ p1DataIndex: end }) !== undefined, hollow(end)];
+    }))"""
+    assert page.evaluate(marks) == [[[False, False], [True, True]]] * 2
+    reads_well(page)
+
+    set_clock("2026-01-31T12:01:01Z")  # now it is over, and the next one is not
+    expect(page.locator(".span time").last).to_have_attribute("datetime", "2026-01-31T12:02:00Z")
+    expect(page.locator("#windows tbody tr", has_text="so far")).to_have_count(1)
+    page.goto(f"{LIVE}&end_time=1769860800")
+    expect(page.locator("main")).not_to_contain_text("so far")
+
+
+@pytest.mark.parametrize("context_options", [{"timezone_id": "Asia/Tokyo"}])
+def test_the_times_of_a_notice_follow_the_clock_that_is_chosen(page: Page, refusals: list[int]) -> None:
+    page.goto(LIVE)
+    refusals.append(503)
+    answer_with(page, 503, **{"Retry-After": "600"})
+    ask(page)
+    times = page.get_by_role("alert").locator("time")
+    expect(times).to_have_count(2)
+    before = times.first.inner_text()
+    expect(times.first).to_have_text(page.locator("#updated time").inner_text())
+
+    page.get_by_label("Times in").select_option("utc")
+
+    expect(times.first).to_have_text(page.locator("#updated time").inner_text())
+    assert times.first.inner_text() != before
+
+
+@pytest.mark.parametrize("context_options", LOOKS)
 def test_stale(page: Page, failures: list[str]) -> None:
     page.goto(LIVE)
 

@@ -144,17 +144,34 @@ def test_without_a_change_there_is_no_event_but_a_sign_of_life(
     in_loop(test())
 
 
-def test_a_page_whose_windows_slide_changes_with_time(
+def test_a_page_whose_curve_moves_on_changes_with_time(
     application: Application, set_clock: Callable[[str], int]
 ) -> None:
     async def test() -> None:
-        watcher = Watcher(application, "/charts/bandwidth?device_uuid=router-1")
+        watcher = Watcher(application, "/charts/transactions")
         await watcher.parts(2)
         set_clock("2026-01-31T12:00:02Z")
-        assert "12:00:02" in (await watcher.parts(3))[2]
+        assert "12:00:02" in (await watcher.parts(3))[-1]
         await watcher.leave()
 
-    bandwidth.store.add("router-1", set_clock("2026-01-31T12:00:00Z"), 1, 2)
+    set_clock("2026-01-31T12:00:00Z")
+    in_loop(test())
+
+
+def test_a_page_whose_window_is_not_over_changes_when_it_ends(
+    application: Application, set_clock: Callable[[str], int]
+) -> None:
+    async def test() -> None:
+        watcher = Watcher(application, "/charts/bandwidth?device_uuid=router-1&window_time=10")
+        assert "2026-01-31 12:00:10" in (await watcher.parts(2))[1]
+        set_clock("2026-01-31T12:00:10Z")  # the last second of the window
+        await some_rounds(application)
+        assert len(watcher.messages) == 3
+        set_clock("2026-01-31T12:00:11Z")
+        assert "2026-01-31 12:00:20" in (await watcher.parts(3))[2]
+        await watcher.leave()
+
+    bandwidth.store.add("router-1", set_clock("2026-01-31T12:00:01Z"), 1, 2)
     in_loop(test())
 
 

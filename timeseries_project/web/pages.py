@@ -20,7 +20,7 @@ from timeseries_project.api.negotiation import asked_format, prefers_html
 from timeseries_project.api.prefix import address
 from timeseries_project.api.serializers import InputSerializer
 from timeseries_project.api.watching import PART
-from timeseries_project.core import clock, timestamps
+from timeseries_project.core import clock, timestamps, zones
 from timeseries_project.core.errors import FaultError, shown
 
 Page = Callable[[HttpRequest], HttpResponse]
@@ -125,11 +125,20 @@ def zoned(seconds: int, zone: ZoneInfo) -> str:
         return utc(seconds)
 
 
-def time_element(seconds: int) -> str:
-    """Write epoch seconds as a `<time>` element, which the browser shows in the viewer's time zone."""
+def time_element(seconds: int, zone: ZoneInfo | None = None) -> str:
+    """Write epoch seconds as a `<time>` element, which the browser shows in the reader's words.
+
+    It is written in UTC, and shown in the zone that the reader has chosen in the header. With a zone, it is written and
+    shown in that one, whatever the header says.
+    """
     text = utc(seconds)
+    if text[4] != "-":
+        return text  # beyond the calendar
     machine = text.replace(" ", "T") + "Z"
-    return format_html('<time datetime="{}">{}</time>', machine, text) if text[4] == "-" else text
+    if zone is None:
+        return format_html('<time datetime="{}">{}</time>', machine, text)
+    offset = zones.offset_at(seconds, zone)
+    return format_html('<time datetime="{}" data-offset="{}">{}</time>', machine, offset, zoned(seconds, zone))
 
 
 def command(request: HttpRequest, path: str, body: str) -> str:

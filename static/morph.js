@@ -11,10 +11,11 @@ const isTheirs = (element, name) => element.nodeName === "DETAILS" && name === "
 // Changes `before`, which is in the page, into `after`, which is used up.
 export function morph(before, after) {
   if (before.isEqualNode(after) || before.dataset?.keep === "") return;
-  for (const { name, value } of after.attributes) {
+  for (const name of after.getAttributeNames()) {
+    const value = after.getAttribute(name);
     if (before.getAttribute(name) !== value && !isTheirs(before, name)) before.setAttribute(name, value);
   }
-  for (const { name } of [...before.attributes]) {
+  for (const name of before.getAttributeNames()) {
     if (!after.hasAttribute(name) && !isTheirs(before, name)) before.removeAttribute(name);
   }
   if (before.dataset?.keep === undefined) morphChildren(before, after);

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,11 +14,13 @@ from django.urls import reverse
 from bandwidth import services
 from bandwidth.interface import DeviceSummary, Window
 from bandwidth.serializers import ChartQuerySerializer
+from bandwidth.units import Per, Threshold, Unit, family, in_full, percentile_95, write
 from timeseries_project.api.prefix import address
+from timeseries_project.api.watching import can_be_pushed
 from timeseries_project.core import clock
 from timeseries_project.core.errors import FaultError, UnknownKeyError
 from timeseries_project.core.offload import leave_loop
-from timeseries_project.core.timestamps import END_OF_YEARS
+from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.web.dashboard import Card, Link, Section
 from timeseries_project.web.pages import (
     MANY_LISTED,
@@ -31,7 +35,6 @@ from timeseries_project.web.pages import (
     read_only,
     render_page,
     time_element,
-    utc,
 )
 
 #: The path and body that add one item; the shell inserts the time.
@@ -43,30 +46,43 @@ EXAMPLE = (
 #: Number of windows above which writing the page takes some milliseconds.
 MANY_WINDOWS = 500
 
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
+#: The units to choose from, by group; no value is the default.
+UNITS = [
+    ("That fits", [("", "bytes: kB, MB, …"), (Unit.BINARY, "bytes: KiB, MiB, …"), (Unit.BITS, "bits: kbit, Mbit, …")]),
+    ("Bytes, decimal", [(unit, unit) for unit in (Unit.B, Unit.KB, Unit.MB, Unit.GB, Unit.TB)]),
+    ("Bytes, binary", [(unit, unit) for unit in (Unit.KIB, Unit.MIB, Unit.GIB, Unit.TIB)]),
+    ("Bits", [(unit, unit) for unit in (Unit.BIT, Unit.KBIT, Unit.MBIT, Unit.GBIT, Unit.TBIT)]),
+]
+
+Query = dict[str, Any]
 
 
 @read_only
 def chart(request: HttpRequest) -> HttpResponse:
-    """Draw the windows that the four parameters choose; without a device, offer a list of devices.
+    """Draw the windows that the parameters choose; without a device, offer a list of devices.
 
-    The parameters are those of GET /api/bandwidth. An empty one, as forms send it, counts as missing.
+    The parameters are those of GET /api/bandwidth, and how its numbers are shown. An empty one, as forms send it,
+    counts as missing. Without an end, the last window is the one that holds the present second: windows then end at
+    multiples of their length, so that what a past one holds does not change while time goes on.
     """
     parameters = given(request.GET, ChartQuerySerializer)
-    context: Context = {"controls": _controls(parameters)}
+    context: Context = {"controls": _controls(parameters), "units": UNITS}
+    now = clock.now_s()
     try:
         query = ChartQuerySerializer.read_query(parameters)
         if query["device_uuid"] is None:
-            context |= _chooser(query)
+            context |= _chooser(query, now)
         else:
             if query["num_windows"] > MANY_WINDOWS:
                 leave_loop()
-            context |= _drawing(services.windows_list(**query, now=clock.now_s()))
-            context["live"] = REFRESH if query["end_time"] is None else None
+            context |= _drawing(query, now)
+            if query["end_time"] is None:
+                context["live"] = REFRESH
+                can_be_pushed(request, partial(_version, query["device_uuid"], query["window_time"]))
     except FaultError as fault:
         context |= problem_shown(request, fault)
         if isinstance(fault, UnknownKeyError):
-            context |= _chooser(query)
+            context |= _chooser(query, now)
             context["live"] = REFRESH_UNKNOWN if query["end_time"] is None else None
     return render_page(request, "bandwidth/chart.html", context)
 
@@ -79,115 +95,175 @@ def _controls(parameters: QueryDict) -> dict[str, str]:
         "end_time": parameters.get("end_time", ""),
         "window_time": parameters.get("window_time", str(fields["window_time"].default)),
         "num_windows": parameters.get("num_windows", str(fields["num_windows"].default)),
+        "unit": parameters.get("unit", ""),
+        "per": parameters.get("per", ""),
+        "threshold": parameters.get("threshold", ""),
+        "rate_unit": _rate_unit(parameters.get("unit", "")),
     }
 
 
-def _chooser(query: dict[str, Any]) -> Context:
+def _rate_unit(unit: str) -> str:
+    """Return the unit of the threshold, which is the one that the prefixes of the chart's unit stand before."""
+    return "bits" if unit in list(Unit) and family(Unit(unit)).per_byte == 8 else "bytes"
+
+
+def _chooser(query: Query, now: int) -> Context:
     """Return the list of devices, each linked to a chart that shows some of its data if possible."""
     total = services.devices_count()
     if total > MANY_LISTED:
         leave_loop()
     return {
-        "listed": device_table(services.devices_list(limit=MAX_LISTED), query),
+        "listed": device_table(services.devices_list(limit=MAX_LISTED), query, now),
         "total_devices": total,
         "choosing": True,
     }
 
 
-def device_table(devices: Iterable[DeviceSummary], query: dict[str, Any] | None = None) -> list[dict[str, str]]:
-    """Return the rows of a table of devices, each with the address of a chart that shows some of its data.
-
-    `query` is the chart's query; the default is a chart without parameters.
-    """
-    query = query or ChartQuerySerializer.read_query(QueryDict())
+def device_table(devices: Iterable[DeviceSummary], query: Query, now: int) -> list[dict[str, Any]]:
+    """Return the rows of a table of devices, each with the address of a chart that shows some of its data."""
     span = query["window_time"] * query["num_windows"]
-    now = clock.now_s()
 
     def url(device: DeviceSummary) -> str:
         end_time = query["end_time"]
         if end_time is None and not now - span < device.last <= now:
-            end_time = device.last
-        return _url(device.device_id, end_time, query["window_time"], query["num_windows"])
+            end_time = window_end(device.last, query["window_time"])
+        return _url(query, device_uuid=device.device_id, end_time=end_time)
 
     return [
         {
             "device_id": device.device_id,
             "url": url(device),
             "entries": f"{device.count:,}",
-            "last": utc(device.last),
-            "bytes_ts": human(device.bytes_ts),
-            "bytes_fs": human(device.bytes_fs),
+            "last": time_element(device.last),
+            "bytes_ts": Amount(device.bytes_ts, query["unit"]),
+            "bytes_fs": Amount(device.bytes_fs, query["unit"]),
         }
         for device in devices
     ]
 
 
-def _drawing(windows: services.Windows) -> Context:
+def window_end(time: int, length: int) -> int:
+    """Return the end of the window that holds a second, if windows end at multiples of their length.
+
+    >>> window_end(60, 60), window_end(61, 60)
+    (60, 120)
+    """
+    return -(-time // length) * length
+
+
+def _version(device: str, window_time: int) -> object:
+    """Return what a chart that ends with the present window depends on."""
+    now = clock.now_s()
+    return services.windows_version(device_uuid=device, end_time=window_end(now, window_time), now=now)
+
+
+def _drawing(query: Query, now: int) -> Context:
     """Return the template's context for a chart: series, figures, table rows, and links to other charts."""
-    device, end, length, count, data = windows
+    current = window_end(now, query["window_time"])
+    asked = {name: query[name] for name in ("device_uuid", "window_time", "num_windows")}
+    end = current if query["end_time"] is None else query["end_time"]
+    device, _, length, count, data = services.windows_list(**asked, end_time=end, now=now)
     span = length * count
-    query = {"device_uuid": device, "end_time": end, "window_time": length, "num_windows": count}
+    complete = sum(window.timestamp < now for window in data)
     api = address("/api/bandwidth")
+    last = services.device_last(device_uuid=device)
+    lines = ([window.bytes_ts for window in data], [window.bytes_fs for window in data])
+    limit = _limit(query)
     return {
         "device": device,
         "chart": {
             "device": device,
             "window_time": length,
             "labels": [window.timestamp for window in data],
-            "bytes_ts": [window.bytes_ts for window in data],
-            "bytes_fs": [window.bytes_fs for window in data],
+            "bytes_ts": lines[0],
+            "bytes_fs": lines[1],
+            "complete": complete,
+            "unit": query["unit"],
+            "per": query["per"],
+            "threshold": None if limit is None else float(limit),
         },
         "start": time_element(end - span),
         "end": time_element(end),
+        "rate": query["per"] is Per.SECOND,
         "figures": [
-            _figures("to the server", data, [window.bytes_ts for window in data]),
-            _figures("from the server", data, [window.bytes_fs for window in data]),
+            _figures(direction, data, numbers, complete, query)
+            for direction, numbers in zip(("to the server", "from the server"), lines, strict=True)
         ],
-        "rows": [(utc(window.timestamp), window.bytes_ts, window.bytes_fs) for window in data],
+        "threshold": None if limit is None else _passed(query, limit, *lines),
+        "rows": [
+            (time_element(window.timestamp), window.bytes_ts, window.bytes_fs, place >= complete)
+            for place, window in enumerate(data)
+        ],
+        "open": complete < count,
         "empty": not any(window.entries for window in data),
-        "latest": _url(device, services.device_last(device_uuid=device), length, count),
-        "previous": _url(device, end - span, length, count) if end >= span else None,
-        "next": _url(device, end + span, length, count) if end + span < END_OF_YEARS else None,
-        "now": _url(device, None, length, count),
-        "json": f"{api}?{urlencode({**query, 'format': 'json'})}",
-        "csv": f"{api}?{urlencode({**query, 'format': 'csv'})}",
+        "latest": _url(query, end_time=window_end(last, length)),
+        "previous": _url(query, end_time=end - span) if end >= span else None,
+        "next": None if end >= current else _url(query, end_time=end + span if end + span < current else None),
+        "now": _url(query, end_time=None),
+        "json": f"{api}?{urlencode({**asked, 'end_time': end, 'format': 'json'})}",
+        "csv": f"{api}?{urlencode({**asked, 'end_time': end, 'format': 'csv'})}",
     }
 
 
-def _figures(direction: str, data: list[Window], numbers: list[int]) -> dict[str, str]:
-    total, peak = sum(numbers), max(numbers)
+def _limit(query: Query) -> Fraction | None:
+    """Return the threshold in bytes per window."""
+    threshold: Threshold | None = query["threshold"]
+    if threshold is None:
+        return None
+    seconds: int = query["window_time"]
+    return threshold.rate * seconds / family(query["unit"]).per_byte
+
+
+def _passed(query: Query, limit: Fraction, *lines: list[int]) -> Context:
+    """Return the threshold as a rate, and in how many windows each line lies above it."""
+    over = limit.denominator * query["window_time"]
+    text = write(limit.numerator, query["unit"], divisor=over, rate=True)
+    return {"text": text, "counts": [sum(number > limit for number in line) for line in lines]}
+
+
+class Amount:
+    """A number of bytes for a template: its text in a unit, the number itself, and all its digits in words."""
+
+    def __init__(self, count: int, unit: Unit, *, divisor: int = 1, rate: bool = False) -> None:
+        self.text = write(count, unit, divisor=divisor, rate=rate)
+        self.value = count if divisor == 1 else count / divisor
+        self.full = in_full(count, unit) if divisor == 1 else ""
+
+
+def _figures(direction: str, data: list[Window], numbers: list[int], complete: int, query: Query) -> Context:
+    """Return the figures of one line. The mean and the percentile are those of complete windows, if there are any."""
+    unit, rate = query["unit"], query["per"] is Per.SECOND
+    divisor = query["window_time"] if rate else 1
+    peak = max(numbers)
+
+    def per_window(count: int, windows: int = 1) -> Amount:
+        return Amount(count, unit, divisor=divisor * windows, rate=rate)
+
     return {
         "direction": direction,
-        "total": human(total),
-        "total_bytes": str(total),
-        "total_exact": exact(total),
-        "peak": human(peak),
-        "peak_bytes": str(peak),
-        "peak_exact": exact(peak),
-        "peak_end": utc(data[numbers.index(peak)].timestamp) if peak else "",
+        "total": Amount(sum(numbers), unit),
+        "mean": per_window(sum(numbers[:complete]), complete) if complete else None,
+        "peak": per_window(peak),
+        "peak_end": time_element(data[numbers.index(peak)].timestamp) if peak else "",
+        "percentile": per_window(percentile_95(numbers[:complete])) if complete else None,
     }
 
 
-def _url(device: str, end_time: int | None, window_time: int, num_windows: int) -> str:
-    """Return the address of a chart; without `end_time`, the chart stays live."""
-    query = {"device_uuid": device, "end_time": end_time, "window_time": window_time, "num_windows": num_windows}
-    chosen = {name: value for name, value in query.items() if value is not None}
+def _url(query: Query, **changes: object) -> str:
+    """Return the address of a chart; without `end_time`, the chart stays live. Of the units, defaults are left out."""
+    changed = query | changes
+    threshold = changed["threshold"]
+    named = {
+        "device_uuid": changed["device_uuid"],
+        "end_time": changed["end_time"],
+        "window_time": changed["window_time"],
+        "num_windows": changed["num_windows"],
+        "unit": None if changed["unit"] is Unit.BYTES else changed["unit"],
+        "per": None if changed["per"] is Per.WINDOW else changed["per"],
+        "threshold": None if threshold is None else threshold.text,
+    }
+    chosen = {name: value for name, value in named.items() if value is not None}
     return f"{reverse('bandwidth-chart')}?{urlencode(chosen)}"
-
-
-def human(number: int) -> str:
-    """Format a number of bytes with a decimal prefix and one decimal place.
-
-    >>> human(999), human(1_500_000)
-    ('999 B', '1.5 MB')
-    """
-    power = min((len(str(number)) - 1) // 3, len(_UNITS) - 1)
-    return f"{number / 1000**power:.1f} {_UNITS[power]}" if power else f"{number} B"
-
-
-def exact(number: int) -> str:
-    """Format a number of bytes in full; empty where `human` already shows all its digits."""
-    return f"{number:,} bytes" if number >= 1000 else ""
 
 
 def card(request: HttpRequest, now: int) -> Card:
@@ -195,7 +271,7 @@ def card(request: HttpRequest, now: int) -> Card:
     totals = services.overview_get()
     context = {
         "figures": [figure("Devices", totals.devices), figure("Entries", totals.entries)],
-        "busiest": device_table(totals.busiest),
+        "busiest": device_table(totals.busiest, ChartQuerySerializer.read_query(QueryDict()), now // MICROSECONDS),
         "command": None if totals.devices else command(request, *EXAMPLE),
     }
     busiest = [(device.device_id, device.bytes_ts, device.bytes_fs) for device in totals.busiest]

@@ -6,7 +6,16 @@ from typing import Any
 
 from rest_framework import serializers
 
-from timeseries_project.api.fields import CursorField, EpochField, IntegerField, KeyField
+from bandwidth.units import Per, Threshold, Unit, parse_rate
+from timeseries_project.api.fields import (
+    ChoiceField,
+    CursorField,
+    EpochField,
+    IntegerField,
+    KeyField,
+    WireField,
+    refuse,
+)
 from timeseries_project.api.serializers import InputSerializer
 from timeseries_project.core.errors import FieldError
 
@@ -55,10 +64,24 @@ class EntriesQuerySerializer(InputSerializer):
         return [FieldError("start", "must not be after end.")] if wrong else []
 
 
+class RateField(WireField):
+    """A rate in the unit of which the chart's unit is a multiple: a number with or without a prefix, such as `1.5M`."""
+
+    def to_internal_value(self, data: Any) -> Threshold:
+        """Read a rate."""
+        try:
+            return parse_rate(data)
+        except ValueError as error:
+            refuse(str(error))
+
+
 class ChartQuerySerializer(WindowsQuerySerializer):
     """Query parameters of the chart; without a device, the page offers a list."""
 
     device_uuid = KeyField(required=False, help_text="The device.")
+    unit = ChoiceField(Unit, default=Unit.BYTES, help_text="The unit of all figures.")
+    per = ChoiceField(Per, default=Per.WINDOW, help_text="Whether figures are per window or per second.")
+    threshold = RateField(required=False, help_text="A rate in bytes or bits per second that a line shows.")
 
 
 class EntriesCreatedSerializer(serializers.Serializer[Any]):

@@ -19,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrency import concurrency
 from footprint import lines, memory_growth, memory_per_point, memory_per_series, start
 from ingest import arrow, disorder, formats, ingest, late, line_protocol, transaction_batches
+from live_pages import live_pages
 from options import Options
 from reads import averages, bandwidth_query, deletion, listing, long_answers
 from report import HEADING, Row, machine
@@ -65,6 +66,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Row]]] = {
     "transaction-batches": transaction_batches,
     "bandwidth": bandwidth_query,
     "concurrency": concurrency,
+    "live-pages": live_pages,
     "start": start,
     "lines": lines,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from operator import itemgetter
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,9 +14,11 @@ from django.urls import reverse
 
 from datapoints import services
 from datapoints.bucket_widths import CALENDAR_LADDER
+from datapoints.divisions import Division
 from datapoints.interface import AXES, Axis, KeySummary
 from datapoints.serializers import ChartQuerySerializer
 from timeseries_project.api.prefix import address
+from timeseries_project.api.watching import can_be_pushed
 from timeseries_project.core import clock, timestamps, zones
 from timeseries_project.core.errors import FaultError, UnknownKeyError
 from timeseries_project.core.offload import leave_loop
@@ -35,8 +38,6 @@ from timeseries_project.web.pages import (
     read_only,
     render_page,
     time_element,
-    utc,
-    zoned,
 )
 
 #: The path and body that add one item; the shell inserts the time.
@@ -72,7 +73,9 @@ def chart(request: HttpRequest) -> HttpResponse:
             context |= _figures(drawing, query["tz"]) | _links(*key, query, drawing)
             context |= {"axis": key[0], "key": key[1], "window_size": query["window_size"]}
             context["chart"] = _chart(*key, query, drawing)
-            context["live"] = REFRESH if query["end"] is None else None
+            if query["end"] is None:
+                context["live"] = REFRESH
+                can_be_pushed(request, partial(_version, *key, drawing.division))
     except FaultError as fault:
         context |= problem_shown(request, fault)
         if isinstance(fault, UnknownKeyError):
@@ -99,6 +102,14 @@ def _draw(axis: Axis, key: str, query: Query) -> services.ChartData:
     return services.chart_get(axis=axis, key=key, **chosen, now=clock.now())
 
 
+def _version(axis: Axis, key: str, division: Division) -> object:
+    """Return what a chart that ends now depends on."""
+    width, offset = division.span, division.offset or None
+    return services.statistics_version(
+        axis=axis, key=key, bucket=width, tz=division.tz, offset=offset, end=None, now=clock.now()
+    )
+
+
 def _chart(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> Context:
     """Return the data for the script that draws the chart; times are epoch seconds.
 
@@ -113,6 +124,7 @@ def _chart(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> C
         "key": f"{axis} {key}",
         "bucket": drawing.division.nominal,
         "stop": drawing.stop,
+        "partial": _is_partial(drawing),
         "zone": zone,
         "window_size": query["window_size"],
         "labels": starts,
@@ -120,6 +132,11 @@ def _chart(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> C
         "counts": drawing.counts.tolist(),
         "moving_averages": _values(drawing.moving_averages),
     }
+
+
+def _is_partial(drawing: services.ChartData) -> bool:
+    """Whether the last bucket shown is not over yet."""
+    return drawing.stop * MICROSECONDS > clock.now() and len(drawing.starts) > 0
 
 
 def _values(column: Iterable[float]) -> list[float | None]:
@@ -131,7 +148,7 @@ def _figures(drawing: services.ChartData, tz: str | None) -> Context:
     zone = None if tz is None else zones.find(tz)
 
     def shown(seconds: int) -> str:
-        return time_element(seconds) if zone is None else zoned(seconds, zone)
+        return time_element(seconds, zone)
 
     starts, averages, counts = drawing.starts.tolist(), _values(drawing.averages), drawing.counts.tolist()
     moving_averages = _values(drawing.moving_averages)
@@ -139,7 +156,8 @@ def _figures(drawing: services.ChartData, tz: str | None) -> Context:
     weighted = (value * count for value, count in zip(averages, counts, strict=True) if value is not None)
     return {
         "width": str(drawing.division.span),
-        "zone": tz or "UTC",
+        "zone": tz,
+        "partial": _is_partial(drawing),
         "too_many": None if drawing.too_many is None else f"{drawing.too_many:,}",
         "buckets": f"{len(starts):,}",
         "span": (shown(starts[0]), shown(drawing.stop)) if starts else None,
@@ -151,7 +169,7 @@ def _figures(drawing: services.ChartData, tz: str | None) -> Context:
             ("moving average", _extremes(starts, moving_averages, shown)),
         ],
         "rows": [
-            (utc(start) if zone is None else zoned(start, zone), value, count, moving)
+            (shown(start), value, count, moving)
             for start, value, count, moving in zip(starts, averages, counts, moving_averages, strict=True)
         ],
     }

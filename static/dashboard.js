@@ -1,6 +1,7 @@
 // The dashboard: keeps the samples of the last minutes, and lets the card of each app draw them.
-import { figure, makeChart, update } from "./charts.js";
+import { makeChart, setLines, update } from "./charts.js";
 import { onView, start } from "./live.js";
+import { figure } from "./numbers.js";
 import { Samples, curve, slide, slidingOptions } from "./samples.js";
 
 const SPAN = 300; // seconds that the curves show
@@ -44,7 +45,7 @@ export class Curve {
   add(sample, key) {
     this.#samples.add(sample);
     const chart = chartOn(this.#id, "line", slidingOptions({ writing: figure }));
-    chart.data.datasets = [curve(this.#label, this.#samples.points(key), { fill: true })];
+    setLines(chart, [curve(this.#label, this.#samples.points(key), { fill: true })]);
     slide(chart, this.#samples);
     update(chart);
   }

@@ -1,17 +1,31 @@
-// Live pages: the part of a page that shows data is fetched and replaced when the user chooses another address and, if
-// the page is live, every few seconds. The server renders each page as a whole, so all work without JavaScript too.
+// Live pages: the part of a page that shows data is brought up to date in place when the user chooses another address
+// and, if the page is live, every few seconds or when the server has something new. The server renders each page as a
+// whole, so all work without JavaScript too.
+
+import { morph } from "./morph.js";
+import { localNumbers } from "./numbers.js";
+import { ACCEPTED, isStream, readStream, takeConnection } from "./push.js";
+import { beginLoading, fresh, nameStamp, refused, signedOut, unchanged, unreachable } from "./states.js";
+import { localTimes, setUpClock } from "./time.js";
 
 const SLOWEST = 15; // the longest time in seconds between attempts to reach the server again
 const PATIENCE = 10; // seconds after which an attempt counts as failed
+const FIRST_EVENT = 5; // seconds in which a stream must begin; a proxy that collects it first is found out so
+const SILENCE = 40; // seconds without a sign of life after which a stream counts as dead; there is one every 15
+const AGAIN = 1; // seconds within which a page asks again after its stream broke off, each at another moment
 
 const view = () => document.getElementById("view");
-const banner = document.getElementById("unreachable");
 
 let timer = 0;
-let attempt = null; // aborts the current request
+let attempt = null; // aborts the current request, or the stream that is being read
 let failures = 0;
+let paused = false;
+let pushes = true; // whether it is worth while to ask for a stream
+let turn = 0; // counts the requests and what ends them
+let unshown = false; // whether the page of the address has been asked for, and not been shown yet
+const edited = new Set(); // controls that were edited since the address was chosen
 
-// Calls `show` with the view when the page opens and each time it is replaced.
+// Calls `show` with the view when the page opens and each time it is brought up to date.
 export function onView(show) {
   document.addEventListener("view", () => show(view()));
   show(view());
@@ -20,11 +34,15 @@ export function onView(show) {
 // Starts to handle links, forms and the address bar, and to refresh a live page.
 export function start() {
   document.addEventListener("click", followLink);
+  document.addEventListener("click", (event) => event.target.id === "pause" && setPaused(!paused));
   document.addEventListener("submit", followForm);
-  window.addEventListener("popstate", () => visit(location.href, { controls: true }));
-  document.addEventListener("visibilitychange", () => (document.hidden ? pause() : refresh()));
+  for (const kind of ["input", "change"]) document.addEventListener(kind, ({ target }) => edited.add(target));
+  window.addEventListener("popstate", () => visit(location.href));
+  document.addEventListener("visibilitychange", () => (document.hidden ? halt() : refresh()));
   window.addEventListener("online", refresh);
-  localTimes(view());
+  setUpClock();
+  inWords(document);
+  showPause();
   schedule();
 }
 
@@ -35,7 +53,7 @@ function followLink(event) {
   const plain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
   if (!link || !plain || event.defaultPrevented || link.hasAttribute("download") || !isHere(new URL(link.href))) return;
   event.preventDefault();
-  visit(link.href, { push: true, controls: true });
+  visit(link.href, { push: true });
 }
 
 function followForm(event) {
@@ -45,50 +63,107 @@ function followForm(event) {
   event.preventDefault();
   // An empty control means the default, and is left out of the address.
   url.search = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
-  visit(url.href, { push: url.href !== location.href, controls: true });
+  visit(url.href, { push: url.href !== location.href });
 }
 
-// Shows the page of an address. A live page schedules its next refresh.
-export async function visit(url, { push = false, controls = false } = {}) {
-  pause();
+// Shows the page of an address that the user has chosen; with `keep`, what was typed into the form stays.
+export async function visit(url, { push = false, keep = false } = {}) {
+  unshown = true;
+  if (!keep) edited.clear();
+  const loaded = beginLoading();
+  await ask(url, { push });
+  loaded();
+}
+
+// Brings the page up to date, and keeps it so: by a stream if the server sends one, else by asking again.
+async function refresh() {
+  if (paused && !unshown) return;
+  halt();
+  const mine = turn;
+  const release = pushes && !paused && view().dataset.refresh ? await takeConnection() : null;
+  if (mine === turn) await ask(location.href, { streams: Boolean(release) });
+  release?.();
+}
+
+async function ask(url, { push = false, streams = false } = {}) {
+  halt();
   attempt = new AbortController();
   const { signal } = attempt;
   const begin = performance.now();
+  const watch = watchdog(signal);
+  let isReading = false;
   try {
-    const [page, text] = await request(url, signal);
+    watch.within(streams ? FIRST_EVENT : PATIENCE);
+    const headers = { Accept: streams ? ACCEPTED : "text/html" };
+    const answer = await fetch(url, { headers, cache: "no-store", signal: watch.signal });
+    if (answer.status >= 500 || answer.status === 429) throw new Refusal(answer);
     if (push) history.pushState(null, "", url);
-    if (page.status === 401) return signedOut();
-    exchange(new DOMParser().parseFromString(text, "text/html"), controls);
-    reached();
-    schedule(performance.now() - begin);
-    return page.ok;
+    if (answer.status === 401) return end();
+    if (isStream(answer)) {
+      const onPage = (text) => {
+        isReading = true;
+        show(answer, text);
+      };
+      await readStream(answer, { onPage, onTime: unchanged, onSign: () => watch.within(isReading ? SILENCE : FIRST_EVENT) });
+      timer = setTimeout(refresh, Math.random() * AGAIN * 1000);
+    } else {
+      if (streams && answer.ok) pushes = false; // this server sends none, or has enough of them
+      show(answer, await answer.text());
+      schedule(performance.now() - begin);
+    }
   } catch (error) {
-    if (signal.aborted) return false; // something else is being fetched, or the page is hidden
+    if (signal.aborted) return; // something else is being fetched, or the page is hidden
     if (push) history.pushState(null, "", url); // the requested page is shown when the server is back
-    unreachable();
-    timer = setTimeout(refresh, 1000 * Math.max(Math.min(2 ** (failures - 1), SLOWEST), error.delay ?? 0));
-    return false;
+    if (streams && watch.signal.aborted && !isReading) pushes = false; // there was time enough for a stream to begin
+    if (isReading || (streams && !pushes)) timer = setTimeout(refresh, Math.random() * AGAIN * 1000);
+    else retry(error);
+  } finally {
+    watch.end();
   }
+}
+
+// A signal that also fires when nothing is heard from the server within so many seconds.
+function watchdog(signal) {
+  const late = new AbortController();
+  let patience = 0;
+  return {
+    signal: AbortSignal.any([signal, late.signal]),
+    within(seconds) {
+      clearTimeout(patience);
+      patience = setTimeout(() => late.abort(), seconds * 1000);
+    },
+    end: () => clearTimeout(patience),
+  };
 }
 
 // The server refused to answer; `delay` is the time in seconds that it asks to wait.
-class Refused extends Error {
-  constructor(page) {
-    super(`status ${page.status}`);
-    this.delay = Number(page.headers.get("Retry-After")) || 0;
+class Refusal extends Error {
+  constructor({ status, headers }) {
+    super(`status ${status}`);
+    this.status = status;
+    this.delay = Number(headers.get("Retry-After")) || 0;
   }
 }
 
-async function request(url, signal) {
-  const late = AbortSignal.timeout(PATIENCE * 1000);
-  const page = await fetch(url, { headers: { Accept: "text/html" }, cache: "no-store", signal: AbortSignal.any([signal, late]) });
-  if (page.status >= 500 || page.status === 429) throw new Refused(page);
-  return [page, await page.text()];
+// Tries again later, with growing pauses, and says why.
+function retry(error) {
+  failures += 1;
+  const delay = error instanceof Refusal ? error.delay : 0;
+  if (error instanceof Refusal) refused(error.status, delay);
+  else unreachable();
+  nameStamp(paused);
+  timer = setTimeout(refresh, 1000 * Math.max(Math.min(2 ** (failures - 1), SLOWEST), delay));
 }
 
-const refresh = () => visit(location.href, { controls: failures > 0 });
+// Nothing more is asked for until the user signs in again.
+function end() {
+  signedOut();
+  nameStamp(paused);
+}
 
-function pause() {
+// Stops to ask, to wait, and to read.
+function halt() {
+  turn += 1;
   clearTimeout(timer);
   attempt?.abort();
 }
@@ -97,82 +172,56 @@ function pause() {
 function schedule(took = 0) {
   clearTimeout(timer);
   const seconds = Number(view().dataset.refresh);
-  if (seconds > 0 && !document.hidden) timer = setTimeout(refresh, Math.max(seconds * 1000, took * 10));
+  if (seconds > 0 && !document.hidden && !paused) timer = setTimeout(refresh, Math.max(seconds * 1000, took * 10));
 }
 
-function unreachable() {
-  failures += 1;
-  document.dispatchEvent(new Event("unreachable"));
-  if (!banner.hidden) return;
-  const since = new Date().toLocaleTimeString();
-  banner.textContent = `The server cannot be reached since ${since}. The data shown are from before; trying again.`;
-  banner.hidden = false;
+function setPaused(on) {
+  paused = on;
+  showPause();
+  if (paused) halt();
+  else refresh();
 }
 
-// The token of this page is not accepted any more: no more requests until the user signs in again.
-function signedOut() {
-  document.dispatchEvent(new Event("unreachable"));
-  const link = document.createElement("a");
-  link.href = `${banner.dataset.signIn}?${new URLSearchParams({ next: location.pathname + location.search })}`;
-  link.textContent = "Sign in";
-  banner.replaceChildren("A token is needed to see more; the data shown are from before. ", link, ".");
-  banner.hidden = false;
-  return false;
+function showPause() {
+  const button = document.getElementById("pause");
+  if (button) button.hidden = false;
+  button?.setAttribute("aria-pressed", String(paused));
+  nameStamp(paused);
 }
 
-function reached() {
-  failures = 0;
-  banner.hidden = true;
-}
-
-// Replaces the view by that of a new page. Elements marked as kept, such as canvases, stay; so do open details, the
-// focus, and the selection in a kept element.
-function exchange(page, controls) {
-  const [before, after] = [view(), page.getElementById("view")];
+// Brings the page up to date in place.
+function show(answer, text) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  const after = page.getElementById("view");
+  if (!after && !answer.ok) throw new Refusal(answer);
   if (!after) return location.reload(); // another version of the service
-  const focused = document.activeElement?.id;
-  const { anchorNode, anchorOffset, focusNode, focusOffset, isCollapsed } = getSelection();
-  for (const kept of before.querySelectorAll("[data-keep]")) {
-    page.getElementById(kept.id)?.replaceWith(kept);
-  }
-  for (const details of before.querySelectorAll("details[id][open]")) {
-    page.getElementById(details.id)?.setAttribute("open", "");
-  }
-  document.title = page.title;
-  document.querySelector("h1")?.replaceWith(page.querySelector("h1"));
-  before.replaceWith(document.adoptNode(after));
-  if (controls) copyControls(page);
-  localTimes(after);
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
-  if (!isCollapsed && [anchorNode, focusNode].every((node) => node.isConnected)) {
-    getSelection().setBaseAndExtent(anchorNode, anchorOffset, focusNode, focusOffset);
-  }
+  if (document.title !== page.title) document.title = page.title;
+  morph(document.querySelector("h1"), page.querySelector("h1"));
+  inWords(after);
+  morph(view(), after);
+  failures = 0;
+  fresh();
+  showPause();
+  if (unshown) copyControls(page);
+  unshown = false;
   document.dispatchEvent(new Event("view"));
 }
 
-// Sets the controls to the parameters of the address.
+// Writes what the server has written in English and UTC in the reader's words.
+function inWords(part) {
+  localTimes(part);
+  localNumbers(part);
+}
+
+// Sets the controls to the parameters of the address, but for those that were edited since it was chosen.
 function copyControls(page) {
   for (const form of document.forms) {
     for (const control of page.forms[form.id]?.elements ?? []) {
       const mine = form.elements[control.name];
-      if (mine && control.name) mine.value = control.value;
+      if (mine && control.name && !edited.has(mine)) mine.value = control.value;
     }
   }
   document.dispatchEvent(new Event("controls"));
-}
-
-const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
-
-// Shows the times of a page, which are written in UTC, in the viewer's zone, with UTC as the title; some only as time of
-// day.
-function localTimes(part) {
-  for (const time of part.querySelectorAll("time[datetime]")) {
-    const date = new Date(time.dateTime);
-    if (Number.isNaN(date.getTime())) continue;
-    time.title = `${time.textContent} UTC`;
-    time.textContent = ("clock" in time.dataset ? timeOfDay : local).format(date);
-  }
 }
 
 // Suggests the keys that contain the text typed into a control, whose `data-keys` is the address that lists them.

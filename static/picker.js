@@ -1,4 +1,5 @@
-// A date and time picker in the viewer's zone, beside the control that holds the parameter. It is not a parameter itself.
+// A date and time picker in the chosen zone, beside the control that holds the parameter. It is not a parameter itself.
+import { offsetAt, onClock, secondsOf } from "./time.js";
 
 const DAY = 86400;
 
@@ -8,16 +9,17 @@ export function setUpPicker(input, place, read, write) {
   const picker = place.querySelector("input");
   const follow = () => {
     const seconds = read(input.value);
-    const date = new Date(seconds * 1000);
-    const shift = date.getTimezoneOffset() * 60000;
-    picker.value = seconds >= DAY && date.getFullYear() < 9999 ? new Date(date - shift).toISOString().slice(0, 19) : "";
+    const clock = new Date((seconds + offsetAt(seconds)) * 1000);
+    picker.value = seconds >= DAY && clock.getUTCFullYear() < 9999 ? clock.toISOString().slice(0, 19) : "";
   };
   picker.addEventListener("change", () => {
-    const seconds = Math.floor(new Date(picker.value).getTime() / 1000);
+    const seconds = Math.floor(secondsOf(picker.value));
     input.value = seconds >= 0 ? write(seconds) : "";
+    input.dispatchEvent(new Event("input", { bubbles: true })); // as if it had been typed
   });
   input.addEventListener("input", follow);
   document.addEventListener("controls", follow);
+  onClock(follow);
   follow();
   place.hidden = false;
 }

@@ -1,8 +1,10 @@
 // Samples of the figures of a live page: one per refresh, with the time of the server's clock.
-import { legend, line, timeText, tooltip, utcText } from "./charts.js";
+import { legend, line, tooltip } from "./charts.js";
+import { otherText, timeText } from "./time.js";
 
 const PAUSE = 20; // seconds without a sample, as in a hidden tab, after which the curve has a gap
 const TICKS = 6; // the largest number of ticks
+const CALM_STEPS = 10; // into which the span is divided where the axis moves in steps
 const STEPS = [10, 30, 60, 120, 300, 600]; // seconds between ticks
 
 export class Samples {
@@ -59,17 +61,21 @@ export function slidingOptions({ writing, ...more }) {
       tooltip: tooltip({
         title: ([item]) => timeText(item.parsed.x, { timeStyle: "medium" }),
         label: (item) => `${item.dataset.label}: ${writing(item.parsed.y)}`,
-        footer: ([item]) => utcText(item.parsed.x),
+        footer: ([item]) => otherText(item.parsed.x),
       }),
     },
     ...more,
   };
 }
 
-// Moves the time axis to the last sample.
+const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+// Moves the time axis to the last sample. For those who want less motion it moves in steps, now and then, and leaves
+// room for what comes until the next one.
 export function slide(chart, samples) {
   const { x } = chart.options.scales;
-  x.max = samples.last.time;
+  const step = calm.matches ? samples.span / CALM_STEPS : 0;
+  x.max = step ? Math.ceil(samples.last.time / step) * step : samples.last.time;
   x.min = x.max - samples.span;
 }
 

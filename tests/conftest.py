@@ -26,7 +26,7 @@ CHROMIUM_ARGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-_REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (4[0-9]{2}) ")
+_REFUSED = re.compile(r"Failed to load resource: the server responded with a status of ([45][0-9]{2}) ")
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -78,7 +78,7 @@ def context_options() -> dict[str, Any]:
 
 @pytest.fixture
 def refusals() -> list[int]:
-    """The 4xx statuses that the test expects, in order; the browser reports each on its console."""
+    """The 4xx and 5xx statuses that the test expects, in order; the browser reports each on its console."""
     return []
 
 

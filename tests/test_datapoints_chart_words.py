@@ -52,15 +52,16 @@ def test_figures_and_table_tell_what_is_drawn(page: Page) -> None:
     page.get_by_text("Buckets as a table").click()
     rows = page.locator("#buckets tbody tr")
     expect(rows).to_have_count(6)
-    expect(rows.nth(1).locator("td")).to_have_text(["2026-01-31 10:15:00", "26.0", "1", "23.0"])
-    expect(rows.nth(3).locator("td")).to_have_text(["2026-01-31 10:45:00", "–", "0", "–"])
+    expect(rows.nth(1).locator("td")).to_have_text(["Jan 31, 2026, 10:15:00 AM", "26.0", "1", "23.0"])
+    expect(rows.nth(3).locator("td")).to_have_text(["Jan 31, 2026, 10:45:00 AM", "–", "0", "–"])
 
 
 def test_words_and_table_need_no_javascript(api: APIClient) -> None:
     text = api.get(address(**WHOLE)).content.decode()
 
-    assert "<td>2026-01-31 10:15:00</td><td>26.0</td><td>1</td><td>23.0</td>" in text
-    assert "6 datapoints in 6 buckets of 15m" in text
+    cells = "<td data-number>26.0</td><td data-number>1</td><td data-number>23.0</td>"
+    assert f'<td><time datetime="2026-01-31T10:15:00Z">2026-01-31 10:15:00</time></td>{cells}' in text
+    assert "<span data-number>6</span> datapoints in <span data-number>6</span> buckets of 15m" in text
 
 
 @pytest.mark.parametrize("device", [DEVICE, NASTY])

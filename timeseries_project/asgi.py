@@ -18,12 +18,11 @@ import io
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 from rest_framework.exceptions import ParseError
@@ -34,17 +33,17 @@ from timeseries_project.wsgi import PunctualHandler  # first: it names the setti
 from timeseries_project.api import access, prefix
 from timeseries_project.api.bodies import Bodies, Receive
 from timeseries_project.api.configuration import configuration
-from timeseries_project.api.errors import BodyTooSlow, HeadersTooLarge, TooManyBodies
+from timeseries_project.api.errors import BodyTooSlow, HeadersTooLarge, TooManyAnswers, TooManyBodies
 from timeseries_project.api.framework import Utf8Request
 from timeseries_project.api.headers import FAULT, MAX_BLOCK
 from timeseries_project.api.sending import Send, send_answer
 from timeseries_project.api.slow_readers import SlowReaders
+from timeseries_project.api.watching import Look, Watching, accepts_events, accepts_pages
 from timeseries_project.core import clock, offload
 from timeseries_project.web import sign_in
 
 Scope = dict[str, Any]
-#: Answers a request that arrived at some time, if it may have waited since.
-Answer = Callable[[float | None], HttpResponseBase]
+T = TypeVar("T")
 
 #: Memory budget for bodies that are being received, in multiples of MAX_BODY_BYTES.
 BODIES = 8
@@ -73,6 +72,7 @@ class Application(PunctualHandler):
         self._heavy_threads = ThreadPoolExecutor(HEAVY_THREADS, "heavy")
         self._part_threads = ThreadPoolExecutor(PART_THREADS, "part")
         self._slow_readers: SlowReaders | None = None
+        self._watching = Watching(self._look, self._render)
         self._prefixed = prefix.is_possible()
         self._heavy = 0  # requests that run in the heavy threads or wait for one
         sys.setswitchinterval(SWITCH_INTERVAL)
@@ -89,8 +89,22 @@ class Application(PunctualHandler):
             self._slow_readers = SlowReaders(port=port, seconds=settings.SEND_TIMEOUT_SECONDS)
             self._slow_readers.watch()
         body = await self._body(environ, receive)
+        wants_events = accepts_events(environ) and self._prepare_stream(environ)
         response = await self._respond(environ, body)
-        await send_answer(response, scope["method"], receive, send, self._part_threads)
+        if wants_events and self._watching.is_fit(environ, response):
+            assert isinstance(response, HttpResponse)
+            await self._watching.stream(environ, response, receive, send)
+        else:
+            await send_answer(response, scope["method"], receive, send, self._part_threads)
+
+    def _prepare_stream(self, environ: dict[str, Any]) -> bool:
+        """Whether a client that asks for a stream can have one; if not, and it takes nothing else, it is refused."""
+        if not self._watching.has_room():
+            if not accepts_pages(environ):
+                environ.setdefault(FAULT, TooManyAnswers())
+            return False
+        environ.pop("HTTP_ACCEPT_ENCODING", None)  # a stream is sent as it is: nothing may collect it
+        return True
 
     def get_response(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a request; the prefix of addresses is set anew for each, because threads outlive requests."""
@@ -98,8 +112,14 @@ class Application(PunctualHandler):
             set_script_prefix(request.META["SCRIPT_NAME"])
         return super().get_response(request)
 
+    def repeat(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a request again; it has the prefix and the time limit of any other."""
+        if self._prefixed:
+            set_script_prefix(request.META["SCRIPT_NAME"])
+        return super().repeat(request)
+
     async def _respond(self, environ: dict[str, Any], body: bytes) -> HttpResponseBase:
-        """Answer with Django's handler: inline if that is quick, else in a thread.
+        """Answer with Django's handler.
 
         Django's request signals are not sent, because no database connection or cache listens to them.
         """
@@ -113,22 +133,31 @@ class Application(PunctualHandler):
             finally:
                 del environ["wsgi.input"]  # the body is freed here, and not when the thread has finished with us
 
+        return await self._do(answer, small=len(body) <= INLINE_BODY and "HTTP_CONTENT_ENCODING" not in environ)
+
+    async def _look(self, look: Look) -> tuple[object, HttpResponseBase | None]:
+        """Look at a page that is watched."""
+        return await self._do(lambda _: look(), small=True)
+
+    def _render(self, environ: dict[str, Any]) -> HttpResponseBase:
+        """Render a page that is watched."""
+        return self.repeat(Utf8Request({**environ, "wsgi.input": io.BytesIO()}))
+
+    async def _do(self, work: Callable[[float | None], T], *, small: bool) -> T:
+        """Do the work of a request: inline if that is quick, else in a thread. It is given the time of its arrival."""
         if configuration().storage is not None:
-            return await self._in_thread(self._threads, answer)
-        if len(body) <= INLINE_BODY and "HTTP_CONTENT_ENCODING" not in environ:
-            if self._heavy:
-                try:
-                    return await self._in_thread(self._threads, offload.inline, answer)
-                except offload.Offload:
-                    return await self._respond_heavily(answer)
+            return await self._in_thread(self._threads, work)
+        if small:
             try:
-                return offload.inline(answer, None)
+                if self._heavy:
+                    return await self._in_thread(self._threads, lambda arrived: offload.inline(work, arrived))
+                return offload.inline(work, None)
             except offload.Offload:
                 pass
-        return await self._respond_heavily(answer)
+        return await self._do_heavily(work)
 
-    async def _respond_heavily(self, answer: Answer) -> HttpResponseBase:
-        """Answer in a thread, without garbage collection meanwhile.
+    async def _do_heavily(self, work: Callable[[float | None], T]) -> T:
+        """Do the work in a thread, without garbage collection meanwhile.
 
         What a large batch stores is no garbage, and the collector would look through all of it again and again, each
         time for as long as a tenth of a second.
@@ -136,7 +165,7 @@ class Application(PunctualHandler):
         self._heavy += 1
         gc.disable()
         try:
-            return await self._in_thread(self._heavy_threads, answer)
+            return await self._in_thread(self._heavy_threads, work)
         finally:
             self._heavy -= 1
             if gc.get_count()[0] > MANY_OBJECTS:
@@ -145,12 +174,8 @@ class Application(PunctualHandler):
             if not self._heavy:
                 gc.enable()
 
-    async def _in_thread(
-        self, threads: ThreadPoolExecutor, call: Callable[..., HttpResponseBase], *arguments: Answer
-    ) -> HttpResponseBase:
-        """Call a function in a thread; its last argument is the time of arrival."""
-        work = partial(call, *arguments, clock.elapsed())
-        return await asyncio.get_running_loop().run_in_executor(threads, work)
+    async def _in_thread(self, threads: ThreadPoolExecutor, work: Callable[[float | None], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(threads, work, clock.elapsed())
 
     async def _body(self, environ: dict[str, Any], receive: Receive) -> bytes:
         """Return the body, up to the limit.

@@ -81,6 +81,7 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "timeseries_project.web.pages.base",
                 "timeseries_project.web.sign_in.context",
                 "timeseries_project.web.dashboard.navigation",
             ]

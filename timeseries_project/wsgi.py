@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -32,10 +33,21 @@ class PunctualHandler(LeanHandler):
         """Answer a request; the time limit counts from `request.arrived` (`clock.elapsed`), if that is set."""
         if configuration().storage is None:
             return super().get_response(request)
-        from timeseries_project.storage.nodes import deadline
-
-        with deadline(settings.STORAGE_TIMEOUT_SECONDS, begun=getattr(request, "arrived", None)):
+        with _limited(request):
             return super().get_response(request)
+
+    def repeat(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a request again, within the same limit."""
+        if configuration().storage is None:
+            return super().repeat(request)
+        with _limited(request):
+            return super().repeat(request)
+
+
+def _limited(request: HttpRequest) -> AbstractContextManager[None]:
+    from timeseries_project.storage.nodes import deadline
+
+    return deadline(settings.STORAGE_TIMEOUT_SECONDS, begun=getattr(request, "arrived", None))
 
 
 class Handler(PunctualHandler, WSGIHandler):

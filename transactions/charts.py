@@ -9,9 +9,10 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from timeseries_project.api.prefix import address
+from timeseries_project.api.watching import can_be_pushed
 from timeseries_project.core import clock, timestamps
 from timeseries_project.web.dashboard import Card, Link, Section
-from timeseries_project.web.pages import REFRESH, Figure, command, figure, read_only
+from timeseries_project.web.pages import REFRESH, Figure, command, figure, read_only, updated
 from transactions import services
 from transactions.interface import Summary
 
@@ -29,7 +30,7 @@ def chart(request: HttpRequest) -> HttpResponse:
     summary = services.statistics_get(now=now // 1_000)
     context = {
         "refresh": REFRESH,
-        "updated": timestamps.render(now // timestamps.MICROSECONDS * timestamps.MICROSECONDS),
+        "updated": updated(now),
         "figures": [
             *figures(summary),
             figure("Count per second", summary.count / services.WINDOW_SECONDS),
@@ -38,6 +39,7 @@ def chart(request: HttpRequest) -> HttpResponse:
         "sample": {"time": now / timestamps.MICROSECONDS, **sample(summary)},
         "command": None if summary.count else command(request, *EXAMPLE),
     }
+    can_be_pushed(request, lambda: None)  # its curve moves on with time
     return render(request, "transactions/chart.html", context)
 
 

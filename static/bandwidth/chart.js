@@ -1,58 +1,61 @@
-// The bandwidth page: draws the windows in the chosen unit, and keeps the form's two fields for the end in step.
-import { BYTE_UNITS, byteUnit, legend, line, makeChart, savePicture, timeAxis, timeText, tooltip, update, utcText } from "../charts.js";
-import { onView, start, suggest } from "../live.js";
+// The bandwidth page: draws the windows in the unit of the address, and keeps the form's two fields for the end in step.
+import { dashOpen, legend, line, makeChart, savePicture, setLines, tooltip, update } from "../charts.js";
+import { onView, start, suggest, visit } from "../live.js";
+import { localText } from "../numbers.js";
 import { setUpPicker } from "../picker.js";
+import { firstSpan } from "../spans.js";
+import { LONG, onClock, otherText, timeText } from "../time.js";
+import { timeAxis } from "../timeaxis.js";
+import { byteAxis, bytesText, isBits } from "../units.js";
+
+const MOST_STEPS = 8; // of the axis of bytes
+const UNITS = ["unit", "per"]; // parameters that apply as soon as they are chosen
 
 const form = document.getElementById("parameters");
 const axis = timeAxis("End of window");
 let chart = null;
 let data = null;
 
-// Writes bytes in the chosen unit, or in the one that leaves at most three digits before the decimal point.
-function bytesText(number, digits = 1) {
-  const chosen = BYTE_UNITS.indexOf(unit().value);
-  const power = chosen < 0 ? byteUnit(number) : chosen;
-  const value = number / 1000 ** power;
-  const text = Number.isInteger(value) ? value.toLocaleString() : value.toLocaleString(undefined, { maximumFractionDigits: chosen < 0 ? digits : 6 });
-  return `${text} ${BYTE_UNITS[power]}${rate() ? "/s" : ""}`;
-}
+const rate = () => data.per === "second";
+const shown = () => ({ divisor: rate() ? data.window_time : 1, rate: rate() });
+const isOpen = (place) => place >= data.complete;
 
-function exactText(number) {
-  const text = bytesText(scaled(number));
-  return rate() || number < 1000 || !Number.isSafeInteger(number) ? text : `${text} (${number.toLocaleString()} bytes)`;
+// Writes the bytes of a window in the chosen unit and, if that leaves digits out, in full.
+function exactText(bytes) {
+  const text = bytesText(bytes, data.unit, shown());
+  return rate() || bytes < 1000 || !Number.isSafeInteger(bytes) ? text : `${text} (${localText(String(bytes))} bytes)`;
 }
-
-const unit = () => document.getElementById("unit");
-const rate = () => document.getElementById("per").value === "second";
-const scaled = (number) => (rate() ? number / data.window_time : number);
 
 function options() {
   return {
+    interaction: { mode: "span", intersect: false },
+    layout: { padding: { right: 6 } },
     scales: {
       x: axis,
-      y: {
-        beginAtZero: true,
-        suggestedMax: 10,
-        grid: {},
-        title: { display: true, text: "" },
-        ticks: { precision: 0, callback: (number) => bytesText(scaled(number)) },
-      },
+      y: byteAxis(MOST_STEPS, () => ({ unit: data.unit, ...shown() }), { title: { display: true, text: "" } }),
     },
     plugins: {
       legend,
       tooltip: tooltip({
-        title: ([item]) => {
-          const end = data.labels[item.dataIndex];
-          return [`after ${timeText(end - data.window_time)}`, `up to ${timeText(end)}`];
-        },
-        label: (item) => `${item.dataset.label}: ${exactText(item.raw)}`,
-        footer: ([item]) => {
-          const end = data.labels[item.dataIndex];
-          return `${utcText(end - data.window_time)} – ${utcText(end)}`;
-        },
+        title: ([{ dataIndex: at }]) => [
+          `after ${timeText(data.labels[at] - data.window_time, LONG)}`,
+          `up to ${timeText(data.labels[at], LONG)}`,
+          ...(isOpen(at) ? ["not over: the bytes so far"] : []),
+        ],
+        label: (item) => `${item.dataset.label}: ${item.dataset.text ?? exactText(item.raw)}`,
+        footer: ([{ dataIndex: at }]) => `${otherText(data.labels[at] - data.window_time)} – ${otherText(data.labels[at])}`,
       }),
     },
   };
+}
+
+// A line in steps.
+const steps = (label, bytes, pointStyle) => dashOpen(line(label, bytes, pointStyle, { stepped: "after", clip: 6 }), isOpen);
+
+function threshold() {
+  const bytes = data.labels.map(() => data.threshold);
+  const text = localText(document.querySelector("#passed b").dataset.english);
+  return line("threshold", bytes, "line", { text, colour: "threshold", borderDash: [8, 4], pointRadius: 0, pointHoverRadius: 0 });
 }
 
 function draw() {
@@ -60,34 +63,49 @@ function draw() {
   if (chart && chart.canvas !== canvas) chart = void chart.destroy();
   if (!canvas) return;
   data = JSON.parse(document.getElementById("chart-data").textContent);
-  chart ??= makeChart(canvas, "line", options());
-  canvas.setAttribute("aria-label", canvas.dataset.label.replace("%", data.device));
+  chart ??= makeChart(canvas, "line", options(), [firstSpan]);
+  canvas.setAttribute("aria-label", canvas.dataset.label.replace("%", () => data.device));
   chart.data.labels = data.labels;
-  const lines = [
-    ["to the server", data.bytes_ts, "circle"],
-    ["from the server", data.bytes_fs, "rectRot"],
-  ];
-  lines.forEach(([label, bytes, style], i) => {
-    chart.data.datasets[i] = Object.assign(chart.data.datasets[i] ?? {}, line(label, bytes, style));
-  });
+  setLines(chart, [
+    steps("to the server", data.bytes_ts, "circle"),
+    steps("from the server", data.bytes_fs, "rectRot"),
+    ...(data.threshold === null ? [] : [threshold()]),
+  ]);
   show();
 }
 
-// Updates what depends on the unit: axis, hover and figures. The lines do not change.
 function show() {
-  axis.follow(chart, data.labels, data.window_time);
-  chart.options.scales.y.title.text = rate() ? "Bytes per second" : "Bytes per window";
-  for (const cell of document.querySelectorAll("[data-bytes]")) {
-    const bytes = Number(cell.dataset.bytes);
-    const seconds = cell.dataset.windows * data.window_time;
-    cell.textContent = bytesText(rate() ? bytes / seconds : bytes);
-  }
+  chart.options.span = data.window_time;
+  axis.follow(chart, data.labels, data.window_time, { before: 1, after: 0, anywhere: true });
+  chart.options.scales.y.title.text = `${isBits(data.unit) ? "Bits" : "Bytes"} per ${data.per}`;
   update(chart);
+}
+
+// Shows the page in the units that are chosen. What else was typed into the form waits for its button.
+function changeUnits() {
+  const url = new URL(location.href); // that of the page shown, which may be older than the choice of the other unit
+  for (const name of UNITS) {
+    const { value } = form.elements[name];
+    if (value) url.searchParams.set(name, value);
+    else url.searchParams.delete(name);
+  }
+  visit(url.href, { push: true, keep: true });
+}
+
+// The threshold is in the unit that the chosen one is a multiple of.
+function nameRate() {
+  const label = form.querySelector("label[for=threshold]");
+  label.textContent = `Threshold, ${isBits(form.elements.unit.value || "bytes") ? "bits" : "bytes"} per second`;
 }
 
 const readSeconds = (text) => (/^[0-9]{1,12}$/.test(text) ? Number(text) : NaN);
 
-document.addEventListener("change", (event) => event.target.closest("#units") && chart && show());
+onClock(() => chart && show());
+form.addEventListener("change", ({ target }) => {
+  if (target.name === "unit") nameRate();
+  if (UNITS.includes(target.name)) changeUnits();
+});
+document.addEventListener("controls", nameRate);
 document.addEventListener("click", (event) => event.target.id === "picture" && savePicture(chart, "bandwidth"));
 // A page that the browser restores from its cache has the controls as they were edited.
 window.addEventListener("pageshow", ({ persisted }) => persisted && form.reset());

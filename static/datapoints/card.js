@@ -1,6 +1,6 @@
 // The dashboard's card of datapoints: the number added per second.
-import { figure } from "../charts.js";
 import { Curve, onSample } from "../dashboard.js";
+import { figure } from "../numbers.js";
 
 const curve = new Curve("datapoints-chart", "points per second");
 

@@ -1,12 +1,15 @@
 // The datapoints page: draws averages and moving averages, and keeps the controls of the form in step.
-import { figure, fullZonedText, legend, line, makeChart, savePicture, timeAxis, timeText, tooltip, update, utcText } from "../charts.js";
+import { dashOpen, legend, line, makeChart, savePicture, tooltip, update } from "../charts.js";
 import { onView, start, suggest } from "../live.js";
+import { figure, fullText } from "../numbers.js";
 import { setUpPicker } from "../picker.js";
+import { LONG, fullZonedText, onClock, otherText, timeText, utcText } from "../time.js";
+import { timeAxis } from "../timeaxis.js";
 
 const FEW = 60; // up to this number, each point is marked
 
 const form = document.getElementById("parameters");
-const axis = timeAxis("Start of bucket", { byTime: true });
+const axis = timeAxis("Start of bucket");
 let chart = null;
 let data = null;
 
@@ -15,7 +18,8 @@ const movingName = () => `moving average over ${data.window_size}`;
 
 // Where a bucket begins; it ends where the next one begins.
 const edge = (at) => data.labels[at] ?? data.stop;
-const edgeText = (at) => (data.zone ? fullZonedText(edge(at), data.zone.offsets[at]) : timeText(edge(at)));
+const edgeText = (at) => (data.zone ? fullZonedText(edge(at), data.zone.offsets[at]) : timeText(edge(at), LONG));
+const asideText = (at) => (data.zone ? utcText(edge(at)) : otherText(edge(at)));
 
 // Averages come first in legend and tooltip, though they are drawn behind the moving averages.
 const inOrder = (a, b) => a.datasetIndex - b.datasetIndex;
@@ -31,18 +35,20 @@ function options() {
           title: ([{ dataIndex: at }]) => [`from ${edgeText(at)}`, `before ${edgeText(at + 1)}`],
           label: (item) => `${item.dataset.label}: ${figure(item.raw)}`,
           afterBody: (items) => rest(items),
-          footer: ([{ dataIndex: at }]) => `[${utcText(edge(at))}, ${utcText(edge(at + 1))})`,
+          footer: ([{ dataIndex: at }]) => `[${asideText(at)}, ${asideText(at + 1)})`,
         }),
       },
     },
   };
 }
 
+const isSoFar = (at) => data.partial && at === data.labels.length - 1;
+
 // Returns the lines of the tooltip that no curve provides: missing values, and the count.
 function rest(items) {
   const at = items[0].dataIndex;
   const missing = chart.data.datasets.filter((each, i) => each.data[at] === null && chart.isDatasetVisible(i));
-  return [...missing.map((each) => `${each.label}: no value`), `datapoints: ${data.counts[at].toLocaleString()}`];
+  return [...missing.map((each) => `${each.label}: no value`), `datapoints: ${fullText(data.counts[at])}${isSoFar(at) ? " so far" : ""}`];
 }
 
 // A point without neighbours makes no line, so it is marked, however many points there are.
@@ -74,10 +80,11 @@ function show() {
   const [averages, moving] = chart.data.datasets;
   const many = data.labels.length > FEW;
   Object.assign(averages, { type: bars() ? "bar" : "line", borderWidth: bars() ? 0 : 2, order: 2 });
+  for (const each of [averages, moving]) dashOpen(each, isSoFar);
   averages.barPercentage = averages.categoryPercentage = many ? 1 : 0.9; // many leave no room between them
   Object.assign(moving, { type: "line", order: 1 });
   averages.barThickness = "flex"; // months and days differ in length
-  axis.follow(chart, data.labels, data.bucket, { zone: data.zone, room: bars() ? 0.5 : 0 });
+  axis.follow(chart, data.labels, data.bucket, { zone: data.zone, before: bars() ? 0.5 : 0 });
   chart.options.scales.y.beginAtZero = bars();
   update(chart);
 }
@@ -120,6 +127,7 @@ function readTime(text) {
 
 const writeTime = (seconds) => new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
 
+onClock(() => chart && show());
 document.addEventListener("change", (event) => event.target.id === "drawn" && chart && show());
 document.addEventListener("click", (event) => event.target.id === "picture" && savePicture(chart, "datapoints"));
 setUpChoice();

@@ -1,7 +1,9 @@
 // The transactions page: takes a sample of the last 60 seconds with each refresh, and draws those of ten minutes.
-import { figure, makeChart, savePicture, saveTable, update, utcText } from "../charts.js";
+import { makeChart, savePicture, saveTable, setLines, update } from "../charts.js";
 import { onView, start } from "../live.js";
+import { figure, fullText } from "../numbers.js";
 import { Samples, curve, slide, slidingOptions } from "../samples.js";
+import { localTimes } from "../time.js";
 
 const COLUMNS = ["count", "sum", "avg", "min", "max"];
 
@@ -22,7 +24,7 @@ const drawings = {
 };
 
 function draw() {
-  chart.data.datasets = drawings[quantity.value]();
+  setLines(chart, drawings[quantity.value]());
   const { y } = chart.options.scales;
   y.beginAtZero = quantity.value !== "avg";
   y.suggestedMax = quantity.value === "count" ? 5 : undefined;
@@ -43,14 +45,14 @@ function tabulate() {
   for (const sample of samples.kept) {
     if (rows.has(sample)) continue;
     const row = body.insertRow();
-    const cells = [utcText(sample.time).slice(0, 19), ...COLUMNS.map((name) => numberText(sample[name]))];
-    for (const text of cells) row.insertCell().textContent = text;
+    const time = document.createElement("time");
+    time.dateTime = new Date(Math.floor(sample.time) * 1000).toISOString();
+    row.insertCell().append(time);
+    for (const name of COLUMNS) row.insertCell().textContent = sample[name] === null ? "–" : fullText(sample[name]);
+    localTimes(row);
     rows.set(sample, row);
   }
 }
-
-// A double holds any decimal number of up to fifteen digits.
-const numberText = (value) => (value === null ? "–" : String(Number(value.toPrecision(15))));
 
 function download() {
   const lines = samples.kept.map((sample) => [new Date(sample.time * 1000).toISOString(), ...COLUMNS.map((name) => sample[name])]);

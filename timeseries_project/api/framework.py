@@ -113,6 +113,10 @@ class LeanHandler(BaseHandler):
             request.close()
         return response
 
+    def repeat(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a request that has passed the middleware once more, without it: nothing is logged or counted."""
+        return self._get_response(request)
+
     def _get_response(self, request: HttpRequest) -> HttpResponseBase:
         """Call the view of a request; exceptions go to the middleware's `process_exception`."""
         try:

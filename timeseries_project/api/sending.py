@@ -63,7 +63,7 @@ async def _send_parts(parts: Iterator[bytes], receive: Receive, send: Send, thre
     """
     # Sending does not reveal that the client has disconnected; without this, the whole answer would be computed.
     upcoming = _next(parts, threads)
-    gone = asyncio.ensure_future(_disconnected(receive))
+    gone = asyncio.ensure_future(disconnected(receive))
     try:
         while (part := await asyncio.shield(upcoming)) is not None:
             upcoming = _next(parts, threads)
@@ -98,6 +98,7 @@ def _last(body: bytes) -> dict[str, Any]:
     return {"type": "http.response.body", "body": body}
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
+    """Return when the client has gone, or the server stops and the answer has no end of its own."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -267,7 +267,7 @@ class Connection(asyncio.Protocol):
         if self._answering is None:
             self.transport.close()
         else:
-            self._answering.is_kept = False
+            self._answering.stop()
 
     def _answer(self, exchange: Exchange) -> None:
         self._answering = exchange

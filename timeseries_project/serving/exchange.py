@@ -38,9 +38,11 @@ class Exchange:
         "_left",
         "_waiter",
         "is_answered",
+        "is_endless",
         "is_gone",
         "is_kept",
         "is_started",
+        "is_stopping",
         "is_whole",
         "scope",
         "task",
@@ -53,6 +55,8 @@ class Exchange:
         self.is_whole = False  # whether the body has been received to its end
         self.is_gone = False  # whether there is no client any more
         self.is_started = self.is_answered = False
+        self.is_endless = False  # whether the answer goes on until the application is told to end it
+        self.is_stopping = False  # whether it was told
         self.task: asyncio.Task[None] | None = None
         self._continue = expects_continue
         self._body: bytes | bytearray = b""
@@ -97,21 +101,30 @@ class Exchange:
         self.is_gone = True
         self.wake()
 
+    def stop(self) -> None:
+        """Let the answer be the last of the connection; one that is endless is ended, as if the client had gone."""
+        self.is_kept = False
+        self.is_stopping = True
+        self.wake()
+
     def wake(self) -> None:
         """Let `receive` look again."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     async def receive(self) -> Message:
-        """Return the next piece of the body; after the last one, wait until the client has gone or is answered."""
+        """Return the next piece of the body; after the last one, wait until the client has gone or is answered.
+
+        An answer that is endless is to end too when the server stops.
+        """
         if self._continue:
             self._continue = False
             self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        while not (self.is_gone or self.is_answered) and (self._is_taken or not (self._body or self.is_whole)):
+        while not self._is_over() and (self._is_taken or not (self._body or self.is_whole)):
             self._connection.resume_reading()
             self._waiter = self._connection.loop.create_future()
             await self._waiter
-        if self.is_gone or self.is_answered:
+        if self._is_over():
             return _DISCONNECT
         body, self._body, self._is_taken = self._body, b"", self.is_whole
         return {"type": "http.request", "body": bytes(body), "more_body": not self.is_whole}
@@ -124,6 +137,7 @@ class Exchange:
         if self.is_gone:
             return
         if not self.is_started:
+            self.is_endless = message.get("endless", False)
             self._begin(message["status"], message["headers"])
             return
         body: bytes = message.get("body", b"")
@@ -136,6 +150,9 @@ class Exchange:
             self.is_answered = True
             self.wake()
             connection.answered(self)
+
+    def _is_over(self) -> bool:
+        return self.is_gone or self.is_answered or (self.is_endless and self.is_stopping)
 
     def _write(self, body: bytes, is_last: bool) -> None:
         if self._chunked:

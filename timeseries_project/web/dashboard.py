@@ -9,8 +9,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from timeseries_project.api.watching import can_be_pushed
 from timeseries_project.core import clock, timestamps
-from timeseries_project.web.pages import REFRESH, Context, read_only
+from timeseries_project.web.pages import REFRESH, Context, read_only, updated
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,12 @@ def home(request: HttpRequest) -> HttpResponse:
     cards = {app: section.card(request, now) for app, section in sections.items()}
     context = {
         "refresh": REFRESH,
-        "updated": timestamps.render(now // timestamps.MICROSECONDS * timestamps.MICROSECONDS),
+        "updated": updated(now),
         "cards": [{"template": f"{app}/card.html", "context": card.context} for app, card in cards.items()],
         "scripts": [f"{app}/card.js" for app in cards],
         "charts": [link for section in sections.values() for link in section.charts],
         "browse": [link for section in sections.values() for link in section.browse],
         "sample": {"time": now / timestamps.MICROSECONDS} | {app: card.sample for app, card in cards.items()},
     }
+    can_be_pushed(request, lambda: None)  # its curves move on with time
     return render(request, "dashboard.html", context)

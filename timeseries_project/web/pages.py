@@ -19,7 +19,8 @@ from timeseries_project.api.errors import NotAllowed, problem_details
 from timeseries_project.api.negotiation import asked_format, prefers_html
 from timeseries_project.api.prefix import address
 from timeseries_project.api.serializers import InputSerializer
-from timeseries_project.core import timestamps
+from timeseries_project.api.watching import PART
+from timeseries_project.core import clock, timestamps, zones
 from timeseries_project.core.errors import FaultError, shown
 
 Page = Callable[[HttpRequest], HttpResponse]
@@ -75,6 +76,11 @@ def given(parameters: QueryDict, serializer: type[InputSerializer]) -> QueryDict
     return kept
 
 
+def base(request: HttpRequest) -> Context:
+    """Return the template that pages extend: the one of whole pages, or that of the part that changes."""
+    return {"base": "part.html" if PART in request.META else "base.html"}
+
+
 def problem_shown(request: HttpRequest, fault: FaultError) -> Context:
     """Return the context in which a page shows a fault; for clients that do not prefer HTML, raise it again."""
     if not prefers_html(request):
@@ -85,9 +91,14 @@ def problem_shown(request: HttpRequest, fault: FaultError) -> Context:
 def render_page(request: HttpRequest, template: str, context: Context) -> HttpResponse:
     """Render a page; if it shows a problem, with the status of that."""
     status = context["problem"]["status"] if "problem" in context else 200
-    response = render(request, template, context, status=status)
+    response = render(request, template, {"updated": updated(clock.now())} | context, status=status)
     response.headers["Vary"] = "Accept"  # faults are problem details for clients that do not prefer HTML
     return response
+
+
+def updated(now: int) -> str:
+    """Return the time of an update, in microseconds since the epoch, as a page has it: whole seconds, in UTC."""
+    return timestamps.render(now // timestamps.MICROSECONDS * timestamps.MICROSECONDS)
 
 
 def utc(seconds: int) -> str:
@@ -114,11 +125,20 @@ def zoned(seconds: int, zone: ZoneInfo) -> str:
         return utc(seconds)
 
 
-def time_element(seconds: int) -> str:
-    """Write epoch seconds as a `<time>` element, which the browser shows in the viewer's time zone."""
+def time_element(seconds: int, zone: ZoneInfo | None = None) -> str:
+    """Write epoch seconds as a `<time>` element, which the browser shows in the reader's words.
+
+    It is written in UTC, and shown in the zone that the reader has chosen in the header. With a zone, it is written and
+    shown in that one, whatever the header says.
+    """
     text = utc(seconds)
+    if text[4] != "-":
+        return text  # beyond the calendar
     machine = text.replace(" ", "T") + "Z"
-    return format_html('<time datetime="{}">{}</time>', machine, text) if text[4] == "-" else text
+    if zone is None:
+        return format_html('<time datetime="{}">{}</time>', machine, text)
+    offset = zones.offset_at(seconds, zone)
+    return format_html('<time datetime="{}" data-offset="{}">{}</time>', machine, offset, zoned(seconds, zone))
 
 
 def command(request: HttpRequest, path: str, body: str) -> str:

@@ -20,9 +20,9 @@ from typing import Any
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "timeseries_project.settings")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests import layouts  # noqa: E402 - found by the path
-from tests.served import Served  # noqa: E402
-from timeseries_project.tests.redis_servers import RedisCluster, RedisServer  # noqa: E402
+from tests import layouts
+from tests.served import Served
+from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from redis import Redis
 from redis.crc import key_slot
 
-from tests.dumping import BEGIN, KEYS, entries, fill, points
+from tests.dumping import BEGIN, entries, fill, points
 from tests.served import Served
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location

@@ -62,7 +62,7 @@ def test_a_command_says_what_it_does(path: Path) -> None:
     parts = re.findall(r"^-- (\S+) +\S", header, re.MULTILINE)
     takes_arguments = bool(re.search(r"\bfunction\(keys, args\)", text))
     assert parts == ["KEYS", *["ARGV"] * takes_arguments, "Answer", "Cost"]
-    registered = re.findall(r"^command\('(\w+)', (?:READS|WRITES|REMOVES), function\(keys", text, re.MULTILINE)
+    registered = re.findall(r"^command\('(\w+)', (?:READS|WRITES|REMOVES|TELLS|UPGRADES), function\(keys", text, re.MULTILINE)
     assert registered == [f"{COMMANDS[path]}_{path.stem}"]
     assert LIBRARIES[COMMANDS[path]].function(registered[0])
 
@@ -80,4 +80,4 @@ def test_a_file_includes_what_it_uses(path: Path) -> None:
     constants = {name for name in names if name.isupper()}
     assert names - constants <= GLOBALS
     library = LIBRARIES.get(COMMANDS.get(path) or INCLUDES.get(path) or "")
-    assert constants <= {"VERSION", *(library.constants if library else ())}
+    assert constants <= {"VERSION", "LAYOUT", *(library.constants if library else ())}

@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "chartkick.django",
+    "timeseries_project.storage",  # before the apps: it sees to the layout of their keys before any of them uses it
     *APPS,
     "timeseries_project.snapshots",  # after those whose data it reads at start
 ]

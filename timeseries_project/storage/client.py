@@ -21,6 +21,7 @@ from redis.retry import Retry
 
 from timeseries_project.core import clock
 from timeseries_project.storage.errors import StorageUnavailableError
+from timeseries_project.storage.layouts import UPGRADE, is_behind
 from timeseries_project.storage.location import Address, Location
 from timeseries_project.storage.lua import Function, Library
 from timeseries_project.storage.nodes import (
@@ -184,8 +185,19 @@ class Storage:
             # Another process may have been quicker.
             if isinstance(reply, RedisError) and "already exists" not in str(reply):
                 raise refused(reply, call.function.library.explained)
+        elif isinstance(error, ResponseError) and str(error).startswith("LAYOUT "):
+            self._upgrade(call, str(error).removeprefix("LAYOUT "), until)
         else:
             raise refused(error, call.function.library.explained)
+
+    def _upgrade(self, call: Call, found: str, until: float) -> None:
+        """Bring the stripe of a call to the layout that its function expects; raise if it has a newer one."""
+        library = call.function.library
+        portion = Call(library.function(library.name + UPGRADE), call.keys[:1])
+        while is_behind(library, found):
+            if clock.elapsed() > until:
+                raise StorageUnavailableError("the storage's layout is still being upgraded")
+            found = self._calls([portion], until)[0].decode()
 
     def _ask(self, error: AskError, call: Call, until: float) -> Any:
         """Repeat the call at the node that the slot is being moved to."""

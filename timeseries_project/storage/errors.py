@@ -7,3 +7,7 @@ class StorageUnavailableError(Exception):
 
 class StorageFullError(Exception):
     """The storage's memory is full: it accepts no more data until some are deleted."""
+
+
+class NewerLayoutError(StorageUnavailableError):
+    """The storage has a layout that a newer release made, and that this one must not touch."""

@@ -131,7 +131,7 @@ def assemble(files: Iterable[Path], folders: Sequence[Path], constants: Mapping[
     Raises ValueError if an include leads nowhere or in a circle, a name is defined twice, or a constant is not used.
     """
     assembler = _Assembler([*folders, SHARED])
-    assembler.define(["VERSION"], Path("the head"))
+    assembler.define(["VERSION", "LAYOUT"], Path("the head"))
     assembler.define(constants, Path("the constants"))
     for file in files:
         assembler.add(file)
@@ -145,10 +145,13 @@ class Library:
     """Server functions whose names contain their version, so that several versions can run side by side.
 
     `folder` holds a file for each command. Each constant is a local of the same name, defined before the first file.
+    `layout` is the version of the keys' layout with which the functions work: they refuse any other (see layouts.py).
     """
 
-    def __init__(self, name: str, folder: Path, constants: Mapping[str, Constant] | None = None) -> None:
-        self.folder, self.constants = folder, dict(constants or {})
+    def __init__(
+        self, name: str, folder: Path, constants: Mapping[str, Constant] | None = None, *, layout: int = 1
+    ) -> None:
+        self.name, self.folder, self.layout, self.constants = name, folder, layout, dict(constants or {})
         commands = sorted(folder.glob("*.lua"))
         self._lines = assemble(commands, [folder / "includes"], self.constants)
         self._names = {f"{name}_{path.stem}" for path in commands}
@@ -183,11 +186,15 @@ class Library:
         return _PLACE.sub(place, message)
 
     def _content(self, constants: Mapping[str, Constant]) -> list[str]:
-        return [*declarations(constants), *(line.text for line in self._lines)]
+        return [self._layout(), *declarations(constants), *(line.text for line in self._lines)]
+
+    def _layout(self) -> str:
+        return f"local LAYOUT = {literal(str(self.layout))}"
 
     def _head(self, constants: Mapping[str, Constant]) -> list[str]:
         """Return the lines before those of the first file."""
-        return [f"#!lua name={self._library}", f"local VERSION = {literal(self._version)}", *declarations(constants)]
+        version = f"local VERSION = {literal(self._version)}"
+        return [f"#!lua name={self._library}", version, self._layout(), *declarations(constants)]
 
     def _code(self, constants: Mapping[str, Constant]) -> str:
         return "\n".join([*self._head(constants), *(line.text for line in self._lines), ""])

@@ -97,6 +97,7 @@ class TestNames:
         [
             ("LIMIT", {"LIMIT": 1}, "the constants and in one.lua"),
             ("VERSION", {}, "the head and in one.lua"),
+            ("LAYOUT", {}, "the head and in one.lua"),
             ("VERSION", {"VERSION": 1}, "the head and in the constants"),
         ],
     )

@@ -5,10 +5,10 @@
 
 local call, pack, unpack_from
 local ceil, floor, max, min
-local concat, format, rep, sub
+local concat, find, format, rep, sub
 
 local function fetch_builtins()
   call, pack, unpack_from = redis.call, struct.pack, struct.unpack
   ceil, floor, max, min = math.ceil, math.floor, math.max, math.min
-  concat, format, rep, sub = table.concat, string.format, string.rep, string.sub
+  concat, find, format, rep, sub = table.concat, string.find, string.format, string.rep, string.sub
 end

@@ -2,7 +2,7 @@
 --
 -- KEYS    any key of the stripe
 -- Answer  the layout that the stripe then has: see layout.lua
--- Cost    O(UPGRADED_ITEMS) of the step
+-- Cost    a portion of a step, some milliseconds at most
 --- @include command
 --- @include steps
 --- @include upgrading

@@ -17,6 +17,7 @@ from datapoints.redis.layout import stripe_bases
 from tests import layouts, next_release
 from tests.dumping import fill, points
 from tests.served import Served
+from timeseries_project.storage import connection
 from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.errors import NewerLayoutError
 from timeseries_project.storage.layouts import Versioned
@@ -96,6 +97,16 @@ def test_what_an_earlier_release_has_left_is_answered_as_before(kind: str, made:
             assert all_answers(served, server) == answers(made)
             fill(served, "/datapoints", points(130)[120:])
             assert served.stop() == 0
+
+
+@pytest.mark.parametrize("kind", ["redis", "cluster"])
+def test_the_stripes_that_are_looked_at_are_those_that_the_stores_use(kind: str) -> None:
+    for server in layouts.loaded(kind, FOLDERS[-1]):
+        one_node = kind != "cluster"
+        looked_at = {key.partition(b"}")[0] for one in connection.versioned() for key in one.stripes(one_node)}
+        used = {key.partition(b"}")[0] for key in contents(server)}
+        assert used <= looked_at
+        assert looked_at == used or not one_node
 
 
 def test_the_service_notes_its_layout_in_every_stripe(server: Server) -> None:

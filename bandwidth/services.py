@@ -84,7 +84,7 @@ def entry_add(*, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, n
     if timestamp < oldest:
         return False
     try:
-        store.add(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest)
+        store.add(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest, now=now)
     except FullError as error:
         raise _full(error) from None
     _accepted.inc()
@@ -104,7 +104,7 @@ def entries_add(
     oldest = oldest_kept(now)
     expired = len(timestamp) - count_from(timestamp, oldest)
     try:
-        store.add_batch(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest)
+        store.add_batch(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest, now=now)
     except FullError as error:
         raise _full(error) from None
     _accepted.inc(len(timestamp) - expired)
@@ -191,9 +191,10 @@ def device_delete(*, device_id: str) -> None:
     store.delete(device_id)
 
 
-def overview_get() -> Overview:
-    """Return how much is stored, and the busiest devices."""
-    return store.overview(BUSIEST, oldest=_oldest())
+def overview_get(*, now: int | None = None) -> Overview:
+    """Return how much is stored, and the busiest devices of the last ten to twenty minutes."""
+    now = clock.now_s() if now is None else now
+    return store.overview(BUSIEST, now=now, ahead=settings.CLOCK_SKEW_SECONDS, oldest=oldest_kept(now))
 
 
 def usage_get() -> Usage:
@@ -239,7 +240,7 @@ def listing_add(
     """
     _refuse_future(timestamp, now=now, batch=True)
     try:
-        store.add_listing(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest_kept(now))
+        store.add_listing(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest_kept(now), now=now)
     except FullError as error:
         raise _full(error) from None
 
@@ -265,7 +266,7 @@ def entries_restore(*, entries: EntryColumns, now: int) -> None:
     Raises CapacityReachedError if a limit is reached.
     """
     try:
-        store.add_batch(*entries, oldest=oldest_kept(now))
+        store.add_batch(*entries, oldest=oldest_kept(now), now=now)
     except FullError as error:
         raise _full(error) from None
 

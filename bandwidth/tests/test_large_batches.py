@@ -52,7 +52,7 @@ ASKS = {
     "devices": lambda store: store.devices(),
     "instants": lambda store: store.instants("old", limit=99),
     "all instants": lambda store: store.instants(limit=99),
-    "overview": lambda store: store.overview(1),
+    "overview": lambda store: store.overview(1, now=0),
     "add": lambda store: store.add("old", 1, 1, 1),
     "add a batch": lambda store: add_batch(store, [("old", 1, 1, 1)]),
     "add a large batch": lambda store: add_batch(store, OLD),

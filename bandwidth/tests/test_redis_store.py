@@ -107,7 +107,7 @@ def test_to_forget_all_touches_nothing_else(store: RedisStore, monkeypatch: pyte
     assert len(store.devices()) == 1_001
     store.clear()
     assert contents(store) == before
-    assert store.overview(5) == (0, 0, [])
+    assert store.overview(5, now=600) == (0, 0, 0, None, [])
     other.clear()
 
 

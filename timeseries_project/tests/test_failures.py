@@ -193,7 +193,7 @@ class TestBandwidth:
             keys = [device.device_id for device in store.devices(oldest=oldest)]
             windows = [store.windows(key, end=600, length=7, count=100, oldest=oldest) for key in keys]
             instants = store.instants(limit=10_000, oldest=oldest)
-            return store.overview(3, oldest=oldest), store.devices(oldest=oldest), windows, instants
+            return store.overview(3, now=600, oldest=oldest), store.devices(oldest=oldest), windows, instants
 
         def check(store: BandwidthStore) -> None:
             assert not store._lock.locked()

@@ -3,9 +3,9 @@
 The entries of a device are a series of `timeseries_project/core/block_kernels.py`: keys are seconds, and the cells of
 each are the bytes to and from the server. Beside them stand the bytes of the last slots of time:
 
-    rows[slot % 4][series]   the most bytes that a device may have in a slot
-    state[POSITION]          the present slot; there are rows of it, of two before it, and of the one after it
-    state[LATEST]            no entry was ever later than this second
+    recent[series, slot % 4]   the most bytes that a device may have in a slot
+    state[POSITION]            the present slot; there is room for it, for two before it, and for the one after it
+    state[LATEST]              no entry was ever later than this second
 """
 
 from __future__ import annotations
@@ -36,29 +36,28 @@ from timeseries_project.core.block_range_kernels import add_rows_up_to, first_fr
 from timeseries_project.core.kernels import kernel, routine
 from timeseries_project.core.summation import Floats, Integers
 
-Rows = tuple[Floats, Floats, Floats, Floats]
-
-RECENT = "int64[::1], UniTuple(float64[::1], 4)"
+RECENT = "int64[::1], float64[:, ::1]"
 POSITION, LATEST = range(2)
-#: Slots that have a row before the present one, and after it.
-BEHIND, AHEAD = 2, 1
+#: Slots that there is room for: all, before the present one, and after it.
+SLOTS, BEHIND, AHEAD = 4, 2, 1
 #: Doubles hold integers up to here; bytes beyond are rounded up.
 EXACT = 2.0**53
 ROUNDED_UP = 1.0 + 2.0**-50
+#: So many bytes are left room for in 64 bits, whatever the next entry has.
+MANY_BYTES = 2**53
 #: What a device holds: the number of its entries, and the upper and lower bits of the bytes to and from the server.
 ENTRIES, UPPER_TS, LOWER_TS, UPPER_FS, LOWER_FS = range(5)
 
 
 @routine()
-def note(state: Integers, rows: Rows, series: int, key: int, count: int) -> None:
+def note(state: Integers, recent: Floats, series: int, key: int, count: int) -> None:
     """Note that a device has so many bytes more at a second. O(1)."""
     if key > state[LATEST]:
         state[LATEST] = key
     slot = key // SLOT
     if state[POSITION] - BEHIND <= slot <= state[POSITION] + AHEAD:
-        row = rows[slot & 3]
-        total = row[series] + float(count)
-        row[series] = total if total <= EXACT else total * ROUNDED_UP
+        total = recent[series, slot % SLOTS] + float(count)
+        recent[series, slot % SLOTS] = total if total <= EXACT else total * ROUNDED_UP
 
 
 @routine()
@@ -74,7 +73,7 @@ def write_entry(pool: Pool, series: int, key: int, bytes_ts: int, bytes_fs: int)
 def add_entry(
     arrays: Arrays,
     state: Integers,
-    recent: Rows,
+    recent: Floats,
     series: int,
     key: int,
     bytes_ts: int,
@@ -95,7 +94,7 @@ def add_entry(
 def add_entries(
     arrays: Arrays,
     state: Integers,
-    recent: Rows,
+    recent: Floats,
     series: Integers,
     new: Integers,
     rows: Integers,
@@ -104,10 +103,17 @@ def add_entries(
 ) -> None:
     """Add the entries begin <= row < end, for which there are free blocks; those of a device stand together."""
     pool = Pool(*arrays)
+    count = 0  # the bytes that are yet to be noted, all of one device and slot
+    stop = 0  # where that slot ends
     for row in range(begin, end):
-        number = series[row]
-        write_entry(pool, number, new[row], rows[row, 0], rows[row, 1])
-        note(state, recent, number, new[row], rows[row, 0] + rows[row, 1])
+        number, key = series[row], new[row]
+        write_entry(pool, number, key, rows[row, 0], rows[row, 1])
+        count += rows[row, 0] + rows[row, 1]
+        if key >= stop:
+            stop = (key // SLOT + 1) * SLOT
+        if row + 1 == end or series[row + 1] != number or new[row + 1] >= stop or count > MANY_BYTES:
+            note(state, recent, number, key, count)
+            count = stop = 0
 
 
 @kernel(f"void({ARRAYS}, {COLUMN}, int64, int64[:, ::1], int64[::1], int64[::1])")

@@ -20,16 +20,12 @@ from timeseries_project.api.watching import can_be_pushed
 from timeseries_project.core import clock
 from timeseries_project.core.errors import FaultError, UnknownKeyError
 from timeseries_project.core.offload import leave_loop
-from timeseries_project.core.timestamps import MICROSECONDS
-from timeseries_project.web.dashboard import Card, Link, Section
 from timeseries_project.web.pages import (
     MANY_LISTED,
     MAX_LISTED,
     REFRESH,
     REFRESH_UNKNOWN,
     Context,
-    command,
-    figure,
     given,
     problem_shown,
     read_only,
@@ -127,7 +123,7 @@ def device_table(devices: Iterable[DeviceSummary], query: Query, now: int) -> li
         end_time = query["end_time"]
         if end_time is None and not now - span < device.last <= now:
             end_time = window_end(device.last, query["window_time"])
-        return _url(query, device_uuid=device.device_id, end_time=end_time)
+        return chart_url(query, device_uuid=device.device_id, end_time=end_time)
 
     return [
         {
@@ -196,10 +192,10 @@ def _drawing(query: Query, now: int) -> Context:
         ],
         "open": complete < count,
         "empty": not any(window.entries for window in data),
-        "latest": _url(query, end_time=window_end(last, length)),
-        "previous": _url(query, end_time=end - span) if end >= span else None,
-        "next": None if end >= current else _url(query, end_time=end + span if end + span < current else None),
-        "now": _url(query, end_time=None),
+        "latest": chart_url(query, end_time=window_end(last, length)),
+        "previous": chart_url(query, end_time=end - span) if end >= span else None,
+        "next": None if end >= current else chart_url(query, end_time=end + span if end + span < current else None),
+        "now": chart_url(query, end_time=None),
         "json": f"{api}?{urlencode({**asked, 'end_time': end, 'format': 'json'})}",
         "csv": f"{api}?{urlencode({**asked, 'end_time': end, 'format': 'csv'})}",
     }
@@ -249,7 +245,7 @@ def _figures(direction: str, data: list[Window], numbers: list[int], complete: i
     }
 
 
-def _url(query: Query, **changes: object) -> str:
+def chart_url(query: Query, **changes: object) -> str:
     """Return the address of a chart; without `end_time`, the chart stays live. Of the units, defaults are left out."""
     changed = query | changes
     threshold = changed["threshold"]
@@ -264,25 +260,3 @@ def _url(query: Query, **changes: object) -> str:
     }
     chosen = {name: value for name, value in named.items() if value is not None}
     return f"{reverse('bandwidth-chart')}?{urlencode(chosen)}"
-
-
-def card(request: HttpRequest, now: int) -> Card:
-    """Return the dashboard's card of the busiest devices."""
-    totals = services.overview_get()
-    context = {
-        "figures": [figure("Devices", totals.devices), figure("Entries", totals.entries)],
-        "busiest": device_table(totals.busiest, ChartQuerySerializer.read_query(QueryDict()), now // MICROSECONDS),
-        "command": None if totals.devices else command(request, *EXAMPLE),
-    }
-    busiest = [(device.device_id, device.bytes_ts, device.bytes_fs) for device in totals.busiest]
-    return Card(context, sample={"busiest": busiest})
-
-
-def section() -> Section:
-    """Return the app's part of the dashboard."""
-    return Section(
-        "Bandwidth",
-        card,
-        charts=[Link(reverse("bandwidth-chart"), "Bytes to and from the server per device.")],
-        browse=[Link(address("/api/bandwidth/devices"), "Devices whose bytes are counted.")],
-    )

@@ -141,6 +141,12 @@ def time_element(seconds: int, zone: ZoneInfo | None = None) -> str:
     return format_html('<time datetime="{}" data-offset="{}">{}</time>', machine, offset, zoned(seconds, zone))
 
 
+def clock_element(seconds: int) -> str:
+    """Write the time of day of epoch seconds as a `<time>` element."""
+    text = utc(seconds)
+    return format_html('<time datetime="{}" data-clock>{}</time>', text.replace(" ", "T") + "Z", text[11:])
+
+
 def command(request: HttpRequest, path: str, body: str) -> str:
     """Return the shell command that posts a body to a path of this server; the shell fills in what is in `$(...)`.
 

@@ -114,7 +114,7 @@ def links(shown: Windows, device: DeviceSummary, now: int, url: Url) -> dict[str
         "latest": url(end_time=window_end(device.last, length)),
         "previous": url(end_time=end - span) if end >= span else None,
         "next": None if end >= present else url(end_time=end + span if end + span < present else None),
-        "now": url(end_time=None),
+        "now": None if shown.end_time is None else url(end_time=None),
         "live_link": url(end_time=None),
         "frozen": url(end_time=end),
         "zoom_out": None if out is None else to(out),

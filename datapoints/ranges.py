@@ -118,7 +118,7 @@ class Ranges:
         """Return the address of what is shown now: from the first bucket to the last one, in these buckets."""
         drawing = self._drawing
         if not len(drawing.starts):
-            return self._to(start=self._start, end=self._end)
+            return self._to(start=self._start, end=max(self._end, self._start or 0))
         division = drawing.division
         edges = {"start": int(drawing.starts[0]) * MICROSECONDS, "end": min(drawing.stop * MICROSECONDS, LAST_TIME)}
         return self._to(**edges, bucket=division.span, offset=division.offset or None)

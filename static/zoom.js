@@ -66,6 +66,7 @@ export function zooming({ to, back, text }) {
       canvas.addEventListener("lostpointercapture", cancel);
       canvas.addEventListener("dblclick", (event) => isInside(chart, event) && back());
     },
+    beforeTooltipDraw: ({ id }) => !(drag?.chart.id === id && isDragged()), // it would cover the band
     // The band between the two times, which they are written on.
     afterDraw(chart) {
       if (drag?.chart !== chart || !isDragged()) return;

@@ -1,4 +1,4 @@
-"""Ranges by hand on the chart pages, in a real browser: dragging, presets, the exact part of the form, links to copy."""
+"""Ranges by hand on the chart pages, in a real browser: drags, presets, the exact part of the form, links to copy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, CDPSession, Page, expect
 
 from bandwidth import ranges
 from bandwidth import services as bandwidth
-from datapoints import services as datapoints
 from tests import bandwidth_chart, datapoints_chart
 from tests.accessibility import LOOKS, findings
 from tests.bandwidth_chart import DEVICE, END
@@ -79,19 +78,19 @@ def test_a_drag_zooms_in_to_windows_that_fit_and_each_zoom_is_an_address(page: P
     page.goto(bandwidth_chart.address(**HOUR, unit="kbit", per="second"))
     page.evaluate("window.stays = true")
 
-    drag(page, END - 1_200, END - 300)
+    drag(page, END - 1_300, END - 300)
     page.wait_for_url("**window_time=15&**")
 
     query = query_of(page)
     first, last = int(query["end_time"][0]) - 15 * int(query["num_windows"][0]), int(query["end_time"][0])
     assert last % 15 == 0
-    assert abs(first - (END - 1_200)) <= 15
+    assert abs(first - (END - 1_300)) <= 15
     assert abs(last - (END - 300)) <= 15
     assert (query["unit"], query["per"]) == (["kbit"], ["second"])
     wait_until(page, f"{CHART}.data.labels.length === {query['num_windows'][0]}")
     assert labels(page)[-1] == last
 
-    drag(page, last - 300, last - 180)
+    drag(page, last - 310, last - 180)
     page.wait_for_url("**window_time=2&**")
     page.go_back()
     wait_until(page, f"{CHART}.options.span === 15")
@@ -104,7 +103,7 @@ def test_a_drag_zooms_in_to_windows_that_fit_and_each_zoom_is_an_address(page: P
     assert page.evaluate("window.stays") is None
 
 
-@pytest.mark.parametrize("span", [3, 59, 60, 119, 121, 400])
+@pytest.mark.parametrize("span", [30, 59, 60, 119, 121, 400])
 def test_the_windows_of_a_zoom_are_those_that_the_server_would_choose(page: Page, span: int) -> None:
     page.goto(bandwidth_chart.address(device_uuid=DEVICE, end_time=END, window_time=1, num_windows=600))
 
@@ -188,7 +187,7 @@ def test_a_click_and_another_button_choose_nothing(page: Page, button: Any) -> N
 def test_a_double_click_goes_back_to_the_range_before(page: Page) -> None:
     page.goto(bandwidth_chart.address(**HOUR))
     begin = page.url
-    drag(page, END - 1_200, END - 300)
+    drag(page, END - 1_300, END - 300)
     page.wait_for_url("**window_time=15&**")
     wait_until(page, f"{CHART}.options.span === 15")
 
@@ -434,4 +433,3 @@ def test_ranges_are_accessible_and_fit(page: Page, path: str) -> None:
     assert bottom is not None
     assert updated is not None
     assert updated["y"] - bottom["y"] - bottom["height"] >= 12
-    assert datapoints.store.usage().points > 0

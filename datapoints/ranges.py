@@ -26,10 +26,12 @@ Query = dict[str, Any]
 
 def start_of(query: Query, now: int) -> int | None:
     """Return the start of the range that a query asks for; None for the first datapoint."""
-    if query["range"] is None:
-        start: int | None = query["start"]
+    length: Span | None = query["range"]
+    start: int | None = query["start"]
+    if length is None:
         return start
-    return max(_floor(now) - query["range"].seconds * MICROSECONDS, 0)
+    assert length.seconds is not None  # RangeField takes no units of the calendar
+    return max(_floor(now) - length.seconds * MICROSECONDS, 0)
 
 
 def _floor(time: int) -> int:

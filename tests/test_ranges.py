@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from html import unescape
@@ -90,8 +91,6 @@ def shown(api: APIClient, url: str) -> dict[str, Any]:
     assert answer.status_code == 200
     match = re.search(r'<script id="chart-data" type="application/json">(.*?)</script>', answer.content.decode())
     assert match
-    import json
-
     return dict(json.loads(match[1]), live="data-refresh" in answer.content.decode())
 
 

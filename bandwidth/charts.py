@@ -11,8 +11,9 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from bandwidth import services
+from bandwidth import ranges, services
 from bandwidth.interface import DeviceSummary, Window
+from bandwidth.ranges import window_end
 from bandwidth.serializers import ChartQuerySerializer
 from bandwidth.units import Per, Threshold, Unit, family, in_full, percentile_95, write
 from timeseries_project.api.prefix import address
@@ -54,6 +55,9 @@ UNITS = [
     ("Bits", [(unit, unit) for unit in (Unit.BIT, Unit.KBIT, Unit.MBIT, Unit.GBIT, Unit.TBIT)]),
 ]
 
+#: The parameters that the form keeps for those who open "Exact range".
+EXACT = ("end_time", "window_time", "num_windows")
+
 Query = dict[str, Any]
 
 
@@ -80,7 +84,7 @@ def chart(request: HttpRequest) -> HttpResponse:
                 context["live"] = REFRESH
                 can_be_pushed(request, partial(_version, query["device_uuid"], query["window_time"]))
     except FaultError as fault:
-        context |= problem_shown(request, fault)
+        context |= problem_shown(request, fault, exact=EXACT)
         if isinstance(fault, UnknownKeyError):
             context |= _chooser(query, now)
             context["live"] = REFRESH_UNKNOWN if query["end_time"] is None else None
@@ -142,15 +146,6 @@ def device_table(devices: Iterable[DeviceSummary], query: Query, now: int) -> li
     ]
 
 
-def window_end(time: int, length: int) -> int:
-    """Return the end of the window that holds a second, if windows end at multiples of their length.
-
-    >>> window_end(60, 60), window_end(61, 60)
-    (60, 120)
-    """
-    return -(-time // length) * length
-
-
 def _version(device: str, window_time: int) -> object:
     """Return what a chart that ends with the present window depends on."""
     now = clock.now_s()
@@ -166,7 +161,8 @@ def _drawing(query: Query, now: int) -> Context:
     span = length * count
     complete = sum(window.timestamp < now for window in data)
     api = address("/api/bandwidth")
-    last = services.device_last(device_uuid=device)
+    summary = services.device_get(device_id=device, now=now)
+    shown = ranges.Windows(query["end_time"], length, count)
     lines = ([window.bytes_ts for window in data], [window.bytes_fs for window in data])
     limit = _limit(query)
     return {
@@ -181,6 +177,8 @@ def _drawing(query: Query, now: int) -> Context:
             "unit": query["unit"],
             "per": query["per"],
             "threshold": None if limit is None else float(limit),
+            "lengths": ranges.LENGTHS,
+            "least": ranges.LEAST,
         },
         "start": time_element(end - span),
         "end": time_element(end),
@@ -194,12 +192,9 @@ def _drawing(query: Query, now: int) -> Context:
             (time_element(window.timestamp), window.bytes_ts, window.bytes_fs, place >= complete)
             for place, window in enumerate(data)
         ],
-        "open": complete < count,
+        "open": count - complete,
         "empty": not any(window.entries for window in data),
-        "latest": _url(query, end_time=window_end(last, length)),
-        "previous": _url(query, end_time=end - span) if end >= span else None,
-        "next": None if end >= current else _url(query, end_time=end + span if end + span < current else None),
-        "now": _url(query, end_time=None),
+        **ranges.links(shown, summary, now, partial(_url, query)),
         "json": f"{api}?{urlencode({**asked, 'end_time': end, 'format': 'json'})}",
         "csv": f"{api}?{urlencode({**asked, 'end_time': end, 'format': 'csv'})}",
     }

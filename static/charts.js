@@ -4,7 +4,7 @@ import { onClock } from "./time.js";
 
 const charts = new Set();
 
-const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+export const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 // Makes a chart with the given options in addition to the common ones. Its lines take their colours in order.
 export function makeChart(canvas, type, options, plugins = []) {

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from bandwidth import services
 from tests.bandwidth_chart import DEVICE, END, NASTY, add_entries, address, drawn
-from tests.browsing import query_of, wait_until
+from tests.browsing import open_exact, query_of, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -57,6 +57,7 @@ def test_form_is_in_step_with_the_address_bar(page: Page) -> None:
     page.goto(address(device_uuid=DEVICE, end_time=END, window_time=60, num_windows=3))
     expect(page.get_by_label("End, epoch seconds")).to_have_value(str(END))
 
+    open_exact(page)
     page.get_by_label("Window, seconds").fill("30")
     page.get_by_label("Windows", exact=True).fill("2")
     page.get_by_role("button", name="Show").click()
@@ -80,6 +81,7 @@ def test_empty_control_leaves_its_parameter_out(page: Page, set_clock: Callable[
     set_clock("2026-01-01T00:30:00Z")
     page.goto(address(device_uuid=DEVICE, end_time=END - 60))
 
+    open_exact(page)
     page.get_by_label("End, epoch seconds").fill("")
     page.get_by_label("Window, seconds").fill("")
     page.get_by_role("button", name="Show").click()
@@ -106,6 +108,7 @@ def test_time_is_shown_and_chosen_in_the_viewers_zone(page: Page) -> None:
     assert drawn(page)["ticks"] == ["09:27", "09:28", "09:29", "09:30"]
     picker = page.get_by_label("End, your time")
     expect(picker).to_have_value("2026-01-01T09:30")
+    open_exact(page)
     picker.fill("2026-01-01T09:29:00")
     expect(page.get_by_label("End, epoch seconds")).to_have_value(str(END - 60))
 
@@ -142,6 +145,7 @@ def test_without_a_device_one_is_chosen_in_the_form(page: Page) -> None:
     page.get_by_label("Device").fill("ROUTER-2")
     expect(page.locator("datalist option")).to_have_count(1)
     page.get_by_label("Device").fill("router-2")
+    open_exact(page)
     page.get_by_label("End, epoch seconds").fill(str(END))
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**device_uuid=router-2**")

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from datapoints import services as datapoints
 from tests.bandwidth_chart import DEVICE, END, add_entries, address
+from tests.browsing import open_exact
 from timeseries_project.core import timestamps
 from transactions import services as transactions
 
@@ -88,6 +89,7 @@ def test_the_choice_is_kept_and_shared_by_all_pages(page: Page) -> None:
     assert page.evaluate(title) == "01.01.2026, UTC"
     assert page.evaluate(ticks) == ["00:27", "00:28", "00:29", "00:30"]
     expect(page.get_by_label("End, UTC")).to_have_value("2026-01-01T00:30")
+    open_exact(page)
     page.get_by_label("End, UTC").fill("2026-01-01T00:29:00")
     expect(page.get_by_label("End, epoch seconds")).to_have_value(str(END - 60))
     expect(other.locator("#listed time").first).to_have_text("01.01.2026, 00:30:00")

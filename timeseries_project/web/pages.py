@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime
 from functools import wraps
 from typing import Any, NamedTuple
@@ -81,11 +81,15 @@ def base(request: HttpRequest) -> Context:
     return {"base": "part.html" if PART in request.META else "base.html"}
 
 
-def problem_shown(request: HttpRequest, fault: FaultError) -> Context:
-    """Return the context in which a page shows a fault; for clients that do not prefer HTML, raise it again."""
+def problem_shown(request: HttpRequest, fault: FaultError, exact: Container[str] = ()) -> Context:
+    """Return the context in which a page shows a fault; for clients that do not prefer HTML, raise it again.
+
+    The part of the form with the parameters `exact` is open if one of them is wrong.
+    """
     if not prefers_html(request):
         raise fault
-    return {"problem": problem_details(fault)}
+    problem = problem_details(fault)
+    return {"problem": problem, "exact": any(error["field"] in exact for error in problem.get("errors", ()))}
 
 
 def render_page(request: HttpRequest, template: str, context: Context) -> HttpResponse:

@@ -23,10 +23,13 @@ from timeseries_project.api.fields import (
     ZoneField,
 )
 from timeseries_project.api.serializers import InputSerializer
+from timeseries_project.api.sorting import BY_NAME, ListPlace, SortField
 from timeseries_project.core.errors import FieldError
 from timeseries_project.core.spans import Span
 
 MAX_WINDOW_SIZE = 2**31 - 1
+#: The columns by which the page's lists of devices and users can be sorted.
+LIST_COLUMNS = ("name", "datapoints", "first", "last")
 #: The largest number of datapoints in one answer.
 MAX_LIMIT = 10_000
 
@@ -90,6 +93,13 @@ class RangeSerializer(InputSerializer):
     def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
         """Refuse a range that ends before it starts."""
         return _check_range(values)
+
+
+class Listed(StrEnum):
+    """What the page's list has."""
+
+    DEVICE = "device"
+    USER = "user"
 
 
 class Order(StrEnum):
@@ -221,6 +231,10 @@ class ChartQuerySerializer(RangeSerializer):
     window_size = IntegerField(
         least=1, most=MAX_WINDOW_SIZE, default=4, help_text="Number of buckets in a window of the moving average."
     )
+    listed = ChoiceField(Listed, required=False, help_text="Whether devices or users are listed.")
+    search = KeyField(required=False, help_text="Of the list: only keys that contain this text, whatever its case.")
+    sort = SortField(LIST_COLUMNS, default=BY_NAME, help_text="Of the list: its order, such as `-last`.")
+    cursor = CursorField(ListPlace, required=False, help_text="Of the list: its next or previous part.")
 
     @classmethod
     def check_query(cls, values: dict[str, Any]) -> list[FieldError]:

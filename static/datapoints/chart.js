@@ -1,6 +1,7 @@
 // The datapoints page: draws averages and moving averages, and keeps the controls of the form in step.
 import { dashOpen, legend, line, makeChart, savePicture, tooltip, update } from "../charts.js";
 import { onView, start, suggest } from "../live.js";
+import { setUpLookup } from "../lookup.js";
 import { figure, fullText } from "../numbers.js";
 import { setUpPicker } from "../picker.js";
 import { LONG, fullZonedText, onClock, otherText, timeText, utcText } from "../time.js";
@@ -140,5 +141,6 @@ window.addEventListener("pageshow", ({ persisted }) => {
   form.reset();
   document.dispatchEvent(new Event("controls"));
 });
+setUpLookup();
 onView(draw);
 start();

@@ -22,6 +22,8 @@ class Order(NamedTuple):
         return f"{'-' if self.descending else ''}{self.column}"
 
 
+#: The value by which a row is sorted and its name; a cursor is that of the last row before those wanted.
+ListPlace = tuple[int, str]
 #: The order in which stores keep their keys.
 BY_NAME = Order("name", False)
 

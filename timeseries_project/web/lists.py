@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from django.http import QueryDict
 
 from timeseries_project.api.fields import CursorField
-from timeseries_project.api.sorting import BY_NAME, Order
+from timeseries_project.api.sorting import BY_NAME, Order, ListPlace
 from timeseries_project.core.arrays import gathered
 from timeseries_project.core.offload import leave_loop
 
@@ -33,10 +33,7 @@ MANY = 20
 #: Seconds between two updates of a list.
 REFRESH_LIST = 10
 
-#: The value by which a row is sorted and its name; a cursor is that of the last row before those wanted.
-Place = tuple[int, str]
-
-_cursors = CursorField(Place)
+_cursors = CursorField(ListPlace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +58,14 @@ class Page(Generic[T]):
     rows: list[T]
     order: Order
     can_sort: bool
-    next: Place | None
+    next: ListPlace | None
     is_first: bool
     begin: int | None = None
     found: list[T] | None = None
-    previous: Place | None = None
+    previous: ListPlace | None = None
 
 
-def read_page(source: Source[T], order: Order, cursor: Place | None) -> Page[T]:
+def read_page(source: Source[T], order: Order, cursor: ListPlace | None) -> Page[T]:
     """Return the rows after a cursor, or the first ones. O(rows found) up to MOST_SORTED."""
     if source.total > MANY:
         leave_loop()
@@ -84,7 +81,7 @@ def read_page(source: Source[T], order: Order, cursor: Place | None) -> Page[T]:
     return Page(rows[:ROWS], BY_NAME, can_sort, following, cursor is None)
 
 
-def _page_of(found: list[T], source: Source[T], order: Order, cursor: Place | None) -> Page[T]:
+def _page_of(found: list[T], source: Source[T], order: Order, cursor: ListPlace | None) -> Page[T]:
     """Return the part of all rows, given by name, that comes after a cursor. Equal ones stay in the order of names."""
     name, value = source.name, source.values.get(order.column, lambda _: 0)
     if order.column == BY_NAME.column:
@@ -97,7 +94,7 @@ def _page_of(found: list[T], source: Source[T], order: Order, cursor: Place | No
     elif cursor is not None:
         begin = bisect_right(rows, (sign * cursor[0], cursor[1]), key=lambda row: (sign * value(row), name(row)))
 
-    def place(at: int) -> Place | None:
+    def place(at: int) -> ListPlace | None:
         return (value(rows[at]), name(rows[at])) if 0 <= at < len(rows) - 1 else None
 
     some = rows[begin : begin + ROWS]
@@ -143,7 +140,7 @@ def list_context(
         words = ("descending" if page.order.descending else "ascending") if is_sorted else None
         return Heading(title, to(sort=str(wanted)) if page.can_sort else None, words)
 
-    def to_place(place: Place) -> str:
+    def to_place(place: ListPlace) -> str:
         return to(cursor=_cursors.to_representation(place))
 
     found = page.found
@@ -156,10 +153,8 @@ def list_context(
         "headings": {column: heading(column, title) for column, title in columns},
         "unsorted": None if page.can_sort else f"{MOST_SORTED:,}",
         "found": None if found is None else f"{len(found):,}",
-        "range": (
-            f"{page.begin + 1:,}–{page.begin + len(page.rows):,}" if page.begin is not None and page.rows else None
-        ),
-        "is_whole": found is not None and len(found) == len(page.rows),
+        "begin": None if page.begin is None or not page.rows else f"{page.begin + 1:,}",
+        "stop": None if page.begin is None else f"{page.begin + len(page.rows):,}",
         "is_end": not page.rows and not page.is_first,
         "first": None if page.is_first else to(),
         "previous": None if page.is_first or page.begin is None else (to_place(page.previous) if page.previous else to()),

@@ -42,17 +42,19 @@ class OutlineSpan(NamedTuple):
         return format_html("{} to {}", span.capitalize(), mark_safe(time_element(self.end, form="day")))  # noqa: S308
 
 
-def span_of(lasts: Iterable[int], firsts: Iterable[int], now: int) -> OutlineSpan:
-    """Return the last day or, if nothing has come since, the day up to the newest data; an hour if that holds all data.
+def span_of(lasts: Iterable[int], firsts: Iterable[int], now: int, *, shortest: int = HOUR) -> OutlineSpan:
+    """Return the last day or, if nothing has come since, the day up to the newest data.
 
-    Times are epoch seconds; windows end at multiples of their length, so that they stay what they are while time goes on.
+    It is an hour instead if that holds all data. Times are epoch seconds; windows end at multiples of their length, so
+    that they stay what they are while time goes on.
 
     >>> span_of([90_000], [10], now=100_000), span_of([7_205], [7_000], now=10**9)
     (OutlineSpan(end=100800, length=3600, is_now=True), OutlineSpan(end=7350, length=150, is_now=False))
     """
     newest = max(lasts, default=now)
     is_now = newest > now - DAY
-    span = HOUR if min(firsts, default=0) > (now if is_now else newest) - HOUR + HOUR // POINTS else DAY
+    are_short = min(firsts, default=0) > (now if is_now else newest) - shortest + shortest // POINTS
+    span = shortest if are_short else DAY
     length = span // POINTS
     end = -(-(max(now, newest) if is_now else newest) // length) * length
     return OutlineSpan(end, length, is_now)
@@ -100,4 +102,5 @@ def name_link(name: str, url: str) -> SafeString:
     if len(name) < LONG_NAME or not _PLAIN.fullmatch(name):
         return format_html('<a href="{0}" title="{1}"><bdi>{1}</bdi></a>', url, name)
     start, end = name[:-NAME_END], name[-NAME_END:]
-    return format_html('<a href="{}" title="{}" aria-label="{}"><bdi>{}</bdi><b>{}</b></a>', url, name, name, start, end)
+    link = '<a href="{}" title="{}" aria-label="{}"><bdi>{}</bdi><b>{}</b></a>'
+    return format_html(link, url, name, name, start, end)

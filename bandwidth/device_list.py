@@ -51,7 +51,7 @@ def context(
         | {"entries": attrgetter("count")},
     )
     page = read_page(source, query["sort"], query["cursor"])
-    span = span_of([row.last for row in page.rows], [row.first for row in page.rows], now)
+    span = span_of([row.last for row in page.rows], [row.first for row in page.rows], now, of_sums=True)
     devices = used.devices if page.found is None or search is not None else len(page.found)
     totals = None
     if page.found is not None:

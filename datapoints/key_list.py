@@ -42,7 +42,7 @@ def context(
     )
     page = read_page(source, query["sort"], query["cursor"])
     seconds = now // MICROSECONDS
-    span = span_of([row.last // MICROSECONDS for row in page.rows], [], seconds, shortest=DAY)
+    span = span_of([row.last // MICROSECONDS for row in page.rows], [], seconds, of_sums=False)
     path, columns = reverse("datapoints-chart"), (("name", axis.capitalize()), *COLUMNS)
     can_be_pushed(request, lambda: clock.now_s() // REFRESH_LIST)
     return {

@@ -24,7 +24,6 @@ from bandwidth.redis.layout import (
     ROW_SIZE,
     Part,
     Stripe,
-    numbers,
     portions,
     row_of,
     rows_of,

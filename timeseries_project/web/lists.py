@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from django.http import QueryDict
 
 from timeseries_project.api.fields import CursorField
-from timeseries_project.api.sorting import BY_NAME, Order, ListPlace
+from timeseries_project.api.sorting import BY_NAME, ListPlace, Order
 from timeseries_project.core.arrays import gathered
 from timeseries_project.core.offload import leave_loop
 
@@ -31,7 +31,7 @@ PORTION = 1_000
 #: Rows from which on reading and rendering them takes some milliseconds.
 MANY = 20
 #: Seconds between two updates of a list.
-REFRESH_LIST = 10
+REFRESH_LIST = 30
 
 _cursors = CursorField(ListPlace)
 
@@ -83,7 +83,7 @@ def read_page(source: Source[T], order: Order, cursor: ListPlace | None) -> Page
 
 def _page_of(found: list[T], source: Source[T], order: Order, cursor: ListPlace | None) -> Page[T]:
     """Return the part of all rows, given by name, that comes after a cursor. Equal ones stay in the order of names."""
-    name, value = source.name, source.values.get(order.column, lambda _: 0)
+    name, value = source.name, source.values.get(order.column, _nothing)
     if order.column == BY_NAME.column:
         rows = found[::-1] if order.descending else found
     else:
@@ -99,6 +99,11 @@ def _page_of(found: list[T], source: Source[T], order: Order, cursor: ListPlace 
 
     some = rows[begin : begin + ROWS]
     return Page(some, order, True, place(begin + ROWS - 1), begin == 0, begin, found, place(begin - ROWS - 1))
+
+
+def _nothing(row: object) -> int:
+    """Return the value of a row in the order of names, which has none."""
+    return 0
 
 
 class Heading(NamedTuple):
@@ -144,6 +149,7 @@ def list_context(
         return to(cursor=_cursors.to_representation(place))
 
     found = page.found
+    is_second = page.begin is not None and not page.is_first and page.previous is None
     return {
         "path": path,
         "nouns": nouns,
@@ -156,7 +162,8 @@ def list_context(
         "begin": None if page.begin is None or not page.rows else f"{page.begin + 1:,}",
         "stop": None if page.begin is None else f"{page.begin + len(page.rows):,}",
         "is_end": not page.rows and not page.is_first,
-        "first": None if page.is_first else to(),
-        "previous": None if page.is_first or page.begin is None else (to_place(page.previous) if page.previous else to()),
+        "start": to(),
+        "first": None if page.is_first or is_second else to(),
+        "previous": to() if is_second else to_place(page.previous) if page.previous else None,
         "next": None if page.next is None else to_place(page.next),
     }

@@ -17,7 +17,7 @@ STEP, HEIGHT = 4, 22
 WIDTH = STEP * (POINTS - 1) + 2
 #: The spans that curves may have, in seconds.
 HOUR, DAY = 3_600, 86_400
-#: Names from this length on are shortened in their middle where there is no room, and keep so many characters at the end.
+#: Names from this length on are shortened in their middle where there is no room, and keep this much at the end.
 LONG_NAME, NAME_END = 17, 6
 
 #: Names such as UUIDs, which are cut between any two characters without harm.
@@ -42,22 +42,22 @@ class OutlineSpan(NamedTuple):
         return format_html("{} to {}", span.capitalize(), mark_safe(time_element(self.end, form="day")))  # noqa: S308
 
 
-def span_of(lasts: Iterable[int], firsts: Iterable[int], now: int, *, shortest: int = HOUR) -> OutlineSpan:
+def span_of(lasts: Iterable[int], firsts: Iterable[int], now: int, *, of_sums: bool) -> OutlineSpan:
     """Return the last day or, if nothing has come since, the day up to the newest data.
 
-    It is an hour instead if that holds all data. Times are epoch seconds; windows end at multiples of their length, so
-    that they stay what they are while time goes on.
+    Times are epoch seconds, and windows end at multiples of their length. Where they have sums, only those count that
+    are over, as the present one would look like a fall; and an hour is enough if it holds all data.
 
-    >>> span_of([90_000], [10], now=100_000), span_of([7_205], [7_000], now=10**9)
-    (OutlineSpan(end=100800, length=3600, is_now=True), OutlineSpan(end=7350, length=150, is_now=False))
+    >>> span_of([90_000], [10], now=100_000, of_sums=True), span_of([7_205], [7_000], now=10**9, of_sums=True)
+    (OutlineSpan(end=97200, length=3600, is_now=True), OutlineSpan(end=7350, length=150, is_now=False))
     """
     newest = max(lasts, default=now)
     is_now = newest > now - DAY
-    are_short = min(firsts, default=0) > (now if is_now else newest) - shortest + shortest // POINTS
-    span = shortest if are_short else DAY
-    length = span // POINTS
-    end = -(-(max(now, newest) if is_now else newest) // length) * length
-    return OutlineSpan(end, length, is_now)
+    is_short = of_sums and min(firsts, default=0) > (now if is_now else newest) - HOUR + HOUR // POINTS
+    length = (HOUR if is_short else DAY) // POINTS
+    if is_now and of_sums:
+        return OutlineSpan(now // length * length, length, is_now)
+    return OutlineSpan(-(-(max(now, newest) if is_now else newest) // length) * length, length, is_now)
 
 
 def outline(values: Sequence[Value], low: float, high: float) -> SafeString:

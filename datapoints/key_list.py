@@ -14,7 +14,7 @@ from datapoints.interface import AXES, MOST_OUTLINED, Axis, KeySummary
 from timeseries_project.api.watching import can_be_pushed
 from timeseries_project.core import clock
 from timeseries_project.core.timestamps import MICROSECONDS
-from timeseries_project.web.lists import REFRESH_LIST, Source, address_with, list_context, read_page
+from timeseries_project.web.lists import MOST_SORTED, REFRESH_LIST, Source, address_with, list_context, read_page
 from timeseries_project.web.outlines import DAY, POINTS, OutlineSpan, name_link, outline, span_of
 from timeseries_project.web.pages import Context, ago_element, time_element
 
@@ -26,7 +26,7 @@ def context(
 ) -> Context:
     """Return the context of the list of devices or users, whose rows lead to the charts that `chart_of` names.
 
-    The list is brought up to date every few seconds; it is rendered once for all who watch it.
+    A list that is not long is brought up to date now and then, and rendered once for all who watch it.
     """
     now, totals = clock.now(), services.totals_get()
     counts = {"device": totals.devices, "user": totals.users}
@@ -46,7 +46,7 @@ def context(
     path, columns = reverse("datapoints-chart"), (("name", axis.capitalize()), *COLUMNS)
     can_be_pushed(request, lambda: clock.now_s() // REFRESH_LIST)
     return {
-        "live": REFRESH_LIST,
+        "live": REFRESH_LIST if counts[axis] <= MOST_SORTED else None,
         "choosing": True,
         "list": list_context(page, path, parameters, columns, f"{axis}s"),
         "list_axis": axis,

@@ -30,7 +30,7 @@ MOST_SORTED = 10_000
 PORTION = 1_000
 #: Rows from which on reading and rendering them takes some milliseconds.
 MANY = 20
-#: Seconds between two updates of a list.
+#: Seconds between two updates of a list of up to MOST_SORTED rows.
 REFRESH_LIST = 30
 
 _cursors = CursorField(ListPlace)
@@ -75,7 +75,7 @@ def read_page(source: Source[T], order: Order, cursor: ListPlace | None) -> Page
         found = gathered(source.portions(None, PORTION), most + 1)
         if len(found) <= most:
             return _page_of(found, source, order, cursor)
-        can_sort = False
+        can_sort = order == BY_NAME
     rows = gathered(source.portions(cursor[1] if cursor else None, ROWS + 1), ROWS + 1)
     following = (0, source.name(rows[ROWS - 1])) if len(rows) > ROWS else None
     return Page(rows[:ROWS], BY_NAME, can_sort, following, cursor is None)

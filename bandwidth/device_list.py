@@ -15,7 +15,7 @@ from bandwidth.interface import DeviceSummary
 from bandwidth.units import Unit
 from timeseries_project.api.watching import can_be_pushed
 from timeseries_project.core import clock
-from timeseries_project.web.lists import MOST_SORTED, REFRESH_LIST, Source, list_context, read_page
+from timeseries_project.web.lists import REFRESH_LIST, Source, list_context, read_page, refresh_of
 from timeseries_project.web.outlines import DAY, POINTS, OutlineSpan, name_link, outline, span_of
 from timeseries_project.web.pages import Context, ago_element, time_element
 
@@ -58,7 +58,7 @@ def context(
         totals = [Amount(sum(map(attrgetter(name), page.found)), query["unit"]) for name in ("bytes_ts", "bytes_fs")]
     can_be_pushed(request, lambda: clock.now_s() // REFRESH_LIST)
     return {
-        "live": REFRESH_LIST if used.devices <= MOST_SORTED else None,
+        "live": refresh_of(used.devices),
         "list": list_context(page, reverse("bandwidth-chart"), parameters, COLUMNS, "devices"),
         "listed": _rows(page.rows, query["unit"], now, span, chart_of),
         "outlines": {"title": span.title, "length": span.length, "end": time_element(span.end)},

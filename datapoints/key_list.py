@@ -14,7 +14,7 @@ from datapoints.interface import AXES, MOST_OUTLINED, Axis, KeySummary
 from timeseries_project.api.watching import can_be_pushed
 from timeseries_project.core import clock
 from timeseries_project.core.timestamps import MICROSECONDS
-from timeseries_project.web.lists import MOST_SORTED, REFRESH_LIST, Source, address_with, list_context, read_page
+from timeseries_project.web.lists import REFRESH_LIST, Source, address_with, list_context, read_page, refresh_of
 from timeseries_project.web.outlines import DAY, POINTS, OutlineSpan, name_link, outline, span_of
 from timeseries_project.web.pages import Context, ago_element, time_element
 
@@ -46,7 +46,7 @@ def context(
     path, columns = reverse("datapoints-chart"), (("name", axis.capitalize()), *COLUMNS)
     can_be_pushed(request, lambda: clock.now_s() // REFRESH_LIST)
     return {
-        "live": REFRESH_LIST if counts[axis] <= MOST_SORTED else None,
+        "live": refresh_of(counts[axis]),
         "choosing": True,
         "list": list_context(page, path, parameters, columns, f"{axis}s"),
         "list_axis": axis,

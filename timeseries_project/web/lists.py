@@ -84,15 +84,19 @@ def read_page(source: Source[T], order: Order, cursor: ListPlace | None) -> Page
 def _page_of(found: list[T], source: Source[T], order: Order, cursor: ListPlace | None) -> Page[T]:
     """Return the part of all rows, given by name, that comes after a cursor. Equal ones stay in the order of names."""
     name, value = source.name, source.values.get(order.column, _nothing)
-    if order.column == BY_NAME.column:
-        rows = found[::-1] if order.descending else found
-    else:
-        rows = sorted(found, key=value, reverse=order.descending)
     begin, sign = 0, -1 if order.descending else 1
-    if cursor is not None and order == Order("name", True):
-        begin = len(rows) - bisect_left(found, cursor[1], key=name)
-    elif cursor is not None:
-        begin = bisect_right(rows, (sign * cursor[0], cursor[1]), key=lambda row: (sign * value(row), name(row)))
+    if order.column != BY_NAME.column:
+        rows = sorted(found, key=value, reverse=order.descending)
+        if cursor is not None:
+            begin = bisect_right(rows, (sign * cursor[0], cursor[1]), key=lambda row: (sign * value(row), name(row)))
+    elif order.descending:
+        rows = found[::-1]
+        if cursor is not None:
+            begin = len(rows) - bisect_left(found, cursor[1], key=name)
+    else:
+        rows = found
+        if cursor is not None:
+            begin = bisect_right(found, cursor[1], key=name)
 
     def place(at: int) -> ListPlace | None:
         return (value(rows[at]), name(rows[at])) if 0 <= at < len(rows) - 1 else None
@@ -104,6 +108,11 @@ def _page_of(found: list[T], source: Source[T], order: Order, cursor: ListPlace 
 def _nothing(row: object) -> int:
     """Return the value of a row in the order of names, which has none."""
     return 0
+
+
+def refresh_of(total: int) -> int | None:
+    """Return after how many seconds a list of so many rows is brought up to date; None for a long one."""
+    return REFRESH_LIST if total <= MOST_SORTED else None
 
 
 class Heading(NamedTuple):

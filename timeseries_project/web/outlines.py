@@ -45,8 +45,9 @@ class OutlineSpan(NamedTuple):
 def span_of(lasts: Iterable[int], firsts: Iterable[int], now: int, *, of_sums: bool) -> OutlineSpan:
     """Return the last day or, if nothing has come since, the day up to the newest data.
 
-    Times are epoch seconds, and windows end at multiples of their length. Where they have sums, only those count that
-    are over, as the present one would look like a fall; and an hour is enough if it holds all data.
+    Times are epoch seconds, and windows end at multiples of their length, which sums include and averages do not. Of
+    sums only windows that are over are shown, as the present one would look like a fall; and no more than an hour if
+    that holds all data.
 
     >>> span_of([90_000], [10], now=100_000, of_sums=True), span_of([7_205], [7_000], now=10**9, of_sums=True)
     (OutlineSpan(end=97200, length=3600, is_now=True), OutlineSpan(end=7350, length=150, is_now=False))
@@ -55,9 +56,9 @@ def span_of(lasts: Iterable[int], firsts: Iterable[int], now: int, *, of_sums: b
     is_now = newest > now - DAY
     is_short = of_sums and min(firsts, default=0) > (now if is_now else newest) - HOUR + HOUR // POINTS
     length = (HOUR if is_short else DAY) // POINTS
-    if is_now and of_sums:
-        return OutlineSpan(now // length * length, length, is_now)
-    return OutlineSpan(-(-(max(now, newest) if is_now else newest) // length) * length, length, is_now)
+    if not of_sums:
+        return OutlineSpan((max(now, newest) if is_now else newest) // length * length + length, length, is_now)
+    return OutlineSpan(now // length * length if is_now else -(-newest // length) * length, length, is_now)
 
 
 def outline(values: Sequence[Value], low: float, high: float) -> SafeString:

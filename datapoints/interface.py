@@ -160,7 +160,7 @@ class Totals(NamedTuple):
 
 
 #: The most series of a device or user of which an outline is read.
-MOST_OUTLINED = 100
+MOST_OUTLINED = 32
 
 
 class Outlines(NamedTuple):

@@ -33,17 +33,19 @@ def read_outlines(
     ]
     while wanted:
         chunks = layout.read("s", [(series, at) for _, series, at in wanted], high)
-        unread: list[tuple[int, Series, int]] = []
-        for (place, series, at), chunk in zip(wanted, chunks, strict=True):
-            if chunk is None:
-                unread.append((place, series, at))
-                continue
-            numbers, counts, highs, lows, _ = table("s", [chunk.rows]).T
-            inside = (numbers >= at) & (numbers < high)
-            times = numbers[inside].astype(np.int64) * QUARTER_HOUR - start
-            owners = np.full(len(times), place)
-            found.add(owners, times, width, counts[inside].astype(np.int64), (highs + lows)[inside])
-            if chunk.following is not None and chunk.following < high:
-                unread.append((place, series, chunk.following))
-        wanted = unread
+        read = [(place, chunk.rows) for (place, _, _), chunk in zip(wanted, chunks, strict=True) if chunk is not None]
+        _add(found, read, range(low, high), start, width)
+        again = [(one, one[2] if chunk is None else chunk.following) for one, chunk in zip(wanted, chunks, strict=True)]
+        wanted = [(place, series, at) for (place, series, _), at in again if at is not None and at < high]
     return found
+
+
+def _add(found: Outlines, read: list[tuple[int, bytes]], numbers: range, start: int, width: int) -> None:
+    """Add what was read of some series, each with the place of its key."""
+    rows = table("s", [packed for _, packed in read])
+    sizes = [len(packed) // (rows.itemsize * rows.shape[1]) for _, packed in read]
+    owners = np.repeat(np.array([place for place, _ in read], dtype=np.int64), sizes)
+    inside = (rows[:, 0] >= numbers.start) & (rows[:, 0] < numbers.stop)
+    quarters, counts, highs, lows, _ = rows[inside].T
+    times = quarters.astype(np.int64) * QUARTER_HOUR - start
+    found.add(owners[inside], times, width, counts.astype(np.int64), highs + lows)

@@ -90,7 +90,8 @@ def test_the_choice_is_kept_and_shared_by_all_pages(page: Page) -> None:
     expect(page.get_by_label("End, UTC")).to_have_value("2026-01-01T00:30")
     page.get_by_label("End, UTC").fill("2026-01-01T00:29:00")
     expect(page.get_by_label("End, epoch seconds")).to_have_value(str(END - 60))
-    expect(other.locator("#listed time").first).to_have_text("01.01.2026, 00:30:00")
+    expect(other.locator("#listed [data-ago]").first).to_have_attribute("title", "01.01.2026, 00:30:00 UTC")
+    expect(other.locator("#listed [data-day]").first).to_have_text("01.01.2026")
     expect(other.get_by_label("Times in")).to_have_value("utc")
     page.reload()
     expect(page.get_by_label("Times in")).to_have_value("utc")
@@ -108,8 +109,9 @@ def test_there_is_no_choice_where_there_is_nothing_to_choose(page: Page) -> None
 def test_without_javascript_times_are_in_utc_and_say_so(page: Page) -> None:
     page.goto("/charts/bandwidth")
     expect(page.locator("#clock")).to_be_hidden()
-    expect(page.locator("#listed th").last).to_have_text("Latest, UTC")
-    assert texts(page, "#listed time") == ["2026-01-01 00:30:00", "2026-01-01 00:29:30"]
+    expect(page.locator("#listed thead th").nth(2)).to_have_text("Last seen, UTC")
+    expect(page.locator("#listed thead th").last).to_have_text("First, UTC")
+    assert texts(page, "#listed [data-ago]") == ["2026-01-01 00:30:00", "2026-01-01 00:29:30"]
     page.goto(address(device_uuid=DEVICE, end_time=END, unit="KiB", per="second", threshold="1k"))
     expect(page.locator(".figures")).to_contain_text("1.535 KiB")
     expect(page.locator(".span")).to_contain_text("including 2026-01-01 00:30:00, UTC.")

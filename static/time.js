@@ -130,7 +130,7 @@ export function localTime(time) {
   const { offset, day, ago: age } = time.dataset;
   if (day !== undefined || age !== undefined) {
     time.textContent = age === undefined ? timeText(seconds, DATE) : agoText(Number(age));
-    time.title = timeText(seconds, LONG);
+    time.title = ownIsUTC ? timeText(seconds, LONG) : `${timeText(seconds, LONG)} · ${otherText(seconds)}`;
     return;
   }
   const style = "clock" in time.dataset ? CLOCK : FULL;

@@ -136,12 +136,12 @@ def test_hover_tells_both_lines_and_the_windows_span(page: Page) -> None:
 
 def test_without_a_device_one_is_chosen_in_the_form(page: Page) -> None:
     page.goto("/charts/bandwidth")
-    page.get_by_label("Device").focus()
+    page.get_by_label("Device", exact=True).focus()
     expect(page.locator("datalist option")).to_have_count(2)
 
-    page.get_by_label("Device").fill("ROUTER-2")
+    page.get_by_label("Device", exact=True).fill("ROUTER-2")
     expect(page.locator("datalist option")).to_have_count(1)
-    page.get_by_label("Device").fill("router-2")
+    page.get_by_label("Device", exact=True).fill("router-2")
     page.get_by_label("End, epoch seconds").fill(str(END))
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**device_uuid=router-2**")
@@ -259,7 +259,7 @@ def test_unknown_device_is_said_in_words(page: Page, refusals: list[int]) -> Non
     assert response is not None
     assert response.status == 404
     expect(page.get_by_role("alert")).to_contain_text("The device 'nowhere' was never seen.")
-    expect(page.get_by_label("Device")).to_have_value("nowhere")
+    expect(page.get_by_label("Device", exact=True)).to_have_value("nowhere")
     expect(page.locator("#listed")).to_contain_text("router-2")
 
 
@@ -284,7 +284,7 @@ def test_wrong_parameter_is_said_in_words(page: Page, refusals: list[int], wrong
     expect(page.get_by_role("alert")).to_contain_text(words)
     for name, text in wrong.items():
         if name != "windows":
-            expect(page.locator(f"[name={name}]")).to_have_value(text)
+            expect(page.locator(f"#parameters [name={name}]")).to_have_value(text)
 
 
 def test_name_is_shown_as_the_text_it_is(page: Page) -> None:
@@ -296,7 +296,7 @@ def test_name_is_shown_as_the_text_it_is(page: Page) -> None:
 
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Bandwidth of {NASTY}")
     expect(page).to_have_title(f"{NASTY} – Bandwidth – Time-series statistics")
-    expect(page.get_by_label("Device")).to_have_value(NASTY)
+    expect(page.get_by_label("Device", exact=True)).to_have_value(NASTY)
     assert drawn(page)["lines"][0][-1] == 1
 
 

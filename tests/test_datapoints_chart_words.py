@@ -151,7 +151,7 @@ def test_unknown_key_is_said_in_words(page: Page, refusals: list[int], axis: str
     assert response is not None
     assert response.status == 404
     expect(page.get_by_role("alert")).to_contain_text(f"There are no datapoints of the {axis} 'nowhere'.")
-    expect(page.locator(f"[name={axis}]")).to_have_value("nowhere")
+    expect(page.locator(f"#parameters [name={axis}]")).to_have_value("nowhere")
     expect(page.locator(f"#{axis}s")).to_contain_text({"device": "thermometer-2", "user": "ada"}[axis])
 
 
@@ -178,21 +178,21 @@ def test_wrong_parameter_is_said_in_words(page: Page, refusals: list[int], wrong
     assert response.status == 400
     expect(page.get_by_role("alert")).to_contain_text(words)
     for name, text in wrong.items():
-        expect(page.locator(f"[name={name}]")).to_have_value(text)
-        expect(page.locator(f"[name={name}]")).to_be_visible()
+        expect(page.locator(f"#parameters [name={name}]")).to_have_value(text)
+        expect(page.locator(f"#parameters [name={name}]")).to_be_visible()
 
 
 @pytest.mark.parametrize("axis", ["device", "user"])
 def test_name_is_shown_as_the_text_it_is(page: Page, axis: str) -> None:
     add("2026-01-31T11:00:00Z", 1, **{axis: NASTY})
 
-    page.goto("/charts/datapoints")
+    page.goto(f"/charts/datapoints?listed={axis}")
     page.locator(f"#{axis}s").get_by_role("link", name=NASTY).click()
     page.wait_for_url(f"**{axis}=**")
 
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Datapoints of {axis} {NASTY}")
     expect(page).to_have_title(f"{NASTY} – Datapoints – Time-series statistics")
-    expect(page.locator(f"[name={axis}]")).to_have_value(NASTY)
+    expect(page.locator(f"#parameters [name={axis}]")).to_have_value(NASTY)
     expect(page.locator("canvas")).to_have_attribute(
         "aria-label", f"Averages and moving averages of the {axis} {NASTY}; the table below has the figures."
     )

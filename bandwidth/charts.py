@@ -11,11 +11,12 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from bandwidth import ranges, services
+from bandwidth import device_list, ranges, services
+from bandwidth.amounts import Amount
 from bandwidth.interface import DeviceSummary, Window
 from bandwidth.ranges import window_end
 from bandwidth.serializers import ChartQuerySerializer
-from bandwidth.units import Per, Threshold, Unit, family, in_full, percentile_95, write
+from bandwidth.units import Per, Threshold, Unit, family, percentile_95, write
 from timeseries_project.api.prefix import address
 from timeseries_project.api.watching import can_be_pushed
 from timeseries_project.core import clock
@@ -24,8 +25,6 @@ from timeseries_project.core.offload import leave_loop
 from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.web.dashboard import Card, Link, Section
 from timeseries_project.web.pages import (
-    MANY_LISTED,
-    MAX_LISTED,
     REFRESH,
     REFRESH_UNKNOWN,
     Context,
@@ -75,7 +74,7 @@ def chart(request: HttpRequest) -> HttpResponse:
     try:
         query = ChartQuerySerializer.read_query(parameters)
         if query["device_uuid"] is None:
-            context |= _chooser(query, now)
+            context |= device_list.context(request, parameters, query, now, partial(_chart_of, query, now))
         else:
             if query["num_windows"] > MANY_WINDOWS:
                 leave_loop()
@@ -86,7 +85,7 @@ def chart(request: HttpRequest) -> HttpResponse:
     except FaultError as fault:
         context |= problem_shown(request, fault, exact=EXACT)
         if isinstance(fault, UnknownKeyError):
-            context |= _chooser(query, now)
+            context |= device_list.context(request, parameters, query, now, partial(_chart_of, query, now))
             context["live"] = REFRESH_UNKNOWN if query["end_time"] is None else None
     return render_page(request, "bandwidth/chart.html", context)
 
@@ -111,39 +110,25 @@ def _rate_unit(unit: str) -> str:
     return "bits" if unit in list(Unit) and family(Unit(unit)).per_byte == 8 else "bytes"
 
 
-def _chooser(query: Query, now: int) -> Context:
-    """Return the list of devices, each linked to a chart that shows some of its data if possible."""
-    total = services.devices_count()
-    if total > MANY_LISTED:
-        leave_loop()
-    return {
-        "listed": device_table(services.devices_list(limit=MAX_LISTED), query, now),
-        "total_devices": total,
-        "choosing": True,
-    }
-
-
 def device_table(devices: Iterable[DeviceSummary], query: Query, now: int) -> list[dict[str, Any]]:
     """Return the rows of a table of devices, each with the address of a chart that shows some of its data."""
-    span = query["window_time"] * query["num_windows"]
-
-    def url(device: DeviceSummary) -> str:
-        end_time = query["end_time"]
-        if end_time is None and not now - span < device.last <= now:
-            end_time = window_end(device.last, query["window_time"])
-        return _url(query, device_uuid=device.device_id, end_time=end_time)
-
     return [
         {
             "device_id": device.device_id,
-            "url": url(device),
-            "entries": f"{device.count:,}",
-            "last": time_element(device.last),
+            "url": _chart_of(query, now, device),
             "bytes_ts": Amount(device.bytes_ts, query["unit"]),
             "bytes_fs": Amount(device.bytes_fs, query["unit"]),
         }
         for device in devices
     ]
+
+
+def _chart_of(query: Query, now: int, device: DeviceSummary) -> str:
+    """Return the address of a device's chart: of the windows that are chosen or, if its data end before, its latest."""
+    end_time = query["end_time"]
+    if end_time is None and not now - query["window_time"] * query["num_windows"] < device.last <= now:
+        end_time = window_end(device.last, query["window_time"])
+    return _url(query, device_uuid=device.device_id, end_time=end_time)
 
 
 def _version(device: str, window_time: int) -> object:
@@ -214,15 +199,6 @@ def _passed(query: Query, limit: Fraction, *lines: list[int]) -> Context:
     over = limit.denominator * query["window_time"]
     text = write(limit.numerator, query["unit"], divisor=over, rate=True)
     return {"text": text, "counts": [sum(number > limit for number in line) for line in lines]}
-
-
-class Amount:
-    """A number of bytes for a template: its text in a unit, the number itself, and all its digits in words."""
-
-    def __init__(self, count: int, unit: Unit, *, divisor: int = 1, rate: bool = False) -> None:
-        self.text = write(count, unit, divisor=divisor, rate=rate)
-        self.value = count if divisor == 1 else count / divisor
-        self.full = in_full(count, unit) if divisor == 1 else ""
 
 
 def _figures(direction: str, data: list[Window], numbers: list[int], complete: int, query: Query) -> Context:

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from datapoints import ranges, services
+from datapoints import key_list, ranges, services
 from datapoints.bucket_widths import CALENDAR_LADDER
 from datapoints.divisions import Division
 from datapoints.interface import AXES, Axis, KeySummary
@@ -27,8 +27,6 @@ from timeseries_project.core.spans import Span
 from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.web.dashboard import Card, Link, Section
 from timeseries_project.web.pages import (
-    MANY_LISTED,
-    MAX_LISTED,
     REFRESH,
     REFRESH_UNKNOWN,
     Context,
@@ -67,7 +65,7 @@ def chart(request: HttpRequest) -> HttpResponse:
         query = ChartQuerySerializer.read_query(parameters)
         key = _key(query)
         if key is None:
-            context |= _chooser(request, query)
+            context |= _chooser(request, parameters, query)
         else:
             now = clock.now()
             drawing = _draw(*key, query, now)
@@ -83,7 +81,7 @@ def chart(request: HttpRequest) -> HttpResponse:
     except FaultError as fault:
         context |= problem_shown(request, fault, exact=EXACT)
         if isinstance(fault, UnknownKeyError):
-            context |= _chooser(request, query)
+            context |= _chooser(request, parameters, query)
             context["live"] = REFRESH_UNKNOWN if query["end"] is None else None
     return render_page(request, "datapoints/chart.html", context)
 
@@ -214,35 +212,18 @@ def _answers(axis: Axis, key: str, query: Query, drawing: services.ChartData) ->
     }
 
 
-def _chooser(request: HttpRequest, query: Query) -> Context:
-    """Return the lists of devices and users, each with a link to a chart that shows some of its data."""
-    totals = services.totals_get()
-    if max(totals.devices, totals.users) > MANY_LISTED:
-        leave_loop()
-    return {
-        "choosing": True,
-        "lists": [
-            {
-                "axis": axis,
-                "total": total,
-                "keys": [_listed(axis, summary, query) for summary in services.keys_list(axis=axis, limit=MAX_LISTED)],
-            }
-            for axis, total in zip(AXES, (totals.devices, totals.users), strict=True)
-        ],
-        "command": None if totals.points else command(request, *EXAMPLE),
-    }
+def _chooser(request: HttpRequest, parameters: QueryDict, query: Query) -> Context:
+    """Return the list of devices or users or, without any, the command that adds a datapoint."""
+    if not services.totals_get().points:
+        return {"choosing": True, "command": command(request, *EXAMPLE)}
+    return key_list.context(request, parameters, query, partial(_chart_of, query))
 
 
-def _listed(axis: Axis, summary: KeySummary, query: Query) -> Context:
+def _chart_of(query: Query, axis: Axis, summary: KeySummary) -> str:
+    """Return the address of a chart: of the range that is chosen or, if there are no data in it, of all."""
     start, end = ranges.start_of(query, clock.now()), query["end"]
     outside = (start is not None and start > summary.last) or (end is not None and end <= summary.first)
-    return {
-        "key": summary.key,
-        "url": _url(axis, summary.key, query, **(dict.fromkeys(EXACT) if outside else {})),
-        "count": f"{summary.count:,}",
-        "first": time_element(summary.first // MICROSECONDS),
-        "last": time_element(summary.last // MICROSECONDS),
-    }
+    return _url(axis, summary.key, query, **(dict.fromkeys(EXACT) if outside else {}))
 
 
 def _url(axis: Axis, key: str, query: Query, **changes: object) -> str:

@@ -25,11 +25,14 @@ from timeseries_project.api.fields import (
     refuse,
 )
 from timeseries_project.api.serializers import InputSerializer
+from timeseries_project.api.sorting import BY_NAME, ListPlace, SortField
 from timeseries_project.core import spans
 from timeseries_project.core.errors import FieldError
 from timeseries_project.core.spans import Span
 
 MAX_WINDOW_SIZE = 2**31 - 1
+#: The columns by which the page's lists of devices and users can be sorted.
+LIST_COLUMNS = ("name", "datapoints", "first", "last")
 #: The largest number of datapoints in one answer.
 MAX_LIMIT = 10_000
 #: The longest range of a chart that ends now, in seconds: a hundred years.
@@ -95,6 +98,13 @@ class RangeSerializer(InputSerializer):
     def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
         """Refuse a range that ends before it starts."""
         return _check_range(values)
+
+
+class Listed(StrEnum):
+    """What the page's list has."""
+
+    DEVICE = "device"
+    USER = "user"
 
 
 class Order(StrEnum):
@@ -247,6 +257,10 @@ class ChartQuerySerializer(RangeSerializer):
         least=1, most=MAX_WINDOW_SIZE, default=4, help_text="Number of buckets in a window of the moving average."
     )
     averages = ChoiceField(Averages, default=Averages.LINE, help_text="Whether averages are a line or bars.")
+    listed = ChoiceField(Listed, required=False, help_text="Whether devices or users are listed.")
+    search = KeyField(required=False, help_text="Of the list: only keys that contain this text, whatever its case.")
+    sort = SortField(LIST_COLUMNS, default=BY_NAME, help_text="Of the list: its order, such as `-last`.")
+    cursor = CursorField(ListPlace, required=False, help_text="Of the list: its next or previous part.")
 
     @classmethod
     def check_query(cls, values: dict[str, Any]) -> list[FieldError]:

@@ -132,14 +132,14 @@ def test_forth_and_back_without_a_reload(page: Page) -> None:
     page.get_by_label("Windows", exact=True).fill("3")
     page.get_by_label("Windows", exact=True).press("Enter")
     page.wait_for_url("**num_windows=3")
-    page.get_by_label("Device").fill("router-2")
+    page.get_by_label("Device", exact=True).fill("router-2")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Bandwidth of router-2")
     expect(page).to_have_title("router-2 – Bandwidth – Time-series statistics")
 
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_have_text("Bandwidth of router-1")
-    expect(page.get_by_label("Device")).to_have_value(DEVICE)
+    expect(page.get_by_label("Device", exact=True)).to_have_value(DEVICE)
     page.go_back()
     expect(page.get_by_label("Windows", exact=True)).to_have_value("2")
     assert drawn(page)["lines"][0] == [7, 15]
@@ -232,6 +232,6 @@ def test_ten_thousand_devices_can_be_searched(page: Page) -> None:
     count = 10_000
     services.store.add_batch([f"sensor-{i:05}" for i in range(count)], [END] * count, [1] * count, [2] * count)
     page.goto("/charts/bandwidth")
-    page.get_by_label("Device").fill("09876")
+    page.get_by_label("Device", exact=True).fill("09876")
     expect(page.locator("datalist option")).to_have_count(1)
     expect(page.locator("datalist option")).to_have_attribute("value", "sensor-09876")

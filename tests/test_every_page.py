@@ -22,7 +22,9 @@ OURS = [
     "/charts/bandwidth",
     f"/charts/bandwidth?device_uuid=router-1&end_time={END}",
     "/charts/datapoints",
+    "/charts/bandwidth?sort=-last&search=w",
     "/charts/datapoints?device=router-1",
+    "/charts/datapoints?listed=user&sort=datapoints",
     f"/charts/datapoints?user={'W' * 255}&bucket=1s&window_size=1",
     "/charts/transactions",
 ]

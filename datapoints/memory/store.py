@@ -33,6 +33,7 @@ from datapoints.memory.large_batch import POINTS_AT_ONCE, ROWS_AT_ONCE, LargeBat
 from datapoints.memory.large_deletion import LargeDeletion, is_large
 from datapoints.memory.names import UNKNOWN, Pair, SeriesNames
 from datapoints.memory.newest_point import NewestPoint
+from datapoints.memory.outlines import Outlining
 from datapoints.memory.series import Rows, SeriesPool
 from datapoints.memory.series_view import Guarded, SeriesView
 from datapoints.memory.versions import Versioned
@@ -46,7 +47,7 @@ from timeseries_project.core.summation import Floats, Integers
 AT_ONCE = 2048
 
 
-class SeriesStore(Copied, Expiring, Versioned):
+class SeriesStore(Copied, Expiring, Outlining, Versioned):
     """All series of the process, by device and user, in one pool of limited size. Thread-safe.
 
     Every method holds the one lock while it reads or changes series, and computes results outside. Up to some thousand

@@ -1,6 +1,7 @@
 // The bandwidth page: draws the windows in the unit of the address, and keeps the form's two fields for the end in step.
 import { dashOpen, legend, line, makeChart, savePicture, setLines, tooltip, update } from "../charts.js";
 import { onView, start, suggest, visit } from "../live.js";
+import { setUpLookup } from "../lookup.js";
 import { localText } from "../numbers.js";
 import { setUpPicker } from "../picker.js";
 import { LAST_SECOND, rangeText, setUpRanges, zoomBack, zoomTo } from "../ranges.js";
@@ -122,5 +123,6 @@ window.addEventListener("pageshow", ({ persisted }) => persisted && form.reset()
 setUpPicker(form.elements.end_time, document.getElementById("picker"), readSeconds, String);
 suggest(form.elements.device_uuid, "device_id");
 setUpRanges(form);
+setUpLookup();
 onView(draw);
 start();

@@ -1,6 +1,7 @@
 // The datapoints page: draws averages and moving averages, and keeps the controls of the form in step.
 import { dashOpen, legend, line, makeChart, savePicture, tooltip, update } from "../charts.js";
 import { onView, start, suggest, visit } from "../live.js";
+import { setUpLookup } from "../lookup.js";
 import { figure, fullText } from "../numbers.js";
 import { setUpPicker } from "../picker.js";
 import { LAST_SECOND, rangeText, setUpRanges, zoomBack, zoomTo } from "../ranges.js";
@@ -181,5 +182,6 @@ window.addEventListener("pageshow", ({ persisted }) => {
   document.dispatchEvent(new Event("controls"));
 });
 setUpRanges(form);
+setUpLookup();
 onView(draw);
 start();

@@ -4,11 +4,11 @@
 const KEPT = "keys";
 const FIELDS = "input, select, textarea, [contenteditable]";
 const CHART_KEYS = [
-  [["←", "→"], "The point before or after, in a chart that has the focus"],
-  [["↑", "↓"], "The chart’s other lines"],
-  [["Home", "End"], "Its first or last point"],
-  [["Page Up", "Page Down"], "A tenth of its points back or on"],
-  [["Esc"], "Leave its points"],
+  [["←", "→"], "The point before or after"],
+  [["↑", "↓"], "The same time on another line"],
+  [["Home", "End"], "The first or last point"],
+  [["Page Up", "Page Down"], "A tenth of the points back or on"],
+  [["Esc"], "Leave the points"],
 ];
 
 const isSeen = (element) => element?.checkVisibility() && !element.disabled;
@@ -79,7 +79,7 @@ function open() {
     make("h2", { id: "keys-title" }, "Keys"),
     make("dl", { class: "keys" }, ...here),
     make("label", { class: "check" }, box, " These keys act alone, without Ctrl or Alt"),
-    ...(charts.length ? [make("dl", { class: "keys" }, ...charts)] : []),
+    ...(charts.length ? [make("h3", {}, "In a chart that has the focus"), make("dl", { class: "keys" }, ...charts)] : []),
     make("form", { method: "dialog" }, make("button", { class: "quiet", autofocus: "" }, "Close")),
   );
   dialog.showModal();

@@ -1,4 +1,4 @@
-// Pages on paper: the line at the end that says when they were printed, and a sign for charts to print themselves. The
+// Pages on paper: the line at the top that says when they were printed, and a sign for charts to print themselves. The
 // rest is print.css. The class `paper` keeps the colours of the dark scheme away also where a browser copies a page for
 // its printer before it applies what style sheets have for paper.
 import { localTimes, zoneName } from "./time.js";

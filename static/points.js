@@ -80,7 +80,7 @@ function go(chart, { lines = 0, points = 0, tenths = 0, to }) {
   const places = placesOf(chart, line);
   const last = places.length - 1;
   const by = points + tenths * Math.max(Math.round(places.length / 10), 1);
-  let place = to === undefined ? (by > 0 ? 0 : last) : clamp(to < 0 ? last : to, last);
+  let place = to === undefined ? (by < 0 ? last : 0) : clamp(to < 0 ? last : to, last);
   if (before && to === undefined) place = clamp(find(chart, line, before.key) + by, last);
   reached.set(chart, { line, key: keyAt(chart, line, places[place]), shown: true });
   show(chart);

@@ -76,16 +76,16 @@ def test_a_minute_disturbs_neither_focus_nor_selection_nor_canvas(
 
 def test_a_summary_in_focus_stays_open_and_so(page: Page, pass_time: Callable[[int], None]) -> None:
     page.goto(PAGES["bandwidth"])
-    page.locator("summary").focus()
+    page.locator("#table summary").focus()
     page.keyboard.press("Enter")
 
     pass_time(5)
 
-    expect(page.locator("summary")).to_be_focused()
-    expect(page.locator("details")).to_have_attribute("open", "")
+    expect(page.locator("#table summary")).to_be_focused()
+    expect(page.locator("#table")).to_have_attribute("open", "")
     page.keyboard.press("Enter")
     pass_time(1)
-    expect(page.locator("details")).not_to_have_attribute("open", "")
+    expect(page.locator("#table")).not_to_have_attribute("open", "")
 
 
 def test_an_open_select_stays_open(page: Page, pass_time: Callable[[int], None]) -> None:
@@ -108,7 +108,7 @@ def test_an_open_select_stays_open(page: Page, pass_time: Callable[[int], None])
 
 def test_a_row_that_is_read_stays_selected_and_in_place(page: Page, pass_time: Callable[[int], None]) -> None:
     page.goto(PAGES["bandwidth"])
-    page.locator("summary").click()
+    page.locator("#table summary").click()
     row = page.locator("#windows tbody tr").nth(40)
     text = row.inner_text()
     row.select_text()
@@ -123,7 +123,7 @@ def test_a_row_that_is_read_stays_selected_and_in_place(page: Page, pass_time: C
 @pytest.mark.parametrize("context_options", [PHONE])
 def test_tables_and_the_page_stay_scrolled(page: Page, pass_time: Callable[[int], None]) -> None:
     page.goto(PAGES["datapoints"])
-    page.locator("summary").click()
+    page.locator("#table summary").click()
     page.evaluate("document.querySelector('#table .scroll').scrollLeft = 40")
     page.evaluate("scrollTo(0, 900)")
     before = page.evaluate("[document.querySelector('#table .scroll').scrollLeft, scrollY]")

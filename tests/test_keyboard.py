@@ -56,7 +56,7 @@ def test_the_first_key_leads_to_the_content(page: Page, path: str) -> None:
     page.keyboard.press("Enter")
 
     expect(page.locator("main")).to_be_focused()
-    assert page.url == address
+    assert page.url == address if path != "/api/docs/" else page.url.removesuffix("#content") == address
     page.keyboard.press("Tab")
     assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
 
@@ -127,7 +127,8 @@ def test_arrow_keys_speak_the_points_of_a_chart(page: Page) -> None:
     assert press(page, "ArrowDown") == f"{second}from the server: 60.0 kB (60,000 bytes)"
     assert press(page, "ArrowDown") == spoken(page)  # there is no third line
     assert press(page, "End").startswith(f"{last}")
-    assert press(page, "ArrowRight", "ArrowUp").startswith(f"{last}to the server")
+    so_far = press(page, "ArrowRight", "ArrowUp")  # there is no later one
+    assert so_far == f"{last}not over: the bytes so far, to the server: 32.0 kB (32,000 bytes)"
     assert press(page, "Home") == f"{first}to the server: 1.1 MB (1,112,000 bytes)"
     assert press(page, "PageDown").startswith(second)  # a tenth of ten
     assert press(page, "PageUp", "ArrowLeft").startswith(first)
@@ -304,7 +305,7 @@ def test_keys_do_nothing_where_one_types_or_with_modifiers(page: Page) -> None:
     page.keyboard.press("p")
 
     expect(page.locator("#pause")).to_have_attribute("aria-pressed", "false")
-    assert page.get_by_label("Device", exact=True).input_value() == f"{DEVICE}?p/"
+    assert page.get_by_label("Device", exact=True).input_value() == f"?p/{DEVICE}"
 
 
 def test_keys_can_be_turned_off_for_good(page: Page) -> None:

@@ -54,7 +54,7 @@ def register(app: str, section: Callable[[], Section]) -> None:
 
 
 def navigation(request: HttpRequest) -> Context:
-    """Return the links of the header: the dashboard, the first chart of each app by title, and the API's description."""
+    """Return the links of the header: the dashboard, the first chart of each app by title, and the API."""
     charts = sorted((section.title, section.charts[0].path) for section in (make() for make in _sections.values()))
     links = [("Dashboard", reverse("home")), *charts, ("API", f"{reverse('docs')}/")]
     here = request.path.rstrip("/")

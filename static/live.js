@@ -185,7 +185,6 @@ function setPaused(on) {
 
 function showPause() {
   const button = document.getElementById("pause");
-  if (button) button.hidden = false;
   button?.setAttribute("aria-pressed", String(paused));
   nameStamp(paused);
 }

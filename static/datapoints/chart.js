@@ -50,7 +50,8 @@ const isSoFar = (at) => data.partial && at === data.labels.length - 1;
 // Returns the lines of the tooltip that no curve provides: missing values, and the count.
 function rest(items) {
   const at = items[0].dataIndex;
-  const missing = chart.data.datasets.filter((each, i) => each.data[at] === null && chart.isDatasetVisible(i));
+  const told = new Set(items.map((item) => item.dataset));
+  const missing = chart.data.datasets.filter((each, i) => each.data[at] === null && chart.isDatasetVisible(i) && !told.has(each));
   return [...missing.map((each) => `${each.label}: no value`), `datapoints: ${fullText(data.counts[at])}${isSoFar(at) ? " so far" : ""}`];
 }
 

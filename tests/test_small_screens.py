@@ -104,7 +104,7 @@ def test_the_form_folds_when_the_choice_is_made(page: Page) -> None:
     field.press("Enter")
     expect(page.locator("canvas")).to_be_visible()
     expect(field).to_be_hidden()
-    expect(page.locator("#choose summary")).to_be_focused()
+    expect(page.locator("#choose > summary")).to_be_focused()
 
 
 @pytest.mark.parametrize("context_options", [ON_PHONE])
@@ -127,7 +127,7 @@ def test_the_form_stands_open_when_the_phone_is_turned(page: Page) -> None:
     field = page.get_by_label("Device", exact=True)
     page.set_viewport_size({"width": 740, "height": 360})
     expect(field).to_be_visible()
-    expect(page.locator("#choose summary")).to_be_hidden()
+    expect(page.locator("#choose > summary")).to_be_hidden()
     page.set_viewport_size(PHONE)
     expect(field).to_be_hidden()
 

@@ -60,7 +60,10 @@ def cut_off(page: Page, path: str, failures: list[str]) -> Iterator[None]:
 
 
 def open_exact(page: Page) -> None:
-    """Open the part of a chart's form that has the exact range."""
+    """Open the part of a chart's form that has the exact range, on a phone after the form itself."""
+    folded = page.locator("#choose:not([open]) > summary")
+    if folded.is_visible():
+        folded.click()
     page.get_by_text("Exact range", exact=True).click()
 
 

@@ -6,29 +6,19 @@ Plain Python and NumPy; knows no framework.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from threading import Lock
 
 import numpy as np
 
 from datapoints.interface import MOST_OUTLINED, QUARTER_HOUR, Axis, Outlines
-from datapoints.memory.names import SeriesNames
-from datapoints.memory.series import SeriesPool
+from datapoints.memory.expiry import Expiring
 from timeseries_project.core.offload import give_way
-from timeseries_project.core.summation import Integers
 
 #: Series that are read while the lock is held, about.
 SERIES_AT_ONCE = 512
 
 
-class Outlining:
+class Outlining(Expiring):
     """The part of a store that reads outlines."""
-
-    _lock: Lock
-    _pool: SeriesPool
-    _names: SeriesNames
-
-    def _series(self, axis: Axis, keys: Sequence[str]) -> Integers:
-        raise NotImplementedError
 
     def outlines(
         self, axis: Axis, keys: Sequence[str], *, start: int, width: int, count: int, oldest: int = 0

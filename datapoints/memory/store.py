@@ -25,7 +25,6 @@ from datapoints.interface import (
     Wanted,
 )
 from datapoints.memory.copied import Copied
-from datapoints.memory.expiry import Expiring
 from datapoints.memory.first_points import read_listing
 from datapoints.memory.grouping import GroupedPoints, grouped
 from datapoints.memory.key_summaries import SERIES_SUMMED_UP, first_of, summed_up
@@ -47,7 +46,7 @@ from timeseries_project.core.summation import Floats, Integers
 AT_ONCE = 2048
 
 
-class SeriesStore(Copied, Expiring, Outlining, Versioned):
+class SeriesStore(Copied, Outlining, Versioned):
     """All series of the process, by device and user, in one pool of limited size. Thread-safe.
 
     Every method holds the one lock while it reads or changes series, and computes results outside. Up to some thousand

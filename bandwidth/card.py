@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 
 from bandwidth import services
-from bandwidth.charts import EXAMPLE, Amount, chart_url, window_end
+from bandwidth.amounts import Amount
+from bandwidth.charts import EXAMPLE
 from bandwidth.interface import Busy
+from bandwidth.ranges import window_end
 from bandwidth.serializers import ChartQuerySerializer
 from bandwidth.units import Unit
 from timeseries_project.api.prefix import address
@@ -36,10 +39,11 @@ def _row(device: Busy, now: int) -> dict[str, Any]:
     """Return a row of the table, with the address of a chart that shows what the device sent."""
     query = ChartQuerySerializer.read_query(QueryDict())
     is_shown_live = device.last > now - query["window_time"] * (query["num_windows"] - 1)
-    end = None if is_shown_live else window_end(device.last, query["window_time"])
+    end = {} if is_shown_live else {"end_time": window_end(device.last, query["window_time"])}
+    windows = {name: query[name] for name in ("window_time", "num_windows")}
     return {
         "device_id": device.device_id,
-        "url": chart_url(query, device_uuid=device.device_id, end_time=end),
+        "url": f"{reverse('bandwidth-chart')}?{urlencode({'device_uuid': device.device_id, **end, **windows})}",
         "bytes_ts": Amount(device.bytes_ts, Unit.BYTES),
         "bytes_fs": Amount(device.bytes_fs, Unit.BYTES),
     }

@@ -73,7 +73,8 @@ def _look_at_all(lock: Lock, held: Devices) -> None:
     leave_loop()
     with lock:
         slots = held.recent.slots
-        devices = len(held.names.names)
+        # There may be names without room, of devices for which memory ran out.
+        devices = min(len(held.names.names), held.recent.room, held.blocks.series)
     for begin in range(0, devices, AT_ONCE):
         some = np.arange(begin, min(begin + AT_ONCE, devices))
         with lock:

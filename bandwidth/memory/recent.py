@@ -64,6 +64,11 @@ class Recent:
         """Whether no bytes are missing. They are after the clock was set back, until they are looked for."""
         return all(self._whole)
 
+    @property
+    def room(self) -> int:
+        """How many devices there is room for."""
+        return len(self._recent)
+
     def reserve(self, devices: int) -> None:
         """Make room for devices with numbers below this. O(1) amortised."""
         grow(self._recent, devices)

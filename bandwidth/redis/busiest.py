@@ -39,7 +39,7 @@ def find_busiest(
     """
     span, asked = first_span(now), max(READ_AT_FIRST, count)
     while True:
-        keys = [(stripe, *stripe.spans(span, 1)) for stripe in stripes]
+        keys = [(stripe, stripe.spans(span, 1)[0]) for stripe in stripes]
         answers = storage.calls([Call(_busiest, (key,), (span, asked), read_only=True) for _, key in keys])
         names = [
             key[len(stripe.prefix) :].decode()

@@ -11,12 +11,12 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import groupby, pairwise
+from itertools import groupby
 from threading import Lock
 from typing import NamedTuple
 from zlib import crc32
 
-from bandwidth.entries import LONGEST_WINDOW, MAX_WHOLE, MOST_WINDOWS, Condensed, condensed, whole
+from bandwidth.entries import MAX_WHOLE, Condensed, condensed, whole
 from bandwidth.interface import DeviceSummary, FullError, Instant, Overview, Usage, Window, begin_of_span
 from bandwidth.redis.busiest import find_busiest, first_span
 from bandwidth.redis.instants import Place, read_instants
@@ -26,15 +26,15 @@ from bandwidth.redis.layout import (
     SPANS_ADDED,
     Part,
     Stripe,
-    numbers,
     portions,
     row_of,
     rows_of,
     stripes,
     summary_of,
-    sums_in,
 )
 from bandwidth.redis.library import LIBRARY
+from bandwidth.redis.totals import calls_for_totals, totals_in
+from bandwidth.redis.windows import read_windows
 from timeseries_project.core import clock
 from timeseries_project.core.arrays import Keys, gathered, matching
 from timeseries_project.core.key_order import in_order
@@ -65,7 +65,6 @@ def _function(name: str) -> Function:
 
 _add, _add_once, _knows, _drop = map(_function, ("add", "add_once", "knows", "drop"))
 _delete, _forget, _heads, _scan = map(_function, ("delete", "forget", "heads", "scan"))
-_totals, _windows = map(_function, ("totals", "windows"))
 
 
 class Listing(NamedTuple):
@@ -129,7 +128,8 @@ class RedisStore(Unversioned):
         """
         entries = condensed(device_ids, timestamps, bytes_ts, bytes_fs, oldest=oldest)
         self._settle()
-        self._add(list(self._parts(entries, PORTION)), entries.entries, entries.devices, oldest, _now(entries, now))
+        parts, now = list(self._parts(entries, PORTION)), entries.latest if now is None else now
+        self._add(parts, entries.entries, entries.devices, oldest, now)
 
     def add_listing(
         self,
@@ -154,7 +154,7 @@ class RedisStore(Unversioned):
         digest = hashlib.sha256()
         for piece in (piece for part in parts for pieces in part[1:] for piece in pieces):
             digest.update(b"%d:%b" % (len(piece), piece))
-        marker, span = digest.hexdigest(), first_span(_now(entries, now))
+        marker, span = digest.hexdigest(), first_span(entries.latest if now is None else now)
         calls = [
             Call(
                 _add_once,
@@ -178,17 +178,17 @@ class RedisStore(Unversioned):
 
     def windows(self, device_id: str, *, end: int, length: int, count: int, oldest: int = 0) -> list[Window]:
         """Return the sums of windows. One call: a binary search per border, and the nodes that the borders lie in."""
-        end = whole("end", end, 0, MAX_WHOLE)
-        length = whole("length", length, 1, LONGEST_WINDOW)
-        count = whole("count", count, 1, MOST_WINDOWS)
-        _, key = self._place(device_id)
-        self._settle()
-        answer = self._storage.call(Call(_windows, (key,), (end, length, count, oldest), read_only=True))
-        if answer is None:
+        [found] = self.windows_of_many([device_id], end=end, length=length, count=count, oldest=oldest)
+        if not found:
             raise KeyError(device_id)
-        borders = range(end - length * (count - 1), end + 1, length)
-        sums = [later - before for before, later in pairwise(sums_in(answer, count + 1))]
-        return [Window(border, *numbers(entries)) for border, entries in zip(borders, sums, strict=True)]
+        return found
+
+    def windows_of_many(
+        self, device_ids: Sequence[str], *, end: int, length: int, count: int, oldest: int = 0
+    ) -> list[list[Window]]:
+        """Return the same of each device; an empty list for one without entries. One call each, sent together."""
+        self._settle()
+        return read_windows(self._storage, [self._place(name)[1] for name in device_ids], end, length, count, oldest)
 
     def devices(
         self, search: str | None = None, limit: int | None = None, *, after: str | None = None, oldest: int = 0
@@ -248,14 +248,14 @@ class RedisStore(Unversioned):
         if oldest:
             counts = len(listed), sum(device.count for device in listed)
         else:
-            counts = _counts(self._storage.calls(self._totals()))
+            counts = totals_in(self._storage.calls(calls_for_totals(self._stripes)))
         latest = None if most else max((device.last for device in listed), default=None)
         return Overview(*counts, since, latest, most)
 
     def usage(self) -> Usage:
         """Return how much is stored, with old entries that are not dropped yet. One call, in a cluster per stripe."""
         self._settle()
-        return Usage(*_counts(self._storage.calls(self._totals())), None)
+        return Usage(*totals_in(self._storage.calls(calls_for_totals(self._stripes))), None)
 
     def last(self, device_id: str, *, oldest: int = 0) -> int:
         """Return the device's latest timestamp. One call. Raises KeyError for a device without entries."""
@@ -268,12 +268,16 @@ class RedisStore(Unversioned):
         self._storage.call(Call(_delete, (*stripe.all_devices, key)))
 
     def clear(self) -> None:
-        """Forget every device, in portions, then which listings were stored; other data in the storage stays."""
+        """Forget every device, in portions, then which listings were stored; other data in the storage stays.
+
+        Spans go first: a device that is added meanwhile may then have more bytes in them than it has, but never less.
+        """
         with self._settling:
             self._listings.clear()
+        self._storage.calls([Call(_forget, stripe.spans(0, SPAN_KEYS)) for stripe in self._stripes])
         for stripe, keys in self._scan(0):
             self._storage.call(Call(_delete, (*stripe.all_devices, *keys)))
-        self._storage.calls([Call(_forget, (s.listings, *s.spans(0, SPAN_KEYS))) for s in self._stripes])
+        self._storage.calls([Call(_forget, (stripe.listings,)) for stripe in self._stripes])
 
     def _add(self, parts: list[Part], entries: int, devices: list[str], oldest: int, now: int) -> None:
         """Drop some old entries in the stripes of these parts, then add the parts. Raises FullError."""
@@ -317,8 +321,8 @@ class RedisStore(Unversioned):
                 self._counted = more
                 return
         drops = self._drops(self._stripes, oldest)
-        answers = self._storage.calls([*drops, *self._totals()])
-        known_devices, known_entries = _counts(answers[len(drops) :])
+        answers = self._storage.calls([*drops, *calls_for_totals(self._stripes)])
+        known_devices, known_entries = totals_in(answers[len(drops) :])
         new = len(devices)
         if known_devices + new > self.max_devices:
             new -= len(self._summaries(devices, 0))
@@ -334,9 +338,6 @@ class RedisStore(Unversioned):
     def _drops(stripes: Iterable[Stripe], oldest: int) -> list[Call]:
         """Return the calls that drop some of the old entries."""
         return [Call(_drop, stripe.all_devices, (oldest,)) for stripe in stripes] if oldest else []
-
-    def _totals(self) -> list[Call]:
-        return [Call(_totals, (s.registry, s.entries), read_only=True) for s in self._stripes]
 
     def _settle(self, *, refuse: bool = False) -> None:
         """Store what is left of the listings loaded at start, if there is room; stored parts are not sent again.
@@ -415,13 +416,3 @@ class RedisStore(Unversioned):
         for stripe, devices in groupby(placed, key=lambda device: device[0][0]):
             own = ((key, rows[start * ROW_SIZE : stop * ROW_SIZE]) for (_, key), start, stop in devices)
             yield from portions(stripe, own, most)
-
-
-def _now(entries: Condensed, now: int | None) -> int:
-    """Return the present second; if it is not known, that of the latest entry."""
-    return int(entries.times.max(initial=0)) if now is None else now
-
-
-def _counts(answers: list[tuple[int, bytes]]) -> tuple[int, int]:
-    """Return the number of devices and of entries in all stripes."""
-    return sum(answer[0] for answer in answers), sum(int(answer[1]) for answer in answers)

@@ -1,6 +1,6 @@
---- Forgets all markers and spans.
+--- Forgets all markers, or all spans.
 --
--- KEYS    listings: the set of markers; and the keys of spans
+-- KEYS    listings: the set of markers; or those of spans
 -- Answer  OK
 -- Cost    O(1); the server frees the memory in the background
 --- @include command

@@ -125,6 +125,16 @@ def test_curve_of_transactions_is_there_at_once(page: Page, set_clock: SetClock)
     assert drawn(page, "transactions-chart")["transactions"][-2:] == [[now, 1], [now + 2, 2]]
 
 
+def test_curve_of_datapoints_begins_with_the_page_and_says_so(page: Page, set_clock: SetClock) -> None:
+    now = set_clock("2026-01-31T12:00:00Z")
+    add_points(now, 5)
+    page.goto("/")
+
+    assert drawn(page, "datapoints-chart") == {"points per second": [[now, None]]}
+    said = "The curve begins when you open this page, and reaches back five minutes."
+    expect(page.locator(card("datapoints")).get_by_text(said)).to_be_visible()
+
+
 def test_five_busiest_devices_lead_to_their_charts(page: Page, now: int) -> None:
     for number in range(1, 8):
         bandwidth.store.add(f"device-{number}", now - 590, number * 1_000, number * 500, now=now)

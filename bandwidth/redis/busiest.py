@@ -1,8 +1,8 @@
 """The busiest devices in a shared storage. Plain Python; knows no framework.
 
 Each stripe keeps the bytes of its devices in spans (see `redis/lua/includes/spans.lua`). Those who have the most there
-are read, and more of them, until no other can have as many. Each write adds to the spans of its own clock, so after a
-clock was set back by more than a slot, devices may be missing for up to twenty minutes.
+are read, and more of them, until no other can have as many. Each write adds to the spans of its own clock, but never
+replaces a later span. So after a clock that was far ahead was set back, devices may be missing for up to an hour.
 """
 
 from __future__ import annotations

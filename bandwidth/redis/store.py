@@ -265,7 +265,7 @@ class RedisStore(Unversioned):
         """Forget a device. One call, O(log devices); the server frees the memory in the background."""
         stripe, key = self._place(device_id)
         self._settle()
-        self._storage.call(Call(_delete, (*stripe.all_devices, key)))
+        self._storage.call(Call(_delete, (*stripe.all_devices, *stripe.spans(0, SPAN_KEYS), key)))
 
     def clear(self) -> None:
         """Forget every device, in portions, then which listings were stored; other data in the storage stays.
@@ -276,7 +276,7 @@ class RedisStore(Unversioned):
             self._listings.clear()
         self._storage.calls([Call(_forget, stripe.spans(0, SPAN_KEYS)) for stripe in self._stripes])
         for stripe, keys in self._scan(0):
-            self._storage.call(Call(_delete, (*stripe.all_devices, *keys)))
+            self._storage.call(Call(_delete, (*stripe.all_devices, *stripe.spans(0, SPAN_KEYS), *keys)))
         self._storage.calls([Call(_forget, (stripe.listings,)) for stripe in self._stripes])
 
     def _add(self, parts: list[Part], entries: int, devices: list[str], oldest: int, now: int) -> None:

@@ -5,6 +5,6 @@
 -- Cost    O(1)
 --- @include command
 
-command('bandwidth_totals', READS, function(keys, args)
+command('bandwidth_totals', READS, function(keys)
   return {call('ZCARD', keys[1]), call('GET', keys[2]) or '0'}
 end)

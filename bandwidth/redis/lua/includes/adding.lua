@@ -37,7 +37,7 @@ local function add_rows(keys, key, args, arg)
   local devices, froms, late = open_devices(keys, key + 3 + SPANS, args, arg + 5, tonumber(oldest))
   if late > tonumber(most_late) then return 'late' end
   local known, stored = check_registry(registry, stale, entries)
-  check_spans(keys, key + 3)
+  check_spans(keys, key + 3, SPANS)
   local changed, bytes, added, new = {}, {}, 0, 0
   for i, device in ipairs(devices) do
     local items = rows_of(args[arg + 4 + i], froms[i])

@@ -2,12 +2,12 @@
 --
 -- A span is a sorted set: devices by their bytes. It has the number of the slot that it begins with. Four keys are used
 -- in turn, so a key may hold an earlier span: the member '' says which, by a score less than those of all devices. A
--- device that was deleted may still be there, and one of which entries were dropped have more bytes than it should.
+-- device of which entries were dropped may have more bytes there than it should, but never less.
 --- @include builtins
 --- @include sums
 
--- How many spans a write adds to, from that of the previous slot on.
-local SPANS = 3
+-- How many spans a write adds to, from that of the previous slot on, and how many keys there are.
+local SPANS, ALL_SPANS = 3, 4
 
 local function mark_of(span)
   return format('%.0f', -1 - span)
@@ -33,22 +33,29 @@ local function recent_bytes(items, first)
 end
 
 -- Fail, before anything is written, if the keys hold anything but spans.
-local function check_spans(keys, key)
-  for i = key, key + SPANS - 1 do call('ZCARD', keys[i]) end
+local function check_spans(keys, key, count)
+  for i = key, key + count - 1 do call('ZCARD', keys[i]) end
+end
+
+-- Return whether a key holds a span or, if it holds an earlier one, does so now. A later span stays: to a writer whose
+-- clock is far behind, or who sends what it read long ago, nobody would listen.
+local function begin_span(key, span)
+  local mark = call('ZSCORE', key, '')
+  if mark == mark_of(span) then return true end
+  if mark and tonumber(mark) < -1 - span then return false end
+  call('UNLINK', key)
+  call('ZADD', key, mark_of(span), '')
+  return true
 end
 
 -- Add what devices have in each span: lists of bytes by the devices' keys. O(log devices) each
 local function note_bytes(keys, key, first, bytes)
   for i = 1, SPANS do
-    local span, begun = keys[key + i - 1], false
+    local span, begun = keys[key + i - 1], nil
     for device, found in pairs(bytes) do
-      if found[i] > 0 then
-        if not begun and not is_span(span, first + i - 1) then
-          call('UNLINK', span)
-          call('ZADD', span, mark_of(first + i - 1), '')
-        end
-        begun = true
-        call('ZINCRBY', span, format('%.17g', found[i]), device)
+      if found[i] > 0 and begun ~= false then
+        if begun == nil then begun = begin_span(span, first + i - 1) end
+        if begun then call('ZINCRBY', span, format('%.17g', found[i]), device) end
       end
     end
     if begun then call('EXPIRE', span, (SPANS + 1) * SLOT) end

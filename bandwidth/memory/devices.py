@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from bandwidth.entries import Grouped
-from bandwidth.interface import FullError
+from bandwidth.interface import SLOT, FullError
 from bandwidth.memory import entry_kernels as kernels
 from bandwidth.memory.device_names import DeviceNames
 from bandwidth.memory.recent import Recent
@@ -107,7 +107,7 @@ class Devices:
         """Remove the entries before a second, about `most` of each device, and forget those devices that so go."""
         self.changes += 1
         self.names.commit_leave(gone)
-        self.recent.forget(gone)
+        self.recent.commit_forget(gone)
         self.entries -= self.blocks.commit_remove(numbers, 0, before, most)
 
     def drop(self, numbers: Integers, oldest: int) -> bool:
@@ -165,3 +165,7 @@ class Devices:
         assert set(self.names.numbers.values()) == set(np.flatnonzero(counts).tolist())
         assert self.entries == counts.sum()
         assert self.coming == self.new == self.blocks.promised == 0
+        numbers = np.flatnonzero(counts)
+        for slot in self.recent.whole_slots:
+            sums = self.sum_between(numbers, slot * SLOT, (slot + 1) * SLOT - 1)
+            self.recent._check(slot, numbers, sums)

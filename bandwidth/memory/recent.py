@@ -69,6 +69,11 @@ class Recent:
         """How many devices there is room for."""
         return len(self._recent)
 
+    @property
+    def whole_slots(self) -> list[int]:
+        """The slots of which no bytes are missing."""
+        return [slot for slot in self.slots if self._whole[slot % SLOTS]]
+
     def reserve(self, devices: int) -> None:
         """Make room for devices with numbers below this. O(1) amortised."""
         grow(self._recent, devices)
@@ -85,7 +90,7 @@ class Recent:
                 self._recent[:, new % SLOTS] = 0
                 self._whole[new % SLOTS] = self._state.item(LATEST) < max(new, 0) * SLOT
 
-    def forget(self, numbers: list[int]) -> None:
+    def commit_forget(self, numbers: list[int]) -> None:
         """Forget what some devices had, as others will be given their numbers."""
         self._recent[numbers] = 0
 
@@ -107,6 +112,11 @@ class Recent:
             if slot in asked:
                 most += self._recent[:, slot % SLOTS]
         return most
+
+    def _check(self, slot: int, numbers: Integers, sums: Integers) -> None:
+        """Assert that devices are not said to have less in a slot than they have, given as rows of sums. O(devices)."""
+        totals = (sums[:, 1] + sums[:, 3]) * 2.0**LOWER_BITS + (sums[:, 2] + sums[:, 4])
+        assert (self._recent[numbers, slot % SLOTS] >= totals).all()
 
 
 def candidates(most: Floats, count: int) -> Candidates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test as run
 
 from bandwidth.interface import SLOT, Busy, begin_of_span, busiest_of
 from bandwidth.memory import busiest
+from bandwidth.memory import store as memory_store
 from bandwidth.memory.devices import Devices
 from bandwidth.memory.store import BandwidthStore
 from bandwidth.redis import busiest as redis_busiest
@@ -220,6 +222,36 @@ def test_all_are_looked_at_once_after_the_clock_was_set_back(many: BandwidthStor
     many.add("d00007", 2 * SLOT - 1, 10**6, 0, now=2 * SLOT - 1)
     assert names(many) == ["d00007", "d04999", "d04998"]
     assert len(looked_at) <= 20
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_to_ask_while_all_is_forgotten_answers_as_before(
+    many: BandwidthStore, moment: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing of it gets into what comes afterwards, which is given the same numbers."""
+    before = many.overview(3, now=2 * SLOT - 1)
+    steps = iter(range(10))
+
+    def interrupted(*names: str) -> Callable[..., Any]:
+        module, name = names
+        step: Callable[..., Any] = getattr(sys.modules[module], name)
+
+        def run(*given: Any, **more: Any) -> Any:
+            if next(steps) == moment:
+                many.clear()
+                many.add("new", 2 * SLOT - 1, 1, 1, now=2 * SLOT - 1)
+            return step(*given, **more)
+
+        monkeypatch.setattr(sys.modules[module], name, run)
+        return run
+
+    for name in ("candidates", "_read", "busiest_of"):
+        interrupted(busiest.__name__, name)
+    interrupted(memory_store.__name__, "find_busiest")
+    assert many.overview(3, now=2 * SLOT - 1) == before
+    monkeypatch.undo()
+    assert many.overview(3, now=2 * SLOT - 1) == (1, 1, 0, None, [Busy("new", 2 * SLOT - 1, 1, 1)])
+    many._check()
 
 
 @pytest.mark.parametrize(

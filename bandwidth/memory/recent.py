@@ -45,14 +45,11 @@ class Recent:
     def __init__(self) -> None:
         self._state: Integers = np.array([NEVER, -1])
         self._recent: Floats = np.zeros((0, SLOTS))
+        #: The arrays for a kernel; they grow in place.
+        self.arrays = self._state, self._recent
         self._position = NEVER  # as in the state, but faster to read
         #: Of each column, whether it has all bytes of its slot.
         self._whole = [True] * SLOTS
-
-    @property
-    def arrays(self) -> tuple[Integers, Floats]:
-        """The arrays for a kernel."""
-        return self._state, self._recent
 
     @property
     def slots(self) -> range:

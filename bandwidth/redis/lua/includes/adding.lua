@@ -37,21 +37,21 @@ local function add_rows(keys, key, args, arg)
   local devices, froms, late = open_devices(keys, key + 3 + SPANS, args, arg + 5, tonumber(oldest))
   if late > tonumber(most_late) then return 'late' end
   local known, stored = check_registry(registry, stale, entries)
-  check_spans(keys, key + 3, SPANS)
-  local changed, bytes, added, new = {}, {}, 0, 0
+  local changed, found, added, new = {}, {{}, {}, {}}, 0, 0
   for i, device in ipairs(devices) do
     local items = rows_of(args[arg + 4 + i], froms[i])
     if #items > 0 then
       added = added + grow(device, items)
       new = new + (device.new and 1 or 0)
       changed[#changed + 1] = device
-      bytes[device.key] = recent_bytes(items, tonumber(first_span))
+      note_items(found, device.key, items, tonumber(first_span))
     end
   end
   if added > 0 and stored + added > tonumber(most_entries) then return 'entries' end
   if new > 0 and known + new > tonumber(most_devices) then return 'devices' end
+  local marks = marks_of(keys, key + 3, found)
   for _, device in ipairs(changed) do save(device, registry, stale) end
-  note_bytes(keys, key + 3, tonumber(first_span), bytes)
+  write_spans(keys, key + 3, tonumber(first_span), found, marks)
   count(entries, added)
   return 'OK'
 end

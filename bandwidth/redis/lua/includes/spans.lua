@@ -17,9 +17,10 @@ local function is_span(key, span)
   return call('ZSCORE', key, '') == mark_of(span)
 end
 
--- How many bytes items have in each span from the first one on. O(items in these spans)
-local function recent_bytes(items, first)
-  local found, sum, i = {0, 0, 0}, 0, #items
+-- Add to `found`, for each span from the first one on, what the items of a device have in it: pairs of bytes and key.
+-- O(items in these spans)
+local function note_items(found, device, items, first)
+  local sum, i = 0, #items
   for span = SPANS, 1, -1 do
     local begin = (first + span - 1) * SLOT
     while i > 0 and items[i][1] >= begin do
@@ -27,37 +28,38 @@ local function recent_bytes(items, first)
       sum = sum + ((item[4] + item[6]) * WORD + (item[3] + item[5]))
       i = i - 1
     end
-    found[span] = sum
+    if sum > 0 then
+      local noted = found[span]
+      noted[#noted + 1] = {format('%.17g', sum), device}
+    end
   end
-  return found
 end
 
--- Fail, before anything is written, if the keys hold anything but spans.
-local function check_spans(keys, key, count)
-  for i = key, key + count - 1 do call('ZCARD', keys[i]) end
+-- Return the marks of the spans for which something was found, false of those that have none. Fails, before anything is
+-- written, if a key holds anything but a span.
+local function marks_of(keys, key, found)
+  local marks = {}
+  for i = 1, SPANS do marks[i] = #found[i] > 0 and call('ZSCORE', keys[key + i - 1], '') end
+  return marks
 end
 
--- Return whether a key holds a span or, if it holds an earlier one, does so now. A later span stays: to a writer whose
--- clock is far behind, or who sends what it read long ago, nobody would listen.
-local function begin_span(key, span)
-  local mark = call('ZSCORE', key, '')
+-- Return whether a key with this mark holds a span or, if it holds an earlier one, does so from now on. A later span
+-- stays: nobody listens to a writer whose clock is far behind, or who sends what it read long ago.
+local function begin_span(key, span, mark)
   if mark == mark_of(span) then return true end
   if mark and tonumber(mark) < -1 - span then return false end
   call('UNLINK', key)
   call('ZADD', key, mark_of(span), '')
+  call('EXPIRE', key, (SPANS + 1) * SLOT) -- it is shown for three slots at most
   return true
 end
 
--- Add what devices have in each span: lists of bytes by the devices' keys. O(log devices) each
-local function note_bytes(keys, key, first, bytes)
+-- Add what was found to the spans. O(log devices) for each device
+local function write_spans(keys, key, first, found, marks)
   for i = 1, SPANS do
-    local span, begun = keys[key + i - 1], nil
-    for device, found in pairs(bytes) do
-      if found[i] > 0 and begun ~= false then
-        if begun == nil then begun = begin_span(span, first + i - 1) end
-        if begun then call('ZINCRBY', span, format('%.17g', found[i]), device) end
-      end
+    local span = keys[key + i - 1]
+    if #found[i] > 0 and begin_span(span, first + i - 1, marks[i]) then
+      for _, noted in ipairs(found[i]) do call('ZINCRBY', span, noted[1], noted[2]) end
     end
-    if begun then call('EXPIRE', span, (SPANS + 1) * SLOT) end
   end
 end

@@ -31,7 +31,7 @@ drawn.load_profile()
 #: More processes gain nothing: the longest file alone takes as long as the share of one of these.
 PROCESSES_AT_MOST = 8
 
-#: Most bytes of data that a process may hold: who asks for more fails by itself, instead of taking the machine's memory.
+#: Most bytes of data that a process may hold. Who asks for more fails, and leaves the machine its memory.
 MOST_MEMORY = 8 * 1024**3
 
 #: Where each app keeps its state, and the store that it uses when processes share a storage.

@@ -48,7 +48,9 @@ SHARED_STORES: list[tuple[ModuleType, str, Callable[[Storage], Any]]] = [
 
 def pytest_configure() -> None:
     """Bound the memory of this process and of those that it starts."""
-    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    if hard == resource.RLIM_INFINITY or hard > MOST_MEMORY:
+        resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, hard))
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -108,6 +108,18 @@ def test_curve_goes_on_without_a_step(page: Page, set_clock: SetClock) -> None:
     assert drawn(page, "chart")["sum"] == points
 
 
+def test_curve_ends_with_what_the_figures_say(page: Page, set_clock: SetClock) -> None:
+    """So does the table: what came within the present second counts already."""
+    now = set_clock("2026-01-31T12:00:05.9Z")
+    services.window.add(now * 1000 + 900, 3.0, now=now * 1000 + 900)
+    page.goto(PATH)
+
+    assert figures(page)["Count"] == "1"
+    assert drawn(page, "chart")["transactions"][-2:] == [[now - 5, 0], [now, 1]]
+    page.get_by_text("Ten minutes as a table").click()
+    expect(page.locator("#samples tbody tr").last.locator("td").nth(2)).to_have_text("3")
+
+
 def test_before_the_server_started_there_is_a_gap(
     page: Page, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,8 +31,8 @@ EXAMPLE = (
 def chart(request: HttpRequest) -> HttpResponse:
     """Show the present statistics, and those of the last ten minutes."""
     now = clock.now()
-    moments = services.curve_get(now=now // 1_000, span=HISTORY_SECONDS)
     summary = services.statistics_get(now=now // 1_000)
+    moments = moments_up_to(summary, HISTORY_SECONDS, now // 1_000)
     context = {
         "refresh": REFRESH,
         "updated": updated(now),
@@ -60,6 +60,12 @@ def sample(summary: Summary) -> dict[str, Any]:
     """Return the statistics to draw; None where there is no value."""
     empty = {"avg": None, "max": None, "min": None} if not summary.count else {}
     return {**summary._asdict(), **empty}
+
+
+def moments_up_to(summary: Summary, span: int, now: int) -> list[Moment]:
+    """Return the moments of some seconds up to now, whose statistics are those that the page shows in figures."""
+    *before, present = services.curve_get(now=now, span=span)
+    return [*before, present._replace(summary=summary)]
 
 
 def columns(moments: Sequence[Moment], names: Sequence[str] = (*Summary._fields,)) -> dict[str, list[Any]]:
@@ -94,7 +100,7 @@ def card(request: HttpRequest, now: int) -> Card:
         "figures": figures(summary),
         "command": None if summary.count else command(request, *EXAMPLE),
     }
-    moments = services.curve_get(now=now // 1_000, span=CARD_SECONDS)
+    moments = moments_up_to(summary, CARD_SECONDS, now // 1_000)
     return Card(context, sample={"curve": columns(moments, ["count"])})
 
 

@@ -128,6 +128,11 @@ class Store(Protocol):
         entries are zeros, even those before 1970. Raises KeyError for a device without entries.
         """
 
+    def windows_of(
+        self, device_ids: Sequence[str], *, end: int, length: int, count: int, oldest: int = 0
+    ) -> list[list[Window] | None]:
+        """Return what `windows` returns for each of several devices; None for one without entries."""
+
     def devices(
         self, search: str | None = None, limit: int | None = None, *, after: str | None = None, oldest: int = 0
     ) -> list[DeviceSummary]:

@@ -125,6 +125,22 @@ def windows_list(*, device_uuid: str, end_time: int | None, window_time: int, nu
     return Windows(device_uuid, end, window_time, num_windows, data)
 
 
+def windows_of(
+    *, device_uuids: Sequence[str], end_time: int, window_time: int, num_windows: int, now: int
+) -> dict[str, list[Window]]:
+    """Return the windows of several devices, as `windows_list`; a device never seen is left out.
+
+    Raises UnknownKeyError if all are.
+    """
+    answers = store.windows_of(
+        device_uuids, end=end_time, length=window_time, count=num_windows, oldest=oldest_kept(now)
+    )
+    found = {device: data for device, data in zip(device_uuids, answers, strict=True) if data is not None}
+    if not found:
+        raise unknown_keys(device_uuids, "was never seen", "were never seen")
+    return found
+
+
 def entries_list(
     *,
     device_uuid: str | None,

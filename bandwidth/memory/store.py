@@ -154,6 +154,18 @@ class BandwidthStore(Copyable):
             sums = self._devices.sums_up_to(self._known(device_id, oldest), kept)
         return list(map(Window, borders[1:].tolist(), *whole_sums(sums[1:] - sums[:-1])))
 
+    def windows_of(
+        self, device_ids: Sequence[str], *, end: int, length: int, count: int, oldest: int = 0
+    ) -> list[list[Window] | None]:
+        """Return the windows of several devices, one after the other; None for one that has no entries."""
+        found: list[list[Window] | None] = []
+        for device_id in device_ids:
+            try:
+                found.append(self.windows(device_id, end=end, length=length, count=count, oldest=oldest))
+            except KeyError:
+                found.append(None)
+        return found
+
     def devices(
         self, search: str | None = None, limit: int | None = None, *, after: str | None = None, oldest: int = 0
     ) -> list[DeviceSummary]:

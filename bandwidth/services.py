@@ -137,7 +137,7 @@ def windows_of(
     )
     found = {device: data for device, data in zip(device_uuids, answers, strict=True) if data is not None}
     if not found:
-        raise unknown_keys(device_uuids, "was never seen", "were never seen")
+        raise _unknown(*device_uuids)
     return found
 
 
@@ -237,8 +237,11 @@ def _full(error: FullError) -> CapacityReachedError:
     return CapacityReachedError("MAX_SERIES", error.limit, "bandwidth devices")
 
 
-def _unknown(device: str) -> UnknownKeyError:
-    return UnknownKeyError(f"The device {shown(device, MAX_SHOWN_KEY)!r} was never seen.")
+def _unknown(*devices: str) -> UnknownKeyError:
+    names = ", ".join(repr(shown(device, MAX_SHOWN_KEY)) for device in devices)
+    if len(devices) > 1:
+        return UnknownKeyError(f"None of these devices was ever seen: {names}.")
+    return UnknownKeyError(f"The device {names} was never seen.")
 
 
 def listing_add(

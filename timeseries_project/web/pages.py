@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from rest_framework.exceptions import NotAcceptable
 
 from timeseries_project.api import access, throttling
@@ -125,20 +125,25 @@ def zoned(seconds: int, zone: ZoneInfo) -> str:
         return utc(seconds)
 
 
-def time_element(seconds: int, zone: ZoneInfo | None = None) -> str:
+def time_element(seconds: int, zone: ZoneInfo | None = None, *, day: int | None = None) -> str:
     """Write epoch seconds as a `<time>` element, which the browser shows in the reader's words.
 
     It is written in UTC, and shown in the zone that the reader has chosen in the header. With a zone, it is written and
-    shown in that one, whatever the header says.
+    shown in that one, whatever the header says. With `day`, the present time, it is a date alone unless it is of today.
     """
     text = utc(seconds)
     if text[4] != "-":
         return text  # beyond the calendar
     machine = text.replace(" ", "T") + "Z"
-    if zone is None:
-        return format_html('<time datetime="{}">{}</time>', machine, text)
-    offset = zones.offset_at(seconds, zone)
-    return format_html('<time datetime="{}" data-offset="{}">{}</time>', machine, offset, zoned(seconds, zone))
+    attributes = [("datetime", machine)]
+    if zone is not None:
+        text = zoned(seconds, zone)
+        attributes.append(("data-offset", str(zones.offset_at(seconds, zone))))
+    if day is not None:
+        now = utc(day) if zone is None else zoned(day, zone)
+        text = f"{text[11:16]} today" if now[:10] == text[:10] else text[:10]
+        attributes.append(("data-day", ""))
+    return format_html("<time{}>{}</time>", format_html_join("", ' {}="{}"', attributes), text)
 
 
 def command(request: HttpRequest, path: str, body: str) -> str:

@@ -102,7 +102,7 @@ def _controls(parameters: QueryDict) -> dict[str, str]:
     """Return the values of the form's controls: parameters as given, or defaults; an empty `end_time` means now."""
     fields = ChartQuerySerializer.wire_fields()
     return {
-        "device_uuid": parameters.get("device_uuid", ""),
+        "device_uuid": parameters.get("device_uuid", ""),  # the only one, if the form has a field for it
         "end_time": parameters.get("end_time", ""),
         "window_time": parameters.get("window_time", str(fields["window_time"].default)),
         "num_windows": parameters.get("num_windows", str(fields["num_windows"].default)),
@@ -209,7 +209,7 @@ def _one_device(query: Query, end: int, now: int) -> Context:
     return {
         "device": device,
         "chart": {
-            "device": device,
+            "about": side_by_side.about([device], Direction.BOTH),
             "window_time": query["window_time"],
             "labels": [window.timestamp for window in data],
             "bytes_ts": lines[0],

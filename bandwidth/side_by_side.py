@@ -110,7 +110,8 @@ def _chart(
     """Return the data for the script that draws the chart."""
     limit = limit_of(query)
     return {
-        "device": all_named(devices),
+        "about": about(devices, query["direction"]),
+        "only": len(devices) == 1,
         "window_time": query["window_time"],
         "labels": [window.timestamp for window in data],
         "lines": [
@@ -123,6 +124,12 @@ def _chart(
         "threshold": None if limit is None else float(limit),
         "file": picture_file(devices, end, query),
     }
+
+
+def about(devices: list[str], direction: Direction) -> str:
+    """Describe a chart to those who do not see it."""
+    way = {Direction.TO: "to the server", Direction.FROM: "from the server"}.get(direction, "to and from the server")
+    return f"Bytes per window {way} of {all_named(devices)}; the table below has the figures."
 
 
 def _limit_text(query: Query) -> str | None:

@@ -110,14 +110,24 @@ export function midnight(year, month, day) {
 }
 
 // Writes a `<time>` in the chosen zone, with the other one as the title. Those with `data-offset` are in a zone that the
-// page itself is about, and those with `data-clock` show the time of day.
+// page itself is about, and those with `data-clock` show the time of day, those with `data-day` the date.
 export function localTime(time) {
   const seconds = new Date(time.dateTime).getTime() / 1000;
   if (Number.isNaN(seconds)) return;
   const { offset } = time.dataset;
+  if ("day" in time.dataset) return dayOf(time, seconds, offset && Number(offset));
   const style = "clock" in time.dataset ? CLOCK : FULL;
   time.textContent = offset ? fullZonedText(seconds, Number(offset)) : timeText(seconds, style);
   time.title = offset ? utcText(seconds) : otherText(seconds, style);
+}
+
+// Writes a `<time>` that is a date alone, and if it is of today the time of day alone; the title has both.
+function dayOf(time, seconds, offset) {
+  const written = (at, style) => (offset === undefined ? timeText(at, style) : zonedText(at, offset, style));
+  const date = { dateStyle: "long" };
+  const isToday = written(seconds, date) === written(Date.now() / 1000, date);
+  time.textContent = isToday ? `${written(seconds, { timeStyle: "short" })} today` : written(seconds, date);
+  time.title = offset === undefined ? `${timeText(seconds)}, ${otherText(seconds)}` : `${fullZonedText(seconds, offset)}, ${utcText(seconds)}`;
 }
 
 // Writes the times of a part of a page, and the names of the chosen zone.

@@ -22,6 +22,7 @@ from timeseries_project.api.fields import (
     TimestampField,
     ZoneField,
 )
+from timeseries_project.api.keys_field import KeysField
 from timeseries_project.api.serializers import InputSerializer
 from timeseries_project.core.errors import FieldError
 from timeseries_project.core.spans import Span
@@ -208,11 +209,19 @@ class MovingAverageQuerySerializer(StatisticsQuerySerializer):
         return errors
 
 
+class Curve(StrEnum):
+    """Which curve each of several devices or users has in a chart."""
+
+    AVG = "avg"
+    MOVING_AVG = "moving_avg"
+
+
 class ChartQuerySerializer(RangeSerializer):
     """The parameters of the chart page. Without a device or user the page offers a choice."""
 
-    device = KeyField(required=False, help_text="The device; not together with a user.")
-    user = KeyField(required=False, help_text="The user; not together with a device.")
+    device = KeysField(required=False, help_text="The device, or several; not together with a user.")
+    user = KeysField(required=False, help_text="The user, or several; not together with a device.")
+    curve = ChoiceField(Curve, default=Curve.AVG, help_text="Which curve each of several devices or users has.")
     bucket = BucketField(required=False, help_text="Length of the buckets; by default one that suits the range.")
     tz = ZoneField(
         required=False, help_text="The IANA time zone of the times shown, and of buckets of d, w, mo and y; else UTC."

@@ -35,6 +35,15 @@ export function savePicture(chart, name, [heading, ...texts]) {
   save(copy.toDataURL("image/png"), `${name}.png`);
 }
 
+// Returns the name of a file of what the page has seen from one time to another, as the server names others: with the
+// end, the length, and the unit.
+export function spanName(what, from, to, ...units) {
+  const end = new Date(to * 1000).toISOString().slice(0, 19).replaceAll(/[-:]/g, "");
+  const seconds = Math.round(to - from);
+  const parts = [Math.floor(seconds / 60), seconds % 60].map((count, place) => (count ? `${count}${"MS"[place]}` : ""));
+  return [what, `${end.replace(/00$/, "")}Z`, `PT${parts.join("") || "0S"}`, ...units].join("-");
+}
+
 function write(context, lines) {
   let y = MARGIN;
   for (const { font, parts } of lines) {

@@ -1,9 +1,10 @@
 // The transactions page: takes a sample of the last 60 seconds with each refresh, and draws those of ten minutes.
-import { makeChart, savePicture, saveTable, setLines, update } from "../charts.js";
+import { makeChart, saveTable, setLines, update } from "../charts.js";
 import { onView, start } from "../live.js";
 import { figure, fullText } from "../numbers.js";
+import { savePicture, spanName } from "../picture.js";
 import { Samples, curve, slide, slidingOptions } from "../samples.js";
-import { localTimes } from "../time.js";
+import { localTimes, timeText, zoneName } from "../time.js";
 
 const COLUMNS = ["count", "sum", "avg", "min", "max"];
 
@@ -56,13 +57,22 @@ function tabulate() {
 
 function download() {
   const lines = samples.kept.map((sample) => [new Date(sample.time * 1000).toISOString(), ...COLUMNS.map((name) => sample[name])]);
-  saveTable([["timestamp", ...COLUMNS], ...lines], "transactions");
+  saveTable([["timestamp", ...COLUMNS], ...lines], spanName("transactions", ...ends()));
+}
+
+const ends = () => [samples.kept[0].time, samples.kept.at(-1).time];
+
+// Saves the chart with the range and the quantity that it shows.
+function picture() {
+  const [from, to] = ends().map((time) => timeText(time));
+  const { text } = quantity.selectedOptions[0];
+  savePicture(chart, spanName("transactions", ...ends(), quantity.value), [document.querySelector("h1").textContent, `${from} to ${to}, ${zoneName()}`, text]);
 }
 
 quantity.addEventListener("change", draw);
 table.addEventListener("toggle", tabulate);
 document.getElementById("rows").addEventListener("click", download);
-document.getElementById("picture").addEventListener("click", () => savePicture(chart, "transactions"));
+document.getElementById("picture").addEventListener("click", picture);
 onView(() => {
   samples.add(JSON.parse(document.getElementById("sample").textContent));
   draw();

@@ -77,7 +77,11 @@ class TestBandwidth:
 
     @pytest.mark.parametrize(
         ("direction", "lines"),
-        [("to", [[1, 7, 15], [0, 0, 99]]), ("from", [[2, 70, 1_500], [0, 0, 98]]), ("sum", [[3, 77, 1_515], [0, 0, 197]])],
+        [
+            ("to", [[1, 7, 15], [0, 0, 99]]),
+            ("from", [[2, 70, 1_500], [0, 0, 98]]),
+            ("sum", [[3, 77, 1_515], [0, 0, 197]]),
+        ],
     )
     def test_one_direction_is_chosen(self, api: APIClient, direction: str, lines: list[list[int]]) -> None:
         drawn = chart(windows(api, "router-1", "router-2", direction=direction))

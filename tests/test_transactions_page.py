@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 from collections.abc import Callable
 from io import StringIO
@@ -192,7 +193,7 @@ def test_table_and_csv_hold_the_samples(page: Page, set_clock: SetClock) -> None
         ["Jan 31, 2026, 12:00:02 PM", "2", "0.3", "0.15", "0.1", "0.2"]
     )
     name, content = saved(page, "CSV")
-    assert name == "transactions.csv"
+    assert name == "transactions-20260131T120002Z-PT3S.csv"
     assert list(csv.reader(StringIO(content.decode(), newline=""))) == [
         ["timestamp", "count", "sum", "avg", "min", "max"],
         ["2026-01-31T12:00:00.000Z", "0", "0", "", "", ""],
@@ -205,12 +206,12 @@ def test_picture_can_be_saved(page: Page) -> None:
 
     name, content = saved(page, "PNG")
 
-    assert name == "transactions.png"
+    assert re.fullmatch("transactions-[0-9]{8}T[0-9]{4,6}Z-PT[0-9]+S-count.png", name)
     width, height = (int.from_bytes(content[at : at + 4]) for at in (16, 20))
     assert content.startswith(b"\x89PNG")
-    assert [width, height] == page.evaluate(
-        "[document.getElementById('chart').width, document.getElementById('chart').height]"
-    )
+    drawn_width, drawn_height = page.evaluate("[chart.width, chart.height]")
+    assert width == drawn_width
+    assert height > drawn_height  # by a heading, the range and the quantity
 
 
 def test_empty_service_shows_a_command_that_works(page: Page) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -265,16 +264,15 @@ def _contrast(one: list[float], other: list[float]) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+#: From linear sRGB to the CIE's X, Y and Z, each as a part of that of white.
+_TO_XYZ = (
+    (0.4339530, 0.3762195, 0.1898430),
+    (0.2126729, 0.7151522, 0.0721750),
+    (0.0177578, 0.1094756, 0.8727744),
+)
+
+
 def _lab(colour: list[float]) -> list[float]:
-    rows: list[Any] = [
-        (0.4124564, 0.3575761, 0.1804375),
-        (0.2126729, 0.7151522, 0.0721750),
-        (0.0193339, 0.1191920, 0.9503041),
-    ]
-    white = (0.95047, 1, 1.08883)
-    x, y, z = (
-        sum(w * max(c, 0) for w, c in zip(row, colour, strict=True)) / full
-        for row, full in zip(rows, white, strict=True)
-    )
-    fx, fy, fz = (part ** (1 / 3) if part > 0.008856 else 7.787 * part + 16 / 116 for part in (x, y, z))
-    return [116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)]
+    parts = [sum(weight * max(part, 0) for weight, part in zip(row, colour, strict=True)) for row in _TO_XYZ]
+    x, y, z = (part ** (1 / 3) if part > 0.008856 else 7.787 * part + 16 / 116 for part in parts)
+    return [116 * y - 16, 500 * (x - y), 200 * (y - z)]

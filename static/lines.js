@@ -27,19 +27,19 @@ export function oneOfMany({ name, label, title, look: [number, dash] }, data, pl
     look: [number, dash],
     colour: number,
     rotation: number === UPSIDE_DOWN ? 180 : 0,
-    pointBorderWidth: number > UPSIDE_DOWN ? 2 : 1,
-    pointRadius: marks(data, place),
+    pointBorderWidth: number > UPSIDE_DOWN ? 1.5 : 1,
+    pointRadius: marks(data, place, number > UPSIDE_DOWN ? 5 : 3.5), // crosses need room to be seen as such
     borderDash: DASHES[dash],
     ...more,
   };
 }
 
 // Among many points some of each line are marked, of no two lines at the same places: colour alone tells nothing.
-function marks(data, place) {
+function marks(data, place, radius) {
   const step = data.length <= FEW ? 1 : Math.ceil(data.length / MARKS);
   const shift = Math.floor((place * step) / 16) % step;
   const isAlone = (at) => (data[at - 1] ?? null) === null && (data[at + 1] ?? null) === null;
-  return data.map((value, at) => (value !== null && (at % step === shift || isAlone(at)) ? 3.5 : 0));
+  return data.map((value, at) => (value !== null && (at % step === shift || isAlone(at)) ? radius : 0));
 }
 
 // Marks the values that are not final: they are dotted, and their points hollow.

@@ -384,3 +384,14 @@ def test_tells_what_it_holds(new_store: NewStore) -> None:
         assert empty < 100
     store.clear()
     assert store.usage() == (0, 0, empty if isinstance(store, BandwidthStore) else None)
+
+
+def test_several_devices_are_read_together(new_store: NewStore) -> None:
+    store = store_of(new_store, ("a", 60, 1, 2), ("é", 30, 3, 4))
+    asked = {"end": 60, "length": 30, "count": 2}
+    assert store.windows_of(["é", "none", "a"], **asked) == [
+        store.windows("é", **asked),
+        None,
+        store.windows("a", **asked),
+    ]
+    assert store.windows_of([], **asked) == []

@@ -10,10 +10,12 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from bandwidth import services, side_by_side
+from bandwidth import device_list, ranges, services, side_by_side
+from bandwidth.amounts import Amount
 from bandwidth.directions import Direction
-from bandwidth.figures import Amount, figures_of, limit_of, passed
+from bandwidth.figures import figures_of, limit_of, passed
 from bandwidth.interface import DeviceSummary
+from bandwidth.ranges import window_end
 from bandwidth.serializers import ChartQuerySerializer
 from bandwidth.units import Per, Unit, family
 from timeseries_project.api.prefix import address
@@ -24,12 +26,11 @@ from timeseries_project.core.offload import leave_loop
 from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.web.dashboard import Card, Link, Section
 from timeseries_project.web.pages import (
-    MANY_LISTED,
-    MAX_LISTED,
     REFRESH,
     REFRESH_UNKNOWN,
     Context,
     command,
+    day_element,
     figure,
     given,
     problem_shown,
@@ -64,6 +65,9 @@ DIRECTIONS = [
     (Direction.SUM, "both added up"),
 ]
 
+#: The parameters that the form keeps for those who open "Exact range".
+EXACT = ("end_time", "window_time", "num_windows")
+
 Query = dict[str, Any]
 
 
@@ -82,7 +86,7 @@ def chart(request: HttpRequest) -> HttpResponse:
     try:
         query = ChartQuerySerializer.read_query(parameters)
         if query["device_uuid"] is None:
-            context |= _chooser(query, now)
+            context |= device_list.context(request, parameters, query, now, partial(_chart_of, query, now))
         else:
             if query["num_windows"] * len(query["device_uuid"]) > MANY_WINDOWS:
                 leave_loop()
@@ -91,9 +95,9 @@ def chart(request: HttpRequest) -> HttpResponse:
                 context["live"] = REFRESH
                 can_be_pushed(request, partial(_version, query["device_uuid"], query["window_time"]))
     except FaultError as fault:
-        context |= problem_shown(request, fault)
+        context |= problem_shown(request, fault, exact=EXACT)
         if isinstance(fault, UnknownKeyError):
-            context |= _chooser(query, now)
+            context |= device_list.context(request, parameters, query, now, partial(_chart_of, query, now))
             context["live"] = REFRESH_UNKNOWN if query["end_time"] is None else None
     return render_page(request, "bandwidth/chart.html", context)
 
@@ -119,34 +123,12 @@ def _rate_unit(unit: str) -> str:
     return "bits" if unit in list(Unit) and family(Unit(unit)).per_byte == 8 else "bytes"
 
 
-def _chooser(query: Query, now: int) -> Context:
-    """Return the list of devices, each linked to a chart that shows some of its data if possible."""
-    total = services.devices_count()
-    if total > MANY_LISTED:
-        leave_loop()
-    return {
-        "listed": device_table(services.devices_list(limit=MAX_LISTED), query, now),
-        "total_devices": total,
-        "choosing": True,
-    }
-
-
 def device_table(devices: Iterable[DeviceSummary], query: Query, now: int) -> list[dict[str, Any]]:
     """Return the rows of a table of devices, each with the address of a chart that shows some of its data."""
-    span = query["window_time"] * query["num_windows"]
-
-    def url(device: DeviceSummary) -> str:
-        end_time = query["end_time"]
-        if end_time is None and not now - span < device.last <= now:
-            end_time = window_end(device.last, query["window_time"])
-        return _url(query, device_uuid=device.device_id, end_time=end_time)
-
     return [
         {
             "device_id": device.device_id,
-            "url": url(device),
-            "entries": f"{device.count:,}",
-            "last": time_element(device.last),
+            "url": _chart_of(query, now, device),
             "bytes_ts": Amount(device.bytes_ts, query["unit"]),
             "bytes_fs": Amount(device.bytes_fs, query["unit"]),
         }
@@ -154,13 +136,12 @@ def device_table(devices: Iterable[DeviceSummary], query: Query, now: int) -> li
     ]
 
 
-def window_end(time: int, length: int) -> int:
-    """Return the end of the window that holds a second, if windows end at multiples of their length.
-
-    >>> window_end(60, 60), window_end(61, 60)
-    (60, 120)
-    """
-    return -(-time // length) * length
+def _chart_of(query: Query, now: int, device: DeviceSummary) -> str:
+    """Return the address of a device's chart: of the windows that are chosen or, if its data end before, its latest."""
+    end_time = query["end_time"]
+    if end_time is None and not now - query["window_time"] * query["num_windows"] < device.last <= now:
+        end_time = window_end(device.last, query["window_time"])
+    return _url(query, device_uuid=device.device_id, end_time=end_time)
 
 
 def _version(devices: list[str], window_time: int) -> object:
@@ -173,27 +154,23 @@ def _version(devices: list[str], window_time: int) -> object:
 
 def _drawing(query: Query, now: int) -> Context:
     """Return the template's context for a chart: series, figures, table rows, and links to other charts."""
-    current = window_end(now, query["window_time"])
-    end = current if query["end_time"] is None else query["end_time"]
-
-    def latest(second: int) -> str:
-        return _url(query, end_time=window_end(second, query["window_time"]))
-
+    length, count = query["window_time"], query["num_windows"]
+    end = window_end(now, length) if query["end_time"] is None else query["end_time"]
+    shown = ranges.Windows(query["end_time"], length, count)
+    url = partial(_url, query)
     if side_by_side.is_due(query):
-        drawn = side_by_side.drawing(query, end, now, latest)
+        drawn = side_by_side.drawing(query, end, now, partial(ranges.latest, shown, url=url))
     else:
         drawn = _one_device(query, end, now)
-    span = query["window_time"] * query["num_windows"]
+    drawn["chart"] |= {"lengths": ranges.LENGTHS, "least": ranges.LEAST}
     return drawn | {
-        "start": time_element(end - span),
+        "start": time_element(end - length * count),
         "end": time_element(end),
         "rate": query["per"] is Per.SECOND,
-        "open": drawn["complete"] < query["num_windows"],
-        "latest": latest(drawn["last"]),
-        "latest_time": time_element(drawn["last"], day=now),
-        "previous": _url(query, end_time=end - span) if end >= span else None,
-        "next": None if end >= current else _url(query, end_time=end + span if end + span < current else None),
-        "now": _url(query, end_time=None),
+        "num_windows": count,
+        "open": count - drawn["complete"],
+        "latest_time": day_element(drawn["last"], now),
+        **ranges.links(shown, drawn["first"], drawn["last"], now, url),
     }
 
 
@@ -203,6 +180,7 @@ def _one_device(query: Query, end: int, now: int) -> Context:
     asked = {"device_uuid": device, "window_time": query["window_time"], "num_windows": query["num_windows"]}
     data = services.windows_list(**asked, end_time=end, now=now).data
     complete = sum(window.timestamp < now for window in data)
+    summary = services.device_get(device_id=device, now=now)
     api = address("/api/bandwidth")
     lines = ([window.bytes_ts for window in data], [window.bytes_fs for window in data])
     limit = limit_of(query)
@@ -230,7 +208,8 @@ def _one_device(query: Query, end: int, now: int) -> Context:
             for place, window in enumerate(data)
         ],
         "complete": complete,
-        "last": services.device_last(device_uuid=device),
+        "first": summary.first,
+        "last": summary.last,
         "empty": not any(window.entries for window in data),
         "json": f"{api}?{urlencode({**asked, 'end_time': end, 'format': 'json'})}",
         "csv": f"{api}?{urlencode({**asked, 'end_time': end, 'format': 'csv'})}",

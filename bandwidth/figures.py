@@ -1,12 +1,13 @@
-"""The figures of the bandwidth page: amounts in a unit, those of a line, and what passed the threshold."""
+"""The figures of the bandwidth page: those of a line, and what passed the threshold."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from typing import Any
 
+from bandwidth.amounts import Amount
 from bandwidth.interface import Window
-from bandwidth.units import Per, Threshold, Unit, family, in_full, percentile_95, write
+from bandwidth.units import Per, Threshold, family, percentile_95, write
 from timeseries_project.web.pages import Context, time_element
 
 Query = dict[str, Any]
@@ -26,15 +27,6 @@ def passed(query: Query, limit: Fraction, *lines: list[int]) -> Context:
     over = limit.denominator * query["window_time"]
     text = write(limit.numerator, query["unit"], divisor=over, rate=True)
     return {"text": text, "counts": [sum(number > limit for number in line) for line in lines]}
-
-
-class Amount:
-    """A number of bytes for a template: its text in a unit, the number itself, and all its digits in words."""
-
-    def __init__(self, count: int, unit: Unit, *, divisor: int = 1, rate: bool = False) -> None:
-        self.text = write(count, unit, divisor=divisor, rate=rate)
-        self.value = count if divisor == 1 else count / divisor
-        self.full = in_full(count, unit) if divisor == 1 else ""
 
 
 def figures_of(direction: str, data: list[Window], numbers: list[int], complete: int, query: Query) -> Context:

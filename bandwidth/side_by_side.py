@@ -13,7 +13,7 @@ from bandwidth.interface import Window
 from bandwidth.units import Per, write
 from timeseries_project.api.prefix import address
 from timeseries_project.web.file_names import file_name
-from timeseries_project.web.pages import Context, time_element
+from timeseries_project.web.pages import Context, day_element, time_element
 from timeseries_project.web.side_by_side import Look, all_named, in_heading, in_words, look, shortened
 
 Query = dict[str, Any]
@@ -53,13 +53,13 @@ def drawing(query: Query, end: int, now: int, latest: Callable[[int], str]) -> C
     """
     asked: list[str] = query["device_uuid"]
     chosen = {"window_time": query["window_time"], "num_windows": query["num_windows"]}
-    found = services.windows_of(device_uuids=asked, end_time=end, **chosen, now=now)
+    found = services.windows_of_many(device_uuids=asked, end_time=end, **chosen, now=now)
     data = next(iter(found.values()))
     complete = sum(window.timestamp < now for window in data)
     looks = {device: place for place, device in enumerate(asked)}  # an unknown one keeps its colour, so others do too
     devices = [_device(device, windows, looks[device], complete, end, query) for device, windows in found.items()]
     lines = [line for device in devices for line in device.lines]
-    last = {device: services.device_last(device_uuid=device) for device in found}
+    summaries = {device: services.device_get(device_id=device, now=now) for device in found}
     return {
         "device": in_words(list(found)),
         "heading": in_heading(list(found)) if len(found) > 1 else None,
@@ -67,10 +67,10 @@ def drawing(query: Query, end: int, now: int, latest: Callable[[int], str]) -> C
         "devices": devices,
         "unknown": [device for device in asked if device not in found],
         "silent": [
-            {"name": device, "short": shortened(device), "last": time_element(last[device], day=now), "url": url}
+            {"name": device, "short": shortened(device), "last": day_element(last, now), "url": latest(last)}
             for device, windows in found.items()
             if not any(window.entries for window in windows)
-            for url in [latest(last[device])]
+            for last in [summaries[device].last]
         ],
         "limit": _limit_text(query),
         "direction": query["direction"],
@@ -80,7 +80,8 @@ def drawing(query: Query, end: int, now: int, latest: Callable[[int], str]) -> C
         ],
         "columns": lines,
         "complete": complete,
-        "last": max(last.values()),
+        "first": min(summary.first for summary in summaries.values()),
+        "last": max(summary.last for summary in summaries.values()),
     }
 
 

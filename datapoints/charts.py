@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from datapoints import services
+from datapoints import key_list, ranges, services
 from datapoints.bucket_widths import CALENDAR_LADDER
-from datapoints.chart_links import answers, asked, chart_url, latest, steps
+from datapoints.chart_links import answers, asked, chart_url
 from datapoints.divisions import Division
 from datapoints.interface import AXES, Axis, KeySummary
+from datapoints.ranges import Drawing, Ranges
 from datapoints.serializers import ChartQuerySerializer, Curve
 from datapoints.side_by_side import Several, about, curve_name, data_file, lines, numbers, rows_of, several_get
 from timeseries_project.api.prefix import address
@@ -27,12 +28,11 @@ from timeseries_project.core.offload import leave_loop
 from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.web.dashboard import Card, Link, Section
 from timeseries_project.web.pages import (
-    MANY_LISTED,
-    MAX_LISTED,
     REFRESH,
     REFRESH_UNKNOWN,
     Context,
     command,
+    day_element,
     figure,
     given,
     problem_shown,
@@ -50,7 +50,8 @@ EXAMPLE = (
 
 #: From this many buckets on, writing their times and rows takes some milliseconds.
 MANY_DRAWN = 500
-
+#: The parameters that the form keeps for those who open "Exact range".
+EXACT = ("range", "start", "end")
 #: What may be drawn of each of several devices or users; no value is the default.
 CURVES = [("", "averages"), (Curve.MOVING_AVG, "moving averages")]
 
@@ -70,31 +71,31 @@ def chart(request: HttpRequest) -> HttpResponse:
         query = ChartQuerySerializer.read_query(parameters)
         axis = next((axis for axis in AXES if query[axis] is not None), None)
         if axis is None:
-            context |= _chooser(request, query)
+            context |= _chooser(request, parameters, query)
         else:
-            drawing: services.ChartData | Several
-            if len(query[axis]) == 1:
-                drawing = _draw(axis, query)
-                context |= _one(axis, query, drawing)
+            now = clock.now()
+            drawing = _draw(axis, query, now)
+            shown = Ranges(query, drawing, now, partial(chart_url, axis, query[axis], query))
+            if isinstance(drawing, Several):
+                context |= _several(axis, query, drawing, shown)
             else:
-                drawing = several_get(axis=axis, keys=query[axis], query=query, now=clock.now())
-                context |= _several(axis, query, drawing)
-            context |= _range(drawing, query["tz"]) | steps(axis, query, drawing)
+                context |= _one(axis, query, drawing)
+            context |= _range(drawing, query["tz"]) | shown.links()
             context |= {"axis": axis, "window_size": query["window_size"]}
             if query["end"] is None:
                 context["live"] = REFRESH
-                can_be_pushed(request, partial(_version, axis, query[axis], drawing.division))
+                can_be_pushed(request, partial(_version, axis, query, drawing.division))
     except FaultError as fault:
-        context |= problem_shown(request, fault)
+        context |= problem_shown(request, fault, exact=EXACT)
         if isinstance(fault, UnknownKeyError):
-            context |= _chooser(request, query)
+            context |= _chooser(request, parameters, query)
             context["live"] = REFRESH_UNKNOWN if query["end"] is None else None
     return render_page(request, "datapoints/chart.html", context)
 
 
 def _controls(parameters: QueryDict) -> dict[str, str]:
     """Return the contents of the form's controls: the parameters as given, else the default if it is a constant."""
-    names = ("device", "user", "curve", "bucket", "tz", "offset", "start", "end")
+    names = ("device", "user", "curve", "bucket", "tz", "offset", "range", "start", "end", "averages")
     window_size = ChartQuerySerializer.wire_fields()["window_size"].default
     return {name: parameters.get(name, "") for name in names} | {
         "window_size": parameters.get("window_size", str(window_size))
@@ -111,20 +112,24 @@ def _choice(parameters: QueryDict) -> Context:
     return {"choice": picked, "choice_keys": reverse(f"{axis}s")}
 
 
-def _draw(axis: Axis, query: Query) -> services.ChartData:
-    chosen = {name: query[name] for name in ("bucket", "tz", "offset", "window_size", "start", "end")}
+def _draw(axis: Axis, query: Query, now: int) -> services.ChartData | Several:
+    start = ranges.start_of(query, now)
+    if len(query[axis]) > 1:
+        return several_get(axis=axis, keys=query[axis], query=query, start=start, now=now)
+    chosen = {name: query[name] for name in ("bucket", "tz", "offset", "window_size", "end")}
     (key,) = query[axis]
-    return services.chart_get(axis=axis, key=key, **chosen, now=clock.now())
+    return services.chart_get(axis=axis, key=key, **chosen, start=start, now=now)
 
 
-def _version(axis: Axis, keys: list[str], division: Division) -> object:
-    """Return what a chart that ends now depends on."""
+def _version(axis: Axis, query: Query, division: Division) -> object:
+    """Return what a chart that ends now depends on; None if that would take long."""
     width, offset, now = division.span, division.offset or None, clock.now()
     versions = [
         services.statistics_version(axis=axis, key=key, bucket=width, tz=division.tz, offset=offset, end=None, now=now)
-        for key in keys
-    ]
-    return versions if any(versions) else None
+        for key in query[axis]
+    ]  # None of one without datapoints
+    start = ranges.start_of(query, now)
+    return (versions, None if start is None else division.start(start)) if any(versions) else None
 
 
 def _one(axis: Axis, query: Query, drawing: services.ChartData) -> Context:
@@ -155,7 +160,7 @@ def _one(axis: Axis, query: Query, drawing: services.ChartData) -> Context:
     )
 
 
-def _several(axis: Axis, query: Query, drawing: Several) -> Context:
+def _several(axis: Axis, query: Query, drawing: Several, shown: Ranges) -> Context:
     """Return what the page shows of several devices or users: the curve of each, its figures, and their buckets."""
     if len(drawing.starts) * len(drawing.drawn) > MANY_DRAWN:
         leave_loop()
@@ -173,7 +178,7 @@ def _several(axis: Axis, query: Query, drawing: Several) -> Context:
                 "name": each.key,
                 "short": shortened(each.key),
                 "last": _day(each.summary.last, query["tz"]),
-                "url": latest(axis, query, drawing, each.summary.last),
+                "url": shown.latest(each.summary.last),
             }
             for each in drawing.drawn
             if not each.counts.any()
@@ -194,14 +199,14 @@ def _several(axis: Axis, query: Query, drawing: Several) -> Context:
 
 def _day(timestamp: int, tz: str | None) -> str:
     """Write the day of a time, as an element."""
-    return time_element(timestamp // MICROSECONDS, _zone(tz), day=clock.now_s())
+    return day_element(timestamp // MICROSECONDS, clock.now_s(), _zone(tz))
 
 
 def _zone(tz: str | None) -> ZoneInfo | None:
     return None if tz is None else zones.find(tz)
 
 
-def _chart(query: Query, drawing: services.ChartData | Several) -> Context:
+def _chart(query: Query, drawing: Drawing) -> Context:
     """Return the data for the script that draws the chart; times are epoch seconds.
 
     `offsets` tells by how many seconds the chosen zone is ahead of UTC at the start of each bucket, and at the end of
@@ -222,7 +227,7 @@ def _chart(query: Query, drawing: services.ChartData | Several) -> Context:
     }
 
 
-def _is_partial(drawing: services.ChartData | Several) -> bool:
+def _is_partial(drawing: Drawing) -> bool:
     """Whether the last bucket shown is not over yet."""
     return drawing.stop * MICROSECONDS > clock.now() and len(drawing.starts) > 0
 
@@ -274,35 +279,18 @@ def _extremes(starts: list[int], values: list[float | None], shown: Callable[[in
     return [(written(value), shown(start)) for value, start in chosen]
 
 
-def _chooser(request: HttpRequest, query: Query) -> Context:
-    """Return the lists of devices and users, each with a link to a chart that shows some of its data."""
-    totals = services.totals_get()
-    if max(totals.devices, totals.users) > MANY_LISTED:
-        leave_loop()
-    return {
-        "choosing": True,
-        "lists": [
-            {
-                "axis": axis,
-                "total": total,
-                "keys": [_listed(axis, summary, query) for summary in services.keys_list(axis=axis, limit=MAX_LISTED)],
-            }
-            for axis, total in zip(AXES, (totals.devices, totals.users), strict=True)
-        ],
-        "command": None if totals.points else command(request, *EXAMPLE),
-    }
+def _chooser(request: HttpRequest, parameters: QueryDict, query: Query) -> Context:
+    """Return the list of devices or users or, without any, the command that adds a datapoint."""
+    if not services.totals_get().points:
+        return {"choosing": True, "command": command(request, *EXAMPLE)}
+    return key_list.context(request, parameters, query, partial(_chart_of, query))
 
 
-def _listed(axis: Axis, summary: KeySummary, query: Query) -> Context:
-    start, end = query["start"], query["end"]
+def _chart_of(query: Query, axis: Axis, summary: KeySummary) -> str:
+    """Return the address of a chart: of the range that is chosen or, if there are no data in it, of all."""
+    start, end = ranges.start_of(query, clock.now()), query["end"]
     outside = (start is not None and start > summary.last) or (end is not None and end <= summary.first)
-    return {
-        "key": summary.key,
-        "url": chart_url(axis, summary.key, query | ({"start": None, "end": None} if outside else {})),
-        "count": f"{summary.count:,}",
-        "first": time_element(summary.first // MICROSECONDS),
-        "last": time_element(summary.last // MICROSECONDS),
-    }
+    return chart_url(axis, summary.key, query, **(dict.fromkeys(EXACT) if outside else {}))
 
 
 def written(value: float) -> str:

@@ -54,17 +54,18 @@ class Several(NamedTuple):
         return max(each.summary.last for each in self.drawn)
 
 
-def several_get(*, axis: Axis, keys: list[str], query: Query, now: int) -> Several:
+def several_get(*, axis: Axis, keys: list[str], query: Query, start: int | None, now: int) -> Several:
     """Return the curves of several devices or users. UnknownKeyError if none of them has datapoints.
 
     The buckets suit the range of all together; what is drawn of each is what a chart of it alone would draw in them.
     """
     summaries = _summaries(axis, keys, now)
-    low = max(query["start"] or 0, min(summary.first for summary in summaries.values()))
+    low = max(start or 0, min(summary.first for summary in summaries.values()))
     high = max(now, *(summary.last for summary in summaries.values())) + 1
     high = high if query["end"] is None else min(query["end"], high)
     division, too_many = bucket_widths.suitable(low, high, query["bucket"], query["tz"], query["offset"] or 0)
-    chosen = {name: query[name] for name in ("tz", "offset", "window_size", "start", "end")} | {"bucket": division.span}
+    chosen = {name: query[name] for name in ("tz", "offset", "window_size", "end")}
+    chosen |= {"bucket": division.span, "start": start}
     charts = {key: services.chart_get(axis=axis, key=key, **chosen, now=now) for key in summaries}
     starts = np.unique(np.concatenate([chart.starts for chart in charts.values()]))
     stop = max(chart.stop for chart in charts.values())

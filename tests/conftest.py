@@ -13,6 +13,7 @@ import pytest
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
+from tests.served import Served
 from timeseries_project.wsgi import application
 
 # A long timeout, because the machine may be busy; what never appears still fails.
@@ -47,6 +48,15 @@ def live_server_url() -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    """A production server for all tests of a module."""
+    with Served() as served:
+        served.wait()
+        yield served
+        assert served.stop() == 0
 
 
 @pytest.fixture(scope="session")

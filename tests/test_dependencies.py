@@ -22,7 +22,7 @@ def required(file: str) -> dict[str, str]:
     """Return the pins of a file; fail unless each has an exact version and a reason."""
     lines = (ROOT / file).read_text().splitlines()
     pins = [line for line in lines if line and not line.startswith(("#", "-r "))]
-    found = [re.fullmatch(r"([A-Za-z0-9_.-]+)==([0-9.]+) +# \S.*", pin) for pin in pins]
+    found = [re.fullmatch(r"([A-Za-z0-9_.-]+)==([0-9a-z.]+) +# \S.*", pin) for pin in pins]
     assert all(found), [pin for pin, match in zip(pins, found, strict=True) if not match]
     return {match[1]: match[2] for match in found if match}
 
@@ -31,7 +31,7 @@ def documented(file: str) -> dict[str, tuple[str, str]]:
     """Return the version and licence of each package in a document's table."""
     text = (ROOT / "docs" / "architecture.md").read_text().partition("\n## Dependencies\n")[2]
     table = text.partition(f"(`{file}`):\n\n")[2].partition("\n\n")[0]
-    rows = re.findall(r"^\| (\S+) \| ([0-9.]+) \| [^|]{4,} \| ([^|]+) \|$", table, re.MULTILINE)
+    rows = re.findall(r"^\| (\S+) \| ([0-9a-z.]+) \| [^|]{4,} \| ([^|]+) \|$", table, re.MULTILINE)
     assert len(rows) == len(table.splitlines()) - 2
     return {name: (version, licence) for name, version, licence in rows}
 

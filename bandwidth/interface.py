@@ -230,9 +230,6 @@ class Store(Protocol):
     def usage(self) -> Usage:
         """Return how much is stored, including old entries that are not dropped yet."""
 
-    def last(self, device_id: str, *, oldest: int = 0) -> int:
-        """Return the device's latest timestamp in epoch seconds. Raises KeyError for a device without entries."""
-
     def delete(self, device_id: str) -> None:
         """Forget all entries of a device."""
 

@@ -125,6 +125,22 @@ def windows_list(*, device_uuid: str, end_time: int | None, window_time: int, nu
     return Windows(device_uuid, end, window_time, num_windows, data)
 
 
+def windows_of_many(
+    *, device_uuids: Sequence[str], end_time: int, window_time: int, num_windows: int, now: int
+) -> dict[str, list[Window]]:
+    """Return the windows of several devices, as `windows_list`; a device never seen is left out.
+
+    Raises UnknownKeyError if all are. O(devices * num_windows * log n); a shared storage is asked once for all.
+    """
+    answers = store.windows_of_many(
+        device_uuids, end=end_time, length=window_time, count=num_windows, oldest=oldest_kept(now)
+    )
+    found = {device: windows for device, windows in zip(device_uuids, answers, strict=True) if windows}
+    if not found:
+        raise _unknown(*device_uuids)
+    return found
+
+
 def outlines_list(
     *, device_ids: Sequence[str], end_time: int, window_time: int, num_windows: int, now: int
 ) -> list[list[int]]:
@@ -215,11 +231,6 @@ def usage_get() -> Usage:
     return store.usage()
 
 
-def device_last(*, device_uuid: str) -> int:
-    """Return the timestamp of a device's newest entry. Raises KeyError for a device never seen."""
-    return store.last(device_uuid, oldest=_oldest())
-
-
 def _oldest(now: int | None = None) -> int:
     return oldest_kept(clock.now_s() if now is None else now)
 
@@ -235,8 +246,11 @@ def _full(error: FullError) -> CapacityReachedError:
     return CapacityReachedError("MAX_SERIES", error.limit, "bandwidth devices")
 
 
-def _unknown(device: str) -> UnknownKeyError:
-    return UnknownKeyError(f"The device {shown(device, MAX_SHOWN_KEY)!r} was never seen.")
+def _unknown(*devices: str) -> UnknownKeyError:
+    names = ", ".join(repr(shown(device, MAX_SHOWN_KEY)) for device in devices)
+    if len(devices) > 1:
+        return UnknownKeyError(f"None of these devices was ever seen: {names}.")
+    return UnknownKeyError(f"The device {names} was never seen.")
 
 
 def listing_add(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 from collections.abc import Callable
 from io import StringIO
@@ -316,7 +317,7 @@ def test_table_and_csv_follow(page: Page, set_clock: SetClock) -> None:
     expect(rows.nth(59).locator("td")).to_have_text(["Jan 31, 2026, 12:00:00 PM", "0", "0", "–", "–", "–"])
     expect(rows.nth(60).locator("td")).to_have_text(["Jan 31, 2026, 12:00:04 PM", "2", "0.3", "0.15", "0.1", "0.2"])
     name, content = saved(page, "CSV")
-    assert name == "transactions.csv"
+    assert name == "transactions-20260131T120004Z-PT9M54S.csv"
     lines = list(csv.reader(StringIO(content.decode(), newline="")))
     assert lines[0] == ["timestamp", "count", "sum", "avg", "min", "max"]
     assert lines[-2:] == [
@@ -330,12 +331,12 @@ def test_picture_can_be_saved(page: Page) -> None:
 
     name, content = saved(page, "PNG")
 
-    assert name == "transactions.png"
+    assert re.fullmatch("transactions-[0-9]{8}T[0-9]{4,6}Z-PT(10M|9M5[0-9]S)-count.png", name)
     width, height = (int.from_bytes(content[at : at + 4]) for at in (16, 20))
     assert content.startswith(b"\x89PNG")
-    assert [width, height] == page.evaluate(
-        "[document.getElementById('chart').width, document.getElementById('chart').height]"
-    )
+    drawn_width, drawn_height = page.evaluate("[chart.width, chart.height]")
+    assert width == drawn_width
+    assert height > drawn_height  # by a heading, the range and the quantity
 
 
 def test_empty_service_shows_a_command_that_works(page: Page) -> None:

@@ -205,11 +205,6 @@ class BandwidthStore(Copyable):
         [summary] = sums.summaries()
         return summary
 
-    def last(self, device_id: str, *, oldest: int = 0) -> int:
-        """Return the device's latest timestamp in epoch seconds. O(1). Raises KeyError if it has no entries."""
-        with self._lock:
-            return self._devices.blocks.lasts.item(self._known(device_id, oldest))
-
     def instants(
         self,
         device_id: str | None = None,

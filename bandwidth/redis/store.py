@@ -257,10 +257,6 @@ class RedisStore(Unversioned):
         self._settle()
         return Usage(*totals_in(self._storage.calls(calls_for_totals(self._stripes))), None)
 
-    def last(self, device_id: str, *, oldest: int = 0) -> int:
-        """Return the device's latest timestamp. One call. Raises KeyError for a device without entries."""
-        return self.device(device_id, oldest=oldest).last
-
     def delete(self, device_id: str) -> None:
         """Forget a device. One call, O(log devices); the server frees the memory in the background."""
         stripe, key = self._place(device_id)

@@ -114,13 +114,10 @@ class BoundsMachine(RuleBasedStateMachine):
                 self.store.windows(device, **question, oldest=self.oldest)
             with pytest.raises(KeyError):
                 self.store.device(device, oldest=self.oldest)
-            with pytest.raises(KeyError):
-                self.store.last(device, oldest=self.oldest)
             return
         assert self.store.windows(device, **question, oldest=self.oldest) == scan(self.stored, device, **question)
         [summary] = [s for s in summaries(self.stored) if s.device_id == device]
         assert self.store.device(device, oldest=self.oldest) == summary
-        assert self.store.last(device, oldest=self.oldest) == summary.last
 
     @rule(device=st.none() | devices, back=st.integers(-5, 40), limit=st.integers(1, 9))
     def list_instants(self, device: str | None, back: int, limit: int) -> None:

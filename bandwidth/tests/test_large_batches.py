@@ -48,7 +48,6 @@ def in_between(patch: pytest.MonkeyPatch, look: Callable[[], object]) -> list[ob
 ASKS = {
     "windows": lambda store: store.windows("old", end=39, length=10, count=4),
     "device": lambda store: store.device("old"),
-    "last": lambda store: store.last("old"),
     "devices": lambda store: store.devices(),
     "instants": lambda store: store.instants("old", limit=99),
     "all instants": lambda store: store.instants(limit=99),

@@ -204,4 +204,4 @@ def test_others_see_it_at_once(store: RedisStore) -> None:
     assert other.windows("a", end=1, length=1, count=1) == [(1, 1, 2, 3)]
     other.delete("a")
     with pytest.raises(KeyError):
-        store.last("a")
+        store.device("a")

@@ -1,10 +1,11 @@
 // The transactions page: draws what the last 60 seconds held, as it was during the last ten minutes.
-import { makeChart, savePicture, saveTable, setLines, update } from "../charts.js";
+import { makeChart, saveTable, setLines, update } from "../charts.js";
 import { onView, start } from "../live.js";
 import { Moments } from "../moments.js";
 import { figure, fullText } from "../numbers.js";
+import { savePicture, spanName } from "../picture.js";
 import { curve, slide, slidingOptions } from "../samples.js";
-import { localTimes } from "../time.js";
+import { localTimes, timeText, zoneName } from "../time.js";
 
 const COLUMNS = ["count", "sum", "avg", "min", "max"];
 
@@ -70,13 +71,22 @@ function write(cell, text) {
 
 function download() {
   const lines = moments.known.map(([time, values]) => [new Date(time * 1000).toISOString(), ...COLUMNS.map((name) => values[name])]);
-  saveTable([["timestamp", ...COLUMNS], ...lines], "transactions");
+  saveTable([["timestamp", ...COLUMNS], ...lines], spanName("transactions", ...ends()));
+}
+
+const ends = () => [moments.kept[0][0], moments.last.time];
+
+// Saves the chart with the range and the quantity that it shows.
+function picture() {
+  const [from, to] = ends().map((time) => timeText(time));
+  const { text } = quantity.selectedOptions[0];
+  savePicture(chart, spanName("transactions", ...ends(), quantity.value), [document.querySelector("h1").textContent, `${from} to ${to}, ${zoneName()}`, text]);
 }
 
 quantity.addEventListener("change", draw);
 table.addEventListener("toggle", tabulate);
 document.getElementById("rows").addEventListener("click", download);
-document.getElementById("picture").addEventListener("click", () => savePicture(chart, "transactions"));
+document.getElementById("picture").addEventListener("click", picture);
 onView(() => {
   moments.take(JSON.parse(document.getElementById("moments").textContent));
   draw();

@@ -1,17 +1,21 @@
-// The common parts of all charts: colours from the style sheet, pictures and tables to download.
+// The common parts of all charts: colours from the style sheet, and tables to download.
 // Chart.js is loaded before, as a classic script.
+import { onPaper } from "./paper.js";
+import { keepPoint, setUpPoints } from "./points.js";
 import { onClock } from "./time.js";
+
+const PAPER = { width: 680, devicePixelRatio: 3 }; // of charts on paper: that of A4 between margins, and fine dots
 
 const charts = new Set();
 
-const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+export const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 // Makes a chart with the given options in addition to the common ones. Its lines take their colours in order.
 export function makeChart(canvas, type, options, plugins = []) {
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   const chart = new Chart(canvas, {
     type,
-    plugins,
+    plugins: [...plugins, keepPoint],
     data: { labels: [], datasets: [] },
     options: {
       animation: false,
@@ -21,6 +25,7 @@ export function makeChart(canvas, type, options, plugins = []) {
     },
   });
   charts.add(chart);
+  setUpPoints(chart);
   paint(chart);
   return chart;
 }
@@ -57,6 +62,17 @@ function repaint() {
 
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 onClock(repaint);
+onPaper((on) => {
+  repaint();
+  charts.forEach((chart) => fit(chart, on));
+});
+
+// Gives a chart the size that it has on paper, or that of its box on the screen.
+function fit(chart, toPaper) {
+  chart.options.devicePixelRatio = toPaper ? PAPER.devicePixelRatio : undefined;
+  if (toPaper) chart.resize(PAPER.width, chart.canvas.parentElement.clientHeight);
+  else chart.resize();
+}
 
 export const legend = { labels: { usePointStyle: true, boxWidth: 8, boxHeight: 8 } };
 
@@ -69,11 +85,13 @@ export function line(label, data, pointStyle, more = {}) {
   return { label, data, pointStyle, pointRadius: data.length > 60 ? 0 : 3, pointHoverRadius: 5, borderWidth: 2, ...more };
 }
 
-// Gives a chart its lines. One that it has already, by its label, stays the same object with new data, so that a line
+const nameOf = (line) => line.name ?? line.label;
+
+// Gives a chart its lines. One that it has already, by its name or label, stays the same object with new data, so that a line
 // that is hidden stays hidden.
 export function setLines(chart, lines) {
-  const known = new Map(chart.data.datasets.map((each) => [each.label, each]));
-  chart.data.datasets = lines.map((each) => Object.assign(known.get(each.label) ?? {}, each));
+  const known = new Map(chart.data.datasets.map((each) => [nameOf(each), each]));
+  chart.data.datasets = lines.map((each) => Object.assign(known.get(nameOf(each)) ?? {}, each));
 }
 
 export const OPEN = [4, 4]; // the dashes of a span that is not over
@@ -85,25 +103,13 @@ export function dashOpen(line, isOpen) {
   return line;
 }
 
-// Saves the chart as a picture, on the background colour of the page.
-export function savePicture(chart, name) {
-  const { canvas } = chart;
-  const copy = document.createElement("canvas");
-  [copy.width, copy.height] = [canvas.width, canvas.height];
-  const context = copy.getContext("2d");
-  context.fillStyle = style("page");
-  context.fillRect(0, 0, copy.width, copy.height);
-  context.drawImage(canvas, 0, 0);
-  save(copy.toDataURL("image/png"), `${name}.png`);
-}
-
 // Saves rows as CSV; the first row names the columns.
 export function saveTable(rows, name) {
   const text = rows.map((row) => row.map((cell) => cell ?? "").join(",")).join("\r\n");
   save(`data:text/csv;charset=utf-8,${encodeURIComponent(`${text}\r\n`)}`, `${name}.csv`);
 }
 
-function save(url, name) {
+export function save(url, name) {
   const link = document.createElement("a");
   [link.href, link.download] = [url, name];
   link.click();

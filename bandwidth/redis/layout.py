@@ -3,10 +3,12 @@
 Plain Python and NumPy; knows no framework. Keys:
 
     bw:{STRIPE}:device:DEVICE   hash: a device's summary, and the tree of its instants
-    bw:{STRIPE}:devices         sorted set: the keys of the devices; their scores mean nothing
+    bw:{STRIPE}:registry        sorted set: the keys of the devices; their scores mean nothing
     bw:{STRIPE}:stale           sorted set: the same keys, by the time from which on entries of them can be dropped
     bw:{STRIPE}:entries         number: how many entries these devices have
     bw:{STRIPE}:busy:0 to 3     sorted sets: devices by their bytes since a slot of time began, see `spans.lua`
+    bw:{STRIPE}:devices         string: keeps out 1.0.0, which had its registry there, see `steps.lua`
+    bw:{STRIPE}:layout          string: the version of the layout of these keys
     bw:{STRIPE}:listings        set: markers of the parts of listings that were stored
 
 A row is one little-endian integer that packs a time and three sums. The sums are one integer too, so that a single
@@ -55,7 +57,7 @@ class Stripe(NamedTuple):
     @classmethod
     def tagged(cls, name: bytes, tag: int) -> Stripe:
         """Return the keys of the store called `name` with a hash tag."""
-        kinds = (b"devices", b"stale", b"entries", b"listings", b"busy", b"device:")
+        kinds = (b"registry", b"stale", b"entries", b"listings", b"busy", b"device:")
         return cls(*(b"%b:{%d}:%b" % (name, tag, kind) for kind in kinds))
 
     @property

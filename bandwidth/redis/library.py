@@ -21,5 +21,8 @@ LIBRARY = Library(
         # What one call drops at most: from so many devices, the leaves under so many nodes of each.
         "DROPPED_DEVICES": 16,
         "DROPPED_NODES": 8,
+        # Devices that one portion of an upgrade takes.
+        "UPGRADED_DEVICES": 100,
     },
+    layout=2,
 )

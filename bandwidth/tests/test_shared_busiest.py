@@ -138,7 +138,7 @@ def test_data_of_the_version_before_are_read_and_added_to(store: RedisStore) -> 
     """It had all bytes as scores of the registry, and no spans. Devices are busy as soon as they are written to."""
     store.add_batch(["a", "b"], [NOW - 1, NOW - 1], [10**9, 5], [0, 0], now=NOW)
     for client in clients(store._storage):
-        for key in client.keys(name_of(store) + b":*:devices"):
+        for key in client.keys(name_of(store) + b":*:registry"):
             client.zadd(key, dict.fromkeys(client.zrange(key, 0, -1), 10**15))
         for key in client.keys(name_of(store) + b":*:busy:*"):
             client.delete(key)

@@ -14,4 +14,4 @@ SECOND_MS = 1_000
 #: What the server's functions know by name.
 CONSTANTS = {"TOP_MS": TOP_MS, "BLOCK_MS": BLOCK_MS, "SECOND_MS": SECOND_MS}
 
-LIBRARY = Library("transactions", Path(__file__).with_name("lua"), CONSTANTS)
+LIBRARY = Library("transactions", Path(__file__).with_name("lua"), CONSTANTS, layout=2)

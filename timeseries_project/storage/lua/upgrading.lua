@@ -6,9 +6,9 @@
 --- @include layout_version
 
 -- Do the next portion towards this library's layout, if the stripe's is an earlier one. Returns the stripe's layout
--- then. `steps[n]` leads from n to n + 1: it is given the beginning of the stripe's keys, up to their tag, and the cursor
--- ('' at first), works for some milliseconds at most, and returns the next cursor, or nil when nothing is left to do. A
--- cursor must outlast a restart of the server, as those of SCAN do not; what was done may also tell it by itself.
+-- then. `steps[n]` leads from n to n + 1: it is given the beginning of the stripe's keys, up to their tag, and the
+-- cursor ('' at first), works for some milliseconds at most, and returns the next cursor, or nil when nothing is left
+-- to do. A cursor must outlast a restart of the server, as those of SCAN do not; what was done may also tell it.
 local function upgrade(key, steps)
   local found, place = layout_of(key)
   local under_way, cursor = found:match('^(%d+)>%d+ ?(.*)$')

@@ -1,6 +1,7 @@
 --- Adding rows to a stripe. A row is what is added to one millisecond: the time, and a cell.
 --- @include builtins
 --- @include cells
+--- @include numbered
 --- @include ring
 --- @include rows
 
@@ -16,21 +17,6 @@ local function packed(cell)
   return pack(CELL, cell.high, cell.low, cell.count, cell.least, cell.most)
 end
 
--- Open the numbered cell at a place, to be added to; it is empty if it stands for another number.
-local function open_numbered(key, at, number)
-  local bytes, cell = read(key, at, TOP_SIZE), cell_of(at, 0, 0, 0, 0, 0)
-  if bytes ~= '' then
-    local high, low, count, least, most, stands_for = unpack_from(TOP_CELL, bytes)
-    if stands_for == number then cell = cell_of(at, high, low, count, least, most) end
-  end
-  cell.number = number
-  return cell
-end
-
-local function write_numbered(key, cell)
-  call('SETRANGE', key, cell.at, pack(TOP_CELL, cell.high, cell.low, cell.count, cell.least, cell.most, cell.number))
-end
-
 -- Open the top of that number to be added to. If it was empty its blocks are blanked, and the string lives on until
 -- all that may still come into this top has left the window and the history.
 local function open_top(key, ring, number)
@@ -41,10 +27,6 @@ local function open_top(key, ring, number)
     call('PEXPIRE', key, ring.life)
   end
   return top
-end
-
-local function open_second(key, ring, number)
-  return open_numbered(key, ring.seconds_at + number % ring.seconds * TOP_SIZE, number)
 end
 
 -- Open a block, by number, to add to it.

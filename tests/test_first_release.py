@@ -258,7 +258,7 @@ def test_a_history_of_ten_minutes_goes_on_in_the_longer_one(
     window._turns = iter([old] * 99)  # type: ignore[assignment]
     prepare(storage, connection.versioned())
     client.delete(old)
-    # The second one has the place of the first in the longer ring. In the shorter one it lies after it or before it, and
+    # The second one has the place of the first in the longer ring. In the shorter one it lies after or before it, and
     # nothing has replaced the first.
     first = 2_800_000 * (seconds - 61) + place
     times = [first, *range(first + seconds, first + seconds + 600, 7)]

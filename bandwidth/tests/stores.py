@@ -83,7 +83,9 @@ def check(store: AnyStore) -> None:
     for client in clients(store._storage):
         for key in client.keys(name_of(store) + b":*"):
             kind = client.type(key)
-            if kind == b"hash":
+            if key.endswith((b"}:layout", b"}:devices")):  # its version, and what keeps 1.0.0 out
+                assert kind == b"string"
+            elif kind == b"hash":
                 found[key] = client.hgetall(key)
             elif kind == b"zset":
                 found[key] = dict(client.zrange(key, 0, -1, withscores=True))

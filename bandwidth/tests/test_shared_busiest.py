@@ -134,12 +134,9 @@ def test_to_ask_while_all_is_forgotten_answers_nothing_or_all(
         store.clear()
 
 
-def test_data_of_the_version_before_are_read_and_added_to(store: RedisStore) -> None:
-    """It had all bytes as scores of the registry, and no spans. Devices are busy as soon as they are written to."""
+def test_devices_in_no_span_are_busy_as_soon_as_they_are_written_to(store: RedisStore) -> None:
     store.add_batch(["a", "b"], [NOW - 1, NOW - 1], [10**9, 5], [0, 0], now=NOW)
     for client in clients(store._storage):
-        for key in client.keys(name_of(store) + b":*:registry"):
-            client.zadd(key, dict.fromkeys(client.zrange(key, 0, -1), 10**15))
         for key in client.keys(name_of(store) + b":*:busy:*"):
             client.delete(key)
         client.close()

@@ -21,8 +21,13 @@ def servers(storage: Storage) -> Iterator[Redis]:
 
 
 def stripes(storage: Storage) -> dict[bytes, bytes]:
-    """Return all keys of the storage with their strings."""
-    return {key: client.get(key) for client in servers(storage) for key in client.keys("*")}
+    """Return all keys of the storage with their strings, except the version of the layout and what keeps 1.0.0 out."""
+    return {
+        key: client.get(key)
+        for client in servers(storage)
+        for key in client.scan_iter(_type="string")
+        if not key.endswith(b":layout")
+    }
 
 
 def check(window: RedisWindow) -> None:

@@ -47,6 +47,8 @@ class Serving(Protocol):
     connections: set[Connection]
     #: The line of the header `date`.
     date: bytes
+    #: Whether each connection is to end with its next answer, behind which no request waits.
+    is_leaving: bool
 
 
 class _At(Enum):
@@ -239,6 +241,10 @@ class Connection(asyncio.Protocol):
             self._is_reading = True
             self.transport.resume_reading()
 
+    def has_waiting(self) -> bool:
+        """Whether requests wait behind the one that is being answered."""
+        return bool(self._queue)
+
     def answered(self, exchange: Exchange) -> None:
         """Go on with the next request, or refuse what was faulty after the last one."""
         self._answering = None
@@ -261,6 +267,11 @@ class Connection(asyncio.Protocol):
         """Close if the client should have gone on by now. Called now and then."""
         if self._ends_at is not None and now > self._ends_at:
             self.transport.close()
+
+    def end_stream(self) -> None:
+        """End the answer that is being given if it is endless; the connection goes on."""
+        if self._answering is not None:
+            self._answering.end_stream()
 
     def stop(self) -> None:
         """Close after the request that is being answered, or at once."""

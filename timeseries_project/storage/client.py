@@ -134,17 +134,21 @@ class Storage:
 
     def each_node(self, *command: Argument) -> list[Any]:
         """Send a command to every node that holds slots, and return their answers."""
-        until = time_limit(self._timeout)
         answers = []
+        for (reply,) in self.ask_each_node(command):
+            if isinstance(reply, RedisError):
+                raise refused(reply)
+            answers.append(reply)
+        return answers
+
+    def ask_each_node(self, *commands: Command) -> list[list[Any]]:
+        """Send commands to every node that holds slots; return the answers of each, refusals among them as errors."""
+        until = time_limit(self._timeout)
         with self._distrusted():
             if not self.one_node and not self._slots:
                 self._look(until)
             nodes = [node for node in self._nodes.values() if node.serves or self.one_node]
-            for (reply,) in exchange({node: [command] for node in nodes}, until).values():
-                if isinstance(reply, RedisError):
-                    raise refused(reply)
-                answers.append(reply)
-        return answers
+            return list(exchange({node: list(commands) for node in nodes}, until).values())
 
     def _node(self, address: Address) -> Node:
         def connect(seconds: float) -> Wire:

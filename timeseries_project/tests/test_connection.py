@@ -26,6 +26,7 @@ class Server:
     """What connections know of their server; the application answers with method, path and body, if it reads that."""
 
     date = b"date: now\r\n"
+    is_leaving = False
 
     def __init__(self, headers: list[tuple[bytes, bytes]] | None = None) -> None:
         self.connections: set[Connection] = set()

@@ -1,0 +1,192 @@
+"""SIGHUP to the production server: all workers are replaced, and no client notices; what cannot be is left as it is."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.served import Served, children, eventually
+from timeseries_project.tests.processes import PATIENCE, ROOT
+from timeseries_project.tests.redis_servers import RedisServer
+
+GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    server = RedisServer()
+    yield server
+    server.stop()
+
+
+class Traffic:
+    """Clients that send all the while, on connections that they keep until told otherwise, and on new ones."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self._ends = threading.Event()
+        self.faults: list[str] = []
+        self.answers = self.closed = 0
+        self._threads = [threading.Thread(target=self._send, args=(kept,)) for kept in (True, True, False)]
+
+    def __enter__(self) -> Traffic:
+        for thread in self._threads:
+            thread.start()
+        eventually(lambda: self.answers > 50)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _send(self, kept: bool) -> None:
+        connection = http.client.HTTPConnection(self._served.address, self._served.port, timeout=PATIENCE)
+        connection.auto_open = 0  # a connection that is cut is a fault, and never opened anew in secret
+        number = 0
+        while not self._ends.is_set():
+            try:
+                if connection.sock is None:
+                    connection.connect()
+                number += 1
+                device = f"{threading.get_ident()}-{kept}"
+                point = {"timestamp": 1_700_000_000 + number, "value": 1, "device": device, "user": "u"}
+                connection.request("POST", "/datapoints", json.dumps(point), {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                if response.status != 201:
+                    self.faults.append(f"{response.status} {response.read()!r}")
+                response.read()
+            except (OSError, http.client.HTTPException) as error:
+                self.faults.append(repr(error))
+                connection.close()
+                continue
+            self.answers += 1
+            if response.will_close:
+                self.closed += 1
+            if not kept:
+                connection.close()
+        connection.close()
+
+
+def serving(served: Served) -> set[int]:
+    return set(children(served.process.pid))
+
+
+def test_workers_are_replaced_without_a_request_that_fails(redis: RedisServer) -> None:
+    with Served(STORAGE_URL=redis.url, WORKERS="2") as served:
+        served.wait()
+        supervisor = served.process.pid
+        counted = served.request("GET", "/nope")[0]
+        with Traffic(served) as traffic:
+            for _ in range(2):
+                before, answers = serving(served), traffic.answers
+                served.process.send_signal(signal.SIGHUP)
+                eventually(lambda before=before: len(serving(served) - before) == 2)  # type: ignore[misc]
+                eventually(lambda before=before: not serving(served) & before)  # type: ignore[misc]
+                assert traffic.answers > answers
+        assert traffic.faults == []
+        assert traffic.closed >= 2
+        assert counted == 404
+        metrics = served.request("GET", "/metrics")[2].decode()
+        assert 'route="unknown",status="404"} 1.0' in metrics  # counted by a worker of the first program
+        assert served.process.pid == supervisor
+        status, _, err = served.stopped()
+        assert status == 0
+        assert sum("have been replaced" in line for line in err.splitlines()) == 2
+
+
+def test_a_connection_at_rest_is_served_by_its_old_worker_once_more(redis: RedisServer) -> None:
+    with Served(STORAGE_URL=redis.url, WORKERS="2") as served:
+        served.wait()
+        before = serving(served)
+        with served.connect() as idle, served.connect() as half:
+            idle.sendall(GET)
+            assert b"connection: close" not in idle.recv(65_536)
+            half.sendall(GET[:20])
+            served.request("GET", "/healthz")
+            served.process.send_signal(signal.SIGHUP)
+            eventually(lambda: len(serving(served) - before) == 2)
+            for stream, rest in ((idle, GET), (half, GET[20:])):
+                stream.sendall(rest)
+                answer = b""
+                while piece := stream.recv(65_536):
+                    answer += piece
+                assert answer.startswith(b"HTTP/1.1 200 ")
+                assert b"connection: close" in answer
+        eventually(lambda: not serving(served) & before)
+        assert served.stop() == 0
+
+
+def test_new_code_is_loaded_and_bad_code_changes_nothing(redis: RedisServer, tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns(".*", "tests", "benchmarks", "fuzz", "docs", "node_modules")
+    shutil.copytree(ROOT, tmp_path / "code", ignore=ignored)
+    views = tmp_path / "code" / "timeseries_project" / "ops" / "views.py"
+    views.write_text(views.read_text().replace('"status": "ok"', '"status": "old"'))
+
+    class Copied(Served):
+        command = ("-c", "from timeseries_project import serve; serve.main()")
+
+    with Copied(STORAGE_URL=redis.url, WORKERS="2", PYTHONPATH=str(tmp_path / "code"), PYTHONSAFEPATH="1") as served:
+        served.wait()
+        assert b"old" in served.request("GET", "/healthz")[2]
+        before = serving(served)
+
+        views.write_text(views.read_text() + "\nraise SystemExit('this code is broken')\n")
+        served.process.send_signal(signal.SIGHUP)
+        assert served.process.stderr is not None
+        lines = iter(served.process.stderr.readline, "")
+        assert any("this code is broken" in line for line in lines)
+        assert "could not be loaded" in next(lines)
+        assert serving(served) == before
+
+        views.write_text(views.read_text().replace('"old"', '"new"').replace("raise SystemExit", "str"))
+        served.process.send_signal(signal.SIGHUP)
+        eventually(lambda: not serving(served) & before)
+        assert b"new" in served.request("GET", "/healthz")[2]
+        assert served.stop() == 0
+
+
+def test_one_process_keeps_its_data_and_says_so() -> None:
+    with Served() as served:
+        point = {"timestamp": 1_700_000_000, "value": 1, "device": "d", "user": "u"}
+        served.wait()
+        assert served.request("POST", "/datapoints", json.dumps(point), Content_Type="application/json")[0] == 201
+        served.process.send_signal(signal.SIGHUP)
+        assert served.process.stderr is not None
+        assert "SIGHUP loads nothing anew" in served.process.stderr.readline()
+        assert served.request("GET", "/devices/d")[0] == 200
+        assert served.stop() == 0
+
+
+def test_a_closed_terminal_stops_the_server() -> None:
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"PORT": "0"}
+    program = (
+        "from timeseries_project.serving.stopping import Stopping; import signal; Stopping(); print(1, flush=True)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{program}\nwhile True: signal.pause()"],
+        cwd=ROOT,
+        env=environment,
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+    ) as process:
+        os.close(theirs)
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)  # with its terminal there, it is asked to load anew
+        assert process.poll() is None
+        os.close(ours)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(PATIENCE) == 0

@@ -1,0 +1,159 @@
+"""Servers on one storage compare their settings; and each says what its storage promises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.served import Served
+from timeseries_project.storage.agreement import ALIVE_SECONDS, MEMBERS, SETTINGS, Agreement, Difference
+from timeseries_project.storage.client import Storage
+from timeseries_project.storage.location import parse_location
+from timeseries_project.storage.promises import ask, promise
+from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
+
+
+@pytest.fixture(scope="module", params=["redis", "valkey", "cluster"])
+def server(request: pytest.FixtureRequest) -> Iterator[RedisServer | RedisCluster]:
+    started = RedisCluster() if request.param == "cluster" else RedisServer(request.param)
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def storage(server: RedisServer | RedisCluster) -> Storage:
+    for each in server.servers if isinstance(server, RedisCluster) else [server]:
+        each.client.flushall()
+    return Storage(parse_location(server.url), timeout=10)
+
+
+def agreement(storage: Storage, name: str, skew: int = 5, limit: int = 10) -> Agreement:
+    return Agreement(storage, name, strict={"SKEW": skew, "RETENTION": None}, loose={"LIMIT": limit})
+
+
+def test_equal_settings_agree(storage: Storage) -> None:
+    for name in ("a", "b"):
+        assert agreement(storage, name).join() == []
+        assert agreement(storage, name).go_on() == []
+
+
+def test_a_strict_setting_that_differs_keeps_a_server_out(storage: Storage) -> None:
+    first = agreement(storage, "a")
+    assert first.join() == []
+    differs = [Difference("SKEW", "60", "5", is_strict=True)]
+    assert agreement(storage, "b", skew=60).join() == differs
+    assert str(differs[0]) == "SKEW is 60 here and 5 there"
+    first.leave()
+    # The one that was kept out has not counted, so now nobody does.
+    assert agreement(storage, "c", skew=7).join() == []
+    assert [str(difference) for difference in first.go_on()] == ["SKEW is 5 here and 7 there"]
+
+
+def test_of_loose_settings_the_last_start_decides_and_all_are_told(storage: Storage) -> None:
+    first, second = agreement(storage, "a"), agreement(storage, "b", limit=20)
+    first.join()
+    assert second.join() == [Difference("LIMIT", "20", "10", is_strict=False)]
+    assert first.go_on() == [Difference("LIMIT", "10", "20", is_strict=False)]
+    assert second.go_on() == []
+    assert agreement(storage, "a", limit=20).join() == []
+
+
+def test_a_server_that_says_nothing_counts_no_longer(server: RedisServer | RedisCluster, storage: Storage) -> None:
+    agreement(storage, "a").join()
+    for each in server.servers if isinstance(server, RedisCluster) else [server]:
+        client = each.client
+        if isinstance(server, RedisServer) or client.cluster("KEYSLOT", MEMBERS) in _slots(each):
+            [(member, until)] = client.zrange(MEMBERS, 0, -1, withscores=True)
+            assert (member, round(until - client.time()[0])) == (b"a", ALIVE_SECONDS)
+            client.zadd(MEMBERS, {"a": client.time()[0] - 1})
+    assert agreement(storage, "b", skew=60).join() == []
+
+
+def _slots(server: RedisServer) -> set[int]:
+    """Return the slots of a node."""
+    ranges = server.client.execute_command("CLUSTER SLOTS")
+    return {
+        slot
+        for (first, last), nodes in ranges.items()
+        if nodes["primary"][1] == server.port
+        for slot in range(first, last + 1)
+    }
+
+
+def test_what_a_storage_lost_is_written_again(storage: Storage) -> None:
+    member = agreement(storage, "a")
+    member.join()
+    storage.each_node("FLUSHALL")
+    assert member.go_on() == []
+    assert agreement(storage, "b", skew=60).join() != []
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    started = RedisServer()
+    yield started
+    started.stop()
+
+
+def test_a_server_that_must_not_differ_does_not_start(redis: RedisServer) -> None:
+    with Served(STORAGE_URL=redis.url, RETENTION="30d", MAX_SERIES="7") as first:
+        first.wait()
+        with Served(STORAGE_URL=redis.url, CLOCK_SKEW_SECONDS="60", RETENTION="1d") as second:
+            status, out, err = second.ended()
+        [line] = err.splitlines()
+        assert (status, out) == (1, "")
+        assert line.startswith(
+            "CLOCK_SKEW_SECONDS: CLOCK_SKEW_SECONDS is 60 here and 5 there, RETENTION is 86400s here"
+        )
+        with Served(STORAGE_URL=redis.url, WORKERS="2", RETENTION="30d", MAX_SERIES="8") as third:
+            third.wait()
+            status, _, err = third.stopped()
+        assert status == 0
+        [line] = [line for line in err.splitlines() if "MAX_SERIES" in line]
+        assert "MAX_SERIES is 8 here and 7 there" in json.loads(line)["message"]
+        assert first.stop() == 0
+    # Once all have been stopped, others are taken at once.
+    with Served(STORAGE_URL=redis.url, CLOCK_SKEW_SECONDS="60") as other:
+        other.wait()
+        assert redis.client.hget(SETTINGS, "CLOCK_SKEW_SECONDS") == b"60"
+        assert other.stop() == 0
+
+
+def promised(server: RedisServer) -> str:
+    return promise(ask(Storage(parse_location(server.url), timeout=10)))
+
+
+def test_a_server_says_what_its_storage_promises(redis: RedisServer) -> None:
+    with Served(STORAGE_URL=redis.url) as served:
+        served.wait()
+        _, _, err = served.stopped()
+    [line] = [json.loads(line) for line in err.splitlines()]
+    assert line["level"] == "warning"
+    assert "a restart loses all of them; the loss of a server loses its data" in line["message"]
+
+
+@pytest.mark.parametrize("may_configure", [True, False], ids=["", "without CONFIG"])
+def test_promises_follow_the_configuration(redis: RedisServer, may_configure: bool) -> None:
+    client = redis.client
+    client.config_set("appendonly", "yes")
+    client.config_set("appendfsync", "always")
+    client.config_set("min-replicas-to-write", 1)
+    client.config_set("maxmemory", 10**9)
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    if not may_configure:
+        client.execute_command("ACL", "SETUSER", "default", "-config")
+    text = promised(redis)
+    assert ("a restart loses none of them;" in text) == may_configure
+    assert "a replica that takes over has them" in text
+    assert "THROWS DATA AWAY (maxmemory-policy is allkeys-lru" in text
+
+
+def test_without_replicas_that_must_have_it_the_last_writes_may_be_lost(redis: RedisServer) -> None:
+    with_replica = RedisServer("redis", "--replicaof", f"127.0.0.1 {redis.port}")
+    try:
+        redis.wait(lambda: redis.client.info("replication")["connected_slaves"] == 1)
+        assert "may lack the last ones (min-replicas-to-write is 0)" in promised(redis)
+    finally:
+        with_replica.stop()

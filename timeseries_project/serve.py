@@ -64,6 +64,9 @@ def _load(stopping: Stopping, given: Handover) -> tuple[Any, Membership]:
     """
     collecting.collect(Path(os.environ["STATIC_ROOT"]), stopping.cleanup)  # before the application looks for them
     from timeseries_project.asgi import application
+
+    # isort: split
+    from timeseries_project import urls  # noqa: F401 - the views, which Django would load with the first request
     from timeseries_project.storage.starting import Membership
 
     membership = Membership(given.name)

@@ -13,7 +13,7 @@ import logging
 import os
 import socket
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 #: The variable. It is none of the settings: no one sets it by hand.
 VARIABLE = "TIMESERIES_HANDOVER"
@@ -54,9 +54,10 @@ def take() -> Handover | None:
     text = os.environ.pop(VARIABLE, "")
     if not text:
         return None
-    given = json.loads(text)
+    given: dict[str, Any] = json.loads(text)
     given["workers"] = tuple(Predecessor(*worker) for worker in given["workers"])
-    return Handover(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+    given |= {name: tuple(given[name]) for name in ("listeners", "pipe", "leaving")}
+    return Handover(**given)
 
 
 def try_out(handover: Handover) -> int:

@@ -25,7 +25,7 @@ class Durability(NamedTuple):
     #: When it saves all data: empty if never.
     save: str | None
     replicas: int
-    min_replicas: int | None
+    min_replicas: int
     #: What is thrown away at the limit of its memory; `noeviction` if nothing, or if there is no limit.
     eviction: str
 
@@ -37,14 +37,13 @@ class Durability(NamedTuple):
         Durability(appends=True, appendfsync=None, save=None, replicas=2, min_replicas=1, eviction='noeviction')
         """
         told = dict(re.findall(r"^(\w+):([^\r\n]*)", info.decode(), re.MULTILINE))
-        if configured is not None:
-            least: int | None = int(configured.get("min-replicas-to-write", 0))
-        else:  # there is such a line only where replicas are asked for
-            least = 1 if "min_slaves_good_slaves" in told else 0
+        allowed = configured or {}
+        # If CONFIG is forbidden: there is such a line only where replicas are asked for.
+        least = int(allowed.get("min-replicas-to-write", "min_slaves_good_slaves" in told))
         return cls(
             appends=told.get("aof_enabled") == "1",
-            appendfsync=configured and configured.get("appendfsync"),
-            save=configured and configured.get("save"),
+            appendfsync=allowed.get("appendfsync"),
+            save=allowed.get("save"),
             replicas=int(told.get("connected_slaves", 0)),
             min_replicas=least,
             eviction=told.get("maxmemory_policy", "noeviction") if told.get("maxmemory", "0") != "0" else "noeviction",

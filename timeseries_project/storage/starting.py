@@ -33,7 +33,11 @@ class Membership:
     """This server among those on its storage; nothing is done if its data are in its memory."""
 
     def __init__(self, name: str) -> None:
-        self._agreement = storage and Agreement(
+        self._told: set[Difference] = set()
+        self._agreement: Agreement | None = None
+        if storage is None:
+            return
+        self._agreement = Agreement(
             storage,
             name,
             # With another skew, transactions are in another window; with a shorter retention, data of others go.
@@ -41,7 +45,6 @@ class Membership:
             # Each server obeys its own, though they count what all have stored.
             loose={name: getattr(settings, name) for name in ("MAX_DATAPOINTS", "MAX_SERIES", "MAX_BANDWIDTH_ENTRIES")},
         )
-        self._told: set[Difference] = set()
 
     def begin(self, *, is_trial: bool = False) -> None:
         """Compare settings, and stop the start where that is not safe; say what the storage promises."""

@@ -1,11 +1,8 @@
 --- Compares the settings of a member with those of the others, and counts it among them for some time.
 --
--- Alone, a member writes its settings. Otherwise strict ones that differ keep it out and leave everything as it is;
--- of the others the last one that joined decides.
---
 -- KEYS    the hash of settings, the sorted set of members by the second until which they count
--- ARGV    the member, how many seconds it counts, 1 if it joins or 0 if it goes on; of each setting: name, value, 1 if
---         it is strict or 0
+-- ARGV    the member, how many seconds it counts, 1 if it joins or 0 if it goes on; of each setting its name, its
+--         value, and 1 if it is strict or 0
 -- Answer  of each setting that differs: name, value of the others
 -- Cost    O(settings + log members)
 --- @include command
@@ -23,7 +20,8 @@ local function differing_settings(key, args)
   return found, is_kept_out
 end
 
--- It may run when the memory is full: what it writes is small, and the service must go on.
+-- A member that is alone writes its settings. Otherwise strict ones that differ keep it out and leave everything as it
+-- is; of the others the last one that joined decides. The call may run when the memory is full: it writes little.
 command('settings_agree', REMOVES, function(keys, args)
   local settings, members, member = keys[1], keys[2], args[1]
   local now = tonumber(call('TIME')[1])

@@ -105,7 +105,7 @@ def test_workers_are_replaced_without_a_request_that_fails(redis: RedisServer) -
         assert sum("have been replaced" in line for line in err.splitlines()) == 2
 
 
-def test_a_connection_at_rest_is_served_by_its_old_worker_once_more(redis: RedisServer) -> None:
+def test_a_connection_at_rest_is_served_by_its_old_worker_and_told_that_it_ends(redis: RedisServer) -> None:
     with Served(STORAGE_URL=redis.url, WORKERS="2") as served:
         served.wait()
         before = serving(served)
@@ -115,14 +115,17 @@ def test_a_connection_at_rest_is_served_by_its_old_worker_once_more(redis: Redis
             half.sendall(GET[:20])
             served.request("GET", "/healthz")
             served.process.send_signal(signal.SIGHUP)
-            eventually(lambda: len(serving(served) - before) == 2)
+            assert served.process.stderr is not None
+            assert any("have been replaced" in line for line in iter(served.process.stderr.readline, ""))
             for stream, rest in ((idle, GET), (half, GET[20:])):
-                stream.sendall(rest)
-                answer = b""
-                while piece := stream.recv(65_536):
-                    answer += piece
-                assert answer.startswith(b"HTTP/1.1 200 ")
-                assert b"connection: close" in answer
+                # The signal to leave has been sent, and arrives about now: until then the connection goes on.
+                for request in (rest, *[GET] * 1_000):
+                    stream.sendall(request)
+                    answer = stream.recv(65_536)
+                    assert answer.startswith(b"HTTP/1.1 200 ")
+                    if b"connection: close" in answer:
+                        break
+                assert stream.recv(1) == b""
         eventually(lambda: not serving(served) & before)
         assert served.stop() == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import ModuleType
@@ -30,6 +31,9 @@ drawn.load_profile()
 #: More processes gain nothing: the longest file alone takes as long as the share of one of these.
 PROCESSES_AT_MOST = 8
 
+#: Most bytes of data that a process may hold. Who asks for more fails, and leaves the machine its memory.
+MOST_MEMORY = 8 * 1024**3
+
 #: Where each app keeps its state, and the store that it uses when processes share a storage.
 SHARED_STORES: list[tuple[ModuleType, str, Callable[[Storage], Any]]] = [
     (datapoints, "store", RedisStore),
@@ -40,6 +44,13 @@ SHARED_STORES: list[tuple[ModuleType, str, Callable[[Storage], Any]]] = [
     ),
     (bandwidth, "store", SharedBandwidth),
 ]
+
+
+def pytest_configure() -> None:
+    """Bound the memory of this process and of those that it starts."""
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    if hard == resource.RLIM_INFINITY or hard > MOST_MEMORY:
+        resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, hard))
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -11,10 +11,12 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from bandwidth import services
+from bandwidth import device_list, ranges, services
+from bandwidth.amounts import Amount
 from bandwidth.interface import DeviceSummary, Window
+from bandwidth.ranges import window_end
 from bandwidth.serializers import ChartQuerySerializer
-from bandwidth.units import Per, Threshold, Unit, family, in_full, percentile_95, write
+from bandwidth.units import Per, Threshold, Unit, family, percentile_95, write
 from timeseries_project.api.prefix import address
 from timeseries_project.api.watching import can_be_pushed
 from timeseries_project.core import clock
@@ -23,8 +25,6 @@ from timeseries_project.core.offload import leave_loop
 from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.web.dashboard import Card, Link, Section
 from timeseries_project.web.pages import (
-    MANY_LISTED,
-    MAX_LISTED,
     REFRESH,
     REFRESH_UNKNOWN,
     Context,
@@ -54,6 +54,9 @@ UNITS = [
     ("Bits", [(unit, unit) for unit in (Unit.BIT, Unit.KBIT, Unit.MBIT, Unit.GBIT, Unit.TBIT)]),
 ]
 
+#: The parameters that the form keeps for those who open "Exact range".
+EXACT = ("end_time", "window_time", "num_windows")
+
 Query = dict[str, Any]
 
 
@@ -71,7 +74,7 @@ def chart(request: HttpRequest) -> HttpResponse:
     try:
         query = ChartQuerySerializer.read_query(parameters)
         if query["device_uuid"] is None:
-            context |= _chooser(query, now)
+            context |= device_list.context(request, parameters, query, now, partial(_chart_of, query, now))
         else:
             if query["num_windows"] > MANY_WINDOWS:
                 leave_loop()
@@ -80,9 +83,9 @@ def chart(request: HttpRequest) -> HttpResponse:
                 context["live"] = REFRESH
                 can_be_pushed(request, partial(_version, query["device_uuid"], query["window_time"]))
     except FaultError as fault:
-        context |= problem_shown(request, fault)
+        context |= problem_shown(request, fault, exact=EXACT)
         if isinstance(fault, UnknownKeyError):
-            context |= _chooser(query, now)
+            context |= device_list.context(request, parameters, query, now, partial(_chart_of, query, now))
             context["live"] = REFRESH_UNKNOWN if query["end_time"] is None else None
     return render_page(request, "bandwidth/chart.html", context)
 
@@ -107,34 +110,12 @@ def _rate_unit(unit: str) -> str:
     return "bits" if unit in list(Unit) and family(Unit(unit)).per_byte == 8 else "bytes"
 
 
-def _chooser(query: Query, now: int) -> Context:
-    """Return the list of devices, each linked to a chart that shows some of its data if possible."""
-    total = services.devices_count()
-    if total > MANY_LISTED:
-        leave_loop()
-    return {
-        "listed": device_table(services.devices_list(limit=MAX_LISTED), query, now),
-        "total_devices": total,
-        "choosing": True,
-    }
-
-
 def device_table(devices: Iterable[DeviceSummary], query: Query, now: int) -> list[dict[str, Any]]:
     """Return the rows of a table of devices, each with the address of a chart that shows some of its data."""
-    span = query["window_time"] * query["num_windows"]
-
-    def url(device: DeviceSummary) -> str:
-        end_time = query["end_time"]
-        if end_time is None and not now - span < device.last <= now:
-            end_time = window_end(device.last, query["window_time"])
-        return _url(query, device_uuid=device.device_id, end_time=end_time)
-
     return [
         {
             "device_id": device.device_id,
-            "url": url(device),
-            "entries": f"{device.count:,}",
-            "last": time_element(device.last),
+            "url": _chart_of(query, now, device),
             "bytes_ts": Amount(device.bytes_ts, query["unit"]),
             "bytes_fs": Amount(device.bytes_fs, query["unit"]),
         }
@@ -142,13 +123,12 @@ def device_table(devices: Iterable[DeviceSummary], query: Query, now: int) -> li
     ]
 
 
-def window_end(time: int, length: int) -> int:
-    """Return the end of the window that holds a second, if windows end at multiples of their length.
-
-    >>> window_end(60, 60), window_end(61, 60)
-    (60, 120)
-    """
-    return -(-time // length) * length
+def _chart_of(query: Query, now: int, device: DeviceSummary) -> str:
+    """Return the address of a device's chart: of the windows that are chosen or, if its data end before, its latest."""
+    end_time = query["end_time"]
+    if end_time is None and not now - query["window_time"] * query["num_windows"] < device.last <= now:
+        end_time = window_end(device.last, query["window_time"])
+    return _url(query, device_uuid=device.device_id, end_time=end_time)
 
 
 def _version(device: str, window_time: int) -> object:
@@ -166,7 +146,8 @@ def _drawing(query: Query, now: int) -> Context:
     span = length * count
     complete = sum(window.timestamp < now for window in data)
     api = address("/api/bandwidth")
-    last = services.device_last(device_uuid=device)
+    summary = services.device_get(device_id=device, now=now)
+    shown = ranges.Windows(query["end_time"], length, count)
     lines = ([window.bytes_ts for window in data], [window.bytes_fs for window in data])
     limit = _limit(query)
     return {
@@ -181,6 +162,8 @@ def _drawing(query: Query, now: int) -> Context:
             "unit": query["unit"],
             "per": query["per"],
             "threshold": None if limit is None else float(limit),
+            "lengths": ranges.LENGTHS,
+            "least": ranges.LEAST,
         },
         "start": time_element(end - span),
         "end": time_element(end),
@@ -194,12 +177,9 @@ def _drawing(query: Query, now: int) -> Context:
             (time_element(window.timestamp), window.bytes_ts, window.bytes_fs, place >= complete)
             for place, window in enumerate(data)
         ],
-        "open": complete < count,
+        "open": count - complete,
         "empty": not any(window.entries for window in data),
-        "latest": _url(query, end_time=window_end(last, length)),
-        "previous": _url(query, end_time=end - span) if end >= span else None,
-        "next": None if end >= current else _url(query, end_time=end + span if end + span < current else None),
-        "now": _url(query, end_time=None),
+        **ranges.links(shown, summary, now, partial(_url, query)),
         "json": f"{api}?{urlencode({**asked, 'end_time': end, 'format': 'json'})}",
         "csv": f"{api}?{urlencode({**asked, 'end_time': end, 'format': 'csv'})}",
     }
@@ -219,15 +199,6 @@ def _passed(query: Query, limit: Fraction, *lines: list[int]) -> Context:
     over = limit.denominator * query["window_time"]
     text = write(limit.numerator, query["unit"], divisor=over, rate=True)
     return {"text": text, "counts": [sum(number > limit for number in line) for line in lines]}
-
-
-class Amount:
-    """A number of bytes for a template: its text in a unit, the number itself, and all its digits in words."""
-
-    def __init__(self, count: int, unit: Unit, *, divisor: int = 1, rate: bool = False) -> None:
-        self.text = write(count, unit, divisor=divisor, rate=rate)
-        self.value = count if divisor == 1 else count / divisor
-        self.full = in_full(count, unit) if divisor == 1 else ""
 
 
 def _figures(direction: str, data: list[Window], numbers: list[int], complete: int, query: Query) -> Context:

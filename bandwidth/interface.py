@@ -128,6 +128,11 @@ class Store(Protocol):
         entries are zeros, even those before 1970. Raises KeyError for a device without entries.
         """
 
+    def windows_of_many(
+        self, device_ids: Sequence[str], *, end: int, length: int, count: int, oldest: int = 0
+    ) -> list[list[Window]]:
+        """Return the same of each device, an empty list for one without entries. Each is read at one moment."""
+
     def devices(
         self, search: str | None = None, limit: int | None = None, *, after: str | None = None, oldest: int = 0
     ) -> list[DeviceSummary]:

@@ -17,10 +17,13 @@ from timeseries_project.api.fields import (
     refuse,
 )
 from timeseries_project.api.serializers import InputSerializer
+from timeseries_project.api.sorting import BY_NAME, ListPlace, SortField
 from timeseries_project.core.errors import FieldError
 
 MAX_WINDOW_TIME = 2**31 - 1
 MAX_WINDOWS = 10_000
+#: The columns by which the page's list of devices can be sorted.
+LIST_COLUMNS = ("name", "bytes_ts", "bytes_fs", "entries", "first", "last")
 #: The largest number of rows in one listing of entries.
 MAX_LIMIT = 10_000
 
@@ -82,6 +85,9 @@ class ChartQuerySerializer(WindowsQuerySerializer):
     unit = ChoiceField(Unit, default=Unit.BYTES, help_text="The unit of all figures.")
     per = ChoiceField(Per, default=Per.WINDOW, help_text="Whether figures are per window or per second.")
     threshold = RateField(required=False, help_text="A rate in bytes or bits per second that a line shows.")
+    search = KeyField(required=False, help_text="Of the list: only devices that contain this text, whatever its case.")
+    sort = SortField(LIST_COLUMNS, default=BY_NAME, help_text="Of the list: its order, such as `-last`.")
+    cursor = CursorField(ListPlace, required=False, help_text="Of the list: its next or previous part.")
 
 
 class EntriesCreatedSerializer(serializers.Serializer[Any]):

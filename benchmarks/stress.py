@@ -98,7 +98,7 @@ def spelt(items: list[Item], media_type: str) -> str:
 
 
 class Worker(threading.Thread):
-    """Runs randomly chosen actions one after the other until the time is over."""
+    """Runs each of its actions, in random order, and then randomly chosen ones until the time is over."""
 
     def __init__(self, number: int, port: int, until: float, ledger: Ledger) -> None:
         super().__init__()
@@ -110,8 +110,9 @@ class Worker(threading.Thread):
     def run(self) -> None:
         """Work."""
         work = [getattr(self, name) for name in dir(self) if name.startswith("do_")]
-        while time.monotonic() < self.until and len(self.ledger.faults) < 10:
-            act = self.random.choice(work)
+        first = self.random.sample(work, len(work))
+        while (first or time.monotonic() < self.until) and len(self.ledger.faults) < 10:
+            act = first.pop() if first else self.random.choice(work)
             try:
                 act()
             except (OSError, HTTPException, ValueError, KeyError) as error:

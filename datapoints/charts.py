@@ -12,11 +12,12 @@ from urllib.parse import quote, urlencode
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from datapoints import services
+from datapoints import key_list, ranges, services
 from datapoints.bucket_widths import CALENDAR_LADDER
 from datapoints.divisions import Division
 from datapoints.interface import AXES, Axis, KeySummary
-from datapoints.serializers import ChartQuerySerializer
+from datapoints.ranges import LAST_TIME, Ranges
+from datapoints.serializers import Averages, ChartQuerySerializer
 from timeseries_project.api.prefix import address
 from timeseries_project.api.watching import can_be_pushed
 from timeseries_project.core import clock, timestamps, zones
@@ -26,8 +27,6 @@ from timeseries_project.core.spans import Span
 from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.web.dashboard import Card, Link, Section
 from timeseries_project.web.pages import (
-    MANY_LISTED,
-    MAX_LISTED,
     REFRESH,
     REFRESH_UNKNOWN,
     Context,
@@ -48,7 +47,8 @@ EXAMPLE = (
 
 #: From this many buckets on, writing their times and rows takes some milliseconds.
 MANY_DRAWN = 500
-_LAST_TIME = timestamps.parse("9999-12-31")
+#: The parameters that the form keeps for those who open "Exact range".
+EXACT = ("range", "start", "end")
 
 Query = dict[str, Any]
 
@@ -65,28 +65,30 @@ def chart(request: HttpRequest) -> HttpResponse:
         query = ChartQuerySerializer.read_query(parameters)
         key = _key(query)
         if key is None:
-            context |= _chooser(request, query)
+            context |= _chooser(request, parameters, query)
         else:
-            drawing = _draw(*key, query)
+            now = clock.now()
+            drawing = _draw(*key, query, now)
             if len(drawing.starts) > MANY_DRAWN:
                 leave_loop()
-            context |= _figures(drawing, query["tz"]) | _links(*key, query, drawing)
+            context |= _figures(drawing, query["tz"]) | _answers(*key, query, drawing)
+            context |= Ranges(query, drawing, now, partial(_url, *key, query)).links()
             context |= {"axis": key[0], "key": key[1], "window_size": query["window_size"]}
             context["chart"] = _chart(*key, query, drawing)
             if query["end"] is None:
                 context["live"] = REFRESH
-                can_be_pushed(request, partial(_version, *key, drawing.division))
+                can_be_pushed(request, partial(_version, *key, query, drawing.division))
     except FaultError as fault:
-        context |= problem_shown(request, fault)
+        context |= problem_shown(request, fault, exact=EXACT)
         if isinstance(fault, UnknownKeyError):
-            context |= _chooser(request, query)
+            context |= _chooser(request, parameters, query)
             context["live"] = REFRESH_UNKNOWN if query["end"] is None else None
     return render_page(request, "datapoints/chart.html", context)
 
 
 def _controls(parameters: QueryDict) -> dict[str, str]:
     """Return the contents of the form's controls: the parameters as given, else the default if it is a constant."""
-    names = ("device", "user", "bucket", "tz", "offset", "start", "end")
+    names = ("device", "user", "bucket", "tz", "offset", "range", "start", "end", "averages")
     window_size = ChartQuerySerializer.wire_fields()["window_size"].default
     return {name: parameters.get(name, "") for name in names} | {
         "window_size": parameters.get("window_size", str(window_size))
@@ -97,17 +99,19 @@ def _key(query: Query) -> tuple[Axis, str] | None:
     return next(((axis, query[axis]) for axis in AXES if query[axis] is not None), None)
 
 
-def _draw(axis: Axis, key: str, query: Query) -> services.ChartData:
-    chosen = {name: query[name] for name in ("bucket", "tz", "offset", "window_size", "start", "end")}
-    return services.chart_get(axis=axis, key=key, **chosen, now=clock.now())
+def _draw(axis: Axis, key: str, query: Query, now: int) -> services.ChartData:
+    chosen = {name: query[name] for name in ("bucket", "tz", "offset", "window_size", "end")}
+    return services.chart_get(axis=axis, key=key, **chosen, start=ranges.start_of(query, now), now=now)
 
 
-def _version(axis: Axis, key: str, division: Division) -> object:
-    """Return what a chart that ends now depends on."""
-    width, offset = division.span, division.offset or None
-    return services.statistics_version(
-        axis=axis, key=key, bucket=width, tz=division.tz, offset=offset, end=None, now=clock.now()
+def _version(axis: Axis, key: str, query: Query, division: Division) -> object:
+    """Return what a chart that ends now depends on; None if that would take long."""
+    now, width, offset = clock.now(), division.span, division.offset or None
+    version = services.statistics_version(
+        axis=axis, key=key, bucket=width, tz=division.tz, offset=offset, end=None, now=now
     )
+    start = ranges.start_of(query, now)
+    return None if version is None else (version, None if start is None else division.start(start))
 
 
 def _chart(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> Context:
@@ -185,82 +189,57 @@ def _extremes(starts: list[int], values: list[float | None], shown: Callable[[in
     return [(written(value), shown(start)) for value, start in chosen]
 
 
-def _links(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> Context:
-    """Return the links of the page: to other ranges, and to the API for the data of the chart."""
-    start, end = query["start"], query["end"]
-    # Without a start the range begins with the first datapoint. Steps keep the length of the range.
-    span = max((end if end is not None else clock.now()) - (drawing.first if start is None else start), 1)
-    stepping = start is not None and end is not None and start < end
-    after_last = drawing.last // MICROSECONDS * MICROSECONDS + MICROSECONDS
+def _answers(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> Context:
+    """Return the addresses of the chart's data in the API."""
     api = address(f"/statistics/{axis}s/{quote(key, safe='')}")
-    division = drawing.division
+    division, start = drawing.division, query["start"]
+    if query["range"] is not None and len(drawing.starts):
+        start = int(drawing.starts[0]) * MICROSECONDS
     chosen = {
         "bucket": str(division.span),
         "tz": division.tz,
         "offset": _span(division.offset or None),
         "start": _time(start),
-        "end": _time(end),
+        "end": _time(query["end"]),
     }
-
-    def to(start: int | None, end: int | None) -> str:
-        return _url(axis, key, query | {"start": start, "end": end})
 
     def answers(path: str, **more: object) -> dict[str, str]:
         return {form: f"{api}/{path}?{_encoded(chosen | more | {'format': form})}" for form in ("json", "csv")}
 
     return {
-        "previous": to(max(start - span, 0), start) if stepping and start > 0 else None,
-        "next": to(end, end + span) if stepping and end + span <= _LAST_TIME else None,
-        "now": to(max(clock.now() - span, 0), None) if stepping else None,
-        "all": to(None, None),
-        "latest": to(max(after_last - span, 0), after_last) if stepping else to(None, None),
         "averages": answers("avg"),
         "moving_averages": answers("moving_avg", window_size=query["window_size"]),
     }
 
 
-def _chooser(request: HttpRequest, query: Query) -> Context:
-    """Return the lists of devices and users, each with a link to a chart that shows some of its data."""
-    totals = services.totals_get()
-    if max(totals.devices, totals.users) > MANY_LISTED:
-        leave_loop()
-    return {
-        "choosing": True,
-        "lists": [
-            {
-                "axis": axis,
-                "total": total,
-                "keys": [_listed(axis, summary, query) for summary in services.keys_list(axis=axis, limit=MAX_LISTED)],
-            }
-            for axis, total in zip(AXES, (totals.devices, totals.users), strict=True)
-        ],
-        "command": None if totals.points else command(request, *EXAMPLE),
-    }
+def _chooser(request: HttpRequest, parameters: QueryDict, query: Query) -> Context:
+    """Return the list of devices or users or, without any, the command that adds a datapoint."""
+    if not services.totals_get().points:
+        return {"choosing": True, "command": command(request, *EXAMPLE)}
+    return key_list.context(request, parameters, query, partial(_chart_of, query))
 
 
-def _listed(axis: Axis, summary: KeySummary, query: Query) -> Context:
-    start, end = query["start"], query["end"]
+def _chart_of(query: Query, axis: Axis, summary: KeySummary) -> str:
+    """Return the address of a chart: of the range that is chosen or, if there are no data in it, of all."""
+    start, end = ranges.start_of(query, clock.now()), query["end"]
     outside = (start is not None and start > summary.last) or (end is not None and end <= summary.first)
-    return {
-        "key": summary.key,
-        "url": _url(axis, summary.key, query | ({"start": None, "end": None} if outside else {})),
-        "count": f"{summary.count:,}",
-        "first": time_element(summary.first // MICROSECONDS),
-        "last": time_element(summary.last // MICROSECONDS),
-    }
+    return _url(axis, summary.key, query, **(dict.fromkeys(EXACT) if outside else {}))
 
 
-def _url(axis: Axis, key: str, query: Query) -> str:
-    """Return the address of a chart. Without `end`, the chart stays live."""
-    bucket = query["bucket"]
+def _url(axis: Axis, key: str, query: Query, **changes: object) -> str:
+    """Return the address of a chart. Without `end`, the chart stays live. Averages are a line by default."""
+    changed = query | changes
+    bucket, length = changed["bucket"], changed["range"]
     chosen = {
         axis: key,
         "bucket": None if bucket is None else str(bucket),
-        "tz": query["tz"],
-        "offset": _span(query["offset"]),
-        "window_size": query["window_size"],
-        "start": _time(query["start"]),
-        "end": _time(query["end"]),
+        "tz": changed["tz"],
+        "offset": _span(changed["offset"]),
+        "window_size": changed["window_size"],
+        "range": None if length is None else str(length),
+        "start": _time(changed["start"]),
+        "end": _time(changed["end"]),
+        "averages": None if changed["averages"] is Averages.LINE else changed["averages"],
     }
     return f"{reverse('datapoints-chart')}?{_encoded(chosen)}"
 
@@ -275,7 +254,7 @@ def _span(seconds: int | None) -> str | None:
 
 def _time(timestamp: int | None) -> str | None:
     """Write a time as a parameter; beyond the year 9999 only epoch seconds can express it."""
-    if timestamp is None or timestamp <= _LAST_TIME:
+    if timestamp is None or timestamp <= LAST_TIME:
         return None if timestamp is None else timestamps.render(timestamp)
     return str(timestamp // MICROSECONDS)
 

@@ -159,6 +159,40 @@ class Totals(NamedTuple):
     added: int
 
 
+#: The most series of a device or user of which an outline is read.
+MOST_OUTLINED = 32
+
+
+class Outlines(NamedTuple):
+    """Sums and counts of the points of some devices or users (rows) in some adjoining spans of time (columns)."""
+
+    sums: Floats
+    counts: Integers
+
+    @classmethod
+    def empty(cls, keys: int, spans: int) -> Self:
+        """Return those of keys without points."""
+        return cls(np.zeros((keys, spans)), np.zeros((keys, spans), dtype=np.int64))
+
+    def add(self, rows: Integers, times: Integers, width: int, counts: Integers, sums: Floats) -> None:
+        """Add sums that belong to rows, and to times since the first span began; each span is `width` long."""
+        places = rows, times // width
+        np.add.at(self.counts, places, counts)
+        np.add.at(self.sums, places, sums)
+
+    def averages(self) -> list[list[float | None]]:
+        """Return the averages of each row, as good as doubles add up; None where there are no points.
+
+        >>> Outlines(np.array([[3.0, 0.0]]), np.array([[2, 0]])).averages()
+        [[1.5, None]]
+        """
+        values = self.sums / np.maximum(self.counts, 1)
+        return [
+            [value if count else None for value, count in zip(*row, strict=True)]
+            for row in zip(values.tolist(), self.counts.tolist(), strict=True)
+        ]
+
+
 class DuplicatePointsError(ValueError):
     """Points of a batch exist already or occur in it twice: how many, and the positions of the first hundred."""
 
@@ -304,6 +338,14 @@ class Store(Protocol):
         """Yield what `keys` returns in non-empty portions of at most `size`, each read when it is taken.
 
         A key that exists all the time comes once; one that is added or deleted meanwhile comes once or not at all.
+        """
+
+    def outlines(
+        self, axis: Axis, keys: Sequence[str], *, start: int, width: int, count: int, oldest: int = 0
+    ) -> Outlines:
+        """Return the sums of each key in `count` spans of `width` from `start` on, both multiples of a quarter-hour.
+
+        They are rounded a few times, and those of keys without points or with more than MOST_OUTLINED series are zero.
         """
 
     def key(self, axis: Axis, key: str, *, oldest: int = 0) -> KeySummary:

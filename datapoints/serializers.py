@@ -20,15 +20,23 @@ from timeseries_project.api.fields import (
     NumberField,
     OffsetField,
     TimestampField,
+    WireField,
     ZoneField,
+    refuse,
 )
 from timeseries_project.api.serializers import InputSerializer
+from timeseries_project.api.sorting import BY_NAME, ListPlace, SortField
+from timeseries_project.core import spans
 from timeseries_project.core.errors import FieldError
 from timeseries_project.core.spans import Span
 
 MAX_WINDOW_SIZE = 2**31 - 1
+#: The columns by which the page's lists of devices and users can be sorted.
+LIST_COLUMNS = ("name", "datapoints", "first", "last")
 #: The largest number of datapoints in one answer.
 MAX_LIMIT = 10_000
+#: The longest range of a chart that ends now, in seconds: a hundred years.
+MAX_RANGE = 36_525 * 86_400
 
 
 class DatapointSerializer(InputSerializer):
@@ -90,6 +98,13 @@ class RangeSerializer(InputSerializer):
     def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
         """Refuse a range that ends before it starts."""
         return _check_range(values)
+
+
+class Listed(StrEnum):
+    """What the page's list has."""
+
+    DEVICE = "device"
+    USER = "user"
 
 
 class Order(StrEnum):
@@ -208,8 +223,28 @@ class MovingAverageQuerySerializer(StatisticsQuerySerializer):
         return errors
 
 
+class RangeField(WireField):
+    """The length of a range that ends now: an integer and `s`, `m`, `h` or `d`, up to a hundred years."""
+
+    def to_internal_value(self, data: Any) -> Span:
+        """Read a length such as `6h`."""
+        span = spans.parse(data)
+        if span is None or span.seconds is None or not 1 <= span.seconds <= MAX_RANGE:
+            refuse(f"must be a whole number and s, m, h or d, such as 6h: from 1s to {Span(MAX_RANGE, 's')}.")
+        return span
+
+
+class Averages(StrEnum):
+    """How the averages are drawn."""
+
+    LINE = "line"
+    BAR = "bar"
+
+
 class ChartQuerySerializer(RangeSerializer):
     """The parameters of the chart page. Without a device or user the page offers a choice."""
+
+    range = RangeField(required=False, help_text="The range up to now, such as `6h`; not together with start or end.")
 
     device = KeyField(required=False, help_text="The device; not together with a user.")
     user = KeyField(required=False, help_text="The user; not together with a device.")
@@ -221,6 +256,11 @@ class ChartQuerySerializer(RangeSerializer):
     window_size = IntegerField(
         least=1, most=MAX_WINDOW_SIZE, default=4, help_text="Number of buckets in a window of the moving average."
     )
+    averages = ChoiceField(Averages, default=Averages.LINE, help_text="Whether averages are a line or bars.")
+    listed = ChoiceField(Listed, required=False, help_text="Whether devices or users are listed.")
+    search = KeyField(required=False, help_text="Of the list: only keys that contain this text, whatever its case.")
+    sort = SortField(LIST_COLUMNS, default=BY_NAME, help_text="Of the list: its order, such as `-last`.")
+    cursor = CursorField(ListPlace, required=False, help_text="Of the list: its next or previous part.")
 
     @classmethod
     def check_query(cls, values: dict[str, Any]) -> list[FieldError]:
@@ -228,6 +268,8 @@ class ChartQuerySerializer(RangeSerializer):
         errors = _check_range(values) + _check_offset(values)
         if values["device"] is not None and values["user"] is not None:
             errors.append(FieldError("user", "must not be given together with device."))
+        if values["range"] is not None and (values["start"] is not None or values["end"] is not None):
+            errors.append(FieldError("range", "ends now: it must not be given together with start or end."))
         return errors
 
 

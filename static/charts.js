@@ -1,17 +1,21 @@
 // The common parts of all charts: colours from the style sheet, pictures and tables to download.
 // Chart.js is loaded before, as a classic script.
+import { onPaper } from "./paper.js";
+import { keepPoint, setUpPoints } from "./points.js";
 import { onClock } from "./time.js";
+
+const PAPER = { width: 680, devicePixelRatio: 3 }; // of charts on paper: that of A4 between margins, and fine dots
 
 const charts = new Set();
 
-const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+export const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 // Makes a chart with the given options in addition to the common ones. Its lines take their colours in order.
 export function makeChart(canvas, type, options, plugins = []) {
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   const chart = new Chart(canvas, {
     type,
-    plugins,
+    plugins: [...plugins, keepPoint],
     data: { labels: [], datasets: [] },
     options: {
       animation: false,
@@ -21,6 +25,7 @@ export function makeChart(canvas, type, options, plugins = []) {
     },
   });
   charts.add(chart);
+  setUpPoints(chart);
   paint(chart);
   return chart;
 }
@@ -57,6 +62,17 @@ function repaint() {
 
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 onClock(repaint);
+onPaper((on) => {
+  repaint();
+  charts.forEach((chart) => fit(chart, on));
+});
+
+// Gives a chart the size that it has on paper, or that of its box on the screen.
+function fit(chart, toPaper) {
+  chart.options.devicePixelRatio = toPaper ? PAPER.devicePixelRatio : undefined;
+  if (toPaper) chart.resize(PAPER.width, chart.canvas.parentElement.clientHeight);
+  else chart.resize();
+}
 
 export const legend = { labels: { usePointStyle: true, boxWidth: 8, boxHeight: 8 } };
 

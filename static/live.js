@@ -66,12 +66,13 @@ function followForm(event) {
   visit(url.href, { push: url.href !== location.href });
 }
 
-// Shows the page of an address that the user has chosen; with `keep`, what was typed into the form stays.
-export async function visit(url, { push = false, keep = false } = {}) {
+// Shows the page of an address that the user has chosen; with `keep`, what was typed into the form stays. `state` is kept
+// by the browser's history for a page that is pushed.
+export async function visit(url, { push = false, keep = false, state = null } = {}) {
   unshown = true;
   if (!keep) edited.clear();
   const loaded = beginLoading();
-  await ask(url, { push });
+  await ask(url, { push, state });
   loaded();
 }
 
@@ -85,7 +86,7 @@ async function refresh() {
   release?.();
 }
 
-async function ask(url, { push = false, streams = false } = {}) {
+async function ask(url, { push = false, state = null, streams = false } = {}) {
   halt();
   attempt = new AbortController();
   const { signal } = attempt;
@@ -97,7 +98,7 @@ async function ask(url, { push = false, streams = false } = {}) {
     const headers = { Accept: streams ? ACCEPTED : "text/html" };
     const answer = await fetch(url, { headers, cache: "no-store", signal: watch.signal });
     if (answer.status >= 500 || answer.status === 429) throw new Refusal(answer);
-    if (push) history.pushState(null, "", url);
+    if (push) history.pushState(state, "", url);
     if (answer.status === 401) return end();
     if (isStream(answer)) {
       const onPage = (text) => {
@@ -113,7 +114,7 @@ async function ask(url, { push = false, streams = false } = {}) {
     }
   } catch (error) {
     if (signal.aborted) return; // something else is being fetched, or the page is hidden
-    if (push) history.pushState(null, "", url); // the requested page is shown when the server is back
+    if (push) history.pushState(state, "", url); // the requested page is shown when the server is back
     if (streams && watch.signal.aborted && !isReading) pushes = false; // there was time enough for a stream to begin
     if (isReading || (streams && !pushes)) timer = setTimeout(refresh, Math.random() * AGAIN * 1000);
     else retry(error);
@@ -184,7 +185,6 @@ function setPaused(on) {
 
 function showPause() {
   const button = document.getElementById("pause");
-  if (button) button.hidden = false;
   button?.setAttribute("aria-pressed", String(paused));
   nameStamp(paused);
 }

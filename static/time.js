@@ -9,6 +9,7 @@ const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const ownIsUTC = ["UTC", "Etc/UTC", "GMT", "Etc/GMT"].includes(own);
 
 const FULL = { dateStyle: "medium", timeStyle: "medium" };
+const DATE = { dateStyle: "medium" };
 export const LONG = { dateStyle: "medium", timeStyle: "long" }; // with the zone
 export const CLOCK = { timeStyle: "medium", hourCycle: "h23" };
 
@@ -109,12 +110,29 @@ export function midnight(year, month, day) {
   return Math.floor(date.getTime() / 1000);
 }
 
+const UNITS = [["second", 1, 60], ["minute", 60, 60], ["hour", 3600, 24], ["day", 86400, 30], ["month", 2629800, 12], ["year", 31557600, Infinity]];
+const ago = new Intl.RelativeTimeFormat(undefined, { style: "short", numeric: "auto" });
+const numericAgo = new Intl.RelativeTimeFormat(undefined, { style: "short" });
+
+// Writes how long ago something was: "3 min. ago".
+export function agoText(age) {
+  const [unit, length] = UNITS.find(([, size, most]) => age < size * most);
+  const number = Math.max(Math.floor(age / length), unit === "second" ? 0 : 1);
+  return number ? numericAgo.format(-number, unit) : ago.format(0, unit);
+}
+
 // Writes a `<time>` in the chosen zone, with the other one as the title. Those with `data-offset` are in a zone that the
-// page itself is about, and those with `data-clock` show the time of day.
+// page itself is about, and those with `data-clock` show the time of day. Those with `data-day` show the date, and those
+// with `data-ago` how long ago it was; their titles are the time.
 export function localTime(time) {
   const seconds = new Date(time.dateTime).getTime() / 1000;
   if (Number.isNaN(seconds)) return;
-  const { offset } = time.dataset;
+  const { offset, day, ago: age } = time.dataset;
+  if (day !== undefined || age !== undefined) {
+    time.textContent = age === undefined ? timeText(seconds, DATE) : agoText(Number(age));
+    time.title = ownIsUTC ? timeText(seconds, LONG) : `${timeText(seconds, LONG)} · ${otherText(seconds)}`;
+    return;
+  }
   const style = "clock" in time.dataset ? CLOCK : FULL;
   time.textContent = offset ? fullZonedText(seconds, Number(offset)) : timeText(seconds, style);
   time.title = offset ? utcText(seconds) : otherText(seconds, style);

@@ -59,6 +59,14 @@ def cut_off(page: Page, path: str, failures: list[str]) -> Iterator[None]:
     page.unroute_all(behavior="wait")
 
 
+def open_exact(page: Page) -> None:
+    """Open the part of a chart's form that has the exact range, on a phone after the form itself."""
+    folded = page.locator("#choose:not([open]) > summary")
+    if folded.is_visible():
+        folded.click()
+    page.get_by_text("Exact range", exact=True).click()
+
+
 def hide(page: Page, hidden: bool) -> None:
     """Hide the page's tab behind another one, or show it again."""
     page.evaluate(

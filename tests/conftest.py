@@ -13,6 +13,7 @@ import pytest
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
+from tests.served import Served
 from timeseries_project.wsgi import application
 
 # A long timeout, because the machine may be busy; what never appears still fails.
@@ -49,6 +50,15 @@ def live_server_url() -> Iterator[str]:
     thread.join()
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    """A production server for all tests of a module."""
+    with Served() as served:
+        served.wait()
+        yield served
+        assert served.stop() == 0
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of Chromium; without it the tests are skipped, or fail in CI."""
@@ -62,10 +72,11 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[Browser]:
-    """Headless Chromium."""
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """Headless Chromium: if it is installed its shell, which has no windows and takes a third of the processor time."""
+    program = shutil.which("chromium-headless-shell") or request.getfixturevalue("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
+        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_ARGS)
         yield browser
         browser.close()
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from bandwidth import services
 from tests.bandwidth_chart import DEVICE, END, add_entries, address, drawn
-from tests.browsing import wait_until
+from tests.browsing import open_exact, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -128,17 +128,18 @@ def test_a_chart_with_an_end_is_not_asked_for_again(page: Page) -> None:
 def test_forth_and_back_without_a_reload(page: Page) -> None:
     page.goto(address(device_uuid=DEVICE, end_time=END, window_time=60, num_windows=2))
     page.evaluate(STAY)
+    open_exact(page)
     page.get_by_label("Windows", exact=True).fill("3")
     page.get_by_label("Windows", exact=True).press("Enter")
     page.wait_for_url("**num_windows=3")
-    page.get_by_label("Device").fill("router-2")
+    page.get_by_label("Device", exact=True).fill("router-2")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Bandwidth of router-2")
     expect(page).to_have_title("router-2 – Bandwidth – Time-series statistics")
 
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_have_text("Bandwidth of router-1")
-    expect(page.get_by_label("Device")).to_have_value(DEVICE)
+    expect(page.get_by_label("Device", exact=True)).to_have_value(DEVICE)
     page.go_back()
     expect(page.get_by_label("Windows", exact=True)).to_have_value("2")
     assert drawn(page)["lines"][0] == [7, 15]
@@ -151,6 +152,7 @@ def test_forth_and_back_without_a_reload(page: Page) -> None:
 def test_a_refusal_in_place_is_said_in_words_and_mended(page: Page, refusals: list[int]) -> None:
     refusals.append(400)
     page.goto(address(device_uuid=DEVICE, end_time=END, num_windows=2))
+    open_exact(page)
     page.get_by_label("Windows", exact=True).fill("0")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("alert")).to_contain_text("num_windows must be from 1 to 10000.")
@@ -230,6 +232,6 @@ def test_ten_thousand_devices_can_be_searched(page: Page) -> None:
     count = 10_000
     services.store.add_batch([f"sensor-{i:05}" for i in range(count)], [END] * count, [1] * count, [2] * count)
     page.goto("/charts/bandwidth")
-    page.get_by_label("Device").fill("09876")
+    page.get_by_label("Device", exact=True).fill("09876")
     expect(page.locator("datalist option")).to_have_count(1)
     expect(page.locator("datalist option")).to_have_attribute("value", "sensor-09876")

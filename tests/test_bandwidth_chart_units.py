@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from bandwidth import services
 from bandwidth.units import Unit, write
 from tests.bandwidth_chart import DEVICE, END, add_entries, address, drawn
-from tests.browsing import query_of, wait_until
+from tests.browsing import open_exact, query_of, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -101,7 +101,7 @@ def test_the_unit_is_in_the_address_and_in_the_links(page: Page) -> None:
     page.wait_for_url("**per=second")
     page.get_by_label("Threshold, bits per second").fill("1.5k")
     page.get_by_role("button", name="Show").click()
-    page.wait_for_url("**threshold=1.5k")
+    page.wait_for_url("**threshold=1.5k**")
     assert {name: query_of(page)[name] for name in CHOSEN} == {name: [value] for name, value in CHOSEN.items()}
     expect(page.locator("#passed b")).to_have_text("1.5 kbit/s")
 
@@ -130,6 +130,7 @@ def test_the_unit_is_in_the_address_and_in_the_links(page: Page) -> None:
 
 def test_what_else_was_typed_stays_when_the_unit_changes(page: Page) -> None:
     page.goto(address(device_uuid=DEVICE, end_time=END, num_windows=3))
+    open_exact(page)
     page.get_by_label("Windows", exact=True).fill("7")
 
     page.get_by_label("Unit").select_option("B")

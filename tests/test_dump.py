@@ -246,13 +246,15 @@ class TestFiles:
     def test_two_dumps_do_not_write_the_same_file(self, served: Served, tmp_path: Path) -> None:
         path = tmp_path / "out.csv"
         command = ("dump", path, "--app", "datapoints", "--url", url(served))
-        with started(*command, "--batch-size", 1) as process:
+        with started(*command, "--batch-size", 10) as process:
             while size(path) < 1_000:
                 time.sleep(0.001)
                 assert process.poll() is None
+            process.send_signal(signal.SIGSTOP)  # so that it has not ended before the others have begun
             for option in ("--resume", "--force"):
                 status, _, err = run(*command, option)
                 assert (status, err) == (1, f"CommandError: {path}: another dump is writing it.\n")
+            process.send_signal(signal.SIGCONT)
             assert process.communicate(timeout=PATIENCE)[1] == ""
         assert rows(path) == stored(served, "datapoints")
 

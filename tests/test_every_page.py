@@ -22,12 +22,14 @@ OURS = [
     "/charts/bandwidth",
     f"/charts/bandwidth?device_uuid=router-1&end_time={END}",
     "/charts/datapoints",
+    "/charts/bandwidth?sort=-last&search=w",
     "/charts/datapoints?device=router-1",
+    "/charts/datapoints?listed=user&sort=datapoints",
     f"/charts/datapoints?user={'W' * 255}&bucket=1s&window_size=1",
     "/charts/transactions",
 ]
-#: The background of the page, and the colours of the links and the name in its header.
-COLOURS = """["body", "nav a", ".brand"].map((name, i) => {
+#: The background of the page, and the colours of the other links and the name in its header.
+COLOURS = """["body", "nav a:not([aria-current])", ".brand"].map((name, i) => {
     const style = getComputedStyle(document.querySelector(name));
     return i ? style.color : style.backgroundColor;
 })"""

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from bandwidth import services as bandwidth
 from datapoints import services as datapoints
-from tests.browsing import ask, cut_off, hide, wait_until
+from tests.browsing import ask, cut_off, hide, open_exact, wait_until
 from timeseries_project.core.timestamps import MICROSECONDS
 from transactions import services as transactions
 
@@ -76,16 +76,16 @@ def test_a_minute_disturbs_neither_focus_nor_selection_nor_canvas(
 
 def test_a_summary_in_focus_stays_open_and_so(page: Page, pass_time: Callable[[int], None]) -> None:
     page.goto(PAGES["bandwidth"])
-    page.locator("summary").focus()
+    page.locator("#table summary").focus()
     page.keyboard.press("Enter")
 
     pass_time(5)
 
-    expect(page.locator("summary")).to_be_focused()
-    expect(page.locator("details")).to_have_attribute("open", "")
+    expect(page.locator("#table summary")).to_be_focused()
+    expect(page.locator("#table")).to_have_attribute("open", "")
     page.keyboard.press("Enter")
     pass_time(1)
-    expect(page.locator("details")).not_to_have_attribute("open", "")
+    expect(page.locator("#table")).not_to_have_attribute("open", "")
 
 
 def test_an_open_select_stays_open(page: Page, pass_time: Callable[[int], None]) -> None:
@@ -108,7 +108,7 @@ def test_an_open_select_stays_open(page: Page, pass_time: Callable[[int], None])
 
 def test_a_row_that_is_read_stays_selected_and_in_place(page: Page, pass_time: Callable[[int], None]) -> None:
     page.goto(PAGES["bandwidth"])
-    page.locator("summary").click()
+    page.locator("#table summary").click()
     row = page.locator("#windows tbody tr").nth(40)
     text = row.inner_text()
     row.select_text()
@@ -123,7 +123,7 @@ def test_a_row_that_is_read_stays_selected_and_in_place(page: Page, pass_time: C
 @pytest.mark.parametrize("context_options", [PHONE])
 def test_tables_and_the_page_stay_scrolled(page: Page, pass_time: Callable[[int], None]) -> None:
     page.goto(PAGES["datapoints"])
-    page.locator("summary").click()
+    page.locator("#table summary").click()
     page.evaluate("document.querySelector('#table .scroll').scrollLeft = 40")
     page.evaluate("scrollTo(0, 900)")
     before = page.evaluate("[document.querySelector('#table .scroll').scrollLeft, scrollY]")
@@ -138,6 +138,7 @@ def test_what_was_typed_while_the_server_was_away_is_kept(
     page: Page, pass_time: Callable[[int], None], failures: list[str]
 ) -> None:
     page.goto(PAGES["bandwidth"])
+    open_exact(page)
     with cut_off(page, "/charts/bandwidth", failures):
         ask(page)
         expect(page.locator("#unreachable")).to_be_visible()
@@ -154,6 +155,7 @@ def test_what_is_typed_while_another_address_is_awaited_is_kept(
     page: Page, pass_time: Callable[[int], None], failures: list[str]
 ) -> None:
     page.goto(PAGES["bandwidth"])
+    open_exact(page)
     with cut_off(page, "/charts/bandwidth", failures):
         page.get_by_label("Windows", exact=True).fill("3")
         page.get_by_role("button", name="Show").click()
@@ -241,6 +243,7 @@ def test_pause_holds_the_page_until_it_is_pressed_again(page: Page, pass_time: C
 def test_a_page_that_is_paused_still_follows_links(page: Page, pass_time: Callable[[int], None]) -> None:
     page.goto(PAGES["bandwidth"])
     page.get_by_role("button", name="Pause").click()
+    open_exact(page)
 
     page.get_by_label("Windows", exact=True).fill("3")
     page.get_by_role("button", name="Show").click()

@@ -8,10 +8,11 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from datapoints import services as datapoints
 from tests.bandwidth_chart import DEVICE, END, add_entries, address
+from tests.browsing import open_exact
 from timeseries_project.core import timestamps
 from transactions import services as transactions
 
@@ -27,6 +28,10 @@ PATHS = [
     "/charts/datapoints?device=thermometer-1&bucket=15m",
     "/charts/transactions",
 ]
+
+
+#: Times that are shown as such, and not as a date or in words.
+EXACT = "time:not([data-ago], [data-day])"
 
 
 @pytest.fixture(autouse=True)
@@ -51,22 +56,31 @@ def choose(page: Page, zone: str) -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_every_time_is_in_the_zone_that_is_chosen_and_labelled(page: Page, path: str) -> None:
     page.goto(path)
-    url, times = page.url, page.locator("main time")
+    url, times, exact = page.url, page.locator("main time"), page.locator(f"main {EXACT}")
     expect(times.first).to_be_attached()
     expect(page.locator("main").get_by_text("Europe/Berlin").first).to_be_attached()
     assert set(texts(page, "main [data-zone]:not([data-zone='your time'])")) == {"Europe/Berlin"}
-    moments = [datetime.fromisoformat(time.get_attribute("datetime") or "") for time in times.all()]
 
-    def written(zone: ZoneInfo) -> list[str]:
+    def written(shown: Locator, zone: ZoneInfo) -> list[str]:
+        moments = [datetime.fromisoformat(time.get_attribute("datetime") or "") for time in shown.all()]
         return [f"{moment.astimezone(zone):%H:%M:%S}" for moment in moments]
 
-    assert [text[-8:] for text in texts(page, "main time")] == written(ZoneInfo("Europe/Berlin"))
+    def titled(zone: ZoneInfo) -> bool:
+        """Whether the titles of dates and of times in words tell the exact time in a zone."""
+        shown = page.locator("main :is([data-ago], [data-day])")
+        titles = [(time.get_attribute("title") or "").split(" · ")[0] for time in shown.all()]
+        return all(text in title for text, title in zip(written(shown, zone), titles, strict=True))
+
+    assert [text[-8:] for text in exact.all_text_contents()] == written(exact, ZoneInfo("Europe/Berlin"))
+    assert titled(ZoneInfo("Europe/Berlin"))
     assert all((time.get_attribute("title") or "").endswith(" UTC") for time in times.all())
-    assert "01.01.2026, 01:" in "".join(texts(page, "main time")) or "transactions" in path or path == "/"
+    words = "".join(time.inner_text() + (time.get_attribute("title") or "") for time in times.all())
+    assert "01.01.2026, 01:" in words or "transactions" in path or path == "/"
 
     choose(page, "utc")
 
-    assert [text[-8:] for text in texts(page, "main time")] == written(ZoneInfo("UTC"))
+    assert [text[-8:] for text in exact.all_text_contents()] == written(exact, ZoneInfo("UTC"))
+    assert titled(ZoneInfo("UTC"))
     assert "Europe/Berlin" not in "".join(texts(page, "main [data-zone]"))
     assert all((time.get_attribute("title") or "").endswith(" Europe/Berlin") for time in times.all())
     assert page.url == url  # it names instants, whoever reads it
@@ -88,9 +102,13 @@ def test_the_choice_is_kept_and_shared_by_all_pages(page: Page) -> None:
     assert page.evaluate(title) == "01.01.2026, UTC"
     assert page.evaluate(ticks) == ["00:27", "00:28", "00:29", "00:30"]
     expect(page.get_by_label("End, UTC")).to_have_value("2026-01-01T00:30")
+    open_exact(page)
     page.get_by_label("End, UTC").fill("2026-01-01T00:29:00")
     expect(page.get_by_label("End, epoch seconds")).to_have_value(str(END - 60))
-    expect(other.locator("#listed time").first).to_have_text("01.01.2026, 00:30:00")
+    expect(other.locator("#listed [data-ago]").first).to_have_attribute(
+        "title", "01.01.2026, 00:30:00 UTC · 01.01.2026, 01:30:00 Europe/Berlin"
+    )
+    expect(other.locator("#listed [data-day]").first).to_have_text("01.01.2026")
     expect(other.get_by_label("Times in")).to_have_value("utc")
     page.reload()
     expect(page.get_by_label("Times in")).to_have_value("utc")
@@ -108,8 +126,9 @@ def test_there_is_no_choice_where_there_is_nothing_to_choose(page: Page) -> None
 def test_without_javascript_times_are_in_utc_and_say_so(page: Page) -> None:
     page.goto("/charts/bandwidth")
     expect(page.locator("#clock")).to_be_hidden()
-    expect(page.locator("#listed th").last).to_have_text("Latest, UTC")
-    assert texts(page, "#listed time") == ["2026-01-01 00:30:00", "2026-01-01 00:29:30"]
+    headings = page.locator("#listed thead th").all_inner_texts()
+    assert [headings[2], headings[-1]] == ["Last seen, UTC", "First, UTC"]
+    assert texts(page, "#listed [data-ago]") == ["2026-01-01 00:30:00", "2026-01-01 00:29:30"]
     page.goto(address(device_uuid=DEVICE, end_time=END, unit="KiB", per="second", threshold="1k"))
     expect(page.locator(".figures")).to_contain_text("1.535 KiB")
     expect(page.locator(".span")).to_contain_text("including 2026-01-01 00:30:00, UTC.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -16,15 +15,6 @@ pytestmark = pytest.mark.browser
 
 PATH = "/charts/datapoints?device=d&bucket=1h"
 POINTS = ".span"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    """A server for this module."""
-    with Served() as served:
-        served.wait()
-        yield served
-        assert served.stop() == 0
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -20,15 +19,6 @@ from timeseries_project.tests.headers import POLICY
 
 #: The head of a chunked request, without its chunks.
 CHUNKED = b"%b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    """One server for all tests that do not change it."""
-    with Served() as served:
-        served.wait()
-        yield served
-        assert served.stop() == 0
 
 
 def test_speaks_the_same_contract(server: Served) -> None:

@@ -65,7 +65,7 @@ def told(served: Served) -> list[Any]:
     """Return what a server answers about all that was stored."""
     history = [row for row in get(served, "/api/statistics/history") if row["count"]]
     return [get(served, where) for where in ("/datapoints", "/devices", "/users", "/api/bandwidth/entries")] + [
-        get(served, "/statistics/devices/d/avg"),
+        get(served, "/statistics/devices/d/avg?end=900"),
         get(served, "/api/bandwidth/devices"),
         history,
     ]

@@ -145,14 +145,24 @@ class BandwidthStore(Copyable):
         entries are zeros, also those before 1970. O(count * log n) for n entries of the device. Raises KeyError for a
         device that has no entries; TypeError and ValueError as `add`.
         """
-        end = whole("end", end, 0, MAX_WHOLE)
-        length = whole("length", length, 1, LONGEST_WINDOW)
-        count = whole("count", count, 1, MOST_WINDOWS)
-        borders = end - length * np.arange(count, -1, -1, dtype=np.int64)
-        kept = np.maximum(borders, oldest - 1)
+        borders = _borders(end, length, count)
         with self._lock:
-            sums = self._devices.sums_up_to(self._known(device_id, oldest), kept)
-        return list(map(Window, borders[1:].tolist(), *whole_sums(sums[1:] - sums[:-1])))
+            sums = self._devices.sums_up_to(self._known(device_id, oldest), np.maximum(borders, oldest - 1))
+        return _windows_between(borders, sums)
+
+    def windows_of_many(
+        self, device_ids: Sequence[str], *, end: int, length: int, count: int, oldest: int = 0
+    ) -> list[list[Window]]:
+        """Return the same of each device; an empty list for one without entries. O(devices * count * log n)."""
+        borders = _borders(end, length, count)
+        kept, found = np.maximum(borders, oldest - 1), []
+        for device_id in device_ids:
+            with self._lock:
+                number = self._find(device_id)
+                is_there = number != NONE and self._devices.blocks.lasts[number] >= oldest
+                sums = self._devices.sums_up_to(number, kept) if is_there else None
+            found.append([] if sums is None else _windows_between(borders, sums))
+        return found
 
     def devices(
         self, search: str | None = None, limit: int | None = None, *, after: str | None = None, oldest: int = 0
@@ -358,6 +368,17 @@ class BandwidthStore(Copyable):
         """Assert the invariants of the structure. O(n) for all entries."""
         with self._lock:
             self._devices._check()
+
+
+def _borders(end: int, length: int, count: int) -> Integers:
+    """Return where windows begin and end, in epoch seconds."""
+    end = whole("end", end, 0, MAX_WHOLE)
+    length = whole("length", length, 1, LONGEST_WINDOW)
+    return end - length * np.arange(whole("count", count, 1, MOST_WINDOWS), -1, -1, dtype=np.int64)
+
+
+def _windows_between(borders: Integers, sums: Integers) -> list[Window]:
+    return list(map(Window, borders[1:].tolist(), *whole_sums(sums[1:] - sums[:-1])))
 
 
 def _bytes(device: DeviceSummary) -> int:

@@ -12,27 +12,26 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from heapq import nlargest
-from itertools import groupby, pairwise
+from itertools import groupby
 from threading import Lock
 from typing import NamedTuple
 from zlib import crc32
 
-from bandwidth.entries import LONGEST_WINDOW, MAX_WHOLE, MOST_WINDOWS, Condensed, condensed, whole
+from bandwidth.entries import MAX_WHOLE, Condensed, condensed, whole
 from bandwidth.interface import DeviceSummary, FullError, Instant, Overview, Usage, Window
 from bandwidth.redis.instants import Place, read_instants
 from bandwidth.redis.layout import (
     ROW_SIZE,
     Part,
     Stripe,
-    numbers,
     portions,
     row_of,
     rows_of,
     stripes,
     summary_of,
-    sums_in,
 )
 from bandwidth.redis.library import LIBRARY
+from bandwidth.redis.windows import read_windows
 from timeseries_project.core import clock
 from timeseries_project.core.arrays import Keys, gathered, matching
 from timeseries_project.core.key_order import in_order
@@ -63,7 +62,7 @@ def _function(name: str) -> Function:
 
 _add, _add_once, _knows, _drop = map(_function, ("add", "add_once", "knows", "drop"))
 _delete, _forget, _heads, _scan = map(_function, ("delete", "forget", "heads", "scan"))
-_totals, _windows = map(_function, ("totals", "windows"))
+_totals = _function("totals")
 
 
 class Listing(NamedTuple):
@@ -172,17 +171,17 @@ class RedisStore(Unversioned):
 
     def windows(self, device_id: str, *, end: int, length: int, count: int, oldest: int = 0) -> list[Window]:
         """Return the sums of windows. One call: a binary search per border, and the nodes that the borders lie in."""
-        end = whole("end", end, 0, MAX_WHOLE)
-        length = whole("length", length, 1, LONGEST_WINDOW)
-        count = whole("count", count, 1, MOST_WINDOWS)
-        _, key = self._place(device_id)
-        self._settle()
-        answer = self._storage.call(Call(_windows, (key,), (end, length, count, oldest), read_only=True))
-        if answer is None:
+        [found] = self.windows_of_many([device_id], end=end, length=length, count=count, oldest=oldest)
+        if not found:
             raise KeyError(device_id)
-        borders = range(end - length * (count - 1), end + 1, length)
-        sums = [later - before for before, later in pairwise(sums_in(answer, count + 1))]
-        return [Window(border, *numbers(entries)) for border, entries in zip(borders, sums, strict=True)]
+        return found
+
+    def windows_of_many(
+        self, device_ids: Sequence[str], *, end: int, length: int, count: int, oldest: int = 0
+    ) -> list[list[Window]]:
+        """Return the same of each device; an empty list for one without entries. One call each, sent together."""
+        self._settle()
+        return read_windows(self._storage, [self._place(name)[1] for name in device_ids], end, length, count, oldest)
 
     def devices(
         self, search: str | None = None, limit: int | None = None, *, after: str | None = None, oldest: int = 0

@@ -123,6 +123,10 @@ class StoreAgainstScan(RuleBasedStateMachine):
         answer = self.store.windows(device, end=end, length=length, count=count)
         assert answer == scan(self.stored, device, end, length, count)
         assert all(type(number) is int for window in answer for number in window)
+        many = self.store.windows_of_many(["a", "unknown", device], end=end, length=length, count=count)
+        assert many[1:] == [[], answer]
+        known = any(entry[0] == "a" for entry in self.stored)
+        assert many[0] == (scan(self.stored, "a", end, length, count) if known else [])
 
     @rule(
         device=st.none() | devices,

@@ -196,6 +196,10 @@ class SeriesPool:
         """Copy the quarter-hours with start <= number < stop, series by series, each ascending."""
         return _bucket_sums(*self._sums.read(series, start, stop))
 
+    def count_sums(self, series: Integers, start: int, stop: int) -> Integers:
+        """Return how many quarter-hours with start <= number < stop each series has. O(log n + these)."""
+        return self._sums.count(series, start, stop, EVERYTHING)
+
     def first_points(self, series: Integers, start: int, stop: int, count: int) -> tuple[Integers, Integers, Floats]:
         """Copy of each series the first points with start <= time < stop, up to `count`.
 

@@ -25,7 +25,6 @@ from datapoints.interface import (
     Wanted,
 )
 from datapoints.memory.copied import Copied
-from datapoints.memory.expiry import Expiring
 from datapoints.memory.first_points import read_listing
 from datapoints.memory.grouping import GroupedPoints, grouped
 from datapoints.memory.key_summaries import SERIES_SUMMED_UP, first_of, summed_up
@@ -33,6 +32,7 @@ from datapoints.memory.large_batch import POINTS_AT_ONCE, ROWS_AT_ONCE, LargeBat
 from datapoints.memory.large_deletion import LargeDeletion, is_large
 from datapoints.memory.names import UNKNOWN, Pair, SeriesNames
 from datapoints.memory.newest_point import NewestPoint
+from datapoints.memory.outlines import Outlining
 from datapoints.memory.series import Rows, SeriesPool
 from datapoints.memory.series_view import Guarded, SeriesView
 from datapoints.memory.versions import Versioned
@@ -46,7 +46,7 @@ from timeseries_project.core.summation import Floats, Integers
 AT_ONCE = 2048
 
 
-class SeriesStore(Copied, Expiring, Versioned):
+class SeriesStore(Copied, Outlining, Versioned):
     """All series of the process, by device and user, in one pool of limited size. Thread-safe.
 
     Every method holds the one lock while it reads or changes series, and computes results outside. Up to some thousand

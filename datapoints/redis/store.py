@@ -20,6 +20,7 @@ from datapoints.interface import (
     FullError,
     KeySummary,
     OnDuplicate,
+    Outlines,
     Point,
     PointColumns,
     Totals,
@@ -29,6 +30,7 @@ from datapoints.redis.capacity import BaseCounts, Room
 from datapoints.redis.layout import KEYS_AT_ONCE, NEVER, Layout, Series
 from datapoints.redis.library import LIBRARY
 from datapoints.redis.listing import Wanted, read_listing
+from datapoints.redis.outlines import read_outlines
 from datapoints.redis.reading import RedisView, newest_point, summary_of
 from datapoints.redis.user_index import ENTER, LEAVE, UserIndex
 from timeseries_project.core.arrays import Keys, gathered, matching
@@ -361,6 +363,12 @@ class RedisStore(Unversioned):
             summaries = [summary_of(name, series) for name, series in zip(some, members, strict=True) if series]
             if summaries:
                 yield summaries
+
+    def outlines(
+        self, axis: Axis, keys: Sequence[str], *, start: int, width: int, count: int, oldest: int = 0
+    ) -> Outlines:
+        """Return the sums of each key in some spans. Two or three exchanges. See `read_outlines`."""
+        return read_outlines(self._layout, axis, keys, start, width, count, oldest)
 
     def key(self, axis: Axis, key: str, *, oldest: int = 0) -> KeySummary:
         """Return the summary of one device or user; KeyError if it has no points. O(its series)."""

@@ -1,12 +1,15 @@
 // The bandwidth page: draws the windows in the unit of the address, and keeps the form's two fields for the end in step.
 import { dashOpen, legend, line, makeChart, savePicture, setLines, tooltip, update } from "../charts.js";
 import { onView, start, suggest, visit } from "../live.js";
+import { setUpLookup } from "../lookup.js";
 import { localText } from "../numbers.js";
 import { setUpPicker } from "../picker.js";
+import { LAST_SECOND, rangeText, setUpRanges, zoomBack, zoomTo } from "../ranges.js";
 import { firstSpan } from "../spans.js";
 import { LONG, onClock, otherText, timeText } from "../time.js";
 import { timeAxis } from "../timeaxis.js";
 import { byteAxis, bytesText, isBits } from "../units.js";
+import { zooming } from "../zoom.js";
 
 const MOST_STEPS = 8; // of the axis of bytes
 const UNITS = ["unit", "per"]; // parameters that apply as soon as they are chosen
@@ -63,7 +66,7 @@ function draw() {
   if (chart && chart.canvas !== canvas) chart = void chart.destroy();
   if (!canvas) return;
   data = JSON.parse(document.getElementById("chart-data").textContent);
-  chart ??= makeChart(canvas, "line", options(), [firstSpan]);
+  chart ??= makeChart(canvas, "line", options(), [firstSpan, zooming({ to: zoomIn, back: zoomBack, text: rangeText })]);
   canvas.setAttribute("aria-label", canvas.dataset.label.replace("%", () => data.device));
   chart.data.labels = data.labels;
   setLines(chart, [
@@ -79,6 +82,14 @@ function show() {
   axis.follow(chart, data.labels, data.window_time, { before: 1, after: 0, anywhere: true });
   chart.options.scales.y.title.text = `${isBits(data.unit) ? "Bits" : "Bytes"} per ${data.per}`;
   update(chart);
+}
+
+// Shows what happened between two times, in windows that fit. The server chooses them by the same rule for its links.
+function zoomIn(from, to) {
+  const length = data.lengths.findLast((each) => to - from >= each * data.least) ?? data.lengths[0];
+  const first = Math.floor(from / length);
+  const last = Math.max(Math.ceil(to / length), first + 1);
+  zoomTo({ end_time: Math.min(last * length, LAST_SECOND), window_time: length, num_windows: last - first });
 }
 
 // Shows the page in the units that are chosen. What else was typed into the form waits for its button.
@@ -111,5 +122,7 @@ document.addEventListener("click", (event) => event.target.id === "picture" && s
 window.addEventListener("pageshow", ({ persisted }) => persisted && form.reset());
 setUpPicker(form.elements.end_time, document.getElementById("picker"), readSeconds, String);
 suggest(form.elements.device_uuid, "device_id");
+setUpRanges(form);
+setUpLookup();
 onView(draw);
 start();

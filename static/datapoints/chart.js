@@ -1,10 +1,13 @@
 // The datapoints page: draws averages and moving averages, and keeps the controls of the form in step.
 import { dashOpen, legend, line, makeChart, savePicture, tooltip, update } from "../charts.js";
-import { onView, start, suggest } from "../live.js";
+import { onView, start, suggest, visit } from "../live.js";
+import { setUpLookup } from "../lookup.js";
 import { figure, fullText } from "../numbers.js";
 import { setUpPicker } from "../picker.js";
-import { LONG, fullZonedText, onClock, otherText, timeText, utcText } from "../time.js";
+import { LAST_SECOND, rangeText, setUpRanges, zoomBack, zoomTo } from "../ranges.js";
+import { LONG, fullZonedText, onClock, otherText, timeText, utcText, zonedText } from "../time.js";
 import { timeAxis } from "../timeaxis.js";
+import { zooming } from "../zoom.js";
 
 const FEW = 60; // up to this number, each point is marked
 
@@ -47,7 +50,8 @@ const isSoFar = (at) => data.partial && at === data.labels.length - 1;
 // Returns the lines of the tooltip that no curve provides: missing values, and the count.
 function rest(items) {
   const at = items[0].dataIndex;
-  const missing = chart.data.datasets.filter((each, i) => each.data[at] === null && chart.isDatasetVisible(i));
+  const told = new Set(items.map((item) => item.dataset));
+  const missing = chart.data.datasets.filter((each, i) => each.data[at] === null && chart.isDatasetVisible(i) && !told.has(each));
   return [...missing.map((each) => `${each.label}: no value`), `datapoints: ${fullText(data.counts[at])}${isSoFar(at) ? " so far" : ""}`];
 }
 
@@ -62,7 +66,7 @@ function draw() {
   if (chart && chart.canvas !== canvas) chart = void chart.destroy();
   if (!canvas) return;
   data = JSON.parse(document.getElementById("chart-data").textContent);
-  chart ??= makeChart(canvas, "line", options());
+  chart ??= makeChart(canvas, "line", options(), [zooming({ to: zoomIn, back: zoomBack, text: chosenText })]);
   canvas.setAttribute("aria-label", canvas.dataset.label.replace("%", () => data.key));
   chart.data.labels = data.labels;
   const lines = [
@@ -87,6 +91,39 @@ function show() {
   axis.follow(chart, data.labels, data.bucket, { zone: data.zone, before: bars() ? 0.5 : 0 });
   chart.options.scales.y.beginAtZero = bars();
   update(chart);
+}
+
+// Shows the range between two times, in buckets that fit. Up to the last point is up to the end of its bucket.
+function zoomIn(from, to) {
+  const first = Math.max(Math.floor(from), 0);
+  const end = to >= data.labels.at(-1) ? data.stop : Math.max(Math.ceil(to), first + 1);
+  const last = Math.min(end, LAST_SECOND);
+  zoomTo({ range: null, bucket: null, offset: null, start: writeTime(first), end: writeTime(last) });
+}
+
+// Writes a range in the zone that the page is about, if there is one.
+function chosenText(from, to) {
+  if (!data.zone) return rangeText(from, to);
+  const after = (time) => data.labels.findIndex((label) => label > time);
+  const offset = (time) => data.zone.offsets[Math.max(after(time) < 0 ? data.labels.length - 1 : after(time) - 1, 0)];
+  return rangeText(from, to, (time, style) => zonedText(time, offset(time), style));
+}
+
+// Puts how averages are drawn into the address. What was typed into the form waits for its button.
+function changeDrawing({ value }) {
+  const url = new URL(location.href);
+  if (value) url.searchParams.set("averages", value);
+  else url.searchParams.delete("averages");
+  visit(url.href, { push: true, keep: true });
+}
+
+// A range ends now, so it goes with no start and no end: what is typed last is meant.
+function keepApart({ target }) {
+  const { range, start: from, end } = form.elements;
+  if (target === range && range.value) from.value = end.value = "";
+  else if ((target === from || target === end) && target.value) range.value = "";
+  else return;
+  document.dispatchEvent(new Event("controls")); // the pickers follow
 }
 
 // Shows one field for the key, and a choice of device or user; the address has a parameter for each.
@@ -128,7 +165,12 @@ function readTime(text) {
 const writeTime = (seconds) => new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
 
 onClock(() => chart && show());
-document.addEventListener("change", (event) => event.target.id === "drawn" && chart && show());
+document.addEventListener("change", ({ target }) => {
+  if (target.id !== "drawn" || !chart) return;
+  show();
+  changeDrawing(target);
+});
+form.addEventListener("input", keepApart);
 document.addEventListener("click", (event) => event.target.id === "picture" && savePicture(chart, "datapoints"));
 setUpChoice();
 for (const place of document.querySelectorAll("[data-picker]")) {
@@ -140,5 +182,7 @@ window.addEventListener("pageshow", ({ persisted }) => {
   form.reset();
   document.dispatchEvent(new Event("controls"));
 });
+setUpRanges(form);
+setUpLookup();
 onView(draw);
 start();

@@ -51,7 +51,8 @@ class PytestRunner:
         return pytest.main([*self._options(), *arguments(test_labels)])
 
     def _options(self) -> list[str]:
-        options = [f"--numprocesses={self.processes}", f"--durations={SLOWEST}"]
+        # A process that ends before its time ends the run, which names the test: with a new one, the run may never end.
+        options = [f"--numprocesses={self.processes}", "--max-worker-restart=0", f"--durations={SLOWEST}"]
         options += {0: ["--quiet"], 2: ["--verbose"], 3: ["-vv"]}.get(self.verbosity, [])
         if self.failfast:
             options.append("--exitfirst")

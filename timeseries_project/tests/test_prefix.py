@@ -144,7 +144,7 @@ def test_the_schema_names_it_as_server(under: dict[str, str]) -> None:
 
 
 def test_the_docs_page_loads_its_script_and_the_schema_from_it(under: dict[str, str]) -> None:
-    script = next(a for a in addresses(call("GET", "/ts/api/docs/", **HTML, **under)[2]) if "script" in a)
+    script = next(a for a in addresses(call("GET", "/ts/api/docs/", **HTML, **under)[2]) if "?script" in a)
     assert script.startswith("/ts/api/docs/?script")
     assert 'url: "/ts/api/schema",' in call("GET", script, **under)[2]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from timeseries_project.api.watching import can_be_pushed
 from timeseries_project.core import clock, timestamps
@@ -53,9 +54,11 @@ def register(app: str, section: Callable[[], Section]) -> None:
 
 
 def navigation(request: HttpRequest) -> Context:
-    """Return the links of the header: the first chart of each app, by title."""
-    links = sorted((section.title, section.charts[0].path) for section in (make() for make in _sections.values()))
-    return {"navigation": [Link(path, title) for title, path in links]}
+    """Return the links of the header: the dashboard, the first chart of each app by title, and the API."""
+    charts = sorted((section.title, section.charts[0].path) for section in (make() for make in _sections.values()))
+    links = [("Dashboard", reverse("home")), *charts, ("API", f"{reverse('docs')}/")]
+    here = request.path.rstrip("/")
+    return {"navigation": [{"text": text, "path": path, "current": path.rstrip("/") == here} for text, path in links]}
 
 
 @read_only

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime
 from functools import wraps
 from typing import Any, NamedTuple
@@ -81,11 +81,15 @@ def base(request: HttpRequest) -> Context:
     return {"base": "part.html" if PART in request.META else "base.html"}
 
 
-def problem_shown(request: HttpRequest, fault: FaultError) -> Context:
-    """Return the context in which a page shows a fault; for clients that do not prefer HTML, raise it again."""
+def problem_shown(request: HttpRequest, fault: FaultError, exact: Container[str] = ()) -> Context:
+    """Return the context in which a page shows a fault; for clients that do not prefer HTML, raise it again.
+
+    The part of the form with the parameters `exact` is open if one of them is wrong.
+    """
     if not prefers_html(request):
         raise fault
-    return {"problem": problem_details(fault)}
+    problem = problem_details(fault)
+    return {"problem": problem, "exact": any(error["field"] in exact for error in problem.get("errors", ()))}
 
 
 def render_page(request: HttpRequest, template: str, context: Context) -> HttpResponse:
@@ -125,20 +129,35 @@ def zoned(seconds: int, zone: ZoneInfo) -> str:
         return utc(seconds)
 
 
-def time_element(seconds: int, zone: ZoneInfo | None = None) -> str:
+def time_element(seconds: int, zone: ZoneInfo | None = None, *, form: str | None = None) -> str:
     """Write epoch seconds as a `<time>` element, which the browser shows in the reader's words.
 
     It is written in UTC, and shown in the zone that the reader has chosen in the header. With a zone, it is written and
-    shown in that one, whatever the header says.
+    shown in that one, whatever the header says. In the form `day`, the date is shown and the time is its title.
     """
     text = utc(seconds)
     if text[4] != "-":
         return text  # beyond the calendar
     machine = text.replace(" ", "T") + "Z"
+    if form == "day":
+        return format_html('<time datetime="{}" data-day>{}</time>', machine, text[:10])
     if zone is None:
         return format_html('<time datetime="{}">{}</time>', machine, text)
     offset = zones.offset_at(seconds, zone)
     return format_html('<time datetime="{}" data-offset="{}">{}</time>', machine, offset, zoned(seconds, zone))
+
+
+def ago_element(seconds: int, now: int) -> str:
+    """Write epoch seconds as a `<time>` element that the browser shows as the time since then, at most 0 s.
+
+    >>> print(ago_element(0, 90))
+    <time datetime="1970-01-01T00:00:00Z" data-ago="90">1970-01-01 00:00:00</time>
+    """
+    text = utc(seconds)
+    if text[4] != "-":
+        return text  # beyond the calendar
+    age = max(now - seconds, 0)
+    return format_html('<time datetime="{}Z" data-ago="{}">{}</time>', text.replace(" ", "T"), age, text)
 
 
 def command(request: HttpRequest, path: str, body: str) -> str:

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.served import Served, children, eventually
+from tests.served import Served, children, eventually, post
 from timeseries_project.tests.processes import PATIENCE, ROOT
 from timeseries_project.tests.redis_servers import RedisServer
 
+#: Seconds between two requests of a client: the new code is loaded on the same processors.
+PAUSE = 0.005
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -37,7 +39,8 @@ class Traffic:
         self._ends = threading.Event()
         self.faults: list[str] = []
         self.answers = self.closed = 0
-        self._threads = [threading.Thread(target=self._send, args=(kept,)) for kept in (True, True, False)]
+        kept = (True, True, False)
+        self._threads = [threading.Thread(target=self._send, args=(one,), daemon=True) for one in kept]
 
     def __enter__(self) -> Traffic:
         for thread in self._threads:
@@ -48,13 +51,14 @@ class Traffic:
     def __exit__(self, *_: object) -> None:
         self._ends.set()
         for thread in self._threads:
-            thread.join()
+            thread.join(PATIENCE)
+        self.faults += [f"{thread.name} does not end" for thread in self._threads if thread.is_alive()]
 
     def _send(self, kept: bool) -> None:
         connection = http.client.HTTPConnection(self._served.address, self._served.port, timeout=PATIENCE)
         connection.auto_open = 0  # a connection that is cut is a fault, and never opened anew in secret
         number = 0
-        while not self._ends.is_set():
+        while not self._ends.wait(PAUSE):
             try:
                 if connection.sock is None:
                     connection.connect()
@@ -105,19 +109,20 @@ def test_workers_are_replaced_without_a_request_that_fails(redis: RedisServer) -
         assert sum("have been replaced" in line for line in err.splitlines()) == 2
 
 
-def test_a_connection_at_rest_is_served_by_its_old_worker_and_told_that_it_ends(redis: RedisServer) -> None:
+def test_connections_at_rest_are_closed_and_begun_requests_answered(redis: RedisServer) -> None:
     with Served(STORAGE_URL=redis.url, WORKERS="2") as served:
         served.wait()
         before = serving(served)
-        with served.connect() as idle, served.connect() as half:
-            idle.sendall(GET)
-            assert b"connection: close" not in idle.recv(65_536)
+        with served.connect() as idle, served.connect() as half, served.connect() as new:
+            for stream in (idle, half):
+                stream.sendall(GET)
+                assert b"connection: close" not in stream.recv(65_536)
             half.sendall(GET[:20])
-            served.request("GET", "/healthz")
+            served.request("GET", "/healthz")  # what was sent before has been received
             served.process.send_signal(signal.SIGHUP)
-            assert served.process.stderr is not None
-            assert any("have been replaced" in line for line in iter(served.process.stderr.readline, ""))
-            for stream, rest in ((idle, GET), (half, GET[20:])):
+            assert idle.recv(1) == b""
+            assert "have been replaced" in served.logged("replaced")
+            for stream, rest in ((half, GET[20:]), (new, GET)):
                 # The signal to leave has been sent, and arrives about now: until then the connection goes on.
                 for request in (rest, *[GET] * 1_000):
                     stream.sendall(request)
@@ -128,6 +133,28 @@ def test_a_connection_at_rest_is_served_by_its_old_worker_and_told_that_it_ends(
                 assert stream.recv(1) == b""
         eventually(lambda: not serving(served) & before)
         assert served.stop() == 0
+
+
+def test_an_old_worker_does_not_wait_for_ever_for_what_a_client_began(redis: RedisServer) -> None:
+    with Shortened(STORAGE_URL=redis.url, WORKERS="2") as served:
+        served.wait()
+        before = serving(served)
+        with served.connect() as stalled:
+            stalled.sendall(post("application/json", 1_000) + b"[")
+            served.request("GET", "/healthz")
+            served.process.send_signal(signal.SIGHUP)
+            eventually(lambda: not serving(served) & before)
+        assert served.stop() == 0
+
+
+class Shortened(Served):
+    """One whose old workers have half a second."""
+
+    command = (
+        "-c",
+        "from timeseries_project.serving import process; process.LEAVE_SECONDS = process.STOP_SECONDS = 0.5; "
+        "from timeseries_project import serve; serve.main()",
+    )
 
 
 class Extended(Served):
@@ -147,10 +174,8 @@ def test_new_code_is_loaded_and_bad_code_changes_nothing(redis: RedisServer, tmp
 
         extension.write_text("raise SystemExit('this code is broken')\n")
         served.process.send_signal(signal.SIGHUP)
-        assert served.process.stderr is not None
-        lines = iter(served.process.stderr.readline, "")
-        assert any("this code is broken" in line for line in lines)
-        assert "could not be loaded" in next(lines)
+        assert served.logged("this code is broken")
+        assert served.logged("could not be loaded")
         assert serving(served) == before
 
         extension.write_text("import timeseries_project\ntimeseries_project.__version__ = 'new'\n")
@@ -166,8 +191,7 @@ def test_one_process_keeps_its_data_and_says_so() -> None:
         served.wait()
         assert served.request("POST", "/datapoints", json.dumps(point), Content_Type="application/json")[0] == 201
         served.process.send_signal(signal.SIGHUP)
-        assert served.process.stderr is not None
-        assert "SIGHUP loads nothing anew" in served.process.stderr.readline()
+        assert served.logged("SIGHUP loads nothing anew")
         assert served.request("GET", "/devices/d")[0] == 200
         assert served.stop() == 0
 

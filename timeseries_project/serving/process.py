@@ -10,12 +10,12 @@ from typing import Any
 
 import uvloop
 
-from timeseries_project.serving.connection import KEEP_SECONDS, Connection
+from timeseries_project.serving.connection import HEAD_SECONDS, Connection
 
 #: Seconds that a stop waits for accepted requests; those that are not finished by then are cut off.
 STOP_SECONDS = 10
-#: Seconds that a process stays which leaves: until the last client that sends nothing has had its time.
-LEAVE_SECONDS = KEEP_SECONDS + STOP_SECONDS
+#: Seconds that a process which leaves waits for requests that have begun; then it stops.
+LEAVE_SECONDS = HEAD_SECONDS
 #: Seconds between two looks at whether accepted requests are finished.
 LOOK_SECONDS = 0.02
 #: Seconds between two updates of the date, and between two looks at which clients should have gone on.
@@ -47,8 +47,8 @@ class Process:
     def leave(self) -> None:
         """Ask the process to let another one take its place on the socket, in the same way.
 
-        It accepts no more connections, tells each client with its next answer that it is the last one, and ends when
-        all have gone. None of them is cut off while it may be sending a request.
+        It accepts no more connections, closes those at rest, and tells the other clients with their next answer that it
+        is the last one. It ends when all have gone, or have had their time.
         """
         self.is_leaving = True
         if self._wake is not None:
@@ -96,13 +96,12 @@ class Process:
 
     async def _let_go(self, loop: asyncio.AbstractEventLoop) -> None:
         """Serve the connections that there are, until all have ended, or none may stay longer."""
-        for connection in list(self.connections):
-            connection.end_stream()
         deadline = loop.time() + LEAVE_SECONDS
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)  # also for those that were accepted just before
-            if not self.connections or self._is_stopping or loop.time() > deadline:
-                return
+        await asyncio.sleep(LOOK_SECONDS)  # first read what has been received, and accept who was there just before
+        for connection in list(self.connections):
+            connection.leave()
+        while self.connections and not self._is_stopping and loop.time() < deadline:
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _finish(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let accepted requests finish, and cut off those that do not."""

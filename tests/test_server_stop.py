@@ -32,7 +32,7 @@ def ended(served: Served, *, after: str = "") -> None:
     It says nothing, but for what its storage promises, at the start.
     """
     out, err = served.process.communicate(timeout=STOP_SECONDS - 2)
-    said = [line for line in err.splitlines() if "Acknowledged writes on this storage: " not in line]
+    said = [line for line in err.splitlines() if "acknowledged writes" not in line]
     assert (served.process.returncode, out, said) == (0, after, [])
 
 

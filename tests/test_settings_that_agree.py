@@ -1,4 +1,4 @@
-"""Servers on one storage compare their settings; and each says what its storage promises."""
+"""Servers on one storage compare their settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from tests.served import Served
 from timeseries_project.storage.agreement import ALIVE_SECONDS, MEMBERS, SETTINGS, Agreement, Difference
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
-from timeseries_project.storage.promises import ask, promise
 from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
 
 
@@ -114,41 +113,3 @@ def test_a_server_that_must_not_differ_does_not_start(redis: RedisServer) -> Non
         other.wait()
         assert redis.client.hget(SETTINGS, "CLOCK_SKEW_SECONDS") == b"60"
         assert other.stop() == 0
-
-
-def promised(server: RedisServer) -> str:
-    return promise(ask(Storage(parse_location(server.url), timeout=10)))
-
-
-def test_a_server_says_what_its_storage_promises(redis: RedisServer) -> None:
-    with Served(STORAGE_URL=redis.url) as served:
-        served.wait()
-        _, _, err = served.stopped()
-    [line] = [json.loads(line) for line in err.splitlines()]
-    assert line["level"] == "warning"
-    assert "a restart loses all of them; the loss of a server loses its data" in line["message"]
-
-
-@pytest.mark.parametrize("may_configure", [True, False], ids=["", "without CONFIG"])
-def test_promises_follow_the_configuration(redis: RedisServer, may_configure: bool) -> None:
-    client = redis.client
-    client.config_set("appendonly", "yes")
-    client.config_set("appendfsync", "always")
-    client.config_set("min-replicas-to-write", 1)
-    client.config_set("maxmemory", 10**9)
-    client.config_set("maxmemory-policy", "allkeys-lru")
-    if not may_configure:
-        client.execute_command("ACL", "SETUSER", "default", "-config")
-    text = promised(redis)
-    assert ("a restart loses none of them;" in text) == may_configure
-    assert "a replica that takes over has them" in text
-    assert "THROWS DATA AWAY (maxmemory-policy is allkeys-lru" in text
-
-
-def test_without_replicas_that_must_have_it_the_last_writes_may_be_lost(redis: RedisServer) -> None:
-    with_replica = RedisServer("redis", "--replicaof", f"127.0.0.1 {redis.port}")
-    try:
-        redis.wait(lambda: redis.client.info("replication")["connected_slaves"] == 1)
-        assert "may lack the last ones (min-replicas-to-write is 0)" in promised(redis)
-    finally:
-        with_replica.stop()

@@ -57,10 +57,11 @@ class Membership:
             if not is_trial:
                 self._tell(differing)
                 nodes = ask(storage)
-                level = logging.WARNING if any(node.is_weak for node in nodes) else logging.INFO
-                log.log(level, promise(nodes), extra={"fields": nodes[0]._asdict()})
+                level = logging.WARNING if any(node and node.is_weak for node in nodes) else logging.INFO
+                log.log(level, promise(nodes))
         except _AWAY:
-            pass  # the service starts all the same, and compares when the storage is back
+            if not is_trial:  # the service starts all the same, and compares when the storage is back
+                log.warning("What this storage keeps of acknowledged writes is not known yet: it cannot be reached.")
 
     def keep(self) -> None:
         """Go on comparing in this process, until it ends."""

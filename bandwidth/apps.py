@@ -13,13 +13,13 @@ class BandwidthConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the app's parts and load the listing, if any; an unreadable one stops the start with one line."""
-        from bandwidth import charts, listing, metrics, snapshot
+        from bandwidth import card, listing, metrics, snapshot
         from timeseries_project.snapshots import parts
         from timeseries_project.snapshots import services as snapshots
         from timeseries_project.web import dashboard
 
         app_state.register(self.name, metrics.state)
-        dashboard.register(self.name, charts.section)
+        dashboard.register(self.name, card.section)
         parts.register(snapshot)
         if not settings.BANDWIDTHS_FILE or (settings.SNAPSHOT and snapshots.is_read_at_start()):
             return  # what the listing held is in the snapshot, and would count twice

@@ -56,6 +56,11 @@ class Condensed(NamedTuple):
         """The number of entries."""
         return int(self.sums[-1, 0]) if len(self.sums) else 0
 
+    @property
+    def latest(self) -> int:
+        """The latest second of all; 0 if there are no entries."""
+        return int(self.times.max(initial=0))
+
 
 def grouped(
     device_ids: Sequence[str] | Keys,

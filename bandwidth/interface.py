@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from timeseries_project.core.arrays import Keys
@@ -28,12 +28,49 @@ class Usage(NamedTuple):
     nbytes: int | None
 
 
+#: Seconds of a slot. "Now" is the present slot and the one before: the last ten to twenty minutes.
+SLOT = 600
+
+
+def begin_of_span(now: int) -> int:
+    """Return the second from which on entries count for who is busy now: the begin of the previous slot.
+
+    >>> begin_of_span(1_199), begin_of_span(1_200)
+    (0, 600)
+    """
+    return max(now // SLOT - 1, 0) * SLOT
+
+
+class Busy(NamedTuple):
+    """What a device sent within a span, and the timestamp of its newest entry (epoch seconds)."""
+
+    device_id: str
+    last: int
+    bytes_ts: int
+    bytes_fs: int
+
+    @property
+    def total(self) -> int:
+        """The bytes of both directions."""
+        return self.bytes_ts + self.bytes_fs
+
+
+def busiest_of(found: Iterable[Busy], count: int) -> list[Busy]:
+    """Return the devices with the most bytes, the busiest first, by key where they are equal; none without bytes."""
+    return sorted((one for one in found if one.total), key=lambda one: (-one.total, one.device_id))[:count]
+
+
 class Overview(NamedTuple):
-    """How much is stored (devices, entries), and the devices with the most bytes, the busiest first."""
+    """How much is stored, and the devices with the most bytes since a second, the busiest first.
+
+    If no device has any since then, `latest` is the newest timestamp of all, None if there are no entries.
+    """
 
     devices: int
     entries: int
-    busiest: list[DeviceSummary]
+    since: int
+    latest: int | None
+    busiest: list[Busy]
 
 
 class Window(NamedTuple):
@@ -81,6 +118,9 @@ class Store(Protocol):
     Methods given `oldest` answer as if no entry before that second had ever been stored. Methods that add drop older
     entries a few at a time; until then these count towards the limits.
 
+    Methods that add are given the present second, `now`, by which a store notes what counts for who is busy now. If it
+    is None, time is taken to have come to the latest entry.
+
     Numbers that are not integers raise TypeError, those out of range ValueError. A method that raises one of them or
     FullError has changed nothing. A shared store may also raise StorageUnavailableError and, when it adds,
     StorageFullError.
@@ -89,7 +129,9 @@ class Store(Protocol):
     max_entries: int
     max_devices: int
 
-    def add(self, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, *, oldest: int = 0) -> None:
+    def add(
+        self, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, *, oldest: int = 0, now: int | None = None
+    ) -> None:
         """Store one entry; one before `oldest` is valid but dropped at once. Raises FullError."""
 
     def add_batch(
@@ -100,6 +142,7 @@ class Store(Protocol):
         bytes_fs: Sequence[int] | Integers,
         *,
         oldest: int = 0,
+        now: int | None = None,
     ) -> None:
         """Store entries given as four columns of one length, in any order; a reader sees all of a device's or none.
 
@@ -114,6 +157,7 @@ class Store(Protocol):
         bytes_fs: Sequence[int] | Integers,
         *,
         oldest: int = 0,
+        now: int | None = None,
     ) -> None:
         """Store the listing loaded at start: once, however many processes load it and however often they restart.
 
@@ -175,18 +219,16 @@ class Store(Protocol):
         without entries, and from a store that would have to ask others for it.
         """
 
-    def overview(self, busiest: int, *, oldest: int = 0) -> Overview:
+    def overview(self, busiest: int, *, now: int, ahead: int = 0, oldest: int = 0) -> Overview:
         """Return how much is stored, and the `busiest` devices with the most bytes, the busiest first.
 
-        In a store of thousands of devices, the counts may include entries before `oldest` that are not dropped yet;
-        the summaries of the busiest devices never do.
+        Bytes are those of entries from the begin of the span up to `ahead` seconds beyond now; devices without any are
+        not named. In a store of thousands of devices, the counts may include entries before `oldest` that are not
+        dropped yet; the bytes never do.
         """
 
     def usage(self) -> Usage:
         """Return how much is stored, including old entries that are not dropped yet."""
-
-    def last(self, device_id: str, *, oldest: int = 0) -> int:
-        """Return the device's latest timestamp in epoch seconds. Raises KeyError for a device without entries."""
 
     def delete(self, device_id: str) -> None:
         """Forget all entries of a device."""

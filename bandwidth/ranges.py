@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from bandwidth.interface import DeviceSummary
 from bandwidth.serializers import MAX_WINDOWS
 from timeseries_project.web.ranges import choices, goes_on
 
@@ -78,9 +77,9 @@ def between(begin: int, end: int, now: int) -> Windows:
     return Windows(None if stop == present else stop, length, min(count, MAX_WINDOWS))
 
 
-def everything(device: DeviceSummary, now: int) -> Windows:
-    """Return windows for all that is known of a device: up to its latest entry, or to now if more is to be expected."""
-    return between(device.first - 1, now if goes_on(device.first, device.last, now) else device.last, now)
+def everything(oldest: int, newest: int, now: int) -> Windows:
+    """Return windows for all entries from the oldest to the newest, or up to now if more are to be expected."""
+    return between(oldest - 1, now if goes_on(oldest, newest, now) else newest, now)
 
 
 def wider(shown: Windows, now: int) -> Windows | None:
@@ -94,12 +93,20 @@ def wider(shown: Windows, now: int) -> Windows | None:
     return between(begin, end, now) if end < now else last(2 * span)
 
 
-def links(shown: Windows, device: DeviceSummary, now: int, url: Url) -> dict[str, Any]:
-    """Return the addresses of other ranges. `url` makes one of what it changes in that of the page."""
+def latest(shown: Windows, second: int, *, url: Url) -> str:
+    """Return the address of as many windows, the last of which holds a second."""
+    return url(end_time=window_end(second, shown.window_time))
+
+
+def links(shown: Windows, oldest: int, newest: int, now: int, url: Url) -> dict[str, Any]:
+    """Return the addresses of other ranges. `url` makes one of what it changes in that of the page.
+
+    The oldest and the newest entry are those of all devices shown.
+    """
     length, span = shown.window_time, shown.span
     present = window_end(now, length)
     end = present if shown.end_time is None else shown.end_time
-    whole, out = everything(device, now), wider(shown, now)
+    whole, out = everything(oldest, newest, now), wider(shown, now)
 
     def to(windows: Windows) -> str:
         return url(**windows._asdict())
@@ -111,7 +118,7 @@ def links(shown: Windows, device: DeviceSummary, now: int, url: Url) -> dict[str
             span if shown.end_time is None else None,
             shows_all=shown == whole,
         ),
-        "latest": url(end_time=window_end(device.last, length)),
+        "latest": latest(shown, newest, url=url),
         "previous": url(end_time=end - span) if end >= span else None,
         "next": None if end >= present else url(end_time=end + span if end + span < present else None),
         "now": None if shown.end_time is None else url(end_time=None),

@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from bandwidth.directions import Direction
 from bandwidth.units import Per, Threshold, Unit, parse_rate
 from timeseries_project.api.fields import (
     ChoiceField,
@@ -16,6 +17,7 @@ from timeseries_project.api.fields import (
     WireField,
     refuse,
 )
+from timeseries_project.api.keys_field import KeysField
 from timeseries_project.api.serializers import InputSerializer
 from timeseries_project.api.sorting import BY_NAME, ListPlace, SortField
 from timeseries_project.core.errors import FieldError
@@ -81,7 +83,8 @@ class RateField(WireField):
 class ChartQuerySerializer(WindowsQuerySerializer):
     """Query parameters of the chart; without a device, the page offers a list."""
 
-    device_uuid = KeyField(required=False, help_text="The device.")
+    device_uuid = KeysField(required=False, help_text="The device; repeated, several in one chart.")
+    direction = ChoiceField(Direction, default=Direction.BOTH, help_text="Which lines each device has.")
     unit = ChoiceField(Unit, default=Unit.BYTES, help_text="The unit of all figures.")
     per = ChoiceField(Per, default=Per.WINDOW, help_text="Whether figures are per window or per second.")
     threshold = RateField(required=False, help_text="A rate in bytes or bits per second that a line shows.")

@@ -84,7 +84,7 @@ def entry_add(*, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, n
     if timestamp < oldest:
         return False
     try:
-        store.add(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest)
+        store.add(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest, now=now)
     except FullError as error:
         raise _full(error) from None
     _accepted.inc()
@@ -104,7 +104,7 @@ def entries_add(
     oldest = oldest_kept(now)
     expired = len(timestamp) - count_from(timestamp, oldest)
     try:
-        store.add_batch(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest)
+        store.add_batch(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest, now=now)
     except FullError as error:
         raise _full(error) from None
     _accepted.inc(len(timestamp) - expired)
@@ -123,6 +123,22 @@ def windows_list(*, device_uuid: str, end_time: int | None, window_time: int, nu
     except KeyError:
         raise _unknown(device_uuid) from None
     return Windows(device_uuid, end, window_time, num_windows, data)
+
+
+def windows_of_many(
+    *, device_uuids: Sequence[str], end_time: int, window_time: int, num_windows: int, now: int
+) -> dict[str, list[Window]]:
+    """Return the windows of several devices, as `windows_list`; a device never seen is left out.
+
+    Raises UnknownKeyError if all are. O(devices * num_windows * log n); a shared storage is asked once for all.
+    """
+    answers = store.windows_of_many(
+        device_uuids, end=end_time, length=window_time, count=num_windows, oldest=oldest_kept(now)
+    )
+    found = {device: windows for device, windows in zip(device_uuids, answers, strict=True) if windows}
+    if not found:
+        raise _unknown(*device_uuids)
+    return found
 
 
 def outlines_list(
@@ -204,19 +220,15 @@ def device_delete(*, device_id: str) -> None:
     store.delete(device_id)
 
 
-def overview_get() -> Overview:
-    """Return how much is stored, and the busiest devices."""
-    return store.overview(BUSIEST, oldest=_oldest())
+def overview_get(*, now: int | None = None) -> Overview:
+    """Return how much is stored, and the busiest devices of the last ten to twenty minutes."""
+    now = clock.now_s() if now is None else now
+    return store.overview(BUSIEST, now=now, ahead=settings.CLOCK_SKEW_SECONDS, oldest=oldest_kept(now))
 
 
 def usage_get() -> Usage:
     """Return how much is stored. O(1)."""
     return store.usage()
-
-
-def device_last(*, device_uuid: str) -> int:
-    """Return the timestamp of a device's newest entry. Raises KeyError for a device never seen."""
-    return store.last(device_uuid, oldest=_oldest())
 
 
 def _oldest(now: int | None = None) -> int:
@@ -234,8 +246,11 @@ def _full(error: FullError) -> CapacityReachedError:
     return CapacityReachedError("MAX_SERIES", error.limit, "bandwidth devices")
 
 
-def _unknown(device: str) -> UnknownKeyError:
-    return UnknownKeyError(f"The device {shown(device, MAX_SHOWN_KEY)!r} was never seen.")
+def _unknown(*devices: str) -> UnknownKeyError:
+    names = ", ".join(repr(shown(device, MAX_SHOWN_KEY)) for device in devices)
+    if len(devices) > 1:
+        return UnknownKeyError(f"None of these devices was ever seen: {names}.")
+    return UnknownKeyError(f"The device {names} was never seen.")
 
 
 def listing_add(
@@ -252,7 +267,7 @@ def listing_add(
     """
     _refuse_future(timestamp, now=now, batch=True)
     try:
-        store.add_listing(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest_kept(now))
+        store.add_listing(device_id, timestamp, bytes_ts, bytes_fs, oldest=oldest_kept(now), now=now)
     except FullError as error:
         raise _full(error) from None
 
@@ -278,7 +293,7 @@ def entries_restore(*, entries: EntryColumns, now: int) -> None:
     Raises CapacityReachedError if a limit is reached.
     """
     try:
-        store.add_batch(*entries, oldest=oldest_kept(now))
+        store.add_batch(*entries, oldest=oldest_kept(now), now=now)
     except FullError as error:
         raise _full(error) from None
 

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
 from typing import Any
-from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
 from datapoints import key_list, ranges, services
 from datapoints.bucket_widths import CALENDAR_LADDER
+from datapoints.chart_links import answers, asked, chart_url
 from datapoints.divisions import Division
 from datapoints.interface import AXES, Axis, KeySummary
-from datapoints.ranges import LAST_TIME, Ranges
-from datapoints.serializers import Averages, ChartQuerySerializer
+from datapoints.ranges import Drawing, Ranges
+from datapoints.serializers import ChartQuerySerializer, Curve
+from datapoints.side_by_side import Several, about, curve_name, data_file, lines, numbers, rows_of, several_get
 from timeseries_project.api.prefix import address
 from timeseries_project.api.watching import can_be_pushed
-from timeseries_project.core import clock, timestamps, zones
+from timeseries_project.core import clock, zones
 from timeseries_project.core.errors import FaultError, UnknownKeyError
 from timeseries_project.core.offload import leave_loop
-from timeseries_project.core.spans import Span
 from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.web.dashboard import Card, Link, Section
 from timeseries_project.web.pages import (
@@ -31,6 +32,7 @@ from timeseries_project.web.pages import (
     REFRESH_UNKNOWN,
     Context,
     command,
+    day_element,
     figure,
     given,
     problem_shown,
@@ -38,6 +40,7 @@ from timeseries_project.web.pages import (
     render_page,
     time_element,
 )
+from timeseries_project.web.side_by_side import choice, in_heading, in_words, shortened
 
 #: The path and body that add one item; the shell inserts the time.
 EXAMPLE = (
@@ -49,6 +52,8 @@ EXAMPLE = (
 MANY_DRAWN = 500
 #: The parameters that the form keeps for those who open "Exact range".
 EXACT = ("range", "start", "end")
+#: What may be drawn of each of several devices or users; no value is the default.
+CURVES = [("", "averages"), (Curve.MOVING_AVG, "moving averages")]
 
 Query = dict[str, Any]
 
@@ -60,24 +65,26 @@ def chart(request: HttpRequest) -> HttpResponse:
     The parameters are those of the statistics. An empty one, as a form sends it, counts as missing.
     """
     parameters = given(request.GET, ChartQuerySerializer)
-    context: Context = {"controls": _controls(parameters), "ladder": map(str, CALENDAR_LADDER)}
+    context: Context = {"controls": _controls(parameters), "ladder": map(str, CALENDAR_LADDER), "curves": CURVES}
+    context |= _choice(parameters)
     try:
         query = ChartQuerySerializer.read_query(parameters)
-        key = _key(query)
-        if key is None:
+        axis = next((axis for axis in AXES if query[axis] is not None), None)
+        if axis is None:
             context |= _chooser(request, parameters, query)
         else:
             now = clock.now()
-            drawing = _draw(*key, query, now)
-            if len(drawing.starts) > MANY_DRAWN:
-                leave_loop()
-            context |= _figures(drawing, query["tz"]) | _answers(*key, query, drawing)
-            context |= Ranges(query, drawing, now, partial(_url, *key, query)).links()
-            context |= {"axis": key[0], "key": key[1], "window_size": query["window_size"]}
-            context["chart"] = _chart(*key, query, drawing)
+            drawing = _draw(axis, query, now)
+            shown = Ranges(query, drawing, now, partial(chart_url, axis, query[axis], query))
+            if isinstance(drawing, Several):
+                context |= _several(axis, query, drawing, shown)
+            else:
+                context |= _one(axis, query, drawing)
+            context |= _range(drawing, query["tz"]) | shown.links()
+            context |= {"axis": axis, "window_size": query["window_size"]}
             if query["end"] is None:
                 context["live"] = REFRESH
-                can_be_pushed(request, partial(_version, *key, query, drawing.division))
+                can_be_pushed(request, partial(_version, axis, query, drawing.division))
     except FaultError as fault:
         context |= problem_shown(request, fault, exact=EXACT)
         if isinstance(fault, UnknownKeyError):
@@ -88,33 +95,118 @@ def chart(request: HttpRequest) -> HttpResponse:
 
 def _controls(parameters: QueryDict) -> dict[str, str]:
     """Return the contents of the form's controls: the parameters as given, else the default if it is a constant."""
-    names = ("device", "user", "bucket", "tz", "offset", "range", "start", "end", "averages")
+    names = ("device", "user", "curve", "bucket", "tz", "offset", "range", "start", "end", "averages")
     window_size = ChartQuerySerializer.wire_fields()["window_size"].default
     return {name: parameters.get(name, "") for name in names} | {
         "window_size": parameters.get("window_size", str(window_size))
     }
 
 
-def _key(query: Query) -> tuple[Axis, str] | None:
-    return next(((axis, query[axis]) for axis in AXES if query[axis] is not None), None)
+def _choice(parameters: QueryDict) -> Context:
+    """Return what the form needs to add devices or users, or to remove them; it has fields for one of each kind."""
+    axis = next((axis for axis in AXES if axis in parameters), "device")
+    other = "user" if axis == "device" else "device"
+    picked = choice(reverse("datapoints-chart"), parameters, axis)
+    if other in parameters:
+        picked |= {"one": False, "chosen": []}
+    return {"choice": picked, "choice_keys": reverse(f"{axis}s")}
 
 
-def _draw(axis: Axis, key: str, query: Query, now: int) -> services.ChartData:
-    chosen = {name: query[name] for name in ("bucket", "tz", "offset", "window_size", "end")}
-    return services.chart_get(axis=axis, key=key, **chosen, start=ranges.start_of(query, now), now=now)
-
-
-def _version(axis: Axis, key: str, query: Query, division: Division) -> object:
-    """Return what a chart that ends now depends on; None if that would take long."""
-    now, width, offset = clock.now(), division.span, division.offset or None
-    version = services.statistics_version(
-        axis=axis, key=key, bucket=width, tz=division.tz, offset=offset, end=None, now=now
-    )
+def _draw(axis: Axis, query: Query, now: int) -> services.ChartData | Several:
     start = ranges.start_of(query, now)
-    return None if version is None else (version, None if start is None else division.start(start))
+    if len(query[axis]) > 1:
+        return several_get(axis=axis, keys=query[axis], query=query, start=start, now=now)
+    chosen = {name: query[name] for name in ("bucket", "tz", "offset", "window_size", "end")}
+    (key,) = query[axis]
+    return services.chart_get(axis=axis, key=key, **chosen, start=start, now=now)
 
 
-def _chart(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> Context:
+def _version(axis: Axis, query: Query, division: Division) -> object:
+    """Return what a chart that ends now depends on; None if that would take long."""
+    width, offset, now = division.span, division.offset or None, clock.now()
+    versions = [
+        services.statistics_version(axis=axis, key=key, bucket=width, tz=division.tz, offset=offset, end=None, now=now)
+        for key in query[axis]
+    ]  # None of one without datapoints
+    start = ranges.start_of(query, now)
+    return (versions, None if start is None else division.start(start)) if any(versions) else None
+
+
+def _one(axis: Axis, query: Query, drawing: services.ChartData) -> Context:
+    """Return what the page shows of one device or user: its two curves, their figures, and its buckets."""
+    (key,) = query[axis]
+    if len(drawing.starts) > MANY_DRAWN:
+        leave_loop()
+    files = {
+        curve: f"{data_file([key], drawing.starts.tolist(), drawing.stop, drawing.division, curve)}.csv"
+        for curve in Curve
+    }
+    data = _chart(query, drawing) | {
+        "about": f"Averages and moving averages of the {axis} {key}; the table below has the figures.",
+        "file": data_file([key], drawing.starts.tolist(), drawing.stop, drawing.division, ""),
+        "averages": numbers(drawing.averages),
+        "counts": drawing.counts.tolist(),
+        "moving_averages": numbers(drawing.moving_averages),
+    }
+    return (
+        _figures(drawing, query["tz"])
+        | answers(axis, key, query, drawing)
+        | {
+            "key": key,
+            "chart": data,
+            "files": files,
+            "latest_time": _day(drawing.last, query["tz"]),
+        }
+    )
+
+
+def _several(axis: Axis, query: Query, drawing: Several, shown: Ranges) -> Context:
+    """Return what the page shows of several devices or users: the curve of each, its figures, and their buckets."""
+    if len(drawing.starts) * len(drawing.drawn) > MANY_DRAWN:
+        leave_loop()
+    keys = [each.key for each in drawing.drawn]
+    starts, show = drawing.starts.tolist(), partial(time_element, zone=_zone(query["tz"]))
+    rows = rows_of(axis, drawing, asked(query, drawing), query, lambda values: _extremes(starts, values, show))
+    columns = [numbers(each.values) for each in drawing.drawn]
+    return {
+        "key": in_words(keys),
+        "heading": in_heading(keys),
+        "several": [row | {"mean": None if row["mean"] is None else written(row["mean"])} for row in rows],
+        "unknown": drawing.unknown,
+        "silent": [
+            {
+                "name": each.key,
+                "short": shortened(each.key),
+                "last": _day(each.summary.last, query["tz"]),
+                "url": shown.latest(each.summary.last),
+            }
+            for each in drawing.drawn
+            if not each.counts.any()
+        ],
+        "curve": curve_name(query),
+        "points": sum(row["points"] for row in rows),
+        "points_text": f"{sum(row['points'] for row in rows):,}",
+        "wide": [(show(start), [column[place] for column in columns]) for place, start in enumerate(starts)],
+        "chart": _chart(query, drawing)
+        | {
+            "about": about(axis, drawing, query),
+            "file": data_file(keys, starts, drawing.stop, drawing.division, query["curve"]),
+            "curve": curve_name(query),
+            "lines": lines(drawing, query),
+        },
+    }
+
+
+def _day(timestamp: int, tz: str | None) -> str:
+    """Write the day of a time, as an element."""
+    return day_element(timestamp // MICROSECONDS, clock.now_s(), _zone(tz))
+
+
+def _zone(tz: str | None) -> ZoneInfo | None:
+    return None if tz is None else zones.find(tz)
+
+
+def _chart(query: Query, drawing: Drawing) -> Context:
     """Return the data for the script that draws the chart; times are epoch seconds.
 
     `offsets` tells by how many seconds the chosen zone is ahead of UTC at the start of each bucket, and at the end of
@@ -125,46 +217,44 @@ def _chart(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> C
         known = zones.find(query["tz"])
         zone = {"name": known.key, "offsets": [zones.offset_at(time, known) for time in [*starts, drawing.stop]]}
     return {
-        "key": f"{axis} {key}",
         "bucket": drawing.division.nominal,
+        "width": str(drawing.division.span),
         "stop": drawing.stop,
         "partial": _is_partial(drawing),
         "zone": zone,
         "window_size": query["window_size"],
         "labels": starts,
-        "averages": _values(drawing.averages),
-        "counts": drawing.counts.tolist(),
-        "moving_averages": _values(drawing.moving_averages),
     }
 
 
-def _is_partial(drawing: services.ChartData) -> bool:
+def _is_partial(drawing: Drawing) -> bool:
     """Whether the last bucket shown is not over yet."""
     return drawing.stop * MICROSECONDS > clock.now() and len(drawing.starts) > 0
 
 
-def _values(column: Iterable[float]) -> list[float | None]:
-    return [None if math.isnan(value) else float(value) for value in column]
-
-
-def _figures(drawing: services.ChartData, tz: str | None) -> Context:
-    """Return the texts, figures and table rows that describe the chart; times are in the zone, if there is one."""
-    zone = None if tz is None else zones.find(tz)
-
-    def shown(seconds: int) -> str:
-        return time_element(seconds, zone)
-
-    starts, averages, counts = drawing.starts.tolist(), _values(drawing.averages), drawing.counts.tolist()
-    moving_averages = _values(drawing.moving_averages)
-    points = sum(counts)
-    weighted = (value * count for value, count in zip(averages, counts, strict=True) if value is not None)
+def _range(drawing: services.ChartData | Several, tz: str | None) -> Context:
+    """Return the texts that describe the range and the buckets of a chart; times are in the zone, if there is one."""
+    shown = partial(time_element, zone=_zone(tz))
+    starts = drawing.starts.tolist()
     return {
         "width": str(drawing.division.span),
         "zone": tz,
         "partial": _is_partial(drawing),
         "too_many": None if drawing.too_many is None else f"{drawing.too_many:,}",
         "buckets": f"{len(starts):,}",
+        "bucket_count": len(starts),
         "span": (shown(starts[0]), shown(drawing.stop)) if starts else None,
+    }
+
+
+def _figures(drawing: services.ChartData, tz: str | None) -> Context:
+    """Return the figures and table rows of one device or user; times are in the zone, if there is one."""
+    shown = partial(time_element, zone=_zone(tz))
+    starts, averages, counts = drawing.starts.tolist(), numbers(drawing.averages), drawing.counts.tolist()
+    moving_averages = numbers(drawing.moving_averages)
+    points = sum(counts)
+    weighted = (value * count for value, count in zip(averages, counts, strict=True) if value is not None)
+    return {
         "points": points,
         "points_text": f"{points:,}",
         "mean": written(math.fsum(weighted) / points) if points else None,
@@ -189,29 +279,6 @@ def _extremes(starts: list[int], values: list[float | None], shown: Callable[[in
     return [(written(value), shown(start)) for value, start in chosen]
 
 
-def _answers(axis: Axis, key: str, query: Query, drawing: services.ChartData) -> Context:
-    """Return the addresses of the chart's data in the API."""
-    api = address(f"/statistics/{axis}s/{quote(key, safe='')}")
-    division, start = drawing.division, query["start"]
-    if query["range"] is not None and len(drawing.starts):
-        start = int(drawing.starts[0]) * MICROSECONDS
-    chosen = {
-        "bucket": str(division.span),
-        "tz": division.tz,
-        "offset": _span(division.offset or None),
-        "start": _time(start),
-        "end": _time(query["end"]),
-    }
-
-    def answers(path: str, **more: object) -> dict[str, str]:
-        return {form: f"{api}/{path}?{_encoded(chosen | more | {'format': form})}" for form in ("json", "csv")}
-
-    return {
-        "averages": answers("avg"),
-        "moving_averages": answers("moving_avg", window_size=query["window_size"]),
-    }
-
-
 def _chooser(request: HttpRequest, parameters: QueryDict, query: Query) -> Context:
     """Return the list of devices or users or, without any, the command that adds a datapoint."""
     if not services.totals_get().points:
@@ -223,40 +290,7 @@ def _chart_of(query: Query, axis: Axis, summary: KeySummary) -> str:
     """Return the address of a chart: of the range that is chosen or, if there are no data in it, of all."""
     start, end = ranges.start_of(query, clock.now()), query["end"]
     outside = (start is not None and start > summary.last) or (end is not None and end <= summary.first)
-    return _url(axis, summary.key, query, **(dict.fromkeys(EXACT) if outside else {}))
-
-
-def _url(axis: Axis, key: str, query: Query, **changes: object) -> str:
-    """Return the address of a chart. Without `end`, the chart stays live. Averages are a line by default."""
-    changed = query | changes
-    bucket, length = changed["bucket"], changed["range"]
-    chosen = {
-        axis: key,
-        "bucket": None if bucket is None else str(bucket),
-        "tz": changed["tz"],
-        "offset": _span(changed["offset"]),
-        "window_size": changed["window_size"],
-        "range": None if length is None else str(length),
-        "start": _time(changed["start"]),
-        "end": _time(changed["end"]),
-        "averages": None if changed["averages"] is Averages.LINE else changed["averages"],
-    }
-    return f"{reverse('datapoints-chart')}?{_encoded(chosen)}"
-
-
-def _encoded(parameters: dict[str, object]) -> str:
-    return urlencode({name: value for name, value in parameters.items() if value is not None})
-
-
-def _span(seconds: int | None) -> str | None:
-    return None if seconds is None else str(Span(seconds, "s"))
-
-
-def _time(timestamp: int | None) -> str | None:
-    """Write a time as a parameter; beyond the year 9999 only epoch seconds can express it."""
-    if timestamp is None or timestamp <= LAST_TIME:
-        return None if timestamp is None else timestamps.render(timestamp)
-    return str(timestamp // MICROSECONDS)
+    return chart_url(axis, summary.key, query, **(dict.fromkeys(EXACT) if outside else {}))
 
 
 def written(value: float) -> str:

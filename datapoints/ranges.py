@@ -7,12 +7,13 @@ whenever it is opened.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
+from datapoints.divisions import Division
 from datapoints.serializers import MAX_RANGE
-from datapoints.services import ChartData
 from timeseries_project.core import timestamps
 from timeseries_project.core.spans import Span
+from timeseries_project.core.summation import Integers
 from timeseries_project.core.timestamps import MICROSECONDS
 from timeseries_project.web.ranges import choices, goes_on
 
@@ -22,6 +23,30 @@ FITTING = {"bucket": None, "offset": None}
 
 Url = Callable[..., str]
 Query = dict[str, Any]
+
+
+class Drawing(Protocol):
+    """What a chart shows, of one device or user or of several: its buckets, and the oldest and newest datapoint."""
+
+    @property
+    def division(self) -> Division:
+        """The buckets."""
+
+    @property
+    def starts(self) -> Integers:
+        """Where the buckets begin, in epoch seconds."""
+
+    @property
+    def stop(self) -> int:
+        """Where the last bucket ends, in epoch seconds."""
+
+    @property
+    def first(self) -> int:
+        """The time of the oldest datapoint, in or out of the range."""
+
+    @property
+    def last(self) -> int:
+        """The time of the newest one."""
 
 
 def start_of(query: Query, now: int) -> int | None:
@@ -38,13 +63,18 @@ def _floor(time: int) -> int:
     return time // MICROSECONDS * MICROSECONDS
 
 
+def _after(last: int) -> int:
+    """Return the first whole second after a datapoint."""
+    return _floor(last) + MICROSECONDS
+
+
 class Ranges:
     """The range that a page shows, and the addresses of others.
 
     `url` makes an address of what is to be changed in that of the page.
     """
 
-    def __init__(self, query: Query, drawing: ChartData, now: int, url: Url) -> None:
+    def __init__(self, query: Query, drawing: Drawing, now: int, url: Url) -> None:
         self._url = url
         self._now = _floor(now)
         self._drawing = drawing
@@ -53,13 +83,19 @@ class Ranges:
         self._end: int = self._now if self._is_live else query["end"]
         begin = drawing.first if self._start is None else self._start
         self._span = max(self._end - begin, 1)
-        self._last = _floor(drawing.last) + MICROSECONDS  # just after the latest datapoint
+        self._last = _after(drawing.last)
+        self._has_length = self._start is not None and self._start < self._end
+
+    def latest(self, last: int) -> str:
+        """Return the address of a range of the same length that ends with a datapoint; without a length, of all."""
+        if not self._has_length:
+            return self._to()
+        return self._to(start=max(_after(last) - self._span, 0), end=_after(last))
 
     def links(self) -> dict[str, Any]:
         """Return the addresses of other ranges; those of another length leave the buckets to the page."""
         whole = self._all()
-        has_length = self._start is not None and self._start < self._end
-        seconds = self._span // MICROSECONDS if has_length and self._is_live else None
+        seconds = self._span // MICROSECONDS if self._has_length and self._is_live else None
         return {
             "presets": choices(
                 lambda seconds: self._to(range=Span(seconds, "s"), **FITTING),
@@ -67,15 +103,13 @@ class Ranges:
                 seconds,
                 shows_all=whole == {"start": self._start, "end": None if self._is_live else self._end},
             ),
-            "latest": self._to(start=max(self._last - self._span, 0), end=self._last)
-            if has_length
-            else self._to(**whole),
-            "previous": self._previous() if has_length else None,
-            "next": self._next() if has_length else None,
-            "now": self._live(self._span) if has_length and not self._is_live else None,
-            "live_link": self._live(self._span) if has_length else self._to(),
+            "latest": self.latest(self._drawing.last) if self._has_length else self._to(**whole),
+            "previous": self._previous() if self._has_length else None,
+            "next": self._next() if self._has_length else None,
+            "now": self._live(self._span) if self._has_length and not self._is_live else None,
+            "live_link": self._live(self._span) if self._has_length else self._to(),
             "frozen": self._frozen(),
-            "zoom_out": self._wider() if has_length else None,
+            "zoom_out": self._wider() if self._has_length else None,
         }
 
     def _to(self, **changes: object) -> str:

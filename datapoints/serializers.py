@@ -24,6 +24,7 @@ from timeseries_project.api.fields import (
     ZoneField,
     refuse,
 )
+from timeseries_project.api.keys_field import KeysField
 from timeseries_project.api.serializers import InputSerializer
 from timeseries_project.api.sorting import BY_NAME, ListPlace, SortField
 from timeseries_project.core import spans
@@ -223,6 +224,13 @@ class MovingAverageQuerySerializer(StatisticsQuerySerializer):
         return errors
 
 
+class Curve(StrEnum):
+    """Which curve each of several devices or users has in a chart."""
+
+    AVG = "avg"
+    MOVING_AVG = "moving_avg"
+
+
 class RangeField(WireField):
     """The length of a range that ends now: an integer and `s`, `m`, `h` or `d`, up to a hundred years."""
 
@@ -246,8 +254,9 @@ class ChartQuerySerializer(RangeSerializer):
 
     range = RangeField(required=False, help_text="The range up to now, such as `6h`; not together with start or end.")
 
-    device = KeyField(required=False, help_text="The device; not together with a user.")
-    user = KeyField(required=False, help_text="The user; not together with a device.")
+    device = KeysField(required=False, help_text="The device, or several; not together with a user.")
+    user = KeysField(required=False, help_text="The user, or several; not together with a device.")
+    curve = ChoiceField(Curve, default=Curve.AVG, help_text="Which curve each of several devices or users has.")
     bucket = BucketField(required=False, help_text="Length of the buckets; by default one that suits the range.")
     tz = ZoneField(
         required=False, help_text="The IANA time zone of the times shown, and of buckets of d, w, mo and y; else UTC."

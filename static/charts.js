@@ -1,4 +1,4 @@
-// The common parts of all charts: colours from the style sheet, pictures and tables to download.
+// The common parts of all charts: colours from the style sheet, and tables to download.
 // Chart.js is loaded before, as a classic script.
 import { onPaper } from "./paper.js";
 import { keepPoint, setUpPoints } from "./points.js";
@@ -85,11 +85,13 @@ export function line(label, data, pointStyle, more = {}) {
   return { label, data, pointStyle, pointRadius: data.length > 60 ? 0 : 3, pointHoverRadius: 5, borderWidth: 2, ...more };
 }
 
-// Gives a chart its lines. One that it has already, by its label, stays the same object with new data, so that a line
+const nameOf = (line) => line.name ?? line.label;
+
+// Gives a chart its lines. One that it has already, by its name or label, stays the same object with new data, so that a line
 // that is hidden stays hidden.
 export function setLines(chart, lines) {
-  const known = new Map(chart.data.datasets.map((each) => [each.label, each]));
-  chart.data.datasets = lines.map((each) => Object.assign(known.get(each.label) ?? {}, each));
+  const known = new Map(chart.data.datasets.map((each) => [nameOf(each), each]));
+  chart.data.datasets = lines.map((each) => Object.assign(known.get(nameOf(each)) ?? {}, each));
 }
 
 export const OPEN = [4, 4]; // the dashes of a span that is not over
@@ -101,25 +103,13 @@ export function dashOpen(line, isOpen) {
   return line;
 }
 
-// Saves the chart as a picture, on the background colour of the page.
-export function savePicture(chart, name) {
-  const { canvas } = chart;
-  const copy = document.createElement("canvas");
-  [copy.width, copy.height] = [canvas.width, canvas.height];
-  const context = copy.getContext("2d");
-  context.fillStyle = style("page");
-  context.fillRect(0, 0, copy.width, copy.height);
-  context.drawImage(canvas, 0, 0);
-  save(copy.toDataURL("image/png"), `${name}.png`);
-}
-
 // Saves rows as CSV; the first row names the columns.
 export function saveTable(rows, name) {
   const text = rows.map((row) => row.map((cell) => cell ?? "").join(",")).join("\r\n");
   save(`data:text/csv;charset=utf-8,${encodeURIComponent(`${text}\r\n`)}`, `${name}.csv`);
 }
 
-function save(url, name) {
+export function save(url, name) {
   const link = document.createElement("a");
   [link.href, link.download] = [url, name];
   link.click();

@@ -4,7 +4,7 @@ import { onView, start } from "./live.js";
 import { figure } from "./numbers.js";
 import { Samples, curve, slide, slidingOptions } from "./samples.js";
 
-const SPAN = 300; // seconds that the curves show
+export const SPAN = 300; // seconds that the curves show
 
 const charts = new Map(); // by the canvas' id
 const cards = [];
@@ -44,11 +44,16 @@ export class Curve {
   // Adds a sample and draws the curve.
   add(sample, key) {
     this.#samples.add(sample);
-    const chart = chartOn(this.#id, "line", slidingOptions({ writing: figure }));
-    setLines(chart, [curve(this.#label, this.#samples.points(key), { fill: true })]);
-    slide(chart, this.#samples);
-    update(chart);
+    drawCurve(this.#id, this.#label, this.#samples, key);
   }
+}
+
+// Draws one figure of some samples on a canvas.
+export function drawCurve(id, label, samples, key) {
+  const chart = chartOn(id, "line", slidingOptions({ writing: figure }));
+  setLines(chart, [curve(label, samples.points(key), { fill: true })]);
+  slide(chart, samples);
+  update(chart);
 }
 
 // All modules have run before this event, so every card has registered.

@@ -13,7 +13,7 @@ const CHART_KEYS = [
 
 const isSeen = (element) => element?.checkVisibility() && !element.disabled;
 const first = (selector) => [...document.querySelectorAll(selector)].find(isSeen);
-const field = () => document.querySelector("input[type=search], #parameters p:not([hidden]) > input");
+const field = () => document.querySelector("input[type=search], #parameters p:not([hidden]) > input[data-keys]");
 
 // Each key with what it does in words, the element that it needs, and what to do with that.
 const KEYS = [

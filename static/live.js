@@ -213,11 +213,16 @@ function inWords(part) {
   localNumbers(part);
 }
 
-// Sets the controls to the parameters of the address, but for those that were edited since it was chosen.
+// Sets the controls to the parameters of the address, but for those that were edited since it was chosen. The parts of a
+// form that are marked with `data-choice` have other controls for other addresses.
 function copyControls(page) {
+  for (const part of document.querySelectorAll("[data-choice]")) {
+    const after = page.getElementById(part.id);
+    if (after) morph(part, after);
+  }
   for (const form of document.forms) {
     for (const control of page.forms[form.id]?.elements ?? []) {
-      const mine = form.elements[control.name];
+      const mine = (control.id && document.getElementById(control.id)) || form.elements[control.name];
       if (mine && control.name && !edited.has(mine)) mine.value = control.value;
     }
   }
@@ -226,10 +231,9 @@ function copyControls(page) {
 
 // Suggests the keys that contain the text typed into a control, whose `data-keys` is the address that lists them.
 export function suggest(input, field) {
-  const list = document.createElement("datalist");
-  list.id = `${input.id}-keys`;
-  input.after(list);
-  input.setAttribute("list", list.id);
+  const id = `${input.id}-keys`;
+  const list = document.getElementById(id) ?? document.body.appendChild(Object.assign(document.createElement("datalist"), { id }));
+  input.setAttribute("list", id);
   let waiting = 0;
   let asked = null;
   const ask = async () => {

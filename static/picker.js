@@ -1,11 +1,15 @@
-// A date and time picker in the chosen zone, beside the control that holds the parameter. It is not a parameter itself.
+// Date and time pickers in the chosen zone, each beside the control that holds a parameter. They are no parameters.
 import { offsetAt, onClock, secondsOf } from "./time.js";
 
 const DAY = 86400;
 
-// Shows the picker, which is hidden without JavaScript, and keeps it in step with the control. `read` turns the text of
-// the parameter into epoch seconds, or NaN if it is not a time; `write` turns epoch seconds into text.
-export function setUpPicker(input, place, read, write) {
+// Shows the pickers of a form, which are hidden without JavaScript, and keeps them in step with the controls. `read` turns
+// the text of a parameter into epoch seconds, or NaN if it is not a time; `write` turns epoch seconds into text.
+export function setUpPickers(form, read, write) {
+  for (const place of form.querySelectorAll("[data-picker]")) setUpPicker(form.elements[place.dataset.picker], place, read, write);
+}
+
+function setUpPicker(input, place, read, write) {
   const picker = place.querySelector("input");
   const follow = () => {
     const seconds = read(input.value);

@@ -53,6 +53,8 @@ function press(chart, key) {
 const linesOf = (chart) =>
   chart.data.datasets.filter((line, i) => chart.isDatasetVisible(i) && line.data.some((value) => value !== undefined));
 
+const nameOf = ({ name, label }) => name ?? label;
+
 const keyAt = (chart, line, at) => line.data[at]?.x ?? chart.data.labels[at] ?? at;
 
 // Returns the places of a line's points. Of several at one time, as beside a gap, the last one counts.
@@ -93,7 +95,7 @@ function go(chart, { lines = 0, points = 0, tenths = 0, to }) {
 function show(chart) {
   const point = reached.get(chart);
   const all = linesOf(chart);
-  point.line = all.find((line) => line === point.line) ?? all.find(({ label }) => label === point.line.label) ?? all[0];
+  point.line = all.find((line) => line === point.line) ?? all.find((line) => nameOf(line) === nameOf(point.line)) ?? all[0];
   if (!point.line) return forget(chart);
   const place = placesOf(chart, point.line)[find(chart, point.line, point.key)];
   point.key = keyAt(chart, point.line, place);

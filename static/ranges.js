@@ -49,7 +49,7 @@ async function copy(url) {
 // Opens the exact part of the form if something in it is wrong; nothing but the reader closes it.
 function openWrong(form) {
   for (const { textContent: name } of document.querySelectorAll(".problem code")) {
-    const part = form.elements[name]?.closest("details");
+    const part = form.querySelector(`details [name="${CSS.escape(name)}"]`)?.closest("details");
     if (part) part.open = true;
   }
 }

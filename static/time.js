@@ -122,20 +122,35 @@ export function agoText(age) {
 }
 
 // Writes a `<time>` in the chosen zone, with the other one as the title. Those with `data-offset` are in a zone that the
-// page itself is about, and those with `data-clock` show the time of day. Those with `data-day` show the date, and those
-// with `data-ago` how long ago it was; their titles are the time.
+// page itself is about, and those with `data-clock` show the time of day. Those with `data-day` show the date, in a
+// sentence (`words`) or a table, and those with `data-ago` how long ago it was; their titles are the time.
 export function localTime(time) {
   const seconds = new Date(time.dateTime).getTime() / 1000;
   if (Number.isNaN(seconds)) return;
   const { offset, day, ago: age } = time.dataset;
   if (day !== undefined || age !== undefined) {
-    time.textContent = age === undefined ? timeText(seconds, DATE) : agoText(Number(age));
-    time.title = ownIsUTC ? timeText(seconds, LONG) : `${timeText(seconds, LONG)} · ${otherText(seconds)}`;
+    const date = () => (day === "words" ? dayInWords(seconds, offset) : timeText(seconds, DATE));
+    time.textContent = age === undefined ? date() : agoText(Number(age));
+    time.title = bothTexts(seconds, offset);
     return;
   }
   const style = "clock" in time.dataset ? CLOCK : FULL;
   time.textContent = offset ? fullZonedText(seconds, Number(offset)) : timeText(seconds, style);
   time.title = offset ? utcText(seconds) : otherText(seconds, style);
+}
+
+// Writes a date or, if it is of today, the time of day.
+function dayInWords(seconds, offset) {
+  const written = (at, style) => (offset === undefined ? timeText(at, style) : zonedText(at, Number(offset), style));
+  const date = { dateStyle: "long" };
+  const isToday = written(seconds, date) === written(Date.now() / 1000, date);
+  return isToday ? `${written(seconds, { timeStyle: "short" })} today` : written(seconds, date);
+}
+
+// Writes a time in the zone that is shown, and in the other one.
+function bothTexts(seconds, offset) {
+  if (offset !== undefined) return `${fullZonedText(seconds, Number(offset))} · ${utcText(seconds)}`;
+  return ownIsUTC ? timeText(seconds, LONG) : `${timeText(seconds, LONG)} · ${otherText(seconds)}`;
 }
 
 // Writes the times of a part of a page, and the names of the chosen zone.

@@ -14,6 +14,9 @@ const FAMILIES = {
 
 const family = (unit) => FAMILIES[unit] ?? Object.values(FAMILIES).find(({ symbols }) => symbols.includes(unit));
 
+// Whether a unit stands for all of its multiples, of which the one that fits is taken.
+export const isFamily = (unit) => unit in FAMILIES;
+
 export const isBits = (unit) => family(unit).perByte === 8;
 
 // Writes a number of bytes divided by `divisor`, both integers, as the server does; but in the reader's words.

@@ -205,7 +205,7 @@ def test_the_picture_is_what_is_drawn(page: Page) -> None:
     page.goto(address(device_uuid=DEVICE, end_time=END))
     with page.expect_download() as download:
         page.get_by_role("button", name="PNG").click()
-    assert download.value.suggested_filename == "bandwidth.png"
+    assert download.value.suggested_filename == "bandwidth-router-1-20260101T0030Z-PT10M-bytes.png"
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
 
 

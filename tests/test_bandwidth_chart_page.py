@@ -88,7 +88,7 @@ def test_empty_control_leaves_its_parameter_out(page: Page, set_clock: Callable[
     page.wait_for_url("**num_windows=10")
 
     assert query_of(page) == {"device_uuid": [DEVICE], "num_windows": ["10"]}
-    assert drawn(page)["labels"][-1] == END
+    wait_until(page, f"Chart.getChart(document.querySelector('canvas')).data.labels.at(-1) === {END}")
 
 
 def test_parameter_left_empty_in_the_address_takes_its_default(page: Page, set_clock: Callable[[str], int]) -> None:

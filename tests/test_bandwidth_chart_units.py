@@ -99,7 +99,7 @@ def test_the_unit_is_in_the_address_and_in_the_links(page: Page) -> None:
     page.wait_for_url("**unit=kbit")
     page.get_by_label("per", exact=True).select_option("second")
     page.wait_for_url("**per=second")
-    page.get_by_label("Threshold, bits per second").fill("1.5k")
+    page.get_by_label("Threshold, bits/s").fill("1.5k")
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**threshold=1.5k**")
     assert {name: query_of(page)[name] for name in CHOSEN} == {name: [value] for name, value in CHOSEN.items()}

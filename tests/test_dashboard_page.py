@@ -104,23 +104,45 @@ def test_rate_is_unknown_across_a_restart_and_never_negative(
     assert drawn(page, "datapoints-chart") == {"points per second": [[now, None], [now + 2, None], [now + 4, 4]]}
 
 
-def test_count_of_transactions_is_drawn(page: Page, set_clock: SetClock) -> None:
-    now = set_clock("2026-01-31T12:00:00Z")
-    page.goto("/")
-    for moment, second in (("2026-01-31T12:00:02Z", 2), ("2026-01-31T12:00:04Z", 4)):
-        set_clock(moment)
-        transactions.window.add((now + second) * 1000, 1.0, now=(now + second) * 1000)
-        shown_at(page, moment)
+def known(page: Page, canvas: str, line: str) -> list[list[float]]:
+    """Return the points of a line that have a value."""
+    return [point for point in drawn(page, canvas)[line] if point[1] is not None]
 
-    assert drawn(page, "transactions-chart") == {"transactions": [[now, 0], [now + 2, 1], [now + 4, 2]]}
+
+def test_curve_of_transactions_is_there_at_once(page: Page, set_clock: SetClock) -> None:
+    now = set_clock("2026-01-31T12:00:00Z")
+    for ago in (200, 3):
+        transactions.window.add((now - ago) * 1000, 1.0, now=(now - ago) * 1000)
+    page.goto("/")
+
+    times = range(now - 290, now + 1, 10)
+    counts = {time: (now - 200 < time <= now - 140) + (time > now - 3) for time in times}
+    assert drawn(page, "transactions-chart") == {"transactions": [[time, count] for time, count in counts.items()]}
+
+    set_clock("2026-01-31T12:00:02Z")
+    transactions.window.add((now + 1) * 1000, 1.0, now=(now + 1) * 1000)
+    shown_at(page, "2026-01-31T12:00:02Z")
+    assert drawn(page, "transactions-chart")["transactions"][-2:] == [[now, 1], [now + 2, 2]]
+
+
+def test_curve_of_datapoints_begins_with_the_page_and_says_so(page: Page, set_clock: SetClock) -> None:
+    now = set_clock("2026-01-31T12:00:00Z")
+    add_points(now, 5)
+    page.goto("/")
+
+    assert drawn(page, "datapoints-chart") == {"points per second": [[now, None]]}
+    expect(page.locator("#datapoints-title small")).to_have_text(
+        "stored, and coming in since you opened this page", use_inner_text=True
+    )
 
 
 def test_five_busiest_devices_lead_to_their_charts(page: Page, now: int) -> None:
     for number in range(1, 8):
-        bandwidth.store.add(f"device-{number}", now - 86_400, number * 1_000, number * 500)
+        bandwidth.store.add(f"device-{number}", now - 590, number * 1_000, number * 500, now=now)
 
     page.goto("/")
 
+    expect(page.locator("#bandwidth-title small")).to_have_text("busiest since 11:50:00")
     names = [f"device-{number}" for number in (7, 6, 5, 4, 3)]
     assert page.locator("#busiest tbody a").all_inner_texts() == names
     assert page.evaluate("Chart.getChart('bandwidth-chart').data.labels") == names
@@ -130,8 +152,50 @@ def test_five_busiest_devices_lead_to_their_charts(page: Page, now: int) -> None
     }
 
     page.get_by_role("link", name="device-6").click()
-    page.wait_for_url(f"**device_uuid=device-6&end_time={now - 86_400}&**")
+    page.wait_for_url(f"**device_uuid=device-6&end_time={now - 540}&**")
     expect(page.locator(".notice")).to_have_count(0)
+
+
+def test_busiest_are_those_of_now(page: Page, now: int) -> None:
+    """One old entry heads the list no more, and what is old of a device does not count."""
+    bandwidth.store.add("old", now - 1_201, 9 * 10**15, 0, now=now)
+    bandwidth.store.add("router-1", now - 700, 10**12, 0, now=now)
+    bandwidth.store.add("router-1", now - 5, 1, 2, now=now)
+    bandwidth.store.add("router-2", now - 5, 3, 4, now=now)
+
+    page.goto("/")
+
+    assert figures(page, card("bandwidth")) == {"Devices": "3", "Entries": "4"}
+    expect(page.locator("#busiest tbody td")).to_have_text(["router-2", "3 B", "4 B", "router-1", "1 B", "2 B"])
+
+
+def test_quiet_card_says_since_when_and_where_the_latest_are(page: Page, now: int) -> None:
+    bandwidth.store.add("router-1", now - 86_400, 1, 2, now=now)
+
+    page.goto("/")
+
+    expect(page.locator("#quiet")).to_have_text(
+        "No device has sent anything since 11:50:00. The latest data are of Jan 30, 2026, 12:00:00 PM: see all devices."
+    )
+    expect(page.locator("#bandwidth-chart")).to_have_count(0)
+    page.get_by_role("link", name="all devices").click()
+    expect(page.locator("main")).to_contain_text("router-1")
+
+
+def test_quiet_card_comes_and_goes_while_the_page_is_open(page: Page, set_clock: SetClock) -> None:
+    now = set_clock("2026-01-31T12:00:00Z")
+    bandwidth.store.add("router-1", now, 1, 2, now=now)
+    page.goto("/")
+    expect(page.locator("#busiest tbody tr")).to_have_count(1)
+
+    set_clock("2026-01-31T12:20:00Z")
+    shown_at(page, "2026-01-31T12:20:00Z")
+    expect(page.locator("#quiet")).to_contain_text("since 12:10:00")
+
+    bandwidth.store.add("router-1", now + 1_200, 5, 2, now=now + 1_200)
+    shown_at(page, "2026-01-31T12:20:00Z")
+    expect(page.locator("#busiest tbody td")).to_have_text(["router-1", "5 B", "2 B"])
+    assert drawn(page, "bandwidth-chart") == {"to the server": [5], "from the server": [2]}
 
 
 def test_hostile_name_is_text(page: Page, now: int) -> None:
@@ -201,7 +265,7 @@ def test_outage_is_said_and_caught_up_with(page: Page, failures: list[str], set_
 
     expect(page.locator("#rate")).to_have_text("5")
     expect(page.get_by_role("alert")).to_have_count(0)
-    assert drawn(page, "transactions-chart") == {"transactions": [[now, 0], [now + 10, None], [now + 10, 0]]}
+    assert known(page, "transactions-chart", "transactions")[-2:] == [[now, 0], [now + 10, 0]]
 
 
 def test_says_when_it_was_updated(page: Page, set_clock: SetClock) -> None:

@@ -79,9 +79,9 @@ def test_a_refresh_is_not_said_to_load(page: Page) -> None:
 def test_empty(page: Page) -> None:
     page.goto("/charts/bandwidth?device_uuid=router-1&end_time=86400")
 
-    expect(page.locator(".notice[role=status]")).to_contain_text(
-        "No data in the windows shown. Show this device’s latest data."
-    )
+    said = page.locator(".notice[role=status]")
+    expect(said).to_contain_text("No data in the windows shown. Its latest are of ")
+    expect(said).to_contain_text(". Show this device’s latest data.")
     reads_well(page)
 
 

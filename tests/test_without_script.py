@@ -21,7 +21,8 @@ DEAD = """() => [...document.querySelectorAll("button, input, select, textarea, 
     .filter((element) => !element.form || element.form.dataset.method || element.type === "button")
     .map((element) => element.outerHTML.slice(0, 80))"""
 #: Words of what a page would do with scripts.
-PROMISES = ["Updated", "Pause", "PNG", "Averages as", "is looked for", "dashed", "Added per second", "Keys", "Times in"]
+PROMISES = ["Updated", "Pause", "PNG", "Averages as", "is looked for", "dashed", "Added per second", "since you opened"]
+PROMISES += ["Keys", "Times in"]
 
 
 @pytest.fixture(autouse=True)

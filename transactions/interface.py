@@ -36,8 +36,10 @@ class Summary(NamedTuple):
 
 NOTHING = Summary(0.0, 0.0, 0.0, 0.0, 0)
 
-#: Whole seconds that the history goes back, that of the present included.
+#: Whole seconds that the history goes back, that of the present included; and how far a window can go back, so that
+#: what the last minute held can be told for each moment of the history.
 HISTORY_SECONDS = 600
+KEPT_SECONDS = HISTORY_SECONDS + 61
 
 
 class Second(NamedTuple):
@@ -72,9 +74,9 @@ class CellColumns(NamedTuple):
     most: Floats
 
 
-def begin_of_history(now: int) -> int:
-    """Return the oldest second of the history, in seconds since the epoch."""
-    return now // 1_000 - HISTORY_SECONDS + 1
+def begin_of_history(now: int, seconds: int) -> int:
+    """Return the oldest second of a history of so many seconds, in seconds since the epoch."""
+    return now // 1_000 - seconds + 1
 
 
 class TooFarAheadError(FutureTimestampError, ValueError):
@@ -116,8 +118,8 @@ class Window(Protocol):
         What is at most `length_ms` old is; the window's own length, which no other may exceed, if it is None.
         """
 
-    def history(self, *, now: int) -> list[Second]:
-        """Return a row for each of the last HISTORY_SECONDS whole seconds, oldest first, that of now last.
+    def history(self, *, now: int, seconds: int = HISTORY_SECONDS) -> list[Second]:
+        """Return a row for each of the last whole seconds, at most KEPT_SECONDS, oldest first, that of now last.
 
         They hold what was counted, with sums as exact as a summary's, and outlast the window. Changes nothing.
         """

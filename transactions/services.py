@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from timeseries_project.core import clock
 from timeseries_project.core.errors import refuse_future
 from timeseries_project.core.summation import Floats, Integers
 from timeseries_project.ops import metrics
 from timeseries_project.storage import connection
-from transactions.interface import CellColumns, Second, Summary, Window
+from transactions.curve import Known, Moment, curve, moments
+from transactions.interface import KEPT_SECONDS, CellColumns, Second, Summary, Window
 from transactions.memory.sliding_window import SlidingWindow
 
 MILLISECONDS = 1_000
@@ -33,6 +35,10 @@ def _window() -> Window:
 
 
 window = _window()
+#: Since when this process counts, in seconds since the epoch; and from when to when the one before it did, as far as a
+#: snapshot tells.
+started = clock.now_s()
+restored: Known | None = None
 _accepted = metrics.accepted.labels("transactions")
 
 
@@ -90,7 +96,11 @@ def cells_get() -> CellColumns:
 
 def cells_restore(*, cells: CellColumns, now: int) -> None:
     """Hold what a window held before the process started, in place of all that is held."""
+    global restored
     _in_memory().restore(cells, now=now)
+    if len(cells.starts):
+        ends = cells.starts + cells.widths
+        restored = Known(int(cells.starts.min()) // MILLISECONDS, -(-int(ends.max()) // MILLISECONDS))
 
 
 def _in_memory() -> SlidingWindow:
@@ -112,3 +122,27 @@ def history_version(*, now: int) -> tuple[str, int] | None:
 def history_list(*, now: int) -> list[Second]:
     """Return a row for each of the last 600 whole seconds, oldest first, that of now last. O(600)."""
     return window.history(now=now)
+
+
+def curve_get(*, now: int, span: int) -> list[Moment]:
+    """Return the statistics of 60 seconds as they were at some moments of the last `span` seconds, now last.
+
+    At most ten minutes. Nothing is known of a time at which nobody counted.
+    """
+    seconds = window.history(now=now, seconds=KEPT_SECONDS)
+    present = seconds[-1].timestamp
+    return curve(seconds, moments(span, present), _known(seconds, present))
+
+
+def _known(seconds: Sequence[Second], present: int) -> list[Known]:
+    """Return the times of which it is known what was counted.
+
+    Others may have counted before, into a storage that is shared: since the first second that has something, at least.
+    After the clock was set back to before the start nothing tells, and all counts as known.
+    """
+    known = [Known(started if started <= present else 0, present)]
+    if not isinstance(window, SlidingWindow):
+        known += [Known(second.timestamp + 1, present) for second in seconds if second.count][:1]
+    elif restored is not None:
+        known.append(restored)
+    return known

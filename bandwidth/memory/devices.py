@@ -13,10 +13,10 @@ from typing import Protocol
 import numpy as np
 
 from bandwidth.entries import Grouped
-from bandwidth.interface import FullError
+from bandwidth.interface import SLOT, FullError
 from bandwidth.memory import entry_kernels as kernels
-from bandwidth.memory.busiest import Busiest
 from bandwidth.memory.device_names import DeviceNames
+from bandwidth.memory.recent import Recent
 from bandwidth.memory.sums import PARTS, DeviceSums, InstantSums
 from timeseries_project.core.block_kernels import NONE
 from timeseries_project.core.blocks import Blocks
@@ -44,7 +44,7 @@ class Devices:
         self._limits = limits
         self.names = DeviceNames(lock)
         self.blocks = Blocks(width=WIDTH, parts=2, has_totals=True)
-        self.busiest = Busiest()
+        self.recent = Recent()
         #: Entries that are stored.
         self.entries = 0
         #: How often entries were added or removed.
@@ -70,6 +70,7 @@ class Devices:
         self.refuse_too_many(0, int(np.count_nonzero(numbers == NONE)))
         numbers = self.names.enter(names, numbers)
         self.blocks.reserve(len(self.names.names))
+        self.recent.reserve(len(self.names.names))
         return numbers
 
     def withdraw(self, names: Sequence[str]) -> None:
@@ -82,7 +83,7 @@ class Devices:
     def add(self, number: int, timestamp: int, bytes_ts: int, bytes_fs: int) -> None:
         """Add an entry to a device. O(log n)."""
         entry = number, timestamp, bytes_ts, bytes_fs
-        while not kernels.add_entry(self.blocks.arrays, *self.busiest.arrays, *entry):
+        while not kernels.add_entry(self.blocks.arrays, *self.recent.arrays, *entry):
             self.blocks.make_room(BLOCKS_FOR_ONE)
         self.changes += 1
         self.commit_counts(1)
@@ -96,7 +97,7 @@ class Devices:
     def commit_add(self, numbers: Integers, batch: Grouped, begin: int, end: int) -> None:
         """Add the entries begin <= row < end of a batch, for which there is room; it has a number for each row."""
         self.changes += 1
-        kernels.add_entries(self.blocks.arrays, *self.busiest.arrays, numbers, batch.times, batch.sizes, begin, end)
+        kernels.add_entries(self.blocks.arrays, *self.recent.arrays, numbers, batch.times, batch.sizes, begin, end)
 
     def commit_counts(self, entries: int) -> None:
         """Count entries that were added."""
@@ -106,6 +107,7 @@ class Devices:
         """Remove the entries before a second, about `most` of each device, and forget those devices that so go."""
         self.changes += 1
         self.names.commit_leave(gone)
+        self.recent.commit_forget(gone)
         self.entries -= self.blocks.commit_remove(numbers, 0, before, most)
 
     def drop(self, numbers: Integers, oldest: int) -> bool:
@@ -120,17 +122,21 @@ class Devices:
         self.commit_forget(behind, gone, oldest, max(DROPPED_AT_ONCE // len(behind), 1))
         return bool(gone)
 
-    def sum_up(self, numbers: Integers, oldest: int, *, noted: bool = False) -> DeviceSums:
-        """Return what devices hold from `oldest` on, and note it for `busiest` if wanted.
+    def sum_up(self, numbers: Integers, oldest: int) -> DeviceSums:
+        """Return what devices hold from `oldest` on.
 
         O(1) for each that has nothing older, else O(log n). Numbers without a device hold nothing.
         """
         sums = np.zeros((len(numbers), PARTS), dtype=np.int64)
         ends = np.zeros((2, len(numbers)), dtype=np.int64)
         kernels.sum_up(self.blocks.arrays, numbers, oldest, sums, *ends)
-        if noted:
-            kernels.note_devices(*self.busiest.arrays, numbers, sums)
         return DeviceSums([self.names.names[number] for number in numbers.tolist()], sums, *ends)
+
+    def sum_between(self, numbers: Integers, first: int, last: int) -> Integers:
+        """Return a row of sums for each device, of its entries from `first` to `last`. O(log n) each."""
+        sums = np.zeros((len(numbers), PARTS), dtype=np.int64)
+        kernels.sum_between(self.blocks.arrays, numbers, first, last, np.zeros(PARTS, dtype=np.int64), sums)
+        return sums
 
     def sum_instants(self, numbers: Integers, start: int, stop: int, limit: int) -> InstantSums:
         """Return up to `limit` instants with start <= second < stop of devices, device by device.
@@ -159,3 +165,7 @@ class Devices:
         assert set(self.names.numbers.values()) == set(np.flatnonzero(counts).tolist())
         assert self.entries == counts.sum()
         assert self.coming == self.new == self.blocks.promised == 0
+        numbers = np.flatnonzero(counts)
+        for slot in self.recent.whole_slots:
+            sums = self.sum_between(numbers, slot * SLOT, (slot + 1) * SLOT - 1)
+            self.recent._check(slot, numbers, sums)

@@ -1,15 +1,16 @@
 """The loops of the bandwidth store: entries are added, and whole devices are summed up.
 
 The entries of a device are a series of `timeseries_project/core/block_kernels.py`: keys are seconds, and the cells of
-each are the bytes to and from the server. Beside them stand the candidates for the devices with the most bytes:
+each are the bytes to and from the server. Beside them stand the bytes of the last slots of time:
 
-    candidates[place]      numbers of devices, NONE where a place is free
-    bytes_of[place]        the most bytes that each may have; less than 0 where a place is free
-    floor[0]               no other device has more bytes
+    recent[series, slot % 4]   the most bytes that a device may have in a slot
+    state[POSITION]            the present slot; there is room for it, for two before it, and for the one after it
+    state[LATEST]              no entry was ever later than this second
 """
 
 from __future__ import annotations
 
+from bandwidth.interface import SLOT
 from timeseries_project.core.block_add_kernels import blocks_for
 from timeseries_project.core.block_kernels import (
     ARRAYS,
@@ -35,40 +36,28 @@ from timeseries_project.core.block_range_kernels import add_rows_up_to, first_fr
 from timeseries_project.core.kernels import kernel, routine
 from timeseries_project.core.summation import Floats, Integers
 
-BUSIEST = "int64[::1], float64[::1], float64[::1]"
+RECENT = "int64[::1], float64[:, ::1]"
+POSITION, LATEST = range(2)
+#: Slots that there is room for: all, before the present one, and after it.
+SLOTS, BEHIND, AHEAD = 4, 2, 1
 #: Doubles hold integers up to here; bytes beyond are rounded up.
 EXACT = 2.0**53
 ROUNDED_UP = 1.0 + 2.0**-50
+#: So many bytes are left room for in 64 bits, whatever the next entry has.
+MANY_BYTES = 2**53
 #: What a device holds: the number of its entries, and the upper and lower bits of the bytes to and from the server.
 ENTRIES, UPPER_TS, LOWER_TS, UPPER_FS, LOWER_FS = range(5)
 
 
 @routine()
-def note(candidates: Integers, bytes_of: Floats, floor: Floats, number: int, total: float) -> None:
-    """Note that a device has at most so many bytes, now that they have grown. O(1), or O(candidates) for a busy one."""
-    if total <= floor[0]:
-        return
-    least = 0
-    for place in range(len(candidates)):
-        if candidates[place] == number:
-            bytes_of[place] = total
-            return
-        if bytes_of[place] < bytes_of[least]:
-            least = place
-    if total <= bytes_of[least]:
-        floor[0] = total
-    else:
-        floor[0] = max(floor[0], bytes_of[least])
-        candidates[least] = number
-        bytes_of[least] = total
-
-
-@routine()
-def bytes_at_most(totals: Integers) -> float:
-    """Return the bytes in totals: exactly while doubles hold them, else a little more. O(1)."""
-    uppers, lowers = totals[UPPER_TS] + totals[UPPER_FS], totals[LOWER_TS] + totals[LOWER_FS]
-    total = float(uppers) * 2.0**LOWER_BITS + float(lowers)
-    return total if total <= EXACT else total * ROUNDED_UP
+def note(state: Integers, recent: Floats, series: int, key: int, count: int) -> None:
+    """Note that a device has so many bytes more at a second. O(1)."""
+    if key > state[LATEST]:
+        state[LATEST] = key
+    slot = key // SLOT
+    if state[POSITION] - BEHIND <= slot <= state[POSITION] + AHEAD:
+        total = recent[series, slot % SLOTS] + float(count)
+        recent[series, slot % SLOTS] = total if total <= EXACT else total * ROUNDED_UP
 
 
 @routine()
@@ -80,12 +69,11 @@ def write_entry(pool: Pool, series: int, key: int, bytes_ts: int, bytes_fs: int)
     count_row(pool, block, place, 1)
 
 
-@kernel(f"boolean({ARRAYS}, {BUSIEST}, int64, int64, int64, int64)")
+@kernel(f"boolean({ARRAYS}, {RECENT}, int64, int64, int64, int64)")
 def add_entry(
     arrays: Arrays,
-    candidates: Integers,
-    bytes_of: Floats,
-    floor: Floats,
+    state: Integers,
+    recent: Floats,
     series: int,
     key: int,
     bytes_ts: int,
@@ -98,16 +86,15 @@ def add_entry(
     if needed > free_blocks(pool):
         return False
     write_entry(pool, series, key, bytes_ts, bytes_fs)
-    note(candidates, bytes_of, floor, series, bytes_at_most(pool.totals[pool.heads[series, ROOT]]))
+    note(state, recent, series, key, bytes_ts + bytes_fs)
     return True
 
 
-@kernel(f"void({ARRAYS}, {BUSIEST}, {COLUMN}, {COLUMN}, {ROWS}, int64, int64)")
+@kernel(f"void({ARRAYS}, {RECENT}, {COLUMN}, {COLUMN}, {ROWS}, int64, int64)")
 def add_entries(
     arrays: Arrays,
-    candidates: Integers,
-    bytes_of: Floats,
-    floor: Floats,
+    state: Integers,
+    recent: Floats,
     series: Integers,
     new: Integers,
     rows: Integers,
@@ -116,11 +103,17 @@ def add_entries(
 ) -> None:
     """Add the entries begin <= row < end, for which there are free blocks; those of a device stand together."""
     pool = Pool(*arrays)
+    count = 0  # the bytes that are yet to be noted, all of one device and slot
+    stop = 0  # where that slot ends
     for row in range(begin, end):
-        number = series[row]
-        write_entry(pool, number, new[row], rows[row, 0], rows[row, 1])
-        if row + 1 == end or series[row + 1] != number:
-            note(candidates, bytes_of, floor, number, bytes_at_most(pool.totals[pool.heads[number, ROOT]]))
+        number, key = series[row], new[row]
+        write_entry(pool, number, key, rows[row, 0], rows[row, 1])
+        count += rows[row, 0] + rows[row, 1]
+        if key >= stop:
+            stop = (key // SLOT + 1) * SLOT
+        if row + 1 == end or series[row + 1] != number or new[row + 1] >= stop or count > MANY_BYTES:
+            note(state, recent, number, key, count)
+            count = stop = 0
 
 
 @kernel(f"void({ARRAYS}, {COLUMN}, int64, int64[:, ::1], int64[::1], int64[::1])")
@@ -148,6 +141,28 @@ def sum_up(
             firsts[i] = first_from(pool, number, oldest)
         for part in range(pool.totals.shape[1]):
             sums[i, part] = pool.totals[pool.heads[number, ROOT], part] - sums[i, part]
+
+
+@kernel(f"void({ARRAYS}, {COLUMN}, int64, int64, int64[::1], int64[:, ::1])")
+def sum_between(arrays: Arrays, series: Integers, first: int, last: int, before: Integers, sums: Integers) -> None:
+    """Write what each device holds from `first` to `last`, both included, into `sums[i, part]`, which is zero.
+
+    `before` is room for the sums before. O(log n) for each.
+    """
+    pool = Pool(*arrays)
+    for i in range(len(series)):
+        number = series[i]
+        if pool.heads[number, ROOT] == NONE or pool.heads[number, LAST] < first or pool.heads[number, FIRST] > last:
+            continue
+        if pool.heads[number, LAST] <= last:
+            for part in range(len(before)):
+                sums[i, part] = pool.totals[pool.heads[number, ROOT], part]
+        else:
+            add_rows_up_to(pool, leaf_with_totals(pool, number, last, sums[i]), last, sums[i])
+        if pool.heads[number, FIRST] < first:
+            add_rows_up_to(pool, leaf_with_totals(pool, number, first - 1, before), first - 1, before)
+            for part in range(len(before)):
+                sums[i, part] -= before[part]
 
 
 @routine()
@@ -209,10 +224,3 @@ def sum_instants(
             leaf, place = sum_instant(pool, number, leaf, place, keys[row], before, sums[row])
             row += 1
     return row
-
-
-@kernel(f"void({BUSIEST}, {COLUMN}, int64[:, ::1])")
-def note_devices(candidates: Integers, bytes_of: Floats, floor: Floats, series: Integers, sums: Integers) -> None:
-    """Note what each of some devices holds."""
-    for i in range(len(series)):
-        note(candidates, bytes_of, floor, series[i], bytes_at_most(sums[i]))

@@ -46,8 +46,9 @@ class LargeBatch:
         self._busy = busy
         self._devices = devices
 
-    def add(self, batch: Grouped, oldest: int) -> None:
+    def add(self, batch: Grouped, oldest: int, now: int | None = None) -> None:
         """Add the entries, all or none. Raises FullError."""
+        latest = int(batch.times.max(initial=0))
         with self._busy.large_write():
             try:
                 numbers = np.repeat(self._enter(batch, oldest), batch.lengths)
@@ -55,6 +56,8 @@ class LargeBatch:
             except BaseException:
                 self._withdraw(batch)
                 raise
+            with self._lock:
+                self._devices.recent.follow(now, latest)
             self._commit(numbers, batch, portions)
 
     def _enter(self, batch: Grouped, oldest: int) -> Integers:

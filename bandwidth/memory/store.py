@@ -7,15 +7,14 @@ a second, each found in O(log n). All numbers are integers, so the difference is
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from heapq import nlargest
 from threading import Lock
 
 import numpy as np
 
 from bandwidth.entries import LONGEST_WINDOW, MAX_WHOLE, MOST_WINDOWS, Grouped, grouped, whole
-from bandwidth.interface import DeviceSummary, EntryColumns, Instant, Overview, Usage, Window
+from bandwidth.interface import DeviceSummary, EntryColumns, Instant, Overview, Usage, Window, begin_of_span
 from bandwidth.memory import large_batch
-from bandwidth.memory.busiest import Busiest
+from bandwidth.memory.busiest import find_busiest, newest
 from bandwidth.memory.devices import Devices
 from bandwidth.memory.sums import whole_sums
 from timeseries_project.core.arrays import Keys, gathered, matching, run_lengths, run_starts
@@ -62,7 +61,9 @@ class BandwidthStore(Copyable):
             self._devices, devices = devices, self._devices  # the old ones are released without the lock
             self._swept = self._swept_to = 0
 
-    def add(self, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, *, oldest: int = 0) -> None:
+    def add(
+        self, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, *, oldest: int = 0, now: int | None = None
+    ) -> None:
         """Count one entry: `timestamp` in epoch seconds, bytes to and from the server.
 
         O(log n), and less at or after the device's last timestamp. One before `oldest` is counted and dropped at once.
@@ -81,6 +82,7 @@ class BandwidthStore(Copyable):
                 if timestamp < oldest:
                     return
             devices.refuse_too_many(1, 0)
+            devices.recent.follow(now, timestamp)
             try:
                 if number == NONE:
                     number = devices.enter([device_id], np.array([NONE]), 0).item()
@@ -97,6 +99,7 @@ class BandwidthStore(Copyable):
         bytes_fs: Sequence[int] | Integers,
         *,
         oldest: int = 0,
+        now: int | None = None,
     ) -> None:
         """Count entries given as four columns of one length, in any order; all of them or, on error, none.
 
@@ -107,21 +110,23 @@ class BandwidthStore(Copyable):
         """
         batch = grouped(device_ids, timestamps, bytes_ts, bytes_fs, oldest=oldest)
         if large_batch.is_large(batch):
-            large_batch.LargeBatch(self._lock, self._busy, self._devices).add(batch, oldest)
+            large_batch.LargeBatch(self._lock, self._busy, self._devices).add(batch, oldest, now)
         else:
-            self._add_small(batch, oldest)
+            self._add_small(batch, oldest, now)
 
     #: Every start of the process begins with an empty store, so a listing is counted once.
     add_listing = add_batch
 
-    def _add_small(self, batch: Grouped, oldest: int) -> None:
+    def _add_small(self, batch: Grouped, oldest: int, now: int | None) -> None:
         """Add a batch while the lock is held."""
+        latest = int(batch.times.max(initial=0))
         with self._lock:
             if oldest:
                 self._sweep(oldest)
             found = self._find_all(batch.devices)
             devices, entries = self._devices, len(batch.times)
             devices.refuse_too_many(entries, 0)
+            devices.recent.follow(now, latest)
             try:
                 numbers = np.repeat(devices.enter(batch.devices, found, oldest), batch.lengths)
                 devices.blocks.make_room(devices.needed(numbers, batch.times))
@@ -200,11 +205,6 @@ class BandwidthStore(Copyable):
         [summary] = sums.summaries()
         return summary
 
-    def last(self, device_id: str, *, oldest: int = 0) -> int:
-        """Return the device's latest timestamp in epoch seconds. O(1). Raises KeyError if it has no entries."""
-        with self._lock:
-            return self._devices.blocks.lasts.item(self._known(device_id, oldest))
-
     def instants(
         self,
         device_id: str | None = None,
@@ -272,42 +272,23 @@ class BandwidthStore(Copyable):
             hidden = oldest if blocks.firsts[number] < oldest else 0
             return f"{self._clears}.{number}.{late}.{count}.{hidden}"
 
-    def overview(self, busiest: int, *, oldest: int = 0) -> Overview:
-        """Return how much is stored, and the devices with the most bytes, the busiest first.
+    def overview(self, busiest: int, *, now: int, ahead: int = 0, oldest: int = 0) -> Overview:
+        """Return how much is stored, and the devices with the most bytes since the previous slot began.
 
-        With more than AT_ONCE devices, old entries that are not dropped yet count. O(1) as a rule; O(devices), in
-        portions, after many deletions.
+        With more than AT_ONCE devices, old entries that are not dropped yet count. O(devices), a pass over numbers, and
+        O(log n) for each that may be among the busiest. Only after the clock was set back are all devices read.
         """
+        since = max(begin_of_span(now), oldest)
         with self._lock:
             self._busy.wait_until_free()
             held = self._devices
             count, entries = len(held.names.numbers), held.entries
-            few = count <= AT_ONCE
-            floor = -1.0 if few else held.busiest.floor
-            sums = held.sum_up(held.names.all() if few else held.busiest.devices, oldest)
-        found = sums.summaries()
-        if few:
-            count, entries = len(found), sum(device.count for device in found)
-        most = nlargest(busiest, found, key=_bytes)
-        if floor >= 0 and (len(most) < busiest or _bytes(most[-1]) < floor):
-            most = self._look_for_busiest(busiest, oldest)
-        return Overview(count, entries, most)
-
-    def _look_for_busiest(self, busiest: int, oldest: int) -> list[DeviceSummary]:
-        """Look at all devices, and remember which may be the busiest from now on. O(devices)."""
-        leave_loop()
-        with self._lock:
-            self._devices.busiest = Busiest()
-            numbers = self._devices.names.all()
-        most: list[DeviceSummary] = []
-        for begin in range(0, len(numbers), AT_ONCE):
-            some = numbers[begin : begin + AT_ONCE]
-            with self._lock:
-                self._busy.wait_until_free(some)
-                sums = self._devices.sum_up(some[some < self._devices.blocks.series], oldest, noted=True)
-            most = nlargest(busiest, [*most, *sums.summaries()], key=_bytes)
-            give_way()
-        return most
+            if count <= AT_ONCE:
+                summaries = held.sum_up(held.names.all(), oldest).summaries()
+                count, entries = len(summaries), sum(device.count for device in summaries)
+        most = find_busiest(self._lock, self._busy, held, busiest, now=now, first=since, last=now + ahead)
+        latest = None if most else newest(self._lock, held, oldest)
+        return Overview(count, entries, since, latest, most)
 
     def portions(self, size: int) -> Iterator[EntryColumns]:
         """Yield all entries, `size` at a time: device by device, in order of time. O(entries + devices)."""
@@ -379,7 +360,3 @@ def _borders(end: int, length: int, count: int) -> Integers:
 
 def _windows_between(borders: Integers, sums: Integers) -> list[Window]:
     return list(map(Window, borders[1:].tolist(), *whole_sums(sums[1:] - sums[:-1])))
-
-
-def _bytes(device: DeviceSummary) -> int:
-    return device.bytes_ts + device.bytes_fs

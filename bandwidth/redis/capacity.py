@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from threading import Lock
 
+from bandwidth.redis.totals import totals_in
 from timeseries_project.core import clock
 
 #: Seconds for which the counts of a cluster's stripes are cached.
@@ -39,12 +40,12 @@ class Counts:
                 return True
             return False
 
-    def learn(self, answers: Sequence[tuple[int, bytes, list[bytes]] | None]) -> tuple[int, int]:
+    def learn(self, answers: Sequence[tuple[int, bytes] | None]) -> tuple[int, int]:
         """Note what stripes answered, None where there is no answer; return all devices and entries."""
         with self._lock:
             for place, answer in enumerate(answers):
                 if answer is not None:
-                    self._stripes[place] = answer[0], int(answer[1])
+                    self._stripes[place] = totals_in([answer])
             known = [counts for counts in self._stripes if counts is not None]
         return sum(devices for devices, _ in known), sum(entries for _, entries in known)
 

@@ -3,9 +3,10 @@
 Plain Python and NumPy; knows no framework. Keys:
 
     bw:{STRIPE}:device:DEVICE   hash: a device's summary, and the tree of its instants
-    bw:{STRIPE}:devices         sorted set: the keys of the devices, by their bytes
+    bw:{STRIPE}:devices         sorted set: the keys of the devices; their scores mean nothing
     bw:{STRIPE}:stale           sorted set: the same keys, by the time from which on entries of them can be dropped
     bw:{STRIPE}:entries         number: how many entries these devices have
+    bw:{STRIPE}:busy:0 to 3     sorted sets: devices by their bytes since a slot of time began, see `spans.lua`
     bw:{STRIPE}:listings        set: markers of the parts of listings that were stored
 
 A row is one little-endian integer that packs a time and three sums. The sums are one integer too, so that a single
@@ -35,6 +36,8 @@ SUMMARY_SIZE = 2 * TIME_SIZE + SUMS_SIZE
 HEAD_SIZE = SUMMARY_SIZE + 12
 #: The server's numbers are doubles, so it splits a sum of bytes into two words: the low bits, and those above.
 LOW_BITS = 48
+#: Spans that have a key: a write adds to three, and what a server with a slow clock adds to is left alone.
+SPAN_KEYS, SPANS_ADDED = 4, 3
 #: What a new device costs a call, in rows.
 DEVICE_COST = 10
 
@@ -46,19 +49,23 @@ class Stripe(NamedTuple):
     stale: bytes
     entries: bytes
     listings: bytes
+    busy: bytes
     prefix: bytes
 
     @classmethod
     def tagged(cls, name: bytes, tag: int) -> Stripe:
         """Return the keys of the store called `name` with a hash tag."""
-        return cls(
-            *(b"%b:{%d}:%b" % (name, tag, of) for of in (b"devices", b"stale", b"entries", b"listings", b"device:"))
-        )
+        kinds = (b"devices", b"stale", b"entries", b"listings", b"busy", b"device:")
+        return cls(*(b"%b:{%d}:%b" % (name, tag, kind) for kind in kinds))
 
     @property
     def all_devices(self) -> tuple[bytes, bytes, bytes]:
         """The keys that a call needs to add or remove devices."""
         return self.registry, self.stale, self.entries
+
+    def spans(self, first: int, count: int) -> list[bytes]:
+        """Return the keys of spans, from that with the number `first` on; one key has every fourth."""
+        return [b"%b:%d" % (self.busy, span % SPAN_KEYS) for span in range(first, first + count)]
 
 
 class Part(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bandwidth.interface import SLOT
 from bandwidth.redis.layout import ROW_SIZE
 from timeseries_project.storage.lua import Library
 
@@ -12,6 +13,7 @@ LIBRARY = Library(
     Path(__file__).with_name("lua"),
     {
         "ROW_SIZE": ROW_SIZE,
+        "SLOT": SLOT,
         # Rows of a full node, which fills an allocation of 1,024 bytes, less a string's header. A changed node is read
         # and written whole, as a Lua string, at a cost that grows with its length: larger nodes made adding slower.
         "LEAF_ROWS": 27,

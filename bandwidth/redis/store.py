@@ -11,18 +11,20 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from heapq import nlargest
 from itertools import groupby
 from threading import Lock
 from typing import NamedTuple
 from zlib import crc32
 
 from bandwidth.entries import MAX_WHOLE, Condensed, condensed, whole
-from bandwidth.interface import DeviceSummary, FullError, Instant, Overview, Usage, Window
+from bandwidth.interface import DeviceSummary, FullError, Instant, Overview, Usage, Window, begin_of_span
+from bandwidth.redis.busiest import find_busiest, first_span
 from bandwidth.redis.capacity import Counts
 from bandwidth.redis.instants import Place, read_instants
 from bandwidth.redis.layout import (
     ROW_SIZE,
+    SPAN_KEYS,
+    SPANS_ADDED,
     Part,
     Stripe,
     portions,
@@ -32,6 +34,7 @@ from bandwidth.redis.layout import (
     summary_of,
 )
 from bandwidth.redis.library import LIBRARY
+from bandwidth.redis.totals import calls_for_totals, totals_in
 from bandwidth.redis.windows import read_windows
 from timeseries_project.core import clock
 from timeseries_project.core.arrays import Keys, gathered, matching
@@ -61,7 +64,6 @@ def _function(name: str) -> Function:
 
 _add, _add_once, _knows, _drop = map(_function, ("add", "add_once", "knows", "drop"))
 _delete, _forget, _heads, _scan = map(_function, ("delete", "forget", "heads", "scan"))
-_totals = _function("totals")
 
 
 class Listing(NamedTuple):
@@ -96,14 +98,16 @@ class RedisStore(Unversioned):
         self._settling = Lock()  # guards `_listings`
         self._counts = Counts(len(self._stripes))
 
-    def add(self, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, *, oldest: int = 0) -> None:
+    def add(
+        self, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, *, oldest: int = 0, now: int | None = None
+    ) -> None:
         """Store one entry. One call; O(log n) for n instants of the device, and O(a node's rows) if it is late."""
         timestamp = whole("timestamp", timestamp, 0, MAX_WHOLE)
         row = row_of(timestamp, whole("bytes_ts", bytes_ts, 0, MAX_WHOLE), whole("bytes_fs", bytes_fs, 0, MAX_WHOLE))
         self._settle()
         if timestamp >= oldest:
             stripe, key = self._place(device_id)
-            self._add([Part(stripe, [key], [row])], 1, [device_id], oldest)
+            self._add([Part(stripe, [key], [row])], 1, [device_id], oldest, timestamp if now is None else now)
 
     def add_batch(
         self,
@@ -113,6 +117,7 @@ class RedisStore(Unversioned):
         bytes_fs: Sequence[int] | Integers,
         *,
         oldest: int = 0,
+        now: int | None = None,
     ) -> None:
         """Store entries given as four columns. One call per portion, and in a cluster per stripe.
 
@@ -120,7 +125,8 @@ class RedisStore(Unversioned):
         """
         entries = condensed(device_ids, timestamps, bytes_ts, bytes_fs, oldest=oldest)
         self._settle()
-        self._add(list(self._parts(entries, PORTION)), entries.entries, entries.devices, oldest)
+        parts, now = list(self._parts(entries, PORTION)), entries.latest if now is None else now
+        self._add(parts, entries.entries, entries.devices, oldest, now)
 
     def add_listing(
         self,
@@ -130,6 +136,7 @@ class RedisStore(Unversioned):
         bytes_fs: Sequence[int] | Integers,
         *,
         oldest: int = 0,
+        now: int | None = None,
     ) -> None:
         """Store the entries of a listing once: now or, if the storage cannot take them, before the next call.
 
@@ -144,12 +151,12 @@ class RedisStore(Unversioned):
         digest = hashlib.sha256()
         for piece in (piece for part in parts for pieces in part[1:] for piece in pieces):
             digest.update(b"%d:%b" % (len(piece), piece))
-        marker = digest.hexdigest()
+        marker, span = digest.hexdigest(), first_span(entries.latest if now is None else now)
         calls = [
             Call(
                 _add_once,
-                (stripe.listings, *stripe.all_devices, *keys),
-                (f"{marker}:{number}", *self._limits(oldest), *rows),
+                (stripe.listings, *stripe.all_devices, *stripe.spans(span, SPANS_ADDED), *keys),
+                (f"{marker}:{number}", *self._limits(oldest), span, *rows),
             )
             for number, (stripe, keys, rows) in enumerate(parts)
         ]
@@ -224,55 +231,53 @@ class RedisStore(Unversioned):
             return summary
         raise KeyError(device_id)
 
-    def overview(self, busiest: int, *, oldest: int = 0) -> Overview:
-        """Return how much is stored, and the busiest devices. Two calls, in a cluster per stripe.
+    def overview(self, busiest: int, *, now: int, ahead: int = 0, oldest: int = 0) -> Overview:
+        """Return how much is stored, and the devices with the most bytes since the previous slot began.
 
-        O(log devices + busiest) each; with `oldest`, the cost of listing all devices. Bytes are compared as doubles, so
-        of two devices that differ by less than a factor of 1 + 2**-52 either may count as the busier.
+        Three calls, in a cluster per stripe. Where all devices are listed, that is its cost: with `oldest`, to count
+        them, and if none was busy, to find the newest entry.
         """
-        if oldest:
-            most = self.devices(oldest=oldest)
-            return Overview(len(most), sum(device.count for device in most), nlargest(busiest, most, key=_bytes))
         self._settle()
-        answers = self._storage.calls(self._totals(busiest))
-        found = [
-            (float(score), self._name(stripe, key))
-            for stripe, (_, _, most) in zip(self._stripes, answers, strict=True)
-            for key, score in zip(most[::2], most[1::2], strict=True)
-        ]
-        most = self._summaries([name for _, name in nlargest(busiest, found)], 0)
-        most.sort(key=_bytes, reverse=True)
-        return Overview(*_counts(answers), most)
+        since = max(begin_of_span(now), oldest)
+        asked = {"now": now, "first": since, "last": now + ahead}
+        most = find_busiest(self._storage, self._stripes, self._summaries, busiest, **asked)
+        listed = self.devices(oldest=oldest) if oldest or not most else []
+        if oldest:
+            counts = len(listed), sum(device.count for device in listed)
+        else:
+            counts = totals_in(self._storage.calls(calls_for_totals(self._stripes)))
+        latest = None if most else max((device.last for device in listed), default=None)
+        return Overview(*counts, since, latest, most)
 
     def usage(self) -> Usage:
         """Return how much is stored, with old entries that are not dropped yet. One call, in a cluster per stripe."""
         self._settle()
-        return Usage(*_counts(self._storage.calls(self._totals(0))), None)
-
-    def last(self, device_id: str, *, oldest: int = 0) -> int:
-        """Return the device's latest timestamp. One call. Raises KeyError for a device without entries."""
-        return self.device(device_id, oldest=oldest).last
+        return Usage(*totals_in(self._storage.calls(calls_for_totals(self._stripes))), None)
 
     def delete(self, device_id: str) -> None:
         """Forget a device. One call, O(log devices); the server frees the memory in the background."""
         stripe, key = self._place(device_id)
         self._settle()
-        self._storage.call(Call(_delete, (*stripe.all_devices, key)))
+        self._storage.call(Call(_delete, (*stripe.all_devices, *stripe.spans(0, SPAN_KEYS), key)))
 
     def clear(self) -> None:
-        """Forget every device, in portions, then which listings were stored; other data in the storage stays."""
+        """Forget every device, in portions, then which listings were stored; other data in the storage stays.
+
+        Spans go first: a device that is added meanwhile may then have more bytes in them than it has, but never less.
+        """
         with self._settling:
             self._listings.clear()
+        self._storage.calls([Call(_forget, stripe.spans(0, SPAN_KEYS)) for stripe in self._stripes])
         for stripe, keys in self._scan(0):
-            self._storage.call(Call(_delete, (*stripe.all_devices, *keys)))
+            self._storage.call(Call(_delete, (*stripe.all_devices, *stripe.spans(0, SPAN_KEYS), *keys)))
         self._storage.calls([Call(_forget, (stripe.listings,)) for stripe in self._stripes])
 
-    def _add(self, parts: list[Part], entries: int, devices: list[str], oldest: int) -> None:
+    def _add(self, parts: list[Part], entries: int, devices: list[str], oldest: int, now: int) -> None:
         """Drop some old entries in the stripes of these parts, then add the parts. Raises FullError."""
         if len(parts) > 1 or not self._storage.one_node:
             self._refuse_too_many(entries, devices, oldest)
         drops = self._drops({part.stripe for part in parts}, oldest)
-        answers = self._storage.calls([*drops, *(self._call_to_add(part, oldest) for part in parts)])
+        answers = self._storage.calls([*drops, *(self._call_to_add(part, oldest, now) for part in parts)])
         late: list[Part] = []
         for part, answer in zip(parts, answers[len(drops) :], strict=True):
             self._refuse(answer)
@@ -280,11 +285,13 @@ class RedisStore(Unversioned):
                 late += portions(part.stripe, zip(part.devices, part.rows, strict=True), LATE_PORTION)
         if late and len(parts) == 1 and self._storage.one_node:
             self._refuse_too_many(entries, devices, oldest)
-        for answer in self._storage.calls([self._call_to_add(part, oldest) for part in late]):
+        for answer in self._storage.calls([self._call_to_add(part, oldest, now) for part in late]):
             self._refuse(answer)
 
-    def _call_to_add(self, part: Part, oldest: int) -> Call:
-        return Call(_add, (*part.stripe.all_devices, *part.devices), (*self._limits(oldest), *part.rows))
+    def _call_to_add(self, part: Part, oldest: int, now: int) -> Call:
+        (stripe, devices, rows), span = part, first_span(now)
+        keys = (*stripe.all_devices, *stripe.spans(span, SPANS_ADDED), *devices)
+        return Call(_add, keys, (*self._limits(oldest), span, *rows))
 
     def _limits(self, oldest: int) -> tuple[Argument, ...]:
         """Return the limits that a call to add may not exceed; only on one node does the server know all counts."""
@@ -304,7 +311,7 @@ class RedisStore(Unversioned):
             return
         drops = self._drops(self._stripes, oldest)
         ask = self._storage.calls_in_reach if self._counts.are_known else self._storage.calls
-        answers = ask([*drops, *self._totals(0)])
+        answers = ask([*drops, *calls_for_totals(self._stripes)])
         known_devices, known_entries = self._counts.learn(answers[len(drops) :])
         new = len(devices)
         if known_devices + new > self.max_devices:
@@ -320,9 +327,6 @@ class RedisStore(Unversioned):
     def _drops(stripes: Iterable[Stripe], oldest: int) -> list[Call]:
         """Return the calls that drop some of the old entries."""
         return [Call(_drop, stripe.all_devices, (oldest,)) for stripe in stripes] if oldest else []
-
-    def _totals(self, busiest: int) -> list[Call]:
-        return [Call(_totals, (s.registry, s.entries), (busiest,), read_only=True) for s in self._stripes]
 
     def _settle(self, *, refuse: bool = False) -> None:
         """Store what is left of the listings loaded at start, if there is room; stored parts are not sent again.
@@ -401,12 +405,3 @@ class RedisStore(Unversioned):
         for stripe, devices in groupby(placed, key=lambda device: device[0][0]):
             own = ((key, rows[start * ROW_SIZE : stop * ROW_SIZE]) for (_, key), start, stop in devices)
             yield from portions(stripe, own, most)
-
-
-def _counts(answers: list[tuple[int, bytes, list[bytes]]]) -> tuple[int, int]:
-    """Return the number of devices and of entries in all stripes."""
-    return sum(answer[0] for answer in answers), sum(int(answer[1]) for answer in answers)
-
-
-def _bytes(device: DeviceSummary) -> int:
-    return device.bytes_ts + device.bytes_fs

@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from bandwidth.interface import DeviceSummary
-from bandwidth.memory import busiest, devices, large_batch
+from bandwidth.memory import devices, large_batch
 from bandwidth.memory import store as memory_store
 from bandwidth.memory.store import BandwidthStore
 from bandwidth.redis.store import RedisStore
@@ -31,7 +31,6 @@ _numbers = itertools.count()
 def use_small_portions(patch: pytest.MonkeyPatch) -> None:
     """Let a store in memory do little at a time: a few entries make a large batch, and trees of several levels."""
     patch.setattr(memory_store, "AT_ONCE", 2)
-    patch.setattr(busiest, "REMEMBERED", 2)
     patch.setattr(large_batch, "LARGE", 3)
     patch.setattr(large_batch, "DEVICES_AT_ONCE", 2)
     patch.setattr(large_batch, "BLOCKS_AT_ONCE", 1)
@@ -96,10 +95,7 @@ def check(store: AnyStore) -> None:
         checked = {key: check_device(key, fields) for key, fields in devices.items()}
         assert found.get(stripe.stale, {}) == {key: stale for key, (_, stale) in checked.items()}
         summaries = [summary for summary, _ in checked.values()]
-        scores = {s.device_id.encode("latin-1"): float(s.bytes_ts + s.bytes_fs) for s in summaries}
-        registry = found.get(stripe.registry, {})
-        assert registry.keys() == scores.keys()
-        assert all(abs(registry[key] - score) <= score * 2**-51 for key, score in scores.items())
+        assert found.get(stripe.registry, {}).keys() == devices.keys()
         assert found.get(stripe.entries, 0) == sum(summary.count for summary in summaries)
 
 

@@ -48,11 +48,10 @@ def in_between(patch: pytest.MonkeyPatch, look: Callable[[], object]) -> list[ob
 ASKS = {
     "windows": lambda store: store.windows("old", end=39, length=10, count=4),
     "device": lambda store: store.device("old"),
-    "last": lambda store: store.last("old"),
     "devices": lambda store: store.devices(),
     "instants": lambda store: store.instants("old", limit=99),
     "all instants": lambda store: store.instants(limit=99),
-    "overview": lambda store: store.overview(1),
+    "overview": lambda store: store.overview(1, now=0),
     "add": lambda store: store.add("old", 1, 1, 1),
     "add a batch": lambda store: add_batch(store, [("old", 1, 1, 1)]),
     "add a large batch": lambda store: add_batch(store, OLD),

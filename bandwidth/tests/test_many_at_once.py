@@ -76,7 +76,7 @@ def use_at_once(store: AnyStore, rounds: int, *, of_one_moment: bool) -> None:
                 entries = sum(window.entries for window in answer)
                 assert entries >= seen[device]
                 seen[device] = entries
-                assert 0 <= store.last(device) < 10 * spans
+                assert 0 <= store.device(device).last < 10 * spans
             found = store.devices()
             assert all(summary[4:] == (summary.count, 3 * summary.count) for summary in found)
             counts = {summary.count for summary in found if summary.device_id in batched}

@@ -11,7 +11,7 @@ from redis import Redis
 from bandwidth.entries import condensed
 from bandwidth.memory.store import BandwidthStore
 from bandwidth.redis import store as redis_store
-from bandwidth.redis.layout import DEVICE_COST, ROW_SIZE, row_of
+from bandwidth.redis.layout import DEVICE_COST, ROW_SIZE, SPAN_KEYS, SPANS_ADDED, row_of
 from bandwidth.redis.store import RedisStore
 from bandwidth.tests.stores import as_another_process, check, clients, contents, new_in
 from timeseries_project.storage.client import Call, Storage
@@ -107,7 +107,7 @@ def test_to_forget_all_touches_nothing_else(store: RedisStore, monkeypatch: pyte
     assert len(store.devices()) == 1_001
     store.clear()
     assert contents(store) == before
-    assert store.overview(5) == (0, 0, [])
+    assert store.overview(5, now=600) == (0, 0, 0, None, [])
     other.clear()
 
 
@@ -142,31 +142,42 @@ def test_a_refused_call_changes_nothing(store: RedisStore) -> None:
     client.rpush(other + b" 2", "x")
     before = contents(store)
     (registry, stale, entries), listings = stripe.all_devices, stripe.listings
-    limits = store._limits(0)
+    spans, all_spans = stripe.spans(0, SPANS_ADDED), stripe.spans(0, SPAN_KEYS)
+    limits = (*store._limits(0), 0)
     bad_rows = [b"", good[:-1], good + b"x", good + good, good + row_of(4, 1, 1)]
     add, add_once = redis_store._add, redis_store._add_once
-    calls = [Call(add, (registry, stale, entries, key, key + b"2"), (*limits, good, rows)) for rows in bad_rows]
+    delete, drop = redis_store._delete, redis_store._drop
+    calls = [Call(add, (registry, stale, entries, *spans, key, key + b"2"), (*limits, good, rows)) for rows in bad_rows]
     calls += [
-        Call(add, (registry, stale, entries, key, other), (*limits, good, good)),
-        Call(add, (other, stale, entries, key), (*limits, good)),
-        Call(add, (registry, other, entries, key), (*limits, good)),
-        Call(add, (registry, stale, other, key), (*limits, good)),
-        Call(add, (registry, stale, other + b" 2", key), (*limits, good)),
-        Call(add_once, (listings, registry, stale, entries, key, other), ("m", *limits, good, good)),
-        Call(add_once, (other, registry, stale, entries, key), ("m", *limits, good)),
-        Call(redis_store._delete, (registry, stale, entries, key, other)),
-        Call(redis_store._delete, (other, stale, entries, key)),
-        Call(redis_store._delete, (registry, other, entries, key)),
-        Call(redis_store._delete, (registry, stale, other, key)),
-        Call(redis_store._drop, (other, stale, entries), (9,)),
-        Call(redis_store._drop, (registry, other, entries), (9,)),
-        Call(redis_store._drop, (registry, stale, other), (9,)),
+        Call(add, (registry, stale, entries, *spans, key, other), (*limits, good, good)),
+        Call(add, (other, stale, entries, *spans, key), (*limits, good)),
+        Call(add, (registry, other, entries, *spans, key), (*limits, good)),
+        Call(add, (registry, stale, other, *spans, key), (*limits, good)),
+        Call(add, (registry, stale, other + b" 2", *spans, key), (*limits, good)),
+        Call(add, (registry, stale, entries, other, *spans[1:], key), (*limits, good)),
+        Call(add_once, (listings, registry, stale, entries, *spans, key, other), ("m", *limits, good, good)),
+        Call(add_once, (other, registry, stale, entries, *spans, key), ("m", *limits, good)),
+        Call(delete, (registry, stale, entries, *all_spans, key, other)),
+        Call(delete, (other, stale, entries, *all_spans, key)),
+        Call(delete, (registry, other, entries, *all_spans, key)),
+        Call(delete, (registry, stale, other, *all_spans, key)),
+        Call(delete, (registry, stale, entries, *all_spans[:-1], other, key)),
+        Call(drop, (other, stale, entries), (9,)),
+        Call(drop, (registry, other, entries), (9,)),
+        Call(drop, (registry, stale, other), (9,)),
     ]
     for call in calls:
         with pytest.raises(StorageUnavailableError):
             store._storage.call(call)
         assert contents(store) == before
     client.delete(other, other + b" 2")
+    for call in (
+        Call(add, (registry, stale, entries, *spans, key, key + b"2"), (*limits, good, good)),
+        Call(add_once, (listings, registry, stale, entries, *spans, key), ("m", *limits, row_of(6, 1, 1))),
+        Call(delete, (registry, stale, entries, *all_spans, key + b"2")),
+        Call(drop, (registry, stale, entries), (9,)),
+    ):
+        assert store._storage.call(call) == b"OK"  # and with the right keys none is refused
     check(store)
 
 
@@ -193,4 +204,4 @@ def test_others_see_it_at_once(store: RedisStore) -> None:
     assert other.windows("a", end=1, length=1, count=1) == [(1, 1, 2, 3)]
     other.delete("a")
     with pytest.raises(KeyError):
-        store.last("a")
+        store.device("a")

@@ -14,6 +14,7 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from bandwidth import services, snapshot
+from bandwidth.interface import SLOT
 from bandwidth.memory.store import BandwidthStore
 from bandwidth.tests.oracle import MAX_WHOLE, Entry
 from timeseries_project.core import timestamps
@@ -98,6 +99,17 @@ def test_every_answer_is_the_same_after_it(
         assert (answers(api), services.overview_get()) == before
         for batch in more:
             add(batch, now)
+
+
+@pytest.mark.parametrize(("later", "busiest"), [(0, ["a", "b"]), (SLOT, ["b"]), (2 * SLOT, [])])
+def test_the_busiest_of_now_are_worked_out_anew(later: int, busiest: list[str], now: int) -> None:
+    """A snapshot has entries alone; what they make of now depends on when it is read."""
+    add([("a", now - SLOT, 10**9, 0), ("b", now - SLOT + 1, 7, 0), ("old", now - 9 * SLOT, 10**15, 0)], now)
+    add([("b", now + 5, 1, 2)], now + 5)
+    restart(now + later)
+    overview = services.overview_get(now=now + later)
+    assert [one.device_id for one in overview.busiest] == busiest
+    assert overview.latest == (None if busiest else now + 5)
 
 
 def test_sums_beyond_64_bits_come_back(api: APIClient, now: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,18 +1,20 @@
 // The bandwidth page: draws the windows in the unit of the address, and keeps the form's two fields for the end in step.
-import { dashOpen, legend, line, makeChart, savePicture, setLines, tooltip, update } from "../charts.js";
+import { dashOpen, legend, line, makeChart, setLines, tooltip, update } from "../charts.js";
+import { byValue, dotOpen, oneOfMany, shortened, showLegend } from "../lines.js";
 import { onView, start, suggest, visit } from "../live.js";
 import { setUpLookup } from "../lookup.js";
 import { localText } from "../numbers.js";
-import { setUpPicker } from "../picker.js";
+import { setUpPickers } from "../picker.js";
+import { savePicture } from "../picture.js";
 import { LAST_SECOND, rangeText, setUpRanges, zoomBack, zoomTo } from "../ranges.js";
 import { firstSpan } from "../spans.js";
-import { LONG, onClock, otherText, timeText } from "../time.js";
+import { LONG, onClock, otherText, timeText, zoneName } from "../time.js";
 import { timeAxis } from "../timeaxis.js";
-import { byteAxis, bytesText, isBits } from "../units.js";
+import { byteAxis, bytesText, isBits, isFamily } from "../units.js";
 import { zooming } from "../zoom.js";
 
 const MOST_STEPS = 8; // of the axis of bytes
-const UNITS = ["unit", "per"]; // parameters that apply as soon as they are chosen
+const UNITS = ["direction", "unit", "per"]; // parameters that apply as soon as they are chosen
 
 const form = document.getElementById("parameters");
 const axis = timeAxis("End of window");
@@ -26,7 +28,7 @@ const isOpen = (place) => place >= data.complete;
 // Writes the bytes of a window in the chosen unit and, if that leaves digits out, in full.
 function exactText(bytes) {
   const text = bytesText(bytes, data.unit, shown());
-  return rate() || bytes < 1000 || !Number.isSafeInteger(bytes) ? text : `${text} (${localText(String(bytes))} bytes)`;
+  return data.lines || rate() || bytes < 1000 || !Number.isSafeInteger(bytes) ? text : `${text} (${localText(String(bytes))} bytes)`;
 }
 
 function options() {
@@ -39,21 +41,35 @@ function options() {
     },
     plugins: {
       legend,
-      tooltip: tooltip({
-        title: ([{ dataIndex: at }]) => [
-          `after ${timeText(data.labels[at] - data.window_time, LONG)}`,
-          `up to ${timeText(data.labels[at], LONG)}`,
-          ...(isOpen(at) ? ["not over: the bytes so far"] : []),
-        ],
-        label: (item) => `${item.dataset.label}: ${item.dataset.text ?? exactText(item.raw)}`,
-        footer: ([{ dataIndex: at }]) => `${otherText(data.labels[at] - data.window_time)} – ${otherText(data.labels[at])}`,
-      }),
+      tooltip: {
+        itemSort: (a, b) => (data.lines ? byValue(a, b) : a.datasetIndex - b.datasetIndex),
+        ...tooltip({
+          title: ([{ dataIndex: at }]) => [
+            `after ${timeText(data.labels[at] - data.window_time, LONG)}`,
+            `up to ${timeText(data.labels[at], LONG)}`,
+            ...(isOpen(at) ? ["not over: the bytes so far"] : []),
+          ],
+          label: (item) => `${item.dataset.label}: ${item.dataset.text ?? exactText(item.raw)}`,
+          footer: ([{ dataIndex: at }]) => `${otherText(data.labels[at] - data.window_time)} – ${otherText(data.labels[at])}`,
+        }),
+      },
     },
   };
 }
 
 // A line in steps.
 const steps = (label, bytes, pointStyle) => dashOpen(line(label, bytes, pointStyle, { stepped: "after", clip: 6 }), isOpen);
+
+// The lines of several devices; of one, the two that it always has.
+function manyLines() {
+  return data.lines.map(({ name, direction, look, bytes }, place) => {
+    const about = (text) => (data.only ? direction : `${text}, ${direction}`);
+    const who = { name: `${direction} of ${name}`, label: about(shortened(name)), title: about(name), look };
+    return dotOpen(oneOfMany(who, bytes, place, { stepped: "after", clip: 6 }), isOpen);
+  });
+}
+
+const twoLines = () => [steps("to the server", data.bytes_ts, "circle"), steps("from the server", data.bytes_fs, "rectRot")];
 
 function threshold() {
   const bytes = data.labels.map(() => data.threshold);
@@ -67,14 +83,13 @@ function draw() {
   if (!canvas) return;
   data = JSON.parse(document.getElementById("chart-data").textContent);
   chart ??= makeChart(canvas, "line", options(), [firstSpan, zooming({ to: zoomIn, back: zoomBack, text: rangeText })]);
-  canvas.setAttribute("aria-label", canvas.dataset.label.replace("%", () => data.device));
+  canvas.setAttribute("aria-label", data.about);
   chart.data.labels = data.labels;
-  setLines(chart, [
-    steps("to the server", data.bytes_ts, "circle"),
-    steps("from the server", data.bytes_fs, "rectRot"),
-    ...(data.threshold === null ? [] : [threshold()]),
-  ]);
+  const lines = data.lines ? manyLines() : twoLines();
+  setLines(chart, [...lines, ...(data.threshold === null ? [] : [threshold()])]);
+  chart.options.plugins.legend.display = !data.lines;
   show();
+  showLegend(document.getElementById("legend"), chart, data.lines ? lines : []);
 }
 
 function show() {
@@ -82,6 +97,17 @@ function show() {
   axis.follow(chart, data.labels, data.window_time, { before: 1, after: 0, anywhere: true });
   chart.options.scales.y.title.text = `${isBits(data.unit) ? "Bits" : "Bytes"} per ${data.per}`;
   update(chart);
+}
+
+// Saves the chart with what the page says about it.
+function picture() {
+  const [from, to] = [data.labels[0] - data.window_time, data.labels.at(-1)].map((time) => timeText(time));
+  const unit = [chart.options.scales.y.title.text, data.per === "window" ? ` of ${data.window_time} s` : "", isFamily(data.unit) ? "" : `, in ${data.unit}`];
+  savePicture(chart, data.file, [
+    document.querySelector("h1").textContent,
+    `After ${from} up to and including ${to}, ${zoneName()}`,
+    unit.join(""),
+  ]);
 }
 
 // Shows what happened between two times, in windows that fit. The server chooses them by the same rule for its links.
@@ -106,7 +132,11 @@ function changeUnits() {
 // The threshold is in the unit that the chosen one is a multiple of.
 function nameRate() {
   const label = form.querySelector("label[for=threshold]");
-  label.textContent = `Threshold, ${isBits(form.elements.unit.value || "bytes") ? "bits" : "bytes"} per second`;
+  label.textContent = `Threshold, ${isBits(form.elements.unit.value || "bytes") ? "bits" : "bytes"}/s`;
+}
+
+function suggestDevices() {
+  for (const input of form.querySelectorAll("input[data-keys]:not([list])")) suggest(input, "device_id");
 }
 
 const readSeconds = (text) => (/^[0-9]{1,12}$/.test(text) ? Number(text) : NaN);
@@ -117,11 +147,12 @@ form.addEventListener("change", ({ target }) => {
   if (UNITS.includes(target.name)) changeUnits();
 });
 document.addEventListener("controls", nameRate);
-document.addEventListener("click", (event) => event.target.id === "picture" && savePicture(chart, "bandwidth"));
+document.addEventListener("click", (event) => event.target.id === "picture" && picture());
 // A page that the browser restores from its cache has the controls as they were edited.
 window.addEventListener("pageshow", ({ persisted }) => persisted && form.reset());
-setUpPicker(form.elements.end_time, document.getElementById("picker"), readSeconds, String);
-suggest(form.elements.device_uuid, "device_id");
+setUpPickers(form, readSeconds, String);
+document.addEventListener("controls", suggestDevices);
+suggestDevices();
 setUpRanges(form);
 setUpLookup();
 onView(draw);

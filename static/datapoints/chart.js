@@ -1,11 +1,13 @@
 // The datapoints page: draws averages and moving averages, and keeps the controls of the form in step.
-import { dashOpen, legend, line, makeChart, savePicture, tooltip, update } from "../charts.js";
+import { dashOpen, legend, line, makeChart, setLines, tooltip, update } from "../charts.js";
+import { byValue, dotOpen, oneOfMany, shortened, showLegend } from "../lines.js";
 import { onView, start, suggest, visit } from "../live.js";
 import { setUpLookup } from "../lookup.js";
 import { figure, fullText } from "../numbers.js";
-import { setUpPicker } from "../picker.js";
+import { setUpPickers } from "../picker.js";
+import { savePicture } from "../picture.js";
 import { LAST_SECOND, rangeText, setUpRanges, zoomBack, zoomTo } from "../ranges.js";
-import { LONG, fullZonedText, onClock, otherText, timeText, utcText, zonedText } from "../time.js";
+import { LONG, fullZonedText, onClock, otherText, timeText, utcText, zoneName, zonedText } from "../time.js";
 import { timeAxis } from "../timeaxis.js";
 import { zooming } from "../zoom.js";
 
@@ -16,7 +18,7 @@ const axis = timeAxis("Start of bucket");
 let chart = null;
 let data = null;
 
-const bars = () => document.getElementById("drawn").value === "bar";
+const bars = () => document.getElementById("drawn")?.value === "bar";
 const movingName = () => `moving average over ${data.window_size}`;
 
 // Where a bucket begins; it ends where the next one begins.
@@ -26,6 +28,7 @@ const asideText = (at) => (data.zone ? utcText(edge(at)) : otherText(edge(at)));
 
 // Averages come first in legend and tooltip, though they are drawn behind the moving averages.
 const inOrder = (a, b) => a.datasetIndex - b.datasetIndex;
+const inTooltip = (a, b) => (data.lines ? byValue(a, b) : inOrder(a, b));
 
 function options() {
   return {
@@ -33,7 +36,7 @@ function options() {
     plugins: {
       legend: { labels: { ...legend.labels, sort: inOrder } },
       tooltip: {
-        itemSort: inOrder,
+        itemSort: inTooltip,
         ...tooltip({
           title: ([{ dataIndex: at }]) => [`from ${edgeText(at)}`, `before ${edgeText(at + 1)}`],
           label: (item) => `${item.dataset.label}: ${figure(item.raw)}`,
@@ -52,7 +55,9 @@ function rest(items) {
   const at = items[0].dataIndex;
   const told = new Set(items.map((item) => item.dataset));
   const missing = chart.data.datasets.filter((each, i) => each.data[at] === null && chart.isDatasetVisible(i) && !told.has(each));
-  return [...missing.map((each) => `${each.label}: no value`), `datapoints: ${fullText(data.counts[at])}${isSoFar(at) ? " so far" : ""}`];
+  const none = missing.map((each) => `${each.label}: no value`);
+  if (data.lines) return [...none, ...(isSoFar(at) ? ["not over: the values so far"] : [])];
+  return [...none, `datapoints: ${fullText(data.counts[at])}${isSoFar(at) ? " so far" : ""}`];
 }
 
 // A point without neighbours makes no line, so it is marked, however many points there are.
@@ -67,20 +72,39 @@ function draw() {
   if (!canvas) return;
   data = JSON.parse(document.getElementById("chart-data").textContent);
   chart ??= makeChart(canvas, "line", options(), [zooming({ to: zoomIn, back: zoomBack, text: chosenText })]);
-  canvas.setAttribute("aria-label", canvas.dataset.label.replace("%", () => data.key));
+  canvas.setAttribute("aria-label", data.about);
   chart.data.labels = data.labels;
-  const lines = [
-    ["average", data.averages, "circle"],
-    [movingName(), data.moving_averages, "rectRot"],
-  ];
-  lines.forEach(([label, values, style], i) => {
-    chart.data.datasets[i] = Object.assign(chart.data.datasets[i] ?? {}, line(label, values, style), { pointRadius: marks(values) });
-  });
+  const lines = data.lines ? manyLines() : twoLines();
+  setLines(chart, lines);
+  chart.options.plugins.legend.display = !data.lines;
   show();
+  showLegend(document.getElementById("legend"), chart, data.lines ? lines : []);
 }
+
+const twoLines = () =>
+  [
+    ["average", "average", data.averages, "circle"],
+    ["moving average", movingName(), data.moving_averages, "rectRot"],
+  ].map(([name, label, values, style]) => line(label, values, style, { name, pointRadius: marks(values) }));
+
+// The curves of several devices or users, each with its own points.
+const manyLines = () =>
+  data.lines.map(({ name, look, values }, place) =>
+    dotOpen(oneOfMany({ name: `of ${name}`, label: shortened(name), title: name, look }, values, place), isSoFar),
+  );
 
 // Bars begin at zero, so that their lengths can be compared; a line need not. The moving average is drawn in front.
 function show() {
+  axis.follow(chart, data.labels, data.bucket, { zone: data.zone, before: bars() ? 0.5 : 0 });
+  chart.options.scales.y.beginAtZero = bars();
+  chart.options.scales.y.title.text = data.lines ? capital(`${data.curve} per bucket`) : "Average per bucket";
+  if (!data.lines) showTwo();
+  update(chart);
+}
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+function showTwo() {
   const [averages, moving] = chart.data.datasets;
   const many = data.labels.length > FEW;
   Object.assign(averages, { type: bars() ? "bar" : "line", borderWidth: bars() ? 0 : 2, order: 2 });
@@ -88,9 +112,12 @@ function show() {
   averages.barPercentage = averages.categoryPercentage = many ? 1 : 0.9; // many leave no room between them
   Object.assign(moving, { type: "line", order: 1 });
   averages.barThickness = "flex"; // months and days differ in length
-  axis.follow(chart, data.labels, data.bucket, { zone: data.zone, before: bars() ? 0.5 : 0 });
-  chart.options.scales.y.beginAtZero = bars();
-  update(chart);
+}
+
+// Saves the chart with what the page says about it.
+function picture() {
+  const range = data.labels.length ? [`From ${edgeText(0)} up to, but not including, ${edgeText(data.labels.length)}, ${data.zone?.name ?? zoneName()}`] : [];
+  savePicture(chart, data.file, [document.querySelector("h1").textContent, ...range, `${chart.options.scales.y.title.text} of ${data.width}`]);
 }
 
 // Shows the range between two times, in buckets that fit. Up to the last point is up to the end of its bucket.
@@ -126,30 +153,37 @@ function keepApart({ target }) {
   document.dispatchEvent(new Event("controls")); // the pickers follow
 }
 
-// Shows one field for the key, and a choice of device or user; the address has a parameter for each.
+// Shows one field for the key, and a choice of device or user; the address has a parameter for each. Where several are
+// chosen, there is neither.
 function setUpChoice() {
-  const choice = document.getElementById("axis");
-  const fields = ["device", "user"].map((name) => form.elements[name]);
+  const choice = () => document.getElementById("axis");
+  const fields = () => ["device", "user"].map((id) => document.getElementById(id));
   const follow = () => {
-    const filled = fields.filter((field) => field.value);
-    for (const field of fields) {
-      const shown = field.name === choice.value || filled.length === 2; // show both if both are given, which is wrong
+    const filled = fields().filter((field) => field.value);
+    for (const field of fields()) {
+      const shown = field.name === choice().value || filled.length === 2; // show both if both are given, which is wrong
       field.closest("p").hidden = !shown;
       field.disabled = !shown;
     }
+    const more = document.getElementById("one_more")?.querySelector("input");
+    if (!more) return;
+    more.disabled = more.name !== choice().value; // there is one to compare with of the kind that the page is about
+    more.closest("p").hidden = more.disabled;
   };
   const fromAddress = () => {
-    choice.value = fields.find((field) => field.value)?.name ?? choice.value;
+    for (const input of form.querySelectorAll("input[data-keys]:not([list])")) suggest(input, input.name);
+    if (!choice()) return;
+    choice().value = fields().find((field) => field.value)?.name ?? choice().value;
     follow();
+    document.getElementById("axis_choice").hidden = false;
   };
-  choice.addEventListener("change", () => {
-    for (const field of fields) if (field.name !== choice.value) field.value = "";
+  form.addEventListener("change", ({ target }) => {
+    if (target !== choice()) return;
+    for (const field of fields()) if (field.name !== choice().value) field.value = "";
     follow();
   });
   document.addEventListener("controls", fromAddress);
   fromAddress();
-  document.getElementById("axis_choice").hidden = false;
-  for (const field of fields) suggest(field, field.name);
 }
 
 // Suggests the zones that the browser knows; the server may know more.
@@ -171,11 +205,9 @@ document.addEventListener("change", ({ target }) => {
   changeDrawing(target);
 });
 form.addEventListener("input", keepApart);
-document.addEventListener("click", (event) => event.target.id === "picture" && savePicture(chart, "datapoints"));
+document.addEventListener("click", (event) => event.target.id === "picture" && picture());
 setUpChoice();
-for (const place of document.querySelectorAll("[data-picker]")) {
-  setUpPicker(form.elements[place.dataset.picker], place, readTime, writeTime);
-}
+setUpPickers(form, readTime, writeTime);
 // A page that the browser restores from its cache has the controls as they were edited.
 window.addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) return;

@@ -1,6 +1,10 @@
 // The dashboard's card of transactions: their number in the last 60 seconds.
-import { Curve, onSample } from "../dashboard.js";
+import { SPAN, drawCurve, onSample } from "../dashboard.js";
+import { Moments } from "../moments.js";
 
-const curve = new Curve("transactions-chart", "transactions");
+const moments = new Moments(SPAN);
 
-onSample("transactions", (time, { count }) => curve.add({ time, count }, "count"));
+onSample("transactions", (time, { curve }) => {
+  moments.take(curve);
+  drawCurve("transactions-chart", "transactions", moments, "count");
+});

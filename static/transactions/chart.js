@@ -1,25 +1,27 @@
-// The transactions page: takes a sample of the last 60 seconds with each refresh, and draws those of ten minutes.
-import { makeChart, savePicture, saveTable, setLines, update } from "../charts.js";
+// The transactions page: draws what the last 60 seconds held, as it was during the last ten minutes.
+import { makeChart, saveTable, setLines, update } from "../charts.js";
 import { onView, start } from "../live.js";
+import { Moments } from "../moments.js";
 import { figure, fullText } from "../numbers.js";
-import { Samples, curve, slide, slidingOptions } from "../samples.js";
-import { localTimes } from "../time.js";
+import { savePicture, spanName } from "../picture.js";
+import { curve, slide, slidingOptions } from "../samples.js";
+import { localTimes, timeText, zoneName } from "../time.js";
 
 const COLUMNS = ["count", "sum", "avg", "min", "max"];
 
-const samples = new Samples(600);
+const moments = new Moments(600);
 const quantity = document.getElementById("quantity");
 const table = document.getElementById("table");
-const rows = new Map(); // rows of the table, by sample
+const rows = new Map(); // rows of the table, by time
 const chart = makeChart(document.getElementById("chart"), "line", slidingOptions({ writing: figure }));
 
 const drawings = {
-  count: () => [curve("transactions", samples.points("count"), { fill: true })],
-  sum: () => [curve("sum", samples.points("sum"), { fill: true })],
+  count: () => [curve("transactions", moments.points("count"), { fill: true })],
+  sum: () => [curve("sum", moments.points("sum"), { fill: true })],
   avg: () => [
-    curve("average", samples.points("avg")),
-    curve("minimum", samples.points("min"), { colour: 1, borderWidth: 1, pointStyle: "rectRot" }),
-    curve("maximum", samples.points("max"), { colour: 1, borderWidth: 1, pointStyle: "triangle", fill: "-1" }),
+    curve("average", moments.points("avg")),
+    curve("minimum", moments.points("min"), { colour: 1, borderWidth: 1, pointStyle: "rectRot" }),
+    curve("maximum", moments.points("max"), { colour: 1, borderWidth: 1, pointStyle: "triangle", fill: "-1" }),
   ],
 };
 
@@ -29,42 +31,64 @@ function draw() {
   y.beginAtZero = quantity.value !== "avg";
   y.suggestedMax = quantity.value === "count" ? 5 : undefined;
   chart.options.plugins.legend.display = chart.data.datasets.length > 1;
-  slide(chart, samples);
+  slide(chart, moments);
   update(chart);
 }
 
-// Adds and removes single rows, so that the rows being read stay in place.
+// Changes single rows, so that those being read stay in place.
 function tabulate() {
   if (!table.open) return;
   const body = table.querySelector("tbody");
-  for (const [sample, row] of rows) {
-    if (samples.kept.includes(sample)) continue;
+  if (!rows.size) body.replaceChildren(); // what the server wrote is of when the page was opened
+  const known = new Map(moments.known);
+  for (const [time, row] of rows) {
+    if (known.has(time)) continue;
     row.remove();
-    rows.delete(sample);
+    rows.delete(time);
   }
-  for (const sample of samples.kept) {
-    if (rows.has(sample)) continue;
-    const row = body.insertRow();
-    const time = document.createElement("time");
-    time.dateTime = new Date(Math.floor(sample.time) * 1000).toISOString();
-    row.insertCell().append(time);
-    for (const name of COLUMNS) row.insertCell().textContent = sample[name] === null ? "–" : fullText(sample[name]);
-    localTimes(row);
-    rows.set(sample, row);
+  let place = 0;
+  for (const [time, values] of known) {
+    const row = rows.get(time) ?? addRow(body, place, time);
+    COLUMNS.forEach((name, column) => write(row.cells[column + 1], values[name] === null ? "–" : fullText(values[name])));
+    place += 1;
   }
 }
 
+function addRow(body, place, seconds) {
+  const row = body.insertRow(place);
+  const time = document.createElement("time");
+  time.dateTime = new Date(seconds * 1000).toISOString();
+  row.insertCell().append(time);
+  for (const _ of COLUMNS) row.insertCell();
+  localTimes(row);
+  rows.set(seconds, row);
+  return row;
+}
+
+function write(cell, text) {
+  if (cell.textContent !== text) cell.textContent = text;
+}
+
 function download() {
-  const lines = samples.kept.map((sample) => [new Date(sample.time * 1000).toISOString(), ...COLUMNS.map((name) => sample[name])]);
-  saveTable([["timestamp", ...COLUMNS], ...lines], "transactions");
+  const lines = moments.known.map(([time, values]) => [new Date(time * 1000).toISOString(), ...COLUMNS.map((name) => values[name])]);
+  saveTable([["timestamp", ...COLUMNS], ...lines], spanName("transactions", ...ends()));
+}
+
+const ends = () => [moments.kept[0][0], moments.last.time];
+
+// Saves the chart with the range and the quantity that it shows.
+function picture() {
+  const [from, to] = ends().map((time) => timeText(time));
+  const { text } = quantity.selectedOptions[0];
+  savePicture(chart, spanName("transactions", ...ends(), quantity.value), [document.querySelector("h1").textContent, `${from} to ${to}, ${zoneName()}`, text]);
 }
 
 quantity.addEventListener("change", draw);
 table.addEventListener("toggle", tabulate);
 document.getElementById("rows").addEventListener("click", download);
-document.getElementById("picture").addEventListener("click", () => savePicture(chart, "transactions"));
+document.getElementById("picture").addEventListener("click", picture);
 onView(() => {
-  samples.add(JSON.parse(document.getElementById("sample").textContent));
+  moments.take(JSON.parse(document.getElementById("moments").textContent));
   draw();
   tabulate();
 });

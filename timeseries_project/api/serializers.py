@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
 from timeseries_project.api.fields import BLANKS, CursorField, IntegerField, KeyField, NumberField, WireField
+from timeseries_project.api.keys_field import KeysField
 from timeseries_project.core.arrays import KeyColumn
 from timeseries_project.core.errors import MAX_ERRORS, FieldError, InvalidInputError, invalid, shown
 from timeseries_project.core.offload import leave_loop
@@ -206,7 +207,7 @@ class InputSerializer(Serializer[Any]):
 
     @classmethod
     def read_query(cls, parameters: QueryDict) -> dict[str, Any]:
-        """Read a query string. Only declared parameters and `format` are allowed, each once.
+        """Read a query string. Only declared parameters and `format` are allowed, each once but for `KeysField`.
 
         A missing parameter takes the default of its field, or None. Raises InvalidInputError, which lists every fault.
         """
@@ -219,7 +220,7 @@ class InputSerializer(Serializer[Any]):
         errors += [
             FieldError(name, "is given more than once.")
             for name, given in parameters.lists()
-            if len(given) > 1 and (name in fields or name == "format")
+            if len(given) > 1 and (name == "format" or (name in fields and not isinstance(fields[name], KeysField)))
         ]
         values: dict[str, Any] = {}
         for name, field in fields.items():
@@ -230,7 +231,10 @@ class InputSerializer(Serializer[Any]):
                 values[name] = None if field.default is empty else field.default
                 continue
             try:
-                values[name] = field.from_text(text)
+                if isinstance(field, KeysField):
+                    values[name] = field.from_texts(parameters.getlist(name))
+                else:
+                    values[name] = field.from_text(text)
             except ValidationError as error:
                 errors.append(FieldError(name, _sentence(error)))
         if not errors:

@@ -32,6 +32,7 @@ ENGINES = (
     "bandwidth/memory/device_names.py",
     "bandwidth/memory/devices.py",
     "bandwidth/memory/large_batch.py",
+    "bandwidth/memory/recent.py",
     "bandwidth/memory/sums.py",
     "bandwidth/interface.py",
     "bandwidth/memory/store.py",

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bandwidth.interface import Overview
+from bandwidth.memory import busiest, large_batch
 from bandwidth.memory import devices as devices_module
-from bandwidth.memory import large_batch
 from bandwidth.memory.store import BandwidthStore
 from datapoints.interface import AXES, QUARTER_HOUR, OnDuplicate
 from datapoints.memory import large_batch as large_points
@@ -193,13 +194,30 @@ class TestBandwidth:
             keys = [device.device_id for device in store.devices(oldest=oldest)]
             windows = [store.windows(key, end=600, length=7, count=100, oldest=oldest) for key in keys]
             instants = store.instants(limit=10_000, oldest=oldest)
-            return store.overview(3, oldest=oldest), store.devices(oldest=oldest), windows, instants
+            return store.overview(3, now=600, oldest=oldest), store.devices(oldest=oldest), windows, instants
 
         def check(store: BandwidthStore) -> None:
             assert not store._lock.locked()
             store._check()
 
         fail_each_step(self.filled, lambda store: write(store, oldest), answers, check)
+
+    @pytest.mark.parametrize("oldest", [0, 350])
+    def test_a_step_of_asking_for_the_busiest_fails(self, oldest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """After the clock was set back, when all devices are looked at."""
+        monkeypatch.setattr(busiest, "AT_ONCE", 1)
+
+        def set_back() -> BandwidthStore:
+            store = self.filled()
+            store.add("a", 10**6, 1, 1, now=10**6)
+            return store
+
+        def ask(store: BandwidthStore) -> Overview:
+            return store.overview(2, now=600, oldest=oldest)
+
+        expected = ["a", "b"] if oldest else ["huge", "a"]
+        assert [one.device_id for one in ask(set_back()).busiest] == expected
+        fail_each_step(set_back, ask, ask, BandwidthStore._check)
 
 
 class TestTransactions:

@@ -163,7 +163,9 @@ def list_context(
         "path": path,
         "nouns": nouns,
         "search": parameters.get("search", ""),
-        "hidden": [(name, text) for name, text in parameters.items() if name not in ("search", "cursor")],
+        "hidden": [
+            (name, text) for name, texts in parameters.lists() if name not in ("search", "cursor") for text in texts
+        ],
         "all": to(search=None),
         "headings": {column: heading(column, title) for column, title in columns},
         "unsorted": None if page.can_sort else f"{MOST_SORTED:,}",

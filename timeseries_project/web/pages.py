@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from rest_framework.exceptions import NotAcceptable
 
 from timeseries_project.api import access, throttling
@@ -145,6 +145,33 @@ def time_element(seconds: int, zone: ZoneInfo | None = None, *, form: str | None
         return format_html('<time datetime="{}">{}</time>', machine, text)
     offset = zones.offset_at(seconds, zone)
     return format_html('<time datetime="{}" data-offset="{}">{}</time>', machine, offset, zoned(seconds, zone))
+
+
+def clock_element(seconds: int) -> str:
+    """Write the time of day of epoch seconds as a `<time>` element."""
+    text = utc(seconds)
+    return format_html('<time datetime="{}" data-clock>{}</time>', text.replace(" ", "T") + "Z", text[11:])
+
+
+def day_element(seconds: int, now: int, zone: ZoneInfo | None = None) -> str:
+    """Write epoch seconds as a `<time>` element for a sentence: the date in words or, if it is of today, the time.
+
+    Zones are those of `time_element`; the title has date and time.
+
+    >>> print(day_element(0, 90))
+    <time datetime="1970-01-01T00:00:00Z" data-day="words">00:00 today</time>
+    >>> print(day_element(0, 90_000))
+    <time datetime="1970-01-01T00:00:00Z" data-day="words">1970-01-01</time>
+    """
+    text, today = utc(seconds), utc(now)
+    if text[4] != "-":
+        return text  # beyond the calendar
+    attributes = [("datetime", text.replace(" ", "T") + "Z"), ("data-day", "words")]
+    if zone is not None:
+        text, today = zoned(seconds, zone), zoned(now, zone)
+        attributes.append(("data-offset", str(zones.offset_at(seconds, zone))))
+    shown = f"{text[11:16]} today" if today[:10] == text[:10] else text[:10]
+    return format_html("<time{}>{}</time>", format_html_join("", ' {}="{}"', attributes), shown)
 
 
 def ago_element(seconds: int, now: int) -> str:

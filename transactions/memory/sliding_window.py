@@ -36,6 +36,7 @@ import numpy as np
 from timeseries_project.core.summation import Floats, Integers
 from transactions.interface import (
     HISTORY_SECONDS,
+    KEPT_SECONDS,
     NOTHING,
     CellColumns,
     Second,
@@ -92,7 +93,7 @@ class SlidingWindow:
         self._length, self._ahead = length_ms, ahead_ms
         # The seconds that the rings of blocks and points hold, and the ring of seconds.
         turns = _seconds_over(length_ms + ahead_ms + STEP_BACK_MS)
-        self._history = _seconds_over(max(length_ms, HISTORY_SECONDS * SECOND_MS) + ahead_ms + STEP_BACK_MS)
+        self._history = _seconds_over(max(length_ms, KEPT_SECONDS * SECOND_MS) + ahead_ms + STEP_BACK_MS)
         # As the kernels want them; cells mean nothing before their second has begun.
         self._stamps = np.full(self._history + turns, NEVER, dtype=np.int64)
         self._cells = np.zeros((self._history + turns * (BLOCKS + SECOND_MS), PARTS))
@@ -159,8 +160,8 @@ class SlidingWindow:
             high, low, count, least, most = window_kernels.total_since(start, self._history, self._stamps, self._cells)
         return Summary.of((high, low), count=int(count), least=least, most=most) if count else NOTHING
 
-    def history(self, *, now: int) -> list[Second]:
-        """Return a row for each of the last HISTORY_SECONDS whole seconds, oldest first. O(HISTORY_SECONDS).
+    def history(self, *, now: int, seconds: int = HISTORY_SECONDS) -> list[Second]:
+        """Return a row for each of the last whole seconds, at most KEPT_SECONDS, oldest first. O(seconds).
 
         Changes nothing, whatever `now` is.
 
@@ -170,8 +171,8 @@ class SlidingWindow:
         >>> window.summary(now=61_001)
         Summary(sum=1.0, avg=1.0, max=1.0, min=1.0, count=1)
         """
-        begin = begin_of_history(now)
-        wanted = np.arange(begin, begin + HISTORY_SECONDS)
+        begin = begin_of_history(now, seconds)
+        wanted = np.arange(begin, begin + seconds)
         places = wanted % self._history
         with self._lock:
             held = self._stamps[places] == wanted

@@ -30,7 +30,15 @@ import numpy as np
 from timeseries_project.core.summation import Floats, Integers
 from timeseries_project.storage.client import Call, Storage
 from timeseries_project.storage.versions import Unversioned
-from transactions.interface import HISTORY_SECONDS, NOTHING, Second, Summary, TooFarAheadError, begin_of_history
+from transactions.interface import (
+    HISTORY_SECONDS,
+    KEPT_SECONDS,
+    NOTHING,
+    Second,
+    Summary,
+    TooFarAheadError,
+    begin_of_history,
+)
 from transactions.memory.batches import columns
 from transactions.redis.library import LIBRARY, SECOND_MS, TOP_MS
 from transactions.redis.rows import condense
@@ -76,7 +84,7 @@ class RedisWindow(Unversioned):
         self._server_clock = server_clock
         # Rounded up to whole cells, and one more because neither end need fall on a border.
         self._span = (-(-(length_ms + ahead_ms + STEP_BACK_MS) // TOP_MS) + 1) * TOP_MS
-        reach = max(length_ms, HISTORY_SECONDS * SECOND_MS) + ahead_ms + STEP_BACK_MS
+        reach = max(length_ms, KEPT_SECONDS * SECOND_MS) + ahead_ms + STEP_BACK_MS
         self._seconds = -(-reach // SECOND_MS) + 1
         # Rings of another length are another window, not one to be misread.
         tags = TAGS[: 1 if storage.one_node else None]
@@ -124,17 +132,17 @@ class RedisWindow(Unversioned):
         high, low, counts, least, most = zip(*cells, strict=True)
         return Summary.of((*high, *low), count=int(sum(counts)), least=min(least), most=max(most))
 
-    def history(self, *, now: int) -> list[Second]:
+    def history(self, *, now: int, seconds: int = HISTORY_SECONDS) -> list[Second]:
         """Return a row for each of the last seconds, oldest first. One round trip to each node.
 
         In a cluster the latest of the servers' clocks says which is the last.
         """
         arguments = (self._now(now), self._span, self._seconds)
         answers = self._storage.calls([Call(_history, [key], arguments, read_only=True) for key in self._keys])
-        begin = begin_of_history(max(now for now, _ in answers))
-        cells: list[list[tuple[float, ...]]] = [[] for _ in range(HISTORY_SECONDS)]
-        for cell in (cell for _, seconds in answers for cell in TOP.iter_unpack(seconds)):
-            if cell[COUNT] and 0 <= cell[NUMBER] - begin < HISTORY_SECONDS:
+        begin = begin_of_history(max(now for now, _ in answers), seconds)
+        cells: list[list[tuple[float, ...]]] = [[] for _ in range(seconds)]
+        for cell in (cell for _, ring in answers for cell in TOP.iter_unpack(ring)):
+            if cell[COUNT] and 0 <= cell[NUMBER] - begin < seconds:
                 cells[int(cell[NUMBER]) - begin].append(cell)
         return [_second(timestamp, parts) for timestamp, parts in enumerate(cells, begin)]
 

@@ -1,6 +1,7 @@
 --- Adding rows to devices, for add and add_once.
 --- @include merging
 --- @include registry
+--- @include spans
 
 -- The rows of an argument from row `from` on, each with its own sums only. Fails unless their times ascend.
 local function rows_of(bytes, from)
@@ -32,22 +33,25 @@ end
 -- read, checked and worked out before the first write, because nothing is rolled back.
 local function add_rows(keys, key, args, arg)
   local registry, stale, entries = keys[key], keys[key + 1], keys[key + 2]
-  local oldest, most_entries, most_devices, most_late = unpack(args, arg, arg + 3)
-  local devices, froms, late = open_devices(keys, key + 3, args, arg + 4, tonumber(oldest))
+  local oldest, most_entries, most_devices, most_late, first_span = unpack(args, arg, arg + 4)
+  local devices, froms, late = open_devices(keys, key + 3 + SPANS, args, arg + 5, tonumber(oldest))
   if late > tonumber(most_late) then return 'late' end
   local known, stored = check_registry(registry, stale, entries)
-  local changed, added, new = {}, 0, 0
+  local changed, found, added, new = {}, {{}, {}, {}}, 0, 0
   for i, device in ipairs(devices) do
-    local items = rows_of(args[arg + 3 + i], froms[i])
+    local items = rows_of(args[arg + 4 + i], froms[i])
     if #items > 0 then
       added = added + grow(device, items)
       new = new + (device.new and 1 or 0)
       changed[#changed + 1] = device
+      note_items(found, device.key, items, tonumber(first_span))
     end
   end
   if added > 0 and stored + added > tonumber(most_entries) then return 'entries' end
   if new > 0 and known + new > tonumber(most_devices) then return 'devices' end
+  local marks = marks_of(keys, key + 3, found)
   for _, device in ipairs(changed) do save(device, registry, stale) end
+  write_spans(keys, key + 3, tonumber(first_span), found, marks)
   count(entries, added)
   return 'OK'
 end

@@ -73,7 +73,6 @@ local function save(device, registry, stale)
   end
   call('HSET', device.key, unpack(fields))
   if #device.gone > 0 then call('HDEL', device.key, unpack(device.gone)) end
-  local bytes = (sums[4] + sums[6]) * WORD + (sums[3] + sums[5])
-  call('ZADD', registry, format('%.17g', bytes), device.key)
+  if device.new then call('ZADD', registry, 0, device.key) end
   call('ZADD', stale, format('%.0f', head.stale), device.key)
 end

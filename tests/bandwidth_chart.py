@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Page
 
 from bandwidth import services
+from tests.browsing import wait_until
 
 END = 1_767_227_400  # 2026-01-01T00:30:00Z
 DEVICE = "router-1"
@@ -27,7 +28,8 @@ def address(**parameters: object) -> str:
 
 
 def drawn(page: Page) -> dict[str, Any]:
-    """Return what Chart.js draws on the page's first canvas."""
+    """Return what Chart.js draws on the page's first canvas, once it does."""
+    wait_until(page, "window.Chart?.getChart(document.querySelector('canvas'))")
     return page.evaluate(
         """() => {
             const chart = Chart.getChart(document.querySelector("canvas"));

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Page
 
 from datapoints import services
+from tests.browsing import wait_until
 from timeseries_project.core import timestamps
 
 DEVICE = "thermometer-1"
@@ -53,7 +54,8 @@ WHOLE: dict[str, object] = {
 
 
 def drawn(page: Page) -> dict[str, Any]:
-    """Return what Chart.js draws on the page's first canvas."""
+    """Return what Chart.js draws on the page's first canvas, once it does."""
+    wait_until(page, "window.Chart?.getChart(document.querySelector('canvas'))")
     return page.evaluate(
         """() => {
             const chart = Chart.getChart(document.querySelector("canvas"));

@@ -96,6 +96,7 @@ def test_the_charts_are_drawn_and_live(page: Page, shown: Site) -> None:
     wait_until(page, "Chart.getChart('chart')")
     page.get_by_role("link", name="Previous").click()
     page.wait_for_url(f"{shown.url}/charts/bandwidth?**end_time=5400**")
+    post(shown, "/ts/api/bandwidth", {"device_id": "b", "timestamp": now // 1000, "bytes_ts": 1, "bytes_fs": 2})
     page.goto(f"{shown.url}/")
     wait_until(page, "Chart.getChart('bandwidth-chart') && Chart.getChart('datapoints-chart')")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -188,7 +189,9 @@ def test_averages_are_drawn_as_bars_or_as_a_line(page: Page) -> None:
     assert drawn(page)["types"] == ["bar", "line"]
     assert page.evaluate("Chart.getChart(document.querySelector('canvas')).scales.y.min") == 0
 
-    page.get_by_role("link", name="All", exact=True).click()
+    whole = page.get_by_role("link", name="All", exact=True)
+    expect(whole).to_have_attribute("href", re.compile("averages=bar"))  # once the server has answered
+    whole.click()
     page.wait_for_url(lambda url: "start" not in url)
     assert drawn(page)["types"] == ["bar", "line"]
     assert set(query_of(page)) == {"device", "window_size", "averages"}  # a bucket that fits

@@ -54,7 +54,7 @@ class Recent:
     @property
     def slots(self) -> range:
         """The slots that there is room for."""
-        return range(self._position - BEHIND, self._position + AHEAD + 1)
+        return _slots_at(self._position)
 
     @property
     def is_whole(self) -> bool:
@@ -81,11 +81,14 @@ class Recent:
         if position - 1 <= slot <= position or (now is None and slot < position):  # also after a small step back
             return
         known = self.slots if slot > position else range(0)
+        newest = self._state.item(LATEST)
+        new = [(each % SLOTS, newest < max(each, 0) * SLOT) for each in _slots_at(slot) if each not in known]
+        for column, _ in new:
+            self._whole[column] = False  # until it is cleared, if that fails
         self._position = self._state[POSITION] = slot
-        for new in self.slots:
-            if new not in known:
-                self._recent[:, new % SLOTS] = 0
-                self._whole[new % SLOTS] = self._state.item(LATEST) < max(new, 0) * SLOT
+        for column, is_whole in new:
+            self._recent[:, column] = 0
+            self._whole[column] = is_whole
 
     def commit_forget(self, numbers: list[int]) -> None:
         """Forget what some devices had, as others will be given their numbers."""
@@ -114,6 +117,10 @@ class Recent:
         """Assert that devices are not said to have less in a slot than they have, given as rows of sums. O(devices)."""
         totals = (sums[:, 1] + sums[:, 3]) * 2.0**LOWER_BITS + (sums[:, 2] + sums[:, 4])
         assert (self._recent[numbers, slot % SLOTS] >= totals).all()
+
+
+def _slots_at(position: int) -> range:
+    return range(position - BEHIND, position + AHEAD + 1)
 
 
 def candidates(most: Floats, count: int) -> Candidates:

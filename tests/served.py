@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
@@ -70,6 +71,17 @@ class Served:
                 assert time.monotonic() < deadline, "the server does not answer"
                 assert self.process.poll() is None, self.process.communicate()
                 time.sleep(0.02)  # leaves the processor to the server
+
+    def logged(self, text: str) -> str:
+        """Return the next line of the log that holds a text, or "" if none comes."""
+        assert self.process.stderr is not None
+        # Without a line there is no other end of waiting for one.
+        patience = threading.Timer(PATIENCE, os.killpg, (self.process.pid, signal.SIGKILL))
+        patience.start()
+        try:
+            return next((line for line in iter(self.process.stderr.readline, "") if text in line), "")
+        finally:
+            patience.cancel()
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, HTTPResponse, bytes]:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}

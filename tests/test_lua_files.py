@@ -11,12 +11,13 @@ import pytest
 
 from bandwidth.redis.library import LIBRARY as BANDWIDTH
 from datapoints.redis.library import LIBRARY as DATAPOINTS
+from timeseries_project.storage.agreement import LIBRARY as SETTINGS
 from timeseries_project.storage.lua import SHARED, Line, assemble
 from timeseries_project.tests.lua import interpreter
 from transactions.redis.library import LIBRARY as TRANSACTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
-LIBRARIES = {"bandwidth": BANDWIDTH, "datapoints": DATAPOINTS, "transactions": TRANSACTIONS}
+LIBRARIES = {"bandwidth": BANDWIDTH, "datapoints": DATAPOINTS, "transactions": TRANSACTIONS, "settings": SETTINGS}
 COMMANDS = {path: app for app, library in LIBRARIES.items() for path in sorted(library.folder.glob("*.lua"))}
 INCLUDES = {path: app for app, library in LIBRARIES.items() for path in sorted(library.folder.glob("includes/*.lua"))}
 FILES = [*COMMANDS, *INCLUDES, *sorted(SHARED.glob("*.lua"))]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.served import Served, children, eventually
-from timeseries_project.serving.workers import LEAST_PAUSE
+from timeseries_project.serving.workers import LEAST_PAUSE, MOST_DEATHS
 from timeseries_project.tests.exposition import Samples
 from timeseries_project.tests.processes import PATIENCE, ROOT
 from timeseries_project.tests.redis_servers import RedisServer
@@ -24,6 +24,7 @@ from timeseries_project.tests.redis_servers import RedisServer
 NO_START = """
 import logging, socket
 from timeseries_project.ops import logs
+from timeseries_project.serving.handover import Handover
 from timeseries_project.serving.stopping import Stopping
 from timeseries_project.serving.workers import Workers
 
@@ -32,7 +33,29 @@ handler.setFormatter(logs.JsonFormatter())
 logging.getLogger().addHandler(handler)
 listeners = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(3)]
 stopping = Stopping()
-stopping.end(Workers(None, listeners, stopping).supervise())
+given = Handover('test', listeners=tuple(listener.fileno() for listener in listeners))
+stopping.end(Workers(None, listeners, stopping, given).supervise())
+"""
+
+
+#: One whose worker is killed as soon as it serves, again and again.
+CRASH_LOOP = """
+import logging, os, signal, socket
+from timeseries_project.ops import logs
+from timeseries_project.serving import workers
+from timeseries_project.serving.handover import Handover
+from timeseries_project.serving.stopping import Stopping
+
+handler = logging.StreamHandler()
+handler.setFormatter(logs.JsonFormatter())
+logging.getLogger().addHandler(handler)
+workers.LEAST_PAUSE = workers.MOST_PAUSE = 0.01
+listeners = [socket.create_server(("127.0.0.1", 0))]
+stopping = Stopping()
+given = Handover("test", listeners=(listeners[0].fileno(),))
+die = lambda: signal.setitimer(signal.ITIMER_REAL, 0.05)
+signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+stopping.end(workers.Workers(None, listeners, stopping, given, begin=die).supervise())
 """
 
 
@@ -56,7 +79,8 @@ def log(served: Served) -> list[dict[str, Any]]:
     """Stop the server and return its log."""
     status, _, err = served.stopped()
     assert status == 0
-    return [json.loads(line) for line in err.splitlines()]
+    lines = [json.loads(line) for line in err.splitlines()]
+    return [line for line in lines if line["logger"] != "timeseries_project.storage.starting"]
 
 
 def test_a_worker_that_is_killed_is_replaced_alone(served: Served) -> None:
@@ -150,6 +174,16 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_crash_loop_ends_the_server_with_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CRASH_LOOP], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["level"] for line in lines] == ["error"] * (MOST_DEATHS - 1) + ["critical"]
+    assert (lines[-1]["signal"], lines[-1]["deaths"]) == ("SIGKILL", MOST_DEATHS)
 
 
 def test_a_server_whose_workers_cannot_start_ends_with_one_line() -> None:

@@ -250,6 +250,10 @@ def test_the_services_of_the_compose_file_work_together(read_only: Image) -> Non
             container.wait_until_healthy()
             assert json.loads(get(container.port, "/readyz")) == {"status": "ok"}
             assert "timeseries_datapoints 0.0" in get(container.port, "/metrics")
-            assert container.stop() == (0, "")
+            status, said = container.stop()
+        assert status == 0
+        [line] = map(json.loads, said.splitlines())  # what this Redis promises, and no fault
+        assert line["level"] == "info"
+        assert "restarts has lost none" in line["message"]
     finally:
         redis.stop()

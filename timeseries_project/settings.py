@@ -153,5 +153,7 @@ LOGGING = {
         "django": {"handlers": [], "level": "ERROR", "propagate": True},
         "django.request": {"filters": ["reason"]},
         "timeseries_project.requests": {"level": "INFO"},
+        "timeseries_project.serving.workers": {"level": "INFO"},
+        "timeseries_project.storage.starting": {"level": "INFO"},
     },
 }

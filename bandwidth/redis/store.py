@@ -19,6 +19,7 @@ from zlib import crc32
 from bandwidth.entries import MAX_WHOLE, Condensed, condensed, whole
 from bandwidth.interface import DeviceSummary, FullError, Instant, Overview, Usage, Window, begin_of_span
 from bandwidth.redis.busiest import find_busiest, first_span
+from bandwidth.redis.capacity import Counts
 from bandwidth.redis.instants import Place, read_instants
 from bandwidth.redis.layout import (
     ROW_SIZE,
@@ -55,8 +56,6 @@ PORTION, LATE_PORTION = 20_000, 500
 DEVICES = 5_000
 #: Seconds that a call without a request's deadline waits for another call that stores a listing.
 SETTLE_SECONDS = 2
-#: Seconds for which the counts of a cluster's stripes are cached.
-COUNT_SECONDS = 1
 
 
 def _function(name: str) -> Function:
@@ -84,7 +83,8 @@ class RedisStore(Unversioned):
     call fails, the other portions are stored and its own may be, so entries that are sent again may count twice.
 
     Limits are exact for a single call on one node. Several calls are checked against the counters first. Those of a
-    cluster are cached for a second, but always read before anything is refused.
+    cluster are cached for a second, but always read before anything is refused; those of a server that is failing count
+    as they were.
     """
 
     def __init__(
@@ -96,10 +96,7 @@ class RedisStore(Unversioned):
         self._stripes = stripes(name, 1 if storage.one_node else STRIPES)
         self._listings: list[Listing] = []
         self._settling = Lock()  # guards `_listings`
-        #: Deadline until which these cached counts may be used, and at most how many entries and devices there are
-        #: if no other process adds any.
-        self._counted = (0.0, 0, 0)
-        self._counting = Lock()
+        self._counts = Counts(len(self._stripes))
 
     def add(
         self, device_id: str, timestamp: int, bytes_ts: int, bytes_fs: int, *, oldest: int = 0, now: int | None = None
@@ -310,15 +307,12 @@ class RedisStore(Unversioned):
 
     def _refuse_too_many(self, entries: int, devices: Sequence[str], oldest: int) -> None:
         """Raise FullError if, by the counters, there is no room for so many entries of these devices."""
-        with self._counting:
-            until, known_entries, known_devices = self._counted
-            more = until, known_entries + entries, known_devices + len(devices)
-            if clock.elapsed() < until and more[1] <= self.max_entries and more[2] <= self.max_devices:
-                self._counted = more
-                return
+        if self._counts.take(entries, len(devices), self.max_entries, self.max_devices):
+            return
         drops = self._drops(self._stripes, oldest)
-        answers = self._storage.calls([*drops, *calls_for_totals(self._stripes)])
-        known_devices, known_entries = totals_in(answers[len(drops) :])
+        ask = self._storage.calls_in_reach if self._counts.are_known else self._storage.calls
+        answers = ask([*drops, *calls_for_totals(self._stripes)])
+        known_devices, known_entries = self._counts.learn(answers[len(drops) :])
         new = len(devices)
         if known_devices + new > self.max_devices:
             new -= len(self._summaries(devices, 0))
@@ -326,9 +320,8 @@ class RedisStore(Unversioned):
             self._refuse(b"entries")
         if new and known_devices + new > self.max_devices:
             self._refuse(b"devices")
-        until = 0.0 if self._storage.one_node else clock.elapsed() + COUNT_SECONDS
-        with self._counting:
-            self._counted = until, known_entries + entries, known_devices + new
+        if not self._storage.one_node:
+            self._counts.use(known_entries + entries, known_devices + new)
 
     @staticmethod
     def _drops(stripes: Iterable[Stripe], oldest: int) -> list[Call]:

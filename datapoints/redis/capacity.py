@@ -34,12 +34,19 @@ class Room:
         self._looked = 0.0
 
     def look(self) -> None:
-        """Read the counts of all bases. One exchange."""
+        """Read the counts of all bases. One exchange. Those of a server that is failing stay as they were.
+
+        Raises StorageUnavailableError if they were never read.
+        """
         begun = clock.elapsed()
-        self._held = {
-            base: BaseCounts(points, series)
-            for base, (_, _, series, points, _) in zip(self._layout.bases, self._layout.totals(), strict=True)
-        }
+        if len(self._held) == len(self._layout.bases):
+            totals: list[list[int] | None] = self._layout.totals_in_reach()
+        else:
+            totals = [*self._layout.totals()]
+        for base, counts in zip(self._layout.bases, totals, strict=True):
+            if counts is not None:
+                _, _, series, points, _ = counts
+                self._held[base] = BaseCounts(points, series)
         self._looked = begun
 
     def learn(self, base: bytes, points: int, series: int) -> None:
@@ -50,7 +57,7 @@ class Room:
         """Return the counts of all other bases together; if older than FRESH_SECONDS, they are read again."""
         if len(self._layout.bases) == 1:
             return BaseCounts(0, 0)
-        if not self._held or clock.elapsed() - self._looked > FRESH_SECONDS:
+        if len(self._held) < len(self._layout.bases) or clock.elapsed() - self._looked > FRESH_SECONDS:
             self.look()
         others = [held for other, held in list(self._held.items()) if other != base]
         return BaseCounts(sum(held.points for held in others), sum(held.series for held in others))

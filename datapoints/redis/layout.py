@@ -218,6 +218,10 @@ class Layout:
         """Return the counts of each base: devices, users, series, points, points ever added."""
         return self.storage.calls([Call(TOTALS, [base], read_only=True) for base in self.bases])
 
+    def totals_in_reach(self) -> list[list[int] | None]:
+        """Return the same; None for a base whose server is failing."""
+        return self.storage.calls_in_reach([Call(TOTALS, [base], read_only=True) for base in self.bases])
+
     def names(self, axis: Axis) -> list[str]:
         """Return all devices or users, in any order; some may have no points any more, or not yet. O(names)."""
         found: set[bytes] = set()

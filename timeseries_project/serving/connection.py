@@ -31,6 +31,8 @@ HEAD_SECONDS = 30.0
 #: Seconds that a connection is kept between two requests: more than proxies keep theirs (nginx: 60), so that none of
 #: them sends a request to a connection that is just being closed.
 KEEP_SECONDS = 75.0
+#: Seconds that one is kept while its server leaves: a client that is just about to send has done so by then.
+REST_SECONDS = 1.0
 
 _SILENT = 0  # in place of a status: the connection ends without a further answer
 #: A request line with a method that llhttp does not know.
@@ -47,6 +49,8 @@ class Serving(Protocol):
     connections: set[Connection]
     #: The line of the header `date`.
     date: bytes
+    #: Whether each connection is to end with its next answer, behind which no request waits.
+    is_leaving: bool
 
 
 class _At(Enum):
@@ -223,7 +227,7 @@ class Connection(asyncio.Protocol):
         assert self._newest is not None
         self._newest.complete()
         if self._answering is None:  # it was answered before its body was complete
-            self._end_in(KEEP_SECONDS)
+            self._rest()
 
     # What exchanges call
 
@@ -239,6 +243,10 @@ class Connection(asyncio.Protocol):
             self._is_reading = True
             self.transport.resume_reading()
 
+    def has_waiting(self) -> bool:
+        """Whether requests wait behind the one that is being answered."""
+        return bool(self._queue)
+
     def answered(self, exchange: Exchange) -> None:
         """Go on with the next request, or refuse what was faulty after the last one."""
         self._answering = None
@@ -251,8 +259,7 @@ class Connection(asyncio.Protocol):
         elif self._refused is not None:
             self._end(self._refused)
         else:
-            # The rest of a body is discarded, but not for ever.
-            self._end_in(HEAD_SECONDS if self._at is _At.BODY else KEEP_SECONDS)
+            self._rest()
         self.resume_reading()
 
     # What the server calls
@@ -261,6 +268,17 @@ class Connection(asyncio.Protocol):
         """Close if the client should have gone on by now. Called now and then."""
         if self._ends_at is not None and now > self._ends_at:
             self.transport.close()
+
+    def leave(self) -> None:
+        """End the answer that is being given if it is endless; close if the client has sent nothing for a while.
+
+        A connection on which nothing was sent yet goes on: its client would not expect that it is closed.
+        """
+        if self._answering is not None:
+            self._answering.end_stream()
+        elif self._newest is not None and self._at is _At.BEGIN and self._refused is None and self._ends_at is not None:
+            self._ends_at -= KEEP_SECONDS - REST_SECONDS
+            self.expire(self.loop.time())
 
     def stop(self) -> None:
         """Close after the request that is being answered, or at once."""
@@ -277,6 +295,11 @@ class Connection(asyncio.Protocol):
         if self._is_reading:
             self._is_reading = False
             self.transport.pause_reading()
+
+    def _rest(self) -> None:
+        """Wait for the next request. The rest of a body is discarded, but not for ever."""
+        keep = REST_SECONDS if self.server.is_leaving else KEEP_SECONDS
+        self._end_in(HEAD_SECONDS if self._at is _At.BODY else keep)
 
     def _end_in(self, seconds: float) -> None:
         self._ends_at = self.loop.time() + seconds

@@ -104,6 +104,10 @@ class Exchange:
     def stop(self) -> None:
         """Let the answer be the last of the connection; one that is endless is ended, as if the client had gone."""
         self.is_kept = False
+        self.end_stream()
+
+    def end_stream(self) -> None:
+        """End the answer if it is endless, as if the client had gone."""
         self.is_stopping = True
         self.wake()
 
@@ -172,6 +176,9 @@ class Exchange:
     def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.is_started = True
         self._continue = False
+        if self._connection.server.is_leaving:
+            self.is_kept = self.is_kept and self._connection.has_waiting()
+            self.end_stream()
         self._has_body = self.scope["method"] != "HEAD" and status not in {204, 304}
         parts = [_STATUS_LINES[status], self._connection.server.date]
         lines = 3

@@ -29,6 +29,7 @@ from timeseries_project.storage.nodes import (
     Command,
     Node,
     Wire,
+    deadline,
     exchange,
     refused,
     time_limit,
@@ -36,6 +37,12 @@ from timeseries_project.storage.nodes import (
 
 #: Seconds between two attempts to find a slot that is being moved.
 MOVE_SECONDS = 0.02
+#: Seconds between two looks at the map of a cluster while a node is failing, and the share of a request's time for one.
+LOOK_SECONDS, LOOK_SHARE = 0.1, 0.25
+#: How long a node may take to answer, as a share of the time limit, before it counts as failing.
+PATIENCE_SHARE, MOST_PATIENCE = 0.4, 0.5
+#: The share of a request's time that it gives to what it can do without.
+HELPFUL_SHARE = 0.5
 
 
 class Call(NamedTuple):
@@ -71,6 +78,8 @@ class Storage:
         self._looking = Lock()
         self._nodes = {address: self._node(address) for address in self.location.addresses}
         self._slots: list[Node | None] = []
+        self._is_doubted = False  # whether a replica may have taken over since
+        self._looked = 0.0
 
     @property
     def one_node(self) -> bool:
@@ -89,13 +98,37 @@ class Storage:
         with self._distrusted():
             return self._calls(calls, time_limit(self._timeout))
 
+    def calls_in_reach(self, calls: Sequence[Call]) -> list[Any]:
+        """Do the same where no answer is needed: None stands for those of nodes that are failing.
+
+        It takes a part of the time that a request has. If a node turns out to be failing, no call is answered.
+        """
+        answers: list[Any] = [None] * len(calls)
+        asked = [index for index, call in enumerate(calls) if not self.is_failing(call.keys[0])]
+        try:
+            with deadline((time_limit(self._timeout) - clock.elapsed()) * HELPFUL_SHARE):
+                replies = self.calls([calls[index] for index in asked])
+        except StorageUnavailableError:
+            return answers
+        for index, reply in zip(asked, replies, strict=True):
+            answers[index] = reply
+        return answers
+
+    def is_failing(self, key: bytes) -> bool:
+        """Return whether the node that has a key is known to be failing. Asks nobody."""
+        if self.one_node:
+            return next(iter(self._nodes.values())).is_failing
+        slots = self._slots
+        node = slots[key_slot(key)] if slots else None
+        return node is not None and node.is_failing
+
     @contextmanager
     def _distrusted(self) -> Iterator[None]:
-        """On a failure, forget which node serves which slot: a replica may have taken over. The next call asks."""
+        """On a failure, doubt which node serves which slot: a replica may have taken over. A next call asks."""
         try:
             yield
         except StorageUnavailableError:
-            self._slots = []
+            self._is_doubted = True
             raise
 
     def _calls(self, calls: Sequence[Call], until: float) -> list[Any]:
@@ -135,17 +168,21 @@ class Storage:
 
     def each_node(self, *command: Argument) -> list[Any]:
         """Send a command to every node that holds slots, and return their answers."""
-        until = time_limit(self._timeout)
         answers = []
-        with self._distrusted():
-            if not self.one_node and not self._slots:
-                self._look(until)
-            nodes = [node for node in self._nodes.values() if node.serves or self.one_node]
-            for (reply,) in exchange({node: [command] for node in nodes}, until).values():
-                if isinstance(reply, RedisError):
-                    raise refused(reply)
-                answers.append(reply)
+        for (reply,) in self.ask_each_node(command):
+            if isinstance(reply, RedisError):
+                raise refused(reply)
+            answers.append(reply)
         return answers
+
+    def ask_each_node(self, *commands: Command) -> list[list[Any]]:
+        """Send commands to every node that holds slots; return the answers of each, refusals among them as errors."""
+        until = time_limit(self._timeout)
+        with self._distrusted():
+            if not self.one_node:
+                self._map(until)
+            nodes = [node for node in self._nodes.values() if node.serves or self.one_node]
+            return list(exchange({node: list(commands) for node in nodes}, until).values())
 
     def _node(self, address: Address) -> Node:
         def connect(seconds: float) -> Wire:
@@ -161,13 +198,12 @@ class Storage:
             )
             return cast(Wire, connection)
 
-        return Node(address, connect)
+        return Node(address, connect, min(MOST_PATIENCE, self._timeout * PATIENCE_SHARE))
 
     def _node_of(self, key: bytes, until: float) -> Node:
         if self.one_node:
             return next(iter(self._nodes.values()))
-        slots = self._slots or self._look(until)
-        node = slots[key_slot(key)]
+        node = self._map(until)[key_slot(key)]
         if node is None:
             raise StorageUnavailableError("a part of the storage has no server")
         return node
@@ -209,31 +245,53 @@ class Storage:
             self._mend(reply, node, call, until)
         return self.call(call)
 
+    def _map(self, until: float) -> list[Node | None]:
+        """Return which node serves each slot, as far as is known. If that is in doubt, one caller at a time looks."""
+        slots = self._slots
+        if not slots:
+            return self._look(until)
+        if not self._is_doubted:
+            return slots
+        now = clock.elapsed()
+        if now >= self._looked + LOOK_SECONDS and self._looking.acquire(blocking=False):
+            try:
+                return self._ask_around(now + (until - now) * LOOK_SHARE)
+            except StorageUnavailableError:
+                return slots  # nobody knows better
+            finally:
+                self._looking.release()
+        return slots
+
     def _look(self, until: float) -> list[Node | None]:
-        """Return which node serves each slot, by asking the known nodes until one answers."""
+        """Return which node serves each slot now; a thread that comes while another one looks waits for that one."""
         before = self._slots
         if not self._looking.acquire(timeout=max(until - clock.elapsed(), 0)):
             raise StorageUnavailableError("the storage did not answer in time")
         try:
             if self._slots and self._slots is not before:  # another thread has looked
                 return self._slots
-            failure: Exception = StorageUnavailableError("no node of the storage can be reached")
-            # First the nodes that serve slots, then the others, each with a share of the remaining time.
-            nodes = sorted(self._nodes.values(), key=lambda node: not node.serves)
-            for place, node in enumerate(nodes):
-                share = (until - clock.elapsed()) / (len(nodes) - place)
-                try:
-                    [[reply]] = exchange({node: [("CLUSTER", "SLOTS")]}, clock.elapsed() + share).values()
-                except StorageUnavailableError as error:
-                    failure = error
-                    continue
-                if isinstance(reply, RedisError):
-                    failure = refused(reply)
-                    continue
-                return self._learn(reply, node)
-            raise failure
+            return self._ask_around(until)
         finally:
             self._looking.release()
+
+    def _ask_around(self, until: float) -> list[Node | None]:
+        """Ask the known nodes which one serves each slot, until one answers. The caller holds `_looking`."""
+        self._is_doubted, self._looked = False, clock.elapsed()
+        failure: Exception = StorageUnavailableError("no node of the storage can be reached")
+        # First the nodes that serve slots, last those that are failing, each with a share of the remaining time.
+        nodes = sorted(self._nodes.values(), key=lambda node: (node.is_failing, not node.serves))
+        for place, node in enumerate(nodes):
+            share = (until - clock.elapsed()) / (len(nodes) - place)
+            try:
+                [[reply]] = exchange({node: [("CLUSTER", "SLOTS")]}, clock.elapsed() + share).values()
+            except StorageUnavailableError as error:
+                failure = error
+                continue
+            if isinstance(reply, RedisError):
+                failure = refused(reply)
+                continue
+            return self._learn(reply, node)
+        raise failure
 
     def _learn(self, ranges: list[Any], asked: Node) -> list[Node | None]:
         slots: list[Node | None] = [None] * REDIS_CLUSTER_HASH_SLOTS

@@ -2,8 +2,8 @@
 
 Plain Python; knows no framework. redis-py speaks the protocol and hiredis parses it. The clients of redis-py are not
 used: they repeat a failed command ten times, and a cluster's pipeline node by node, so one request could take many
-times its limit. Here all calls of one request share one deadline, and a node that did not answer in time is not called
-again for a moment.
+times its limit. Here all calls of one request share one deadline, and a node that did not answer in time is tried again
+only now and then, by one request that gives it little of its time; the others that need it fail at once.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ Command = tuple[Argument, ...]
 
 #: Seconds for which a failed node is not called, so that not every request waits for it.
 PAUSE_SECONDS = 0.5
+#: The share of a request's time in which a node that had failed must answer when it is tried again.
+TRIAL_SHARE = 0.25
 
 _deadline: ContextVar[float | None] = ContextVar("storage_deadline", default=None)
 
@@ -63,37 +65,46 @@ class Wire(Protocol):
 
 
 class Node:
-    """One server: its idle connections, and when it failed."""
+    """One server: its idle connections, and when it failed.
 
-    def __init__(self, address: Address, connect: Callable[[float], Wire]) -> None:
+    It has failed if it does not answer within `patience` seconds, but not by a timeout of a call that had less.
+    """
+
+    def __init__(self, address: Address, connect: Callable[[float], Wire], patience: float) -> None:
         self.address = address
         self.serves = False
         self._connect = connect
+        self._patience = patience
         self._idle: deque[Wire] = deque()
         self._failed_at: float | None = None
         self._trying = Lock()
 
-    @contextmanager
-    def lent(self, until: float) -> Iterator[Wire]:
-        """Lend a connection. It is closed after any error, since an answer might still arrive on it.
+    @property
+    def is_failing(self) -> bool:
+        """Whether it has failed, and has not answered since."""
+        return self._failed_at is not None
 
-        After a failure one caller at a time tries again; the others fail at once.
+    def check(self, until: float) -> None:
+        """Raise StorageUnavailableError if the node is failing.
+
+        After a pause one caller at a time tries whether it answers again, in a share of its time.
         """
-        failed_at = self._failed_at
+        failed_at, now = self._failed_at, clock.elapsed()
         if failed_at is None:
-            with self._connected(until) as connection:
-                yield connection
             return
-        if clock.elapsed() < failed_at + PAUSE_SECONDS or not self._trying.acquire(blocking=False):
+        if now < failed_at + PAUSE_SECONDS or not self._trying.acquire(blocking=False):
             raise StorageUnavailableError("the storage failed a moment ago")
         try:
-            with self._connected(until) as connection:
-                yield connection
+            soon = now + (until - now) * TRIAL_SHARE
+            with self.lent(soon) as connection:
+                connection.send_packed_command(connection.pack_commands([("PING",)]), check_health=False)
+                _read(connection, soon)
         finally:
             self._trying.release()
 
     @contextmanager
-    def _connected(self, until: float) -> Iterator[Wire]:
+    def lent(self, until: float) -> Iterator[Wire]:
+        """Lend a connection. It is closed after any error, since an answer might still arrive on it."""
         connection: Wire | None = None
         begun = clock.elapsed()
         try:
@@ -103,8 +114,9 @@ class Node:
             if connection is not None:
                 connection.disconnect()
             if isinstance(error, OSError | RedisError):
-                # A timeout of a call that had little time left says nothing about the node.
-                if not isinstance(error, TimeoutError) or clock.elapsed() - begun >= PAUSE_SECONDS:
+                # A timeout of a call that had little time left says nothing new about the node.
+                was_long = clock.elapsed() - begun >= self._patience
+                if was_long or self.is_failing or not isinstance(error, TimeoutError):
                     self._fail(error)
                 raise StorageUnavailableError(f"the storage does not answer: {type(error).__name__}") from error
             raise
@@ -140,7 +152,12 @@ class Node:
 
 
 def exchange(commands: dict[Node, list[Command]], until: float) -> dict[Node, list[Any]]:
-    """Send commands to several nodes, then read their answers; return these, errors included."""
+    """Send commands to several nodes, then read their answers; return these, errors included.
+
+    If one of them is failing, nothing is sent to any.
+    """
+    for node in commands:
+        node.check(until)
     replies: dict[Node, list[Any]] = {}
     pending = list(commands.items())
 

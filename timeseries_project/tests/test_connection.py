@@ -13,7 +13,14 @@ from typing import Any
 
 import pytest
 
-from timeseries_project.serving.connection import HEAD_SECONDS, KEEP_SECONDS, MAX_HEADERS, MAX_PIPELINED, Connection
+from timeseries_project.serving.connection import (
+    HEAD_SECONDS,
+    KEEP_SECONDS,
+    MAX_HEADERS,
+    MAX_PIPELINED,
+    REST_SECONDS,
+    Connection,
+)
 from timeseries_project.tests.asgi_requests import in_loop
 from timeseries_project.tests.processes import PATIENCE
 
@@ -26,12 +33,15 @@ class Server:
     """What connections know of their server; the application answers with method, path and body, if it reads that."""
 
     date = b"date: now\r\n"
+    is_leaving = False
 
     def __init__(self, headers: list[tuple[bytes, bytes]] | None = None) -> None:
         self.connections: set[Connection] = set()
         self.headers = headers or []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
+        self.may_end = asyncio.Event()
+        self.may_end.set()
         self.begun = 0
         self.reads = True
 
@@ -47,6 +57,7 @@ class Server:
             if not message["more_body"]:
                 break
         await send({"type": "http.response.start", "status": 200, "headers": self.headers})
+        await self.may_end.wait()
         await send(
             {"type": "http.response.body", "body": f"<{scope['method']} {scope['path']} ".encode() + body + b">"}
         )
@@ -114,6 +125,72 @@ def test_a_connection_is_kept_longer_than_proxies_keep_theirs() -> None:
         await loop.sock_sendall(client, GET % 2)
         assert b"<GET /2 >" in await read(client, b"\r\n0\r\n\r\n")
         expire(server, KEEP_SECONDS + 5)
+        assert await read_to_the_end(client) == b""
+
+    on_a_loop(test)
+
+
+def leave(server: Server) -> None:
+    """Let the connections know that the server leaves its place to another one."""
+    server.is_leaving = True
+    for connection in list(server.connections):
+        connection.leave()
+
+
+def test_a_connection_at_rest_is_closed_soon_after_its_server_leaves() -> None:
+    async def test(server: Server, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(client, GET % 1)
+        await read(client, b"\r\n0\r\n\r\n")
+        leave(server)
+        # The client may just be sending.
+        await loop.sock_sendall(client, GET % 2)
+        got = await read_to_the_end(client)
+        assert b"connection: close" in got
+        assert b"<GET /2 >" in got
+
+    on_a_loop(test)
+
+
+def test_one_that_rests_on_is_closed_within_a_second_or_so() -> None:
+    async def test(server: Server, client: socket.socket) -> None:
+        await asyncio.get_running_loop().sock_sendall(client, GET % 1)
+        await read(client, b"\r\n0\r\n\r\n")
+        leave(server)
+        expire(server, REST_SECONDS - 0.9)
+        assert len(server.connections) == 1
+        expire(server, REST_SECONDS)
+        assert await read_to_the_end(client) == b""
+
+    on_a_loop(test)
+
+
+@pytest.mark.parametrize("sent", [b"", (GET % 1)[:20]])
+def test_a_client_that_begins_is_answered_after_its_server_leaves(sent: bytes) -> None:
+    async def test(server: Server, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(client, sent)
+        while not server.connections:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        leave(server)
+        expire(server, HEAD_SECONDS - 5)
+        await loop.sock_sendall(client, (GET % 1)[len(sent) :])
+        assert b"<GET /1 >" in await read_to_the_end(client)
+
+    on_a_loop(test)
+
+
+def test_an_answer_that_had_begun_without_a_word_is_followed_by_a_short_rest() -> None:
+    async def test(server: Server, client: socket.socket) -> None:
+        server.may_end.clear()
+        await asyncio.get_running_loop().sock_sendall(client, POST % 1 + b"12345")
+        while not server.begun:
+            await asyncio.sleep(0)
+        leave(server)
+        server.may_end.set()
+        await read(client, b"\r\n0\r\n\r\n")
+        expire(server, REST_SECONDS + 0.1)
         assert await read_to_the_end(client) == b""
 
     on_a_loop(test)

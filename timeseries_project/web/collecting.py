@@ -68,6 +68,14 @@ def folder(later: ExitStack) -> Path:
     return place / name
 
 
+def succeeding(previous: Path, later: ExitStack) -> Path:
+    """Return where the files are collected by a program that takes the place of one that had them in `previous`."""
+    if previous.parent not in _places():  # one that goes, as nobody else knows it
+        later.callback(shutil.rmtree, previous.parent, ignore_errors=True)
+    is_the_same = previous.name == f"static-{fingerprint()}" and is_complete(previous)
+    return previous if is_the_same else folder(later)
+
+
 def collect(folder: Path, later: ExitStack) -> None:
     """Collect all static files in a folder, unless it has them; whoever looks there sees all or none of them.
 

@@ -151,9 +151,14 @@ class RedisWindow(Unversioned):
         self._storage.calls([Call(_clear, [key]) for key in self._keys])
 
     def _next_key(self) -> bytes:
-        """Return the key of the next stripe in turn."""
+        """Return the key of the next stripe in turn, but of none whose server is failing if there is another."""
         with self._turning:
-            return next(self._turns)
+            key = next(self._turns)
+            for _ in self._keys[1:]:
+                if not self._storage.is_failing(key):
+                    break
+                key = next(self._turns)
+            return key
 
     def _now(self, now: int) -> int | str:
         """Return the time to send to the server: '' if it should use its own clock."""

@@ -3,7 +3,7 @@
     python benchmarks/faults.py --seconds 600
     python benchmarks/faults.py --only takeover link --min-replicas 0
 
-Starts a cluster of three masters with a replica each, and the service with four workers. Each fault has a quiet time
+Starts a cluster of three masters with replicas, and the service with four workers. Each fault has a quiet time
 before and after it. Then the load stops, and all that is stored is compared with what was acknowledged, at the end by a
 service that has just started, too. The table has for each fault the seconds in which a request failed, and the latency
 of writes, which counts from when they were due.
@@ -139,6 +139,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--kind", choices=["redis", "valkey"], default="redis", help="the servers of the cluster")
     parser.add_argument("--appendonly", choices=["no", "everysec", "always"], default="everysec")
     parser.add_argument("--min-replicas", type=int, choices=[0, 1], default=1, help="min-replicas-to-write")
+    parser.add_argument("--replicas", type=int, choices=[1, 2], default=1, help="of each master")
     parser.add_argument("--node-timeout", type=int, default=2_000, help="cluster-node-timeout, in milliseconds")
     parser.add_argument("--seconds", type=float, default=600, help="of quiet time, shared among the faults")
     parser.add_argument("--rate", type=float, default=10, help="requests a second, to each app and of readers")
@@ -169,10 +170,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers are to be stopped, too
     names = [name for name in options.only or FAULTS if name != "restart" or options.appendonly != "no"]
     strict = options.appendonly != "no" and options.min_replicas > 0
-    print(f"{machine()}\n\n{options.kind}, appendonly {options.appendonly}, min-replicas-to-write", end=" ")
-    print(f"{options.min_replicas}: {'nothing may be lost' if strict else 'a takeover may lose writes'}.", end=" ")
+    print(f"{machine()}\n\n{options.kind}, replicas of each master: {options.replicas}, appendonly", end=" ")
+    print(f"{options.appendonly}, min-replicas-to-write {options.min_replicas}.", end=" ")
+    print("Nothing may be lost" if strict else "A takeover may lose writes", end="; ")
     print(f"{options.rate:g} requests a second to each app.\n\n{HEADING}", flush=True)
-    cluster = Cluster(options.kind, configuration(options), random.Random(options.seed))
+    cluster = Cluster(options.kind, configuration(options), options.replicas, random.Random(options.seed))
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         logs = [Path(folder, name) for name in ("first", "again")]
         for path in logs:

@@ -59,11 +59,11 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 class Cluster(RedisCluster):
-    """Three masters with a replica each."""
+    """Three masters with replicas."""
 
-    def __init__(self, kind: str, options: Sequence[str], chance: random.Random) -> None:
+    def __init__(self, kind: str, options: Sequence[str], replicas: int, chance: random.Random) -> None:
         self.kind, self.options, self.chance = kind, tuple(options), chance
-        super().__init__(kind, *self.options, replicas=1)
+        super().__init__(kind, *self.options, replicas=replicas)
         self.first = self.url
         self.paused: list[RedisServer] = []
 
@@ -92,13 +92,12 @@ class Cluster(RedisCluster):
         view = self.view(asked)
         return [s for s in self.servers if view[s.port].is_master and view[s.port].slots and not view[s.port].failed]
 
-    def pair(self) -> tuple[RedisServer, RedisServer]:
-        """Return a master at random, and its replica."""
+    def some(self) -> tuple[RedisServer, list[RedisServer]]:
+        """Return a master at random, and its replicas."""
         master = self.chance.choice(self.masters())
         view = self.view(master)
         identity = view[master.port].identity
-        replica = next(server for server in self.servers if view[server.port].master == identity)
-        return master, replica
+        return master, [server for server in self.servers if view[server.port].master == identity]
 
     def is_settled(self) -> bool:
         """Whether all servers agree that all is well, and every replica has what its master has."""
@@ -116,15 +115,16 @@ class Cluster(RedisCluster):
                 return False
             if len(view) != len(self.servers) or any(seen.failed for seen in view.values()):
                 return False
-        return all(sum(seen.slots for seen in view.values()) == 16_384 for view in views)
+        shares = [{seen.identity: seen.slots for seen in view.values()} for view in views]
+        return sum(shares[0].values()) == 16_384 and all(share == shares[0] for share in shares)
 
     def settle(self) -> None:
         """Wait until all is well again."""
         until(self.is_settled, "all servers agree that all is well")
 
-    def await_takeover(self, replica: RedisServer) -> None:
-        """Wait until a replica serves the slots of its master."""
-        until(lambda: self.view(replica)[replica.port].slots > 0, "a replica takes over")
+    def await_takeover(self, replicas: Sequence[RedisServer]) -> None:
+        """Wait until one of them serves the slots of their master."""
+        until(lambda: any(self.view(one)[one.port].slots for one in replicas), "a replica takes over")
 
     def manage(self, *arguments: str) -> None:
         """Run redis-cli --cluster."""
@@ -145,9 +145,11 @@ class Cluster(RedisCluster):
         return f"127.0.0.1:{server.port}"
 
     def add(self, *options: str) -> RedisServer:
-        """Start a further server and let all others know it."""
-        base = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--appendonly", "no")
-        server = RedisServer(self.kind, *base, *self.options)
+        """Start a further server and let all others know it.
+
+        Without replicas it takes all writes, for else redis-cli cannot load the functions of the others.
+        """
+        server = RedisServer(self.kind, "--cluster-enabled", "yes", *self.options, "--min-replicas-to-write", "0")
         others = list(self.servers)
         self.servers.append(server)
         self.manage("add-node", self.address(server), self.address(others[0]), *options)
@@ -180,7 +182,7 @@ def workers(server: Server) -> list[int]:
 
 def pause(cluster: Cluster, server: Server) -> None:
     """Stall a master for five seconds; its replica takes over meanwhile if that is longer than its timeout."""
-    master, _ = cluster.pair()
+    master, _ = cluster.some()
     master.pause()
     cluster.paused.append(master)
     try:
@@ -192,38 +194,38 @@ def pause(cluster: Cluster, server: Server) -> None:
 
 def restart(cluster: Cluster, server: Server) -> None:
     """Kill a master and start it at once, with its append-only file."""
-    master, _ = cluster.pair()
+    master, _ = cluster.some()
     master.kill()
     master.start()
 
 
 def takeover(cluster: Cluster, server: Server) -> None:
     """Kill a master, let its replica take over, and start it again a while later."""
-    master, replica = cluster.pair()
+    master, replicas = cluster.some()
     master.kill()
-    cluster.await_takeover(replica)
+    cluster.await_takeover(replicas)
     time.sleep(LASTING / 2)
     master.start()
 
 
 def link(cluster: Cluster, server: Server) -> None:
     """Cut the link of a master to its replica for a second, then kill the master and let the replica take over."""
-    master, replica = cluster.pair()
+    master, replicas = cluster.some()
     with cluster.client(master) as client:
         client.execute_command("ACL", "SETUSER", "default", "-psync", "-sync")
         client.execute_command("CLIENT", "KILL", "TYPE", "replica")
     time.sleep(CUT_SECONDS)
     master.kill()
-    cluster.await_takeover(replica)
+    cluster.await_takeover(replicas)
     master.start()
 
 
 def failover(cluster: Cluster, server: Server) -> None:
     """Let a replica and its master change places."""
-    _, replica = cluster.pair()
-    with cluster.client(replica) as client:
+    _, replicas = cluster.some()
+    with cluster.client(replicas[0]) as client:
         client.execute_command("CLUSTER", "FAILOVER")
-    cluster.await_takeover(replica)
+    cluster.await_takeover(replicas)
 
 
 def reshard(cluster: Cluster, server: Server) -> None:
@@ -233,11 +235,13 @@ def reshard(cluster: Cluster, server: Server) -> None:
     identity = cluster.view(master)[master.port].identity
     replica = cluster.add("--cluster-slave", "--cluster-master-id", identity)
     until(lambda: _follows(cluster, replica), "a new replica follows its master")
+    with cluster.client(before[0]) as old, cluster.client(master) as new:
+        new.config_set("min-replicas-to-write", old.config_get("min-replicas-to-write")["min-replicas-to-write"])
     cluster.resharded("all", master, SLOTS)
     cluster.settle()
     for place, old in enumerate(before):
         cluster.resharded(identity, old, SLOTS // 3 + (place < SLOTS % 3))
-    cluster.settle()
+        cluster.settle()
     cluster.remove(replica)
     cluster.remove(master)
 
@@ -249,7 +253,7 @@ def _follows(cluster: Cluster, replica: RedisServer) -> bool:
 
 def full(cluster: Cluster, server: Server) -> None:
     """Let a master have too little memory for five seconds."""
-    master, _ = cluster.pair()
+    master, _ = cluster.some()
     with cluster.client(master) as client:
         client.config_set("maxmemory", int(client.info("memory")["used_memory"]) // 2)
         time.sleep(LASTING)

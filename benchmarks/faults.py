@@ -19,13 +19,14 @@ from __future__ import annotations
 import argparse
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-from faults_cluster import FAULTS, Cluster, Fault, UnsettledError, service
+from faults_cluster import FAULTS, ROOT, Cluster, Fault, UnsettledError, service
 from faults_ledger import (
     ACKNOWLEDGED,
     CUT,
@@ -60,6 +61,7 @@ class Trial:
         self.writers: list[Writer] = [Datapoints(rate), Bandwidth(rate), Payments(rate)]
         self.reader = Reader(rate)
         self.faults: list[str] = []
+        self.notes: list[str] = []  # what follows from writes that were lost and might be
 
     def run(self, name: str, fault: Fault) -> None:
         """Make one fault under load, and print its row."""
@@ -101,6 +103,7 @@ class Trial:
 
     def _judge(self, name: str, changes: list[Changes], is_held: bool) -> None:
         for writer, change in zip(self.writers, changes, strict=True):
+            (self.faults if is_held else self.notes).extend(f"{name}: {what}" for what in change.differing)
             if change.lost and is_held:
                 self.faults.append(f"{name}: {change.lost:,} acknowledged items of {writer.name} are lost")
             if change.twice:
@@ -184,6 +187,7 @@ def main() -> int:
         trial = Trial(cluster, server, rate=options.rate, quiet=quiet, strict=strict)
         try:
             cluster.settle()
+            subprocess.run([sys.executable, "manage.py", "compile"], cwd=ROOT, check=True, capture_output=True)
             server.start()
             for name in names:
                 trial.run(name, FAULTS[name])
@@ -196,6 +200,7 @@ def main() -> int:
             cluster.stop()
         if trial.faults:
             print("".join((path / "log").read_text()[-3_000:] for path in logs[:1]), file=sys.stderr)
+    print("".join(f"Because writes were lost: {note}\n" for note in trial.notes), end="")
     print("\n".join(trial.faults) or "No fault.")
     return bool(trial.faults)
 

@@ -87,6 +87,8 @@ class Stored:
     there: Counter[int] = field(default_factory=Counter)
     twice: Counter[int] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    #: Counts and indexes that do not fit what is listed.
+    differing: list[str] = field(default_factory=list)
 
 
 class Writer:
@@ -105,6 +107,7 @@ class Writer:
         self.errors: list[str] = []
         self.lost: dict[int, int] = {}
         self.twice: Counter[int] = Counter()
+        self.differing: set[str] = set()
 
     def batch(self, due: float) -> tuple[int, list[dict[str, Any]]] | None:
         """Return the next batch and its number."""
@@ -142,7 +145,9 @@ class Writer:
         faults += [f"{self.name} never sent: batch {number}" for number in stored.there if number not in self.states]
         twice = (stored.twice - self.twice).total()
         self.twice |= stored.twice
-        return Changes(lost, twice, faults)
+        differing = [what for what in stored.differing if what not in self.differing]
+        self.differing |= set(differing)
+        return Changes(lost, twice, differing, faults)
 
     def is_remembered(self, number: int) -> bool:
         """Whether the service still holds what it was sent then."""
@@ -154,10 +159,11 @@ class Writer:
 
 
 class Changes(NamedTuple):
-    """Items lost and stored twice since the last comparison, and what must never be."""
+    """What is new since the last comparison: items lost or twice, indexes that differ, and faults."""
 
     lost: int
     twice: int
+    differing: list[str]
     faults: list[str]
 
 
@@ -167,7 +173,7 @@ def seconds_of(text: str | int) -> int:
 
 
 class Datapoints(Writer):
-    """Batches over many devices and all stripes. Every fifth creates a device."""
+    """Batches over many devices and users, in all stripes. Each creates a device."""
 
     name, path, size, divisible = "datapoints", "/datapoints", 20, True
     devices = 50
@@ -177,9 +183,8 @@ class Datapoints(Writer):
 
     def _item(self, number: int, place: int) -> dict[str, Any]:
         item = number * self.size + place
-        is_new = place == 0 and number % 5 == 0
-        device = f"new-{number}" if is_new else f"d{item % self.devices}"
-        return {"device": device, "user": f"u{place % 7}", "timestamp": EPOCH + number, "value": item}
+        device = f"d{item % self.devices}" if place else f"new-{number}"
+        return {"device": device, "user": f"u{item % 7}", "timestamp": EPOCH + number, "value": item}
 
     def stored(self, connection: Connection) -> Stored:
         found = Stored()
@@ -199,7 +204,7 @@ class Datapoints(Writer):
         for name, counts in (("device", devices), ("user", users)):
             told = Counter({row[name]: row["count"] for row in connection.read(f"/{name}s")})
             if told != counts:
-                found.wrong.append(f"/{name}s and the listing differ: {told - counts} and {counts - told}"[:300])
+                found.differing.append(f"/{name}s and the listing differ: {told - counts} and {counts - told}"[:300])
         return found
 
 
@@ -227,7 +232,7 @@ class Bandwidth(Writer):
             counts[device] += times
         told = Counter({row["device_id"]: row["count"] for row in connection.read("/api/bandwidth/devices")})
         if told != counts:
-            found.wrong.append(f"/api/bandwidth/devices differs: {told - counts} and {counts - told}"[:300])
+            found.differing.append(f"/api/bandwidth/devices differs: {told - counts} and {counts - told}"[:300])
         return found
 
 

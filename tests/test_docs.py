@@ -44,6 +44,7 @@ NOT_RUN = {
     r"make bench( ARGS=\"--quick\")?$": "takes minutes; the next line runs a part of it",
     r"pre-commit install|git tag": "changes the clone",
     r"openapi-python-client generate": "tests/test_clients.py runs it",
+    r"benchmarks/faults\.py": "takes minutes; tests/test_faults.py runs its short form",
     r"benchmarks/dearest\.py": "takes minutes, and fails where a busy machine makes others wait",
 }
 #: Replacements that make a long command short.

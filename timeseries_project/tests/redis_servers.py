@@ -114,11 +114,11 @@ class RedisServer:
 
 
 class RedisCluster:
-    """Three masters, each with the given number of replicas."""
+    """Three masters, each with the given number of replicas. Of an option that is given twice the last one counts."""
 
-    def __init__(self, kind: str = "redis", *, replicas: int = 0) -> None:
+    def __init__(self, kind: str = "redis", *more: str, replicas: int = 0) -> None:
         timeout = str(NODE_TIMEOUT_MS)
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", timeout, "--appendonly", "no")
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", timeout, "--appendonly", "no", *more)
         self.servers = [RedisServer(kind, *options) for _ in range(3 * (1 + replicas))]
         addresses = [f"127.0.0.1:{server.port}" for server in self.servers]
         create = ["--cluster", "create", *addresses, "--cluster-replicas", str(replicas), "--cluster-yes"]

@@ -21,11 +21,11 @@ def servers(storage: Storage) -> Iterator[Redis]:
 
 
 def stripes(storage: Storage) -> dict[bytes, bytes]:
-    """Return all keys of the storage with their strings, except the version of the layout and what keeps 1.0.0 out."""
+    """Return the keys of all windows in the storage with their strings, without the versions of the layout."""
     return {
         key: client.get(key)
         for client in servers(storage)
-        for key in client.scan_iter(_type="string")
+        for key in client.scan_iter("tx:*", _type="string")
         if not key.endswith(b":layout")
     }
 

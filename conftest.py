@@ -65,14 +65,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test that is marked `storages` in memory and on each kind of shared storage that it names."""
+    """Run each test that is marked `storages` in memory and on each kind of shared storage that it names.
+
+    In the thorough form those of one node run on Valkey, too.
+    """
     if marker := metafunc.definition.get_closest_marker("storages"):
-        metafunc.parametrize("storage_kind", ["memory", *marker.args], indirect=True)
+        more = ["valkey"] if drawn.THOROUGH and "redis" in marker.args else []
+        metafunc.parametrize("storage_kind", ["memory", *marker.args, *more], indirect=True)
 
 
 @pytest.fixture
 def storage_kind(request: pytest.FixtureRequest) -> str:
-    """The kind of storage: memory, redis or cluster."""
+    """The kind of storage: memory, redis, valkey or cluster."""
     kind: str = getattr(request, "param", "memory")
     return kind
 
@@ -81,6 +85,14 @@ def storage_kind(request: pytest.FixtureRequest) -> str:
 def redis_storage() -> Iterator[Storage]:
     """A real Redis of one node, for the whole session."""
     server = RedisServer()
+    yield Storage(parse_location(server.url), timeout=30)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey_storage() -> Iterator[Storage]:
+    """A real Valkey of one node, for the whole session."""
+    server = RedisServer("valkey")
     yield Storage(parse_location(server.url), timeout=30)
     server.stop()
 

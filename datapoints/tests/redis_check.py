@@ -41,11 +41,11 @@ def dumps(storage: Storage) -> dict[bytes, bytes]:
 
 
 def contents(storage: Storage) -> dict[bytes, Any]:
-    """Return all keys with what they hold."""
+    """Return all keys of datapoints with what they hold."""
     found: dict[bytes, Any] = {}
     for client in clients(storage):
         with client:
-            for key in client.scan_iter(count=10_000):
+            for key in client.scan_iter("dp2:*", count=10_000):
                 kind = client.type(key)
                 if kind == b"string":
                     found[key] = client.get(key)
@@ -59,7 +59,7 @@ def contents(storage: Storage) -> dict[bytes, Any]:
 
 
 def check(storage: Storage, *, marks: bool = False, stale: bool = False) -> None:
-    """Assert that all keys fit one another and that there are no others.
+    """Assert that all keys of datapoints fit one another and that there are no others.
 
     `marks` and entries without a series (`stale`) stay where a write failed, or was refused after its preparation.
     """

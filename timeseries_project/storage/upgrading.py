@@ -46,14 +46,15 @@ def upgrade(storage: Storage, layouts: Sequence[Versioned]) -> None:
 def prepare(storage: Storage, layouts: Sequence[Versioned]) -> None:
     """Upgrade what has an earlier layout, however long it takes, and note the layout of what has none noted.
 
-    Raises NewerLayoutError, before anything is changed, if any has a later one.
+    Logs it unless the storage is empty. Raises NewerLayoutError, before anything is changed, if any has a later one.
     """
     earlier = behind(storage, layouts)
-    names = ", ".join(dict.fromkeys(f"{library.name} to layout {library.layout}" for library, _ in earlier))
-    if earlier:
+    is_told = bool(earlier) and any(storage.each_node("DBSIZE"))
+    if is_told:
+        names = ", ".join(dict.fromkeys(f"{library.name} to layout {library.layout}" for library, _ in earlier))
         logger.warning("The storage is being upgraded: %s.", names)
     done = sum(1 for _ in portions(storage, earlier))
-    if earlier:
+    if is_told:
         logger.warning("The storage was upgraded, in %d portions.", done)
     stripes = [(one.library, key) for one in layouts for key in one.stripes(storage.one_node)]
     storage.calls([_portion(*stripe) for stripe in stripes])

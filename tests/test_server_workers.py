@@ -70,8 +70,8 @@ def redis() -> Iterator[RedisServer]:
 def served(redis: RedisServer) -> Iterator[Served]:
     """A server with three workers, all of which answer."""
     with Served(STORAGE_URL=redis.url, WORKERS="3") as served:
-        served.wait()
-        assert len(children(served.process.pid)) == 3
+        served.wait()  # for the first that answers
+        eventually(lambda: len(children(served.process.pid)) == 3)
         yield served
 
 

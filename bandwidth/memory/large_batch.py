@@ -53,11 +53,11 @@ class LargeBatch:
             try:
                 numbers = np.repeat(self._enter(batch, oldest), batch.lengths)
                 portions = self._make_room(numbers, batch)
+                with self._lock:
+                    self._devices.recent.follow(now, latest)
             except BaseException:
                 self._withdraw(batch)
                 raise
-            with self._lock:
-                self._devices.recent.follow(now, latest)
             self._commit(numbers, batch, portions)
 
     def _enter(self, batch: Grouped, oldest: int) -> Integers:

@@ -39,6 +39,11 @@ class Grouped(NamedTuple):
         """The number of entries of each device."""
         return run_lengths(self.starts, len(self.times))
 
+    @property
+    def latest(self) -> int:
+        """The latest second of all; 0 if there are no entries."""
+        return _latest(self.times)
+
 
 class Condensed(NamedTuple):
     """Entries grouped by device, one row per distinct instant, ascending within the device.
@@ -59,7 +64,11 @@ class Condensed(NamedTuple):
     @property
     def latest(self) -> int:
         """The latest second of all; 0 if there are no entries."""
-        return int(self.times.max(initial=0))
+        return _latest(self.times)
+
+
+def _latest(times: Integers) -> int:
+    return int(times.max(initial=0))
 
 
 def grouped(

@@ -22,11 +22,14 @@ def limit_of(query: Query) -> Fraction | None:
     return threshold.rate * seconds / family(query["unit"]).per_byte
 
 
+def limit_text(query: Query, limit: Fraction) -> str:
+    """Write the threshold, given in bytes per window, as a rate in the chart's unit."""
+    return write(limit.numerator, query["unit"], divisor=limit.denominator * query["window_time"], rate=True)
+
+
 def passed(query: Query, limit: Fraction, *lines: list[int]) -> Context:
     """Return the threshold as a rate, and in how many windows each line lies above it."""
-    over = limit.denominator * query["window_time"]
-    text = write(limit.numerator, query["unit"], divisor=over, rate=True)
-    return {"text": text, "counts": [sum(number > limit for number in line) for line in lines]}
+    return {"text": limit_text(query, limit), "counts": [sum(number > limit for number in line) for line in lines]}
 
 
 def figures_of(direction: str, data: list[Window], numbers: list[int], complete: int, query: Query) -> Context:

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from bandwidth import services
 from bandwidth.directions import Direction, counts_of
-from bandwidth.figures import figures_of, limit_of
+from bandwidth.figures import figures_of, limit_of, limit_text
 from bandwidth.interface import Window
-from bandwidth.units import Per, write
+from bandwidth.units import Per
 from timeseries_project.api.prefix import address
 from timeseries_project.web.file_names import file_name
 from timeseries_project.web.pages import Context, day_element, time_element
@@ -59,6 +59,7 @@ def drawing(query: Query, end: int, now: int, latest: Callable[[int], str]) -> C
     looks = {device: place for place, device in enumerate(asked)}  # an unknown one keeps its colour, so others do too
     devices = [_device(device, windows, looks[device], complete, end, query) for device, windows in found.items()]
     lines = [line for device in devices for line in device.lines]
+    limit = limit_of(query)
     summaries = {device: services.device_get(device_id=device, now=now) for device in found}
     return {
         "device": in_words(list(found)),
@@ -72,7 +73,7 @@ def drawing(query: Query, end: int, now: int, latest: Callable[[int], str]) -> C
             if not any(window.entries for window in windows)
             for last in [summaries[device].last]
         ],
-        "limit": _limit_text(query),
+        "limit": None if limit is None else limit_text(query, limit),
         "direction": query["direction"],
         "wide": [
             (time_element(window.timestamp), [line.numbers[place] for line in lines], place >= complete)
@@ -131,15 +132,6 @@ def about(devices: list[str], direction: Direction) -> str:
     """Describe a chart to those who do not see it."""
     way = {Direction.TO: "to the server", Direction.FROM: "from the server"}.get(direction, "to and from the server")
     return f"Bytes per window {way} of {all_named(devices)}; the table below has the figures."
-
-
-def _limit_text(query: Query) -> str | None:
-    """Return the threshold as a rate in the chart's unit."""
-    limit = limit_of(query)
-    if limit is None:
-        return None
-    divisor = limit.denominator * query["window_time"]
-    return write(limit.numerator, query["unit"], divisor=divisor, rate=True)
 
 
 def data_file(devices: list[str], end: int, query: Query) -> str:

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import suppress
 from datetime import datetime
@@ -92,7 +93,7 @@ class Service:
             connection.close()
 
 
-class Writer:
+class Writer(ABC):
     """Sends numbered items in order, one batch after the other; knows what was sent and what acknowledged."""
 
     path = ""
@@ -107,8 +108,9 @@ class Writer:
             raise Violation(f"{self.path} answers {status}: {answer}")
         self.acknowledged = self.sent
 
+    @abstractmethod
     def item(self, number: int) -> dict[str, Any]:
-        raise NotImplementedError
+        """Return an item."""
 
     def check(self, service: Service) -> int:
         """Look at what came back, and go on from there; return how many acknowledged items are lost, as they may."""
@@ -121,8 +123,9 @@ class Writer:
         self.sent = self.acknowledged = self.floor = count
         return lost
 
+    @abstractmethod
     def found(self, service: Service) -> int:
-        raise NotImplementedError
+        """Return how many items are there."""
 
 
 def must(what: str, found: object, expected: object) -> None:

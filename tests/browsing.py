@@ -21,6 +21,13 @@ def wait_until(page: Page, condition: str) -> None:
     )
 
 
+def media_types(page: Page, part: str) -> list[str]:
+    """Return the list to which is appended what media types a page asks for where its address has this part."""
+    found: list[str] = []
+    page.on("request", lambda request: found.append(request.headers.get("accept", "")) if part in request.url else None)
+    return found
+
+
 def query_of(page: Page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.url).query, keep_blank_values=True)
 

@@ -22,7 +22,7 @@ from tests.dumping import BEGIN, entries, fill, points
 from tests.served import Served
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
-from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
+from timeseries_project.tests.redis_servers import RedisCluster, RedisServer, running
 from transactions.redis.window import RedisWindow
 
 FOLDER = Path(__file__).with_name("layouts")
@@ -122,8 +122,7 @@ def asked_of_window(url: str) -> dict[str, Any]:
 
 def loaded(kind: str, folder: Path) -> Iterator[RedisServer | RedisCluster]:
     """Start a server of this kind, redis, valkey or cluster, with a dump; stop it at the end."""
-    server = RedisCluster() if kind == "cluster" else RedisServer(kind)
-    try:
+    with running(kind) as server:
         if isinstance(server, RedisCluster):
             restore(server, folder)
         else:
@@ -133,8 +132,6 @@ def loaded(kind: str, folder: Path) -> Iterator[RedisServer | RedisCluster]:
                 shutil.copyfileobj(packed, file)
             server.start()
         yield server
-    finally:
-        server.stop()
 
 
 def masters(cluster: RedisCluster) -> dict[int, Redis]:

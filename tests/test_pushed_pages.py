@@ -8,7 +8,7 @@ import time
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browsing import hide, wait_until
+from tests.browsing import hide, media_types, wait_until
 from tests.served import Served
 
 pytestmark = pytest.mark.browser
@@ -35,20 +35,10 @@ def add(server: Served) -> None:
     assert server.request("POST", "/datapoints", json.dumps(item), Content_Type="application/json")[0] == 201
 
 
-def asked(page: Page) -> list[str]:
-    """Return the list to which the media types of what a page asks for at its own address are appended."""
-    found: list[str] = []
-    page.on(
-        "request",
-        lambda request: found.append(request.headers.get("accept", "")) if "?device=d" in request.url else None,
-    )
-    return found
-
-
 def test_one_request_brings_all_news(page: Page, server: Served) -> None:
     page.goto(PATH)
     page.evaluate("window.view = document.getElementById('view')")
-    kinds = asked(page)
+    kinds = media_types(page, "?device=d")
     for count in (2, 3, 4):
         add(server)
         expect(page.locator(POINTS)).to_contain_text(f"{count} datapoints in 1 bucket")
@@ -60,7 +50,7 @@ def test_one_request_brings_all_news(page: Page, server: Served) -> None:
 
 def test_a_hidden_page_closes_its_stream_and_opens_it_again(page: Page, server: Served) -> None:
     page.goto(PATH)
-    kinds = asked(page)
+    kinds = media_types(page, "?device=d")
     add(server)
     expect(page.locator(POINTS)).to_contain_text("2 datapoints")
     with page.expect_event("requestfailed") as closed:
@@ -96,7 +86,7 @@ def test_a_proxy_that_collects_answers_makes_the_page_ask(page: Page, server: Se
         ),
     )
     page.goto(PATH)
-    kinds = asked(page)
+    kinds = media_types(page, "?device=d")
     add(server)
 
     expect(page.locator(POINTS)).to_contain_text("2 datapoints")
@@ -111,7 +101,7 @@ def test_a_proxy_that_collects_answers_makes_the_page_ask(page: Page, server: Se
 def test_eight_windows_side_by_side_starve_none(page: Page, server: Served) -> None:
     """A browser opens six connections to a host: four windows have streams, and the others ask."""
     pages = [page, *(page.context.new_page() for _ in range(7))]
-    kinds = [asked(each) for each in pages]
+    kinds = [media_types(each, "?device=d") for each in pages]
     for each in pages:
         each.goto(PATH)
     for count in (2, 3):

@@ -13,14 +13,13 @@ from tests.served import Served
 from timeseries_project.storage.agreement import ALIVE_SECONDS, MEMBERS, SETTINGS, Agreement, Difference
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
-from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
+from timeseries_project.tests.redis_servers import RedisCluster, RedisServer, running
 
 
 @pytest.fixture(scope="module", params=["redis", "valkey", "cluster"])
 def server(request: pytest.FixtureRequest) -> Iterator[RedisServer | RedisCluster]:
-    started = RedisCluster() if request.param == "cluster" else RedisServer(request.param)
-    yield started
-    started.stop()
+    with running(request.param) as started:
+        yield started
 
 
 @pytest.fixture

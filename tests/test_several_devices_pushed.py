@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browsing import wait_until
+from tests.browsing import media_types, wait_until
 from tests.served import Served
 
 pytestmark = pytest.mark.browser
@@ -29,16 +29,6 @@ def send(server: Served, path: str, **item: object) -> None:
     assert server.request("POST", path, json.dumps(item), Content_Type="application/json")[0] == 201
 
 
-def asked(page: Page) -> list[str]:
-    """Return the list to which the media types of what a page asks for at its own address are appended."""
-    found: list[str] = []
-    page.on(
-        "request",
-        lambda request: found.append(request.headers.get("accept", "")) if "/charts/" in request.url else None,
-    )
-    return found
-
-
 def last_of(line: str) -> str:
     """Return an expression for the newest value of a line, by its name."""
     return f"{CHART}.data.datasets.find(({{ name }}) => name === '{line}')?.data.at(-1)"
@@ -50,7 +40,7 @@ def test_windows_of_several_devices_come_as_they_are_written(page: Page, server:
     # A window of a day holds all that is written in this test, but for one at midnight.
     devices = [("device_uuid", device) for device in ("a", "b", "late")]
     page.goto(f"/charts/bandwidth?{urlencode([*devices, ('window_time', 86_400)])}")
-    kinds = asked(page)
+    kinds = media_types(page, "/charts/")
     wait_until(page, f"{last_of('to the server of b')} === 1")
     expect(page.locator("#unknown")).to_contain_text("late")
     button = page.get_by_role("button", name="a, to the server")
@@ -74,7 +64,7 @@ def test_buckets_of_several_users_come_as_they_are_written(page: Page, server: S
     for user in ("ada", "bob"):
         send(server, "/datapoints", device=f"of {user}", user=user, value=1)
     page.goto(f"/charts/datapoints?{urlencode([('user', 'ada'), ('user', 'bob'), ('range', '24h'), ('bucket', '1d')])}")
-    kinds = asked(page)
+    kinds = media_types(page, "/charts/")
     wait_until(page, f"{last_of('of bob')} === 1")
 
     send(server, "/datapoints", device="another", user="bob", value=4)

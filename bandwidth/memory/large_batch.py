@@ -48,13 +48,12 @@ class LargeBatch:
 
     def add(self, batch: Grouped, oldest: int, now: int | None = None) -> None:
         """Add the entries, all or none. Raises FullError."""
-        latest = int(batch.times.max(initial=0))
         with self._busy.large_write():
             try:
                 numbers = np.repeat(self._enter(batch, oldest), batch.lengths)
                 portions = self._make_room(numbers, batch)
                 with self._lock:
-                    self._devices.recent.follow(now, latest)
+                    self._devices.recent.follow(now, batch.latest)
             except BaseException:
                 self._withdraw(batch)
                 raise

@@ -119,14 +119,13 @@ class BandwidthStore(Copyable):
 
     def _add_small(self, batch: Grouped, oldest: int, now: int | None) -> None:
         """Add a batch while the lock is held."""
-        latest = int(batch.times.max(initial=0))
         with self._lock:
             if oldest:
                 self._sweep(oldest)
             found = self._find_all(batch.devices)
             devices, entries = self._devices, len(batch.times)
             devices.refuse_too_many(entries, 0)
-            devices.recent.follow(now, latest)
+            devices.recent.follow(now, batch.latest)
             try:
                 numbers = np.repeat(devices.enter(batch.devices, found, oldest), batch.lengths)
                 devices.blocks.make_room(devices.needed(numbers, batch.times))

@@ -9,7 +9,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -139,3 +140,13 @@ class RedisCluster:
     def stop(self) -> None:
         for server in self.servers:
             server.stop()
+
+
+@contextmanager
+def running(kind: str) -> Iterator[RedisServer | RedisCluster]:
+    """Run a server of a kind, or a cluster of Redis for `cluster`."""
+    server = RedisCluster() if kind == "cluster" else RedisServer(kind)
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -20,7 +20,7 @@ from timeseries_project.storage.location import parse_location
 from timeseries_project.storage.lua import Library
 from timeseries_project.storage.nodes import deadline
 from timeseries_project.storage.upgrading import behind, portions, prepare, upgrade
-from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
+from timeseries_project.tests.redis_servers import RedisCluster, RedisServer, running
 
 PUT = """--- @include command
 command('shop_put', WRITES, function(keys, args)
@@ -80,9 +80,8 @@ def release(tmp_path: Path) -> Release:
 
 @pytest.fixture(scope="module", params=["redis", "valkey", "cluster"])
 def server(request: pytest.FixtureRequest) -> Iterator[RedisServer | RedisCluster]:
-    started = RedisCluster() if request.param == "cluster" else RedisServer(request.param)
-    yield started
-    started.stop()
+    with running(request.param) as started:
+        yield started
 
 
 @pytest.fixture

@@ -93,13 +93,15 @@ async function ask(url, { push = false, state = null, streams = false } = {}) {
   const begin = performance.now();
   const watch = watchdog(signal);
   let isReading = false;
+  const enter = () => {
+    if (push) history.pushState(state, "", url);
+    push = false;
+  };
   try {
     watch.within(streams ? FIRST_EVENT : PATIENCE);
     const headers = { Accept: streams ? ACCEPTED : "text/html" };
     const answer = await fetch(url, { headers, cache: "no-store", signal: watch.signal });
     if (answer.status >= 500 || answer.status === 429) throw new Refusal(answer);
-    if (push) history.pushState(state, "", url);
-    if (answer.status === 401) return end();
     if (isStream(answer)) {
       const onPage = (text) => {
         isReading = true;
@@ -109,12 +111,15 @@ async function ask(url, { push = false, state = null, streams = false } = {}) {
       timer = setTimeout(refresh, Math.random() * AGAIN * 1000);
     } else {
       if (streams && answer.ok) pushes = false; // this server sends none, or has enough of them
-      show(answer, await answer.text());
+      const text = await answer.text();
+      enter(); // together with what is shown there
+      if (answer.status === 401) return end();
+      show(answer, text);
       schedule(performance.now() - begin);
     }
   } catch (error) {
     if (signal.aborted) return; // something else is being fetched, or the page is hidden
-    if (push) history.pushState(state, "", url); // the requested page is shown when the server is back
+    enter(); // the requested page is shown when the server is back
     if (streams && watch.signal.aborted && !isReading) pushes = false; // there was time enough for a stream to begin
     if (isReading || (streams && !pushes)) timer = setTimeout(refresh, Math.random() * AGAIN * 1000);
     else retry(error);

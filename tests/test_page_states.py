@@ -62,6 +62,30 @@ def test_loading_is_said_after_150_ms_and_not_before(page: Page) -> None:
     expect(page.locator("#view")).not_to_have_attribute("aria-busy", "true")
 
 
+def test_address_and_view_change_together_however_late_the_text_of_an_answer_comes(page: Page) -> None:
+    page.goto(LIVE)
+    page.evaluate(
+        """() => {
+            const text = Response.prototype.text;
+            window.answers = [];
+            Response.prototype.text = async function () {
+                await new Promise((resolve) => window.answers.push(resolve));
+                return text.call(this);
+            };
+        }"""
+    )
+    before, entries = page.url, page.evaluate("history.length")
+
+    page.get_by_role("link", name="Previous").click()
+    wait_until(page, "window.answers.length")
+    assert page.url == before
+
+    page.evaluate("window.answers.forEach((come) => come())")
+    page.wait_for_url("**end_time=**")
+    assert page.get_by_role("link", name="Next").count() == 1
+    assert page.evaluate("history.length") == entries + 1
+
+
 def test_a_refresh_is_not_said_to_load(page: Page) -> None:
     page.clock.install()
     page.goto(LIVE)

@@ -21,6 +21,7 @@ A string is gone by itself one turn of the ring of seconds, some ten minutes, af
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import cycle
 from struct import Struct
 from threading import Lock
@@ -29,6 +30,7 @@ import numpy as np
 
 from timeseries_project.core.summation import Floats, Integers
 from timeseries_project.storage.client import Call, Storage
+from timeseries_project.storage.errors import StorageUnavailableError
 from timeseries_project.storage.versions import Unversioned
 from transactions.interface import (
     HISTORY_SECONDS,
@@ -49,8 +51,8 @@ STEP_BACK_MS = 5_000
 # Six, so that one, two, three or six servers carry equal shares; each tag lies in the middle of its sixth of the slots.
 TAGS = ("tx376", "tx1415", "tx1425", "tx1298", "tx1763", "tx1753")
 
-# Rows in one call at most, for other calls wait while they are added.
-ROWS = 10_000
+# Rows in one call at most, and of those that are added to the narrowest cells, for other calls wait meanwhile.
+ROWS, PORTION = 10_000, 2_000
 
 # Times up to here are exact as doubles; those beyond are too far ahead, or too old, by any clock.
 FAR = 2**53
@@ -60,8 +62,8 @@ CELL, TOP, ROW = Struct("<5d"), Struct("<6d"), Struct("<6d")
 LITTLE = np.dtype("<f8")
 HIGH, LOW, COUNT, LEAST, MOST, NUMBER = range(6)
 
-_add, _summary, _history, _clear = (
-    LIBRARY.function(f"transactions_{name}") for name in ("add", "summary", "history", "clear")
+_add, _settle, _summary, _history, _clear = (
+    LIBRARY.function(f"transactions_{name}") for name in ("add", "settle", "summary", "history", "clear")
 )
 
 
@@ -118,8 +120,7 @@ class RedisWindow(Unversioned):
         portions = [table[i : i + ROWS].tobytes() for i in range(0, len(table), ROWS)]
         key = self._next_key()
         accepted = self._add(key, portions[0], latest=latest, now=now)
-        more = [self._call_to_add(key, portion, latest=None, now=now) for portion in portions[1:]]
-        return accepted + sum(int(counted) for counted, _ in self._storage.calls(more))
+        return accepted + sum(self._add(key, portion, latest=None, now=now) for portion in portions[1:])
 
     def summary(self, *, now: int, length_ms: int | None = None) -> Summary:
         """Summarise all values that are young enough, also those ahead of now. O(1), one round trip to each node."""
@@ -164,19 +165,26 @@ class RedisWindow(Unversioned):
         """Return the time to send to the server: '' if it should use its own clock."""
         return "" if self._server_clock else now
 
-    def _call_to_add(self, key: bytes, rows: bytes, *, latest: int | None, now: int) -> Call:
+    def _add(self, key: bytes, rows: bytes, *, latest: int | None, now: int) -> int:
+        """Add rows; return how many values were young enough. `latest` is the latest time, None if that was judged."""
         judged = "" if latest is None else latest
-        return Call(_add, [key], (self._now(now), self._length, self._ahead, self._span, self._seconds, judged, rows))
-
-    def _add(self, key: bytes, rows: bytes, *, latest: int, now: int) -> int:
-        """Add rows, the latest at time `latest`; return how many values were young enough."""
-        accepted, now = self._storage.call(self._call_to_add(key, rows, latest=latest, now=now))
-        if accepted < 0:
+        arguments = (self._now(now), self._length, self._ahead, self._span, self._seconds, judged, rows, PORTION)
+        accepted, now, portions = self._storage.call(Call(_add, [key], arguments))
+        if latest is not None and accepted < 0:
             raise TooFarAheadError(latest, ahead_ms=self._ahead, now=now)
+        self._settle(key, portions)
         return int(accepted)
 
+    def _settle(self, key: bytes, portions: int) -> None:
+        """Add up to so many portions of the rows that wait to the points: one by one, so that others are served too."""
+        with suppress(StorageUnavailableError):  # they count, and may wait
+            while portions and self._storage.call(Call(_settle, [key], (self._span, self._seconds))):
+                portions -= 1
+
     @staticmethod
-    def _cells(length: int, now: int, tops: bytes, blocks: bytes, points: bytes) -> list[tuple[float, ...]]:
+    def _cells(
+        length: int, now: int, tops: bytes, blocks: bytes, points: bytes, waiting: bytes
+    ) -> list[tuple[float, ...]]:
         """Return the cells in use that together hold exactly what is at most so old in a stripe."""
         first = (now - length) // TOP_MS
         in_use = [top for top in TOP.iter_unpack(tops) if top[COUNT]]
@@ -186,6 +194,7 @@ class RedisWindow(Unversioned):
             cells += whole
             if cut[COUNT]:
                 cells += CELL.iter_unpack(points)
+                cells += (row[1:] for row in ROW.iter_unpack(waiting))
         return [cell for cell in cells if cell[COUNT]]
 
 

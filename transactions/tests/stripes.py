@@ -30,8 +30,14 @@ def stripes(storage: Storage) -> dict[bytes, bytes]:
     }
 
 
+def settle(window: RedisWindow, portions: int = 1_000_000) -> None:
+    """Add up to so many portions of the rows that wait in each stripe to the points."""
+    for key in window._keys:
+        window._settle(key, portions)
+
+
 def check(window: RedisWindow) -> None:
-    """Assert the invariants: fixed sizes, and every cell in use is the sum of those below it."""
+    """Assert the invariants where no rows wait: fixed sizes, and every cell in use is the sum of those below it."""
     found = stripes(window._storage)
     assert found.keys() <= set(window._keys)
     tops, parts = window._span // TOP_MS, TOP_MS // BLOCK_MS

@@ -19,7 +19,7 @@ from transactions.interface import KEPT_SECONDS, Summary, TooFarAheadError
 from transactions.redis import window as redis_window
 from transactions.redis.window import ROWS, TAGS, RedisWindow
 from transactions.tests.oracle import AHEAD, EMPTY, LENGTH, NOW, check
-from transactions.tests.stripes import servers, stripes
+from transactions.tests.stripes import servers, settle, stripes
 
 SLOTS = 16_384
 MINUTES = 60_000
@@ -172,6 +172,55 @@ class TestPortions:
         assert stripes(storage) == {}
 
 
+class TestWaiting:
+    """Rows of a large batch count before they are in the points."""
+
+    @pytest.fixture
+    def times(self, window: RedisWindow) -> list[int]:
+        """Each of 95 milliseconds, added by a process that dies before it settles them: ten portions wait."""
+        times = list(range(NOW - 70, NOW + 25))
+        with patch.object(redis_window, "PORTION", 10), patch.object(RedisWindow, "_settle"):
+            assert window.add_batch(times, [1.0] * len(times), now=NOW) == len(times)
+        return times
+
+    def waiting(self, storage: Storage) -> list[int]:
+        """Return how many portions wait in each list."""
+        return [client.llen(key) for client in servers(storage) for key in client.keys("tx:*:rows")]
+
+    def test_they_leave_one_by_one(self, storage: Storage, window: RedisWindow, times: list[int]) -> None:
+        assert self.waiting(storage) == [10]
+        for gone in range(len(times) + 1):
+            assert window.summary(now=times[0] + LENGTH + gone).count == len(times) - gone
+
+    def test_calls_settle_them_a_portion_each(self, storage: Storage, window: RedisWindow, times: list[int]) -> None:
+        for left in (8, 6, 4, 2):
+            settle(window, 2)
+            assert self.waiting(storage) == [left]
+            assert window.summary(now=NOW + LENGTH).count == 25
+        settle(window)
+        assert self.waiting(storage) == []
+        assert window.summary(now=NOW + LENGTH).count == 25
+        check(window)
+
+    @pytest.mark.usefixtures("times")
+    def test_those_of_an_earlier_turn_of_the_ring_are_let_go(self, window: RedisWindow) -> None:
+        later = NOW + window._span
+        for _ in TAGS:
+            window.add(later, 8.0, now=later)
+        settle(window)
+        assert window.summary(now=later + LENGTH) == Summary(8.0 * len(TAGS), 8.0, 8.0, 8.0, len(TAGS))
+        check(window)
+
+    @pytest.mark.usefixtures("times")
+    def test_they_are_forgotten_with_all_else_and_by_themselves(self, storage: Storage, window: RedisWindow) -> None:
+        [left] = [client.pttl(key) for client in servers(storage) for key in client.keys("tx:*:rows")]
+        assert LENGTH + AHEAD < left <= window._span
+        window.clear()
+        assert self.waiting(storage) == []
+        window.add(NOW - 70, 2.0, now=NOW)
+        assert window.summary(now=NOW + LENGTH - 70).sum == 2.0
+
+
 class TestKeys:
     def test_the_tags_share_the_slots_evenly(self) -> None:
         places = [key_slot(b"{%s}" % tag.encode()) * len(TAGS) // SLOTS for tag in TAGS]
@@ -307,6 +356,24 @@ class TestFailures:
         assert window.summary(now=NOW).count == 1
         window.clear()
         assert window.summary(now=NOW) == EMPTY
+
+    def test_a_batch_that_is_counted_and_not_settled_is_accepted(
+        self, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(redis_window, "PORTION", 10)
+        window = window_of(Storage(parse_location(server.url), timeout=30))
+        window.add(NOW, 1.0, now=NOW)  # loads the functions
+        settling = window._settle
+
+        def paused_before(key: bytes, portions: int) -> None:
+            server.pause()
+            settling(key, portions)
+
+        hasty = window_of(like_another_process(window._storage, timeout=0.2))
+        monkeypatch.setattr(hasty, "_settle", paused_before)
+        assert hasty.add_batch(range(NOW - 50, NOW), [1.0] * 50, now=NOW) == 50
+        server.resume()
+        server.wait(lambda: window.summary(now=NOW).count == 51)
 
     def test_a_restart_begins_with_nothing_and_goes_on(self, server: RedisServer) -> None:
         window = window_of(Storage(parse_location(server.url), timeout=30))

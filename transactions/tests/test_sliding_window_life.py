@@ -21,6 +21,9 @@ from timeseries_project.tests.drawn import lives
 from transactions.interface import Summary, Window
 from transactions.memory import sliding_window
 from transactions.memory.sliding_window import SlidingWindow
+from transactions.redis import window as redis_window
+from transactions.redis.window import RedisWindow
+from transactions.tests import stripes
 from transactions.tests.oracle import (
     AHEAD,
     HOUR,
@@ -76,8 +79,19 @@ class Life(RuleBasedStateMachine):
     def a_batch_comes(self, batch: list[tuple[int, float]], large: int) -> None:
         accepted = sum(self.counted(age, amount) for age, amount in batch)
         timestamps = [self.now - age for age, _ in batch]
-        with patch.object(sliding_window, "LARGE", large):
+        portion = 3 if large == 0 else redis_window.PORTION
+        with patch.object(sliding_window, "LARGE", large), patch.object(redis_window, "PORTION", portion):
             assert self.window.add_batch(timestamps, [x for _, x in batch], now=self.now) == accepted
+
+    @rule(batch=st.lists(st.tuples(ages, amounts), max_size=20))
+    def one_comes_and_its_process_dies_before_it_is_settled(self, batch: list[tuple[int, float]]) -> None:
+        with patch.object(RedisWindow, "_settle"):
+            self.a_batch_comes(batch, 0)
+
+    @rule(portions=st.integers(1, 3))
+    def another_process_settles(self, portions: int) -> None:
+        if isinstance(self.window, RedisWindow):
+            stripes.settle(self.window, portions)
 
     @precondition(lambda self: self.values)
     @rule(amount=amounts, data=st.data())
@@ -143,6 +157,8 @@ class Life(RuleBasedStateMachine):
         assert_history_right(self.window.history(now=self.now), self.values, self.now)
 
     def teardown(self) -> None:
+        if isinstance(self.window, RedisWindow):
+            stripes.settle(self.window)
         check(self.window)
 
 
@@ -174,6 +190,7 @@ def test_threads_lose_nothing_and_see_nothing_half_done(
 ) -> None:
     """Half of them add singles and batches of zero sum, half read, each by a clock of its own pace."""
     monkeypatch.setattr(sliding_window, "LARGE", large)
+    monkeypatch.setattr(redis_window, "PORTION", large or 30)
     rounds, reads, batch = 20, 300, 200
 
     def write(thread: int) -> None:

@@ -4,7 +4,8 @@
 -- Answer  1, or 0 if there were none
 -- Cost    O(1); the server frees the memory in the background
 --- @include command
+--- @include ring
 
 command('transactions_clear', REMOVES, function(keys)
-  return call('UNLINK', keys[1])
+  return min(call('UNLINK', keys[1], list_of(keys[1])), 1)
 end)

@@ -5,11 +5,12 @@
 --         2 length of the window in ms
 --         3 ms that the rings span
 -- Answer  {now; all tops; the blocks, from the one that the window's start cuts to the end of its top; the points, from
---         the start to the end of that block}: strings of cells, empty if the stripe has no values
--- Cost    O(1): some 75 cells are read
+--         the start to the end of that block: strings of cells, empty if the stripe has no values; the rows of that time
+--         that wait to be added to the points}
+-- Cost    O(1): some 75 cells are read; O(log rows) for each portion of rows that waits
 --- @include command
---- @include ring
 --- @include server_time
+--- @include waiting
 
 command('transactions_summary', READS, function(keys, args)
   local key, now = keys[1], server_time(args[1])
@@ -20,5 +21,6 @@ command('transactions_summary', READS, function(keys, args)
     read(key, 0, ring.blocks_at),
     read(key, ring.blocks_at + block % ring.blocks * CELL_SIZE, (BLOCKS - block % BLOCKS) * CELL_SIZE),
     read(key, ring.points_at + start % ring.span * CELL_SIZE, (POINTS - start % POINTS) * CELL_SIZE),
+    waiting(key, start, (block + 1) * BLOCK_MS),
   }
 end)

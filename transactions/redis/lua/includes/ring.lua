@@ -9,6 +9,8 @@
 -- whose number is another one, or whose count is 0, is empty. Under an empty top the blocks, and under an empty block
 -- the points, may still show an earlier turn of the ring; they are blanked when the cell above is first used. A second
 -- stands for itself. Times are milliseconds. All doubles are little-endian.
+--
+-- A list beside the string has the rows of large batches that wait to be added to the points; see waiting.lua.
 --- @include builtins
 
 -- How many blocks a top has, and how many points a block.
@@ -27,6 +29,10 @@ local function layout(span, seconds)
     tops = tops, blocks = blocks, span = span, seconds = seconds, life = seconds * SECOND_MS,
     blocks_at = blocks_at, points_at = points_at, seconds_at = seconds_at, size = seconds_at + seconds * TOP_SIZE,
   }
+end
+
+local function list_of(key)
+  return key .. ':rows'
 end
 
 local function read(key, from, size)

@@ -24,7 +24,7 @@ from client import Connection, request, send_all
 from options import Options
 from report import duration, interleaved, machine, thousands
 from servers import OURS, Server, prepared
-from workloads import BATCH, SERIES, batches, days_ago, steps, transactions
+from workloads import BATCH, SERIES, bandwidth, batches, days_ago, steps, transactions
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -93,6 +93,12 @@ def payments(count: int) -> list[bytes]:
     return [transactions(BATCH) for _ in range(count)]
 
 
+def entries(count: int) -> list[bytes]:
+    """Return batches of bandwidth entries of new devices, ten of each."""
+    device, first = f"{DEVICE}-{next(_numbers)}", days_ago(1) // 1_000
+    return [bandwidth(device, first + 10 * i, BATCH, devices=SERIES) for i in range(count)]
+
+
 def ingested(options: Options, servers: dict[str, Server], spell: Callable[[int], list[bytes]]) -> dict[str, str]:
     """Return items per second, sent in batches over several connections."""
     size = options.choose(5, 20, 50)
@@ -133,8 +139,8 @@ def main() -> None:
         rows: dict[str, Callable[[], dict[str, str]]] = {}
         if wrk.installed():
             rows |= {f"`{kind.name}`": partial(loaded, options, servers, kind) for kind in (*wrk.KINDS, AVERAGE)}
-        for spell in (datapoints, payments):
-            rows[f"{spell.__name__} in batches of {BATCH:,}"] = partial(ingested, options, servers, spell)
+        for name, spell in {"datapoints": datapoints, "payments": payments, "bandwidth entries": entries}.items():
+            rows[f"{name} in batches of {BATCH:,}"] = partial(ingested, options, servers, spell)
         for what, measure in rows.items():
             found = measure()
             print(f"| {what} | {' | '.join(found[name] for name in servers)} |", flush=True)

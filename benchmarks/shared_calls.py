@@ -1,4 +1,4 @@
-"""Measures for how long a call holds a shared storage, which answers one call at a time: `python benchmarks/shared_calls.py`.
+"""Measures how long a call holds a shared storage, which answers one at a time: `python benchmarks/shared_calls.py`.
 
 Starts a Redis of its own, and adds batches of 10,000 items without HTTP. The times are those of Redis' slow log.
 """
@@ -41,6 +41,10 @@ def batches(storage: Storage) -> Iterator[tuple[str, Callable[[], object]]]:
     for devices in (1, 1_000, BATCH):
         keys = [f"device-{number % devices}" for number in range(BATCH)]
 
+        def newest(keys: list[str] = keys) -> None:
+            times = (NOW + next(numbers)) * 1_000_000 + np.arange(BATCH)
+            series.add_batch(times, values, keys, ["user"] * BATCH)
+
         def points(span: int, keys: list[str] = keys) -> None:
             steps = rng.permutation(BATCH) * (span * 1_000_000 // BATCH)
             series.add_batch(NOW * 1_000_000 - steps - next(numbers), values, keys, ["user"] * BATCH)
@@ -49,16 +53,16 @@ def batches(storage: Storage) -> Iterator[tuple[str, Callable[[], object]]]:
             bytes_of.add_batch(keys, (NOW - rng.integers(0, span, BATCH)).tolist(), ones, ones, now=NOW)
 
         of = f"of {devices:,} device{'s' * (devices > 1)}"
+        yield f"datapoints {of}, in order", newest
         for name, add in (("datapoints", points), ("bandwidth", entries)):
             yield f"{name} {of}, within a minute", lambda add=add: add(60)
             yield f"{name} {of}, anywhere in a day", lambda add=add: add(86_400)
-    for name, span in (("of one second", 1_000), ("anywhere in 60 seconds", 60_000)):
-        now = NOW * 1_000
 
-        def payments(span: int = span) -> None:
-            window.add_batch(now - rng.integers(0, span, BATCH), values, now=now)
+    def payments(span: int) -> None:
+        window.add_batch(NOW * 1_000 - rng.integers(0, span, BATCH), values, now=NOW * 1_000)
 
-        yield f"payments {name}", payments
+    yield "payments of one second", lambda: payments(1_000)
+    yield "payments anywhere in 60 seconds", lambda: payments(60_000)
 
 
 def calls(server: Redis, add: Callable[[], object]) -> tuple[float, list[int]]:

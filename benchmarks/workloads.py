@@ -190,12 +190,13 @@ def transactions(count: int) -> bytes:
     return request("POST", "/api/transactions", f"[{body}]".encode())
 
 
-def bandwidth(device: str, first: int, count: int) -> bytes:
-    """Write a batch of bandwidth entries, one a second from `first` on."""
+def bandwidth(device: str, first: int, count: int, devices: int = 1) -> bytes:
+    """Write a batch of bandwidth entries, one a second from `first` on, of each of so many devices in turn."""
     sizes = rng.integers(0, 1_000_000, (count, 2)).tolist()
+    names = [device] if devices == 1 else [f"{device}-{i:04d}" for i in range(devices)]
     body = ",".join(
         [
-            f'{{"device_id":"{device}","timestamp":{first + i},"bytes_ts":{to},"bytes_fs":{of}}}'
+            f'{{"device_id":"{names[i % devices]}","timestamp":{first + i // devices},"bytes_ts":{to},"bytes_fs":{of}}}'
             for i, (to, of) in enumerate(sizes)
         ]
     )

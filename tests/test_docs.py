@@ -61,7 +61,7 @@ SHORT = {
 }
 #: Commands that still take long, and are stopped as soon as they have printed this.
 ENOUGH = {
-    r"make bench|benchmarks/(engines|shared_datapoints|handler|stages)\.py": r"^\| .* \|.*[0-9]",
+    r"make bench|benchmarks/(engines|shared_datapoints|shared_calls|handler|stages)\.py": r"^\| .* \|.*[0-9]",
     r"benchmarks/shared_bandwidth\.py": r"bytes each$",
     r"benchmarks/shared\.py": r"^\| requests per second",
     r"benchmarks/soak\.py": r"^\| minute",

@@ -20,9 +20,9 @@ from timeseries_project.core.arrays import Keys, run_lengths, run_starts, stable
 from timeseries_project.core.rounding_kernels import add_groups
 from timeseries_project.core.summation import Floats, Integers
 
-#: The largest number of points in one call, unless they are of one series. The server asks for fewer where many are
-#: late: see LATE_BLOCKS.
-POINTS_AT_ONCE = 10_000
+#: The largest numbers of points in one call, unless they are of one series, and of series. The server asks for fewer
+#: points where many are late: see LATE_RUNS.
+POINTS_AT_ONCE, SERIES_AT_ONCE = 10_000, 1_000
 
 
 class Part(NamedTuple):
@@ -50,6 +50,11 @@ class Group:
     rows: int = 0
     #: The token of a part's entry in its user's index, by the place of the part, where the entry must exist first.
     tokens: dict[int, bytes] = field(default_factory=dict)
+
+    def takes(self, base: bytes, rows: int) -> bool:
+        """Whether a part with so many points may go in the same call."""
+        fits = self.rows + rows <= POINTS_AT_ONCE and len(self.parts) < SERIES_AT_ONCE
+        return self.base == base and fits
 
     @property
     def span(self) -> slice:
@@ -113,7 +118,7 @@ class Batch:
         last = -1
         for base, portion, part in self._parts():
             rows = len(part.points) // 16
-            if not groups or portion != last or groups[-1].base != base or groups[-1].rows + rows > POINTS_AT_ONCE:
+            if not groups or portion != last or not groups[-1].takes(base, rows):
                 groups.append(Group(base))
                 last = portion
             groups[-1].parts.append(part)

@@ -16,8 +16,9 @@ LIBRARY = Library(
         # Lua hashes every byte of every string it makes (2 ns each).
         "POINTS_BLOCK": 1_008,
         "SUMS_BLOCK": 2_040,
-        # The largest number of blocks to which one call adds late points, so that it ends in time: each costs 50 us.
-        "LATE_BLOCKS": 1_000,
+        # About how many runs of late points one call adds, so that it ends in time. A run lies between two stored
+        # points, and costs up to 20 us.
+        "LATE_RUNS": 500,
         # The largest number of series from which one call drops old points, unless the call names them; and about how
         # many blocks of points.
         "CUT_SERIES": 100,

@@ -66,7 +66,7 @@ def check(shared_storage: Storage | None) -> Callable[[Store], None]:
 @pytest.fixture
 def small_server_blocks(shared_storage: Storage | None) -> Iterator[None]:
     """Let blocks on the server be divided after few rows, and few be written or dropped at once."""
-    small = LIBRARY.replacement(POINTS_BLOCK=64, SUMS_BLOCK=80, LATE_BLOCKS=3, CUT_SERIES=2, CUT_BLOCKS=2)
+    small = LIBRARY.replacement(POINTS_BLOCK=64, SUMS_BLOCK=80, LATE_RUNS=3, CUT_SERIES=2, CUT_BLOCKS=2)
     if shared_storage is not None:
         shared_storage.each_node("FUNCTION", "LOAD", "REPLACE", small)
     yield

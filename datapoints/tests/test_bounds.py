@@ -55,6 +55,7 @@ class BoundsMachine(RuleBasedStateMachine):
         self.patch.setattr(expiry, "LOOKED_AT", step[0])
         self.patch.setattr(expiry, "DROPPED_FROM", step[1])
         self.patch.setattr(redis_batches, "POINTS_AT_ONCE", at_once)
+        self.patch.setattr(redis_batches, "SERIES_AT_ONCE", at_once)
         self.patch.setattr(store_module, "AT_ONCE", at_once)
         for module in (store_module, large_batch):
             self.patch.setattr(module, "ROWS_AT_ONCE", 3 * at_once)

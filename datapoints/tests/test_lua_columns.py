@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,11 @@ def layout() -> Lua:
 # SeriesRows are read with Redis' own struct library, which a plain interpreter does not have.
 MERGED = """--- @include command
 --- @include merging
-command('test_merged', READS, function(keys, args) return merged(args[1], args[2], SUMS, combined) end)
+command('test_merged', READS, function(keys, args)
+  local found, rows, runs = {}, merged(args[1], args[2], SUMS, combined)
+  local _, same = matched(args[1], args[2], SUMS, function(_, new, row) found[#found + 1] = row end)
+  return {rows, runs, same, found}
+end)
 """
 
 
@@ -53,6 +58,11 @@ def merging(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 def packed(sums: Sums) -> bytes:
     return b"".join(struct.pack("<ddddd", number, *sums[number]) for number in sorted(sums))
+
+
+def runs_of(stored: list[int], new: list[int]) -> int:
+    """Count the stretches of new numbers between the same stored ones; each that is stored is one by itself."""
+    return len({(bisect_left(stored, number), number in stored) for number in new})
 
 
 FINITE = st.floats(min_value=-1e15, max_value=1e15) | st.sampled_from([1e60, 1e30, 1.0, -1e30, -1e60, 1e150])
@@ -76,4 +86,6 @@ def test_sums_of_one_quarter_hour_become_one(merging: Library, redis_storage: St
         before, *known = stored.get(number, (0, 0.0, 0.0, 0.0))
         expected[number] = before + count, *(add_sums(*known, *total) if number in stored else total)
     call = Call(merging.function("test_merged"), [b"k"], [packed(stored), packed(new)], read_only=True)
-    assert redis_storage.call(call) == packed(expected)
+    runs = runs_of(sorted(stored), sorted(new))
+    both = [row for row, number in enumerate(sorted(new)) if number in stored]
+    assert redis_storage.call(call) == [packed(expected), runs, runs, both]

@@ -50,9 +50,13 @@ def test_readers_see_a_device_before_or_after_each_correction(storage: Storage) 
     start, end = times[50], times[250] + 1
     done = threading.Event()
 
+    seen = 0
+
     def change() -> None:
         try:
-            for i in range(60):
+            for i in range(6_000):
+                if i >= 60 and seen >= 5:
+                    break
                 put(writer, times, ["d"] * 300, float(i))
                 writer.delete("device" if i % 2 else "user", "d" if i % 2 else "u", start=start, end=end)
         finally:
@@ -60,7 +64,6 @@ def test_readers_see_a_device_before_or_after_each_correction(storage: Storage) 
 
     with ThreadPoolExecutor(1) as pool:
         changing = pool.submit(change)
-        seen = 0
         while not done.is_set():
             with suppress(KeyError, ViewChangedError), reader.view("device", "d") as view:
                 counts = view.sums(0, 2**50).counts.sum()
@@ -73,7 +76,7 @@ def test_readers_see_a_device_before_or_after_each_correction(storage: Storage) 
             assert len(found) in (0, 300, 99)
             assert len(set(found.values.tolist())) <= 1
         changing.result()
-    assert seen
+    assert seen >= 5
     check(storage)
 
 
@@ -120,8 +123,34 @@ def test_values_of_many_series_are_replaced_in_one_call(storage: Storage) -> Non
     assert put(store, [10**9] * 2_000, devices, 1.0) == 2_000
     assert put(store, [10**12] * 1_000, devices[:1_000], 1.0) == 1_000
     calls(storage)
-    assert put(store, [10**9] * 900, devices[:900], 2.0) == 0
+    assert put(store, [10**9] * 450, devices[:450], 2.0) == 0
     assert calls(storage) == 1
+    check(storage)
+
+
+@one_node
+def test_new_points_of_many_series_take_several_calls(storage: Storage) -> None:
+    """A thousand series each; before the first adds, as many look through the batch, and one tells how full it is."""
+    store = RedisStore(storage)
+    devices = [f"d{i}" for i in range(2_500)]
+    for count, expected in ((1_000, 1), (1_001, 5), (2_500, 7)):
+        calls(storage)
+        assert put(store, [10**6 * count] * count, devices[:count], 1.0) == count
+        assert calls(storage) == expected
+    check(storage)
+
+
+@one_node
+def test_late_points_here_and_there_take_several_calls(storage: Storage) -> None:
+    """About five hundred runs each; those that lie together are one run."""
+    store = RedisStore(storage)
+    put(store, [i * 10**6 for i in range(4_000)], ["d"] * 4_000, 1.0)
+    calls(storage)
+    assert put(store, [i * 10**6 + 1 for i in range(400)], ["d"] * 400, 1.0) == 400
+    assert put(store, [10**6 + 2 + i for i in range(3_000)], ["d"] * 3_000, 1.0) == 3_000
+    assert calls(storage) == 2
+    assert put(store, [i * 10**6 + 2 for i in range(2_000, 3_500)], ["d"] * 1_500, 1.0) == 1_500
+    assert 4 <= calls(storage) <= 9
     check(storage)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from datapoints.interface import QUARTER_HOUR, OnDuplicate
@@ -16,7 +16,8 @@ from timeseries_project.core.offload import Offload, inline
 from timeseries_project.tests.drawn import drawn
 
 KEYS = st.sampled_from("ab")
-TIMES = st.integers(0, 12).map(lambda step: step * QUARTER_HOUR // 3)
+STEP = QUARTER_HOUR // 3
+TIMES = st.integers(0, 12).map(lambda step: step * STEP)
 POINTS = st.tuples(TIMES, KEYS, KEYS)
 OLDEST = st.integers(0, 3).map(lambda step: step * QUARTER_HOUR)
 CHANGES = st.one_of(
@@ -77,6 +78,7 @@ def test_answers_of_one_version_are_equal(rows_at_once: int, changes: list[Any])
 
 @drawn(300)
 @given(st.lists(CHANGES, max_size=10), CHANGES)
+@example([("batch", [(0, "a", "a"), (2 * STEP, "a", "a")], 0)], ("range", ("a", "a", STEP, 2 * STEP), 0))
 def test_what_does_not_concern_a_key_leaves_its_version(before: list[Any], last: Any) -> None:
     store = SeriesStore()
     for kind, what, _ in before:

@@ -170,6 +170,8 @@ def remove_from(pool: Pool, series: int, start: int, stop: int, most: int) -> in
         if end < fill:
             break
         block, place = following, 0
+    if removed == 0:
+        return 0  # so that a deletion between two keys counts as no change
     heads[series, COUNT] -= removed
     heads[series, LATE] += 1
     merge_around(pool, series, start - 1)

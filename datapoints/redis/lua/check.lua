@@ -11,7 +11,7 @@
 
 command('datapoints_check', READS, function(keys, args)
   local parts = parts_of(keys[1], args, 1)
-  local found, stopped = duplicates(parts)
+  local found, stopped = duplicates(parts, matched)
   local _, more = brought(parts, stopped[1] or #parts)
   return {found, stopped, more, counted(keys[1])}
 end)

@@ -62,7 +62,7 @@ end
 local function add_parts(base, args, replace)
   local epoch, here = args[1], args[2] == '1'
   local parts = parts_of(base, args, 5)
-  local found, stopped = duplicates(parts, replace)
+  local found, stopped = duplicates(parts, merged, replace)
   local points, series = counted(base)
   if #stopped > 0 or #found > 0 and not replace then return {found, stopped, '', {}, points, series} end
   local more_points, more_series = brought(parts, #parts)

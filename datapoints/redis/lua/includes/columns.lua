@@ -5,6 +5,9 @@
 --- @include merging
 --- @include rows
 
+-- It costs as much to read so many bounds at once as to look for one.
+local BOUNDS_PER_ROW = 8
+
 local function points_column(base, device, user, bound, rows, blocks)
   return {key = base .. 'p' .. device .. '\31' .. user, kind = POINTS, bound = bound, rows = rows, blocks = blocks}
 end
@@ -58,13 +61,26 @@ local function bounds_around(column, key)
   return bound, call('ZRANGEBYSCORE', column.key, '(' .. bound, '+inf', 'LIMIT', 0, 1)[1]
 end
 
+-- Return a function that does the same for keys that ascend from `first` to `last`, from bounds that are read at once.
+local function ascending(column, first, last)
+  local bounds, at = call('ZRANGEBYSCORE', column.key, (bounds_around(column, first)), decimal(last)), 1
+  return function(_, key)
+    while bounds[at + 1] and tonumber(bounds[at + 1]) <= key do at = at + 1 end
+    return bounds[at], bounds[at + 1]
+  end
+end
+
 -- Call `visit` for each block to which rows belong, with its bound, those rows, and the number of the first of them.
 -- If `visit` returns true, stop and return that number.
 local function each_block(column, rows, visit)
   local kind, row = column.kind, 0
-  local all = #rows / kind.width
+  local all, around = #rows / kind.width, bounds_around
+  if all > 1 and column.blocks < all * BOUNDS_PER_ROW then
+    local first, last = key_of(rows, kind, 0), key_of(rows, kind, all - 1)
+    if first < column.bound then around = ascending(column, first, last) end
+  end
   while row < all do
-    local bound, beyond = bounds_around(column, key_of(rows, kind, row))
+    local bound, beyond = around(column, key_of(rows, kind, row))
     local past = beyond and first_from(rows, kind, tonumber(beyond), row) or all
     if visit(bound, slice(rows, kind, row, past), row) then return row end
     row = past
@@ -77,12 +93,30 @@ local function write_block(column, bound, block)
   local all = #block / kind.width
   local parts = #block > 2 * kind.block and floor(#block / kind.block + 0.5) or 1
   local size = ceil(all / parts)
-  local first = slice(block, kind, 0, size)
+  local first = parts == 1 and block or slice(block, kind, 0, size)
   call('SET', block_key(column, bound), first)
   if tonumber(bound) == column.bound then column.rows = #first / kind.width end
   for row = size, all - 1, size do
     new_block(column, key_of(block, kind, row), slice(block, kind, row, row + size))
   end
+end
+
+-- Add rows of sums to those of a block that lie where they do if no quarter-hour is missing before them: in place, which
+-- spares to read, copy and write the block. Return the rows of other quarter-hours.
+local function add_in_place(key, rows)
+  local begin = unpack_from('<d', call('GETRANGE', key, 0, 7))
+  local others = {}
+  for row = 0, #rows / SUMS.width - 1 do
+    local one, number = slice(rows, SUMS, row, row + 1), key_of(rows, SUMS, row)
+    local at = (number - begin) * SUMS.width
+    local stored = at >= 0 and call('GETRANGE', key, at, at + SUMS.width - 1) or ''
+    if #stored > 0 and key_of(stored, SUMS, 0) == number then
+      call('SETRANGE', key, at, combined(stored, one))
+    else
+      others[#others + 1] = one
+    end
+  end
+  return concat(others)
 end
 
 -- Add rows. Those with keys up to `last`, the greatest key of the column, go to the blocks where they belong; `late`
@@ -98,7 +132,9 @@ local function insert(column, last, rows, late)
     call('SETRANGE', key, at, combined(call('GETRANGE', key, at, -1), slice(rows, kind, 0, 1)))
   elseif before > 0 then
     each_block(column, slice(rows, kind, 0, before), function(bound, part)
-      write_block(column, bound, merged(call('GET', block_key(column, bound)), part, kind, combined))
+      local key = block_key(column, bound)
+      local others = kind == SUMS and add_in_place(key, part) or part
+      if #others > 0 then write_block(column, bound, merged(call('GET', key), others, kind, combined)) end
     end)
   end
   if before * kind.width < #rows then append(column, slice(rows, kind, before, #rows / kind.width)) end

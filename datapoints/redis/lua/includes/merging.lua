@@ -10,11 +10,30 @@ local function combined(one, other)
   return pack('<ddddd', number, count + more, add_sums(high, low, error, other_high, other_low, other_error))
 end
 
+-- Call `equal` as `merged` does, and return nothing but the number of runs.
+local function matched(block, rows, kind, equal)
+  local at, row, runs = 0, 0, 0
+  local stored, new = #block / kind.width, #rows / kind.width
+  while row < new do
+    local key = key_of(rows, kind, row)
+    at = first_from(block, kind, key, at)
+    local beyond = at < stored and key_of(block, kind, at)
+    if beyond == key then
+      equal(slice(block, kind, at, at + 1), slice(rows, kind, row, row + 1), row)
+      at, row = at + 1, row + 1
+    else
+      row = beyond and row + 1 < new and first_from(rows, kind, beyond, row + 1) or new
+    end
+    runs = runs + 1
+  end
+  return nil, runs
+end
+
 -- Merge new rows into those of a block. Where both have the same key, `equal` returns the resulting row from the stored
--- row, the new row and the number of the new row. Runs are copied as a whole, so rows that all lie between two stored
--- ones cost O(log rows).
+-- row, the new row and the number of the new row. Also return the number of runs: rows that all lie between the same two
+-- stored ones are copied as a whole, which costs O(log rows).
 local function merged(block, rows, kind, equal)
-  local pieces, at, row = {}, 0, 0
+  local pieces, at, row, runs = {}, 0, 0, 0
   local stored, new = #block / kind.width, #rows / kind.width
   while row < new do
     local key = key_of(rows, kind, row)
@@ -30,7 +49,8 @@ local function merged(block, rows, kind, equal)
       pieces[#pieces + 1] = slice(rows, kind, row, past)
       row = past
     end
+    runs = runs + 1
   end
   pieces[#pieces + 1] = slice(block, kind, at, stored)
-  return concat(pieces)
+  return concat(pieces), runs
 end

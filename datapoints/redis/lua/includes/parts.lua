@@ -20,11 +20,12 @@ local function blocks_of_quarter(series, block)
 end
 
 -- Return the points that are stored already, as pairs of the place of a part and a row of its points, both from 0; and,
--- if late points go to more than LATE_BLOCKS blocks, the pair at which the search stopped. Each part keeps the blocks
--- as they would be with its late points, in place of those that are stored; their number; whether any is another than
--- the one stored; and their quarter-hours. With `replace`, the blocks of these count, too.
-local function duplicates(parts, replace)
-  local found, blocks = {}, 0
+-- if late points make more than LATE_RUNS runs, the pair at which the search stopped. Each part keeps what
+-- `merge` makes of the blocks and its late points, so `merged` makes those to store; the number of points that are
+-- stored already; whether any is another than the one stored; and their quarter-hours. With `replace`, the blocks of
+-- these count as runs, too.
+local function duplicates(parts, merge, replace)
+  local found, runs = {}, 0
   for number, part in ipairs(parts) do
     local series, points = part.series, part.points
     if series.count > 0 and key_of(points, POINTS, 0) <= series.last then
@@ -33,20 +34,21 @@ local function duplicates(parts, replace)
         series.points,
         slice(points, POINTS, 0, first_from(points, POINTS, series.last + 1, 0)),
         function(bound, rows, first)
-          if blocks >= LATE_BLOCKS then return true end
-          blocks = blocks + 1
+          if runs >= LATE_RUNS then return true end
           local block = call('GET', block_key(series.points, bound))
-          late[#late + 1] = bound
-          late[#late + 1] = merged(block, rows, POINTS, function(stored, row, at)
+          local grown, more = merge(block, rows, POINTS, function(stored, row, at)
             found[#found + 1] = place
             found[#found + 1] = first + at
             part.found = part.found + 1
             part.changed = part.changed or row ~= stored
             local number = floor(key_of(row, POINTS, 0) / QUARTER_HOUR)
-            if replace and not part.again[number] then blocks = blocks + blocks_of_quarter(series, block) end
+            if replace and not part.again[number] then runs = runs + blocks_of_quarter(series, block) end
             part.again[number] = true
             return row
           end)
+          late[#late + 1] = bound
+          late[#late + 1] = grown
+          runs = runs + more
         end
       )
       if stopped then return found, {place, stopped} end

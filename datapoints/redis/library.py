@@ -18,7 +18,7 @@ LIBRARY = Library(
         "SUMS_BLOCK": 2_040,
         # About how many runs of late points one call adds, so that it ends in time. A run lies between two stored
         # points, and costs up to 20 us.
-        "LATE_RUNS": 500,
+        "LATE_RUNS": 1_000,
         # The largest number of series from which one call drops old points, unless the call names them; and about how
         # many blocks of points.
         "CUT_SERIES": 100,

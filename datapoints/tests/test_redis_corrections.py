@@ -142,14 +142,14 @@ def test_new_points_of_many_series_take_several_calls(storage: Storage) -> None:
 
 @one_node
 def test_late_points_here_and_there_take_several_calls(storage: Storage) -> None:
-    """About five hundred runs each; those that lie together are one run."""
+    """About a thousand runs each; those that lie together are one run."""
     store = RedisStore(storage)
-    put(store, [i * 10**6 for i in range(4_000)], ["d"] * 4_000, 1.0)
+    put(store, [i * 10**6 for i in range(6_000)], ["d"] * 6_000, 1.0)
     calls(storage)
-    assert put(store, [i * 10**6 + 1 for i in range(400)], ["d"] * 400, 1.0) == 400
+    assert put(store, [i * 10**6 + 1 for i in range(900)], ["d"] * 900, 1.0) == 900
     assert put(store, [10**6 + 2 + i for i in range(3_000)], ["d"] * 3_000, 1.0) == 3_000
     assert calls(storage) == 2
-    assert put(store, [i * 10**6 + 2 for i in range(2_000, 3_500)], ["d"] * 1_500, 1.0) == 1_500
+    assert put(store, [i * 10**6 + 2 for i in range(2_000, 5_000)], ["d"] * 3_000, 1.0) == 3_000
     assert 4 <= calls(storage) <= 9
     check(storage)
 

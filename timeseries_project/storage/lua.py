@@ -61,8 +61,8 @@ def literal(value: Constant) -> str:
 def declarations(constants: Mapping[str, Constant]) -> list[str]:
     """Return the lines that define constants.
 
-    >>> declarations({"LATE_RUNS": 500, "UNIT": "ms"})
-    ['local LATE_RUNS = 500', 'local UNIT = "ms"']
+    >>> declarations({"LATE_RUNS": 1000, "UNIT": "ms"})
+    ['local LATE_RUNS = 1000', 'local UNIT = "ms"']
     """
     for name in constants:
         if not _CONSTANT_NAME.fullmatch(name):

@@ -12,7 +12,7 @@ from bandwidth import services
 from bandwidth.amounts import Amount
 from bandwidth.charts import EXAMPLE
 from bandwidth.interface import Busy
-from bandwidth.ranges import window_end
+from bandwidth.ranges import end_that_shows
 from bandwidth.serializers import ChartQuerySerializer
 from bandwidth.units import Unit
 from timeseries_project.api.prefix import address
@@ -38,9 +38,9 @@ def card(request: HttpRequest, now: int) -> Card:
 def _row(device: Busy, now: int) -> dict[str, Any]:
     """Return a row of the table, with the address of a chart that shows what the device sent."""
     query = ChartQuerySerializer.read_query(QueryDict())
-    is_shown_live = device.last > now - query["window_time"] * (query["num_windows"] - 1)
-    end = {} if is_shown_live else {"end_time": window_end(device.last, query["window_time"])}
     windows = {name: query[name] for name in ("window_time", "num_windows")}
+    end_time = end_that_shows(device.last, query["window_time"], query["num_windows"], now)
+    end = {} if end_time is None else {"end_time": end_time}
     return {
         "device_id": device.device_id,
         "url": f"{reverse('bandwidth-chart')}?{urlencode({'device_uuid': device.device_id, **end, **windows})}",

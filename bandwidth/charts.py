@@ -13,7 +13,7 @@ from bandwidth import device_list, ranges, services, side_by_side
 from bandwidth.directions import Direction
 from bandwidth.figures import figures_of, limit_of, passed
 from bandwidth.interface import DeviceSummary
-from bandwidth.ranges import window_end
+from bandwidth.ranges import end_that_shows, window_end
 from bandwidth.serializers import ChartQuerySerializer
 from bandwidth.units import Per, Unit, family
 from timeseries_project.api.prefix import address
@@ -120,8 +120,8 @@ def _rate_unit(unit: str) -> str:
 def _chart_of(query: Query, now: int, device: DeviceSummary) -> str:
     """Return the address of a device's chart: of the windows that are chosen or, if its data end before, its latest."""
     end_time = query["end_time"]
-    if end_time is None and not now - query["window_time"] * query["num_windows"] < device.last <= now:
-        end_time = window_end(device.last, query["window_time"])
+    if end_time is None:
+        end_time = end_that_shows(device.last, query["window_time"], query["num_windows"], now)
     return _url(query, device_uuid=device.device_id, end_time=end_time)
 
 

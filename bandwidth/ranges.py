@@ -30,6 +30,19 @@ def window_end(time: int, length: int) -> int:
     return -(-time // length) * length
 
 
+def end_that_shows(time: int, length: int, count: int, now: int) -> int | None:
+    """Return where so many windows end that show a second: None, which is now, if it is among them and stays a while.
+
+    So the oldest of several windows does not count: it is about to leave.
+
+    >>> [end_that_shows(time, 60, 3, now=200) for time in (120, 121, 240, 241)]
+    [120, None, None, 300]
+    """
+    present = window_end(now, length)
+    stays = present - length * max(count - 1, 1) < time <= present
+    return None if stays else window_end(time, length)
+
+
 def fitting(span: int) -> int:
     """Return the longest of the lengths that gives a range of so many seconds enough windows.
 

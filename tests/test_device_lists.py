@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from html import unescape
 from typing import Any
 from urllib.parse import quote
@@ -269,3 +270,21 @@ def test_a_page_of_a_shared_storage_is_read_in_few_exchanges(
         numbers.append(len(exchanges))
     assert numbers[0] == numbers[1]
     assert (numbers[0] > 0) == (storage_kind != "memory")
+
+
+@pytest.mark.parametrize("age", [0, 29, 30, 31, 149, 150, 151, 209, 210, 211, 100_000])
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_row_leads_to_a_chart_that_shows_the_devices_latest_entry(
+    api: APIClient, set_clock: Callable[[str], int], age: int, count: int
+) -> None:
+    """Halfway through a window, so that the live chart begins half a window later than so many windows ago."""
+    now = set_clock("2026-01-31T12:00:30Z")
+    bandwidth.entry_add(device_id="d", timestamp=now - age, bytes_ts=12, bytes_fs=34, now=now)
+    listed = ask(api, f"/charts/bandwidth?window_time=60&num_windows={count}")
+
+    address = link(listed, "<bdi>d</bdi>")
+
+    assert address is not None
+    page = ask(api, address).content.decode()
+    assert "Bandwidth of" in page
+    assert "No data in the windows shown" not in page

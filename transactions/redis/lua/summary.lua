@@ -5,8 +5,8 @@
 --         2 length of the window in ms
 --         3 ms that the rings span
 -- Answer  {now; all tops; the blocks, from the one that the window's start cuts to the end of its top; the points, from
---         the start to the end of that block: strings of cells, empty if the stripe has no values; the rows of that time
---         that wait to be added to the points}
+--         the start to the end of that block: strings of cells, empty if the stripe has no values; the waiting rows of
+--         that time}
 -- Cost    O(1): some 75 cells are read; O(log rows) for each portion of rows that waits
 --- @include command
 --- @include server_time

@@ -101,8 +101,8 @@ local function write_block(column, bound, block)
   end
 end
 
--- Add rows of sums to those of a block that lie where they do if no quarter-hour is missing before them: in place, which
--- spares to read, copy and write the block. Return the rows of other quarter-hours.
+-- Add rows of sums to those of a block that lie where they do if no quarter-hour is missing before them: in place, so
+-- the block is not read, copied and written. Return the rows of other quarter-hours.
 local function add_in_place(key, rows)
   local begin = unpack_from('<d', call('GETRANGE', key, 0, 7))
   local others = {}

@@ -30,8 +30,8 @@ local function matched(block, rows, kind, equal)
 end
 
 -- Merge new rows into those of a block. Where both have the same key, `equal` returns the resulting row from the stored
--- row, the new row and the number of the new row. Also return the number of runs: rows that all lie between the same two
--- stored ones are copied as a whole, which costs O(log rows).
+-- row, the new row and the number of the new row. Also return the number of runs: rows that all lie between the same
+-- two stored ones are copied as a whole, which costs O(log rows).
 local function merged(block, rows, kind, equal)
   local pieces, at, row, runs = {}, 0, 0, 0
   local stored, new = #block / kind.width, #rows / kind.width

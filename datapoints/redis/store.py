@@ -32,7 +32,7 @@ from datapoints.redis.library import LIBRARY
 from datapoints.redis.listing import Wanted, read_listing
 from datapoints.redis.outlines import read_outlines
 from datapoints.redis.reading import RedisView, newest_point, summary_of
-from datapoints.redis.user_index import ENTER, LEAVE, UserIndex
+from datapoints.redis.user_index import LEAVE, UserIndex
 from timeseries_project.core.arrays import Keys, gathered, matching
 from timeseries_project.core.key_order import in_order
 from timeseries_project.core.summation import Floats, Integers
@@ -207,11 +207,12 @@ class RedisStore(Unversioned):
                 if doubted:
                     self._room.look()
                 entries = [(group.parts[at].user, group.parts[at].device, group.tokens[at]) for group, at in marked]
-                self._index.change(ENTER, entries)
+                self._index.enter(entries)
                 pending, sweeps = again, []
         except (FullError, StorageFullError):
             self._index.withdraw([mark for at in pending for mark in groups[at].marks()])
             raise
+        self._index.mend()
         return answers
 
     def _full(self, what: bytes) -> FullError:

@@ -5,16 +5,27 @@ On one node the functions that create and delete series do it themselves. Plain 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from struct import pack
+from threading import Lock
 
-from datapoints.redis.layout import Layout
+from datapoints.redis.layout import Figures, Layout
 from datapoints.redis.library import LIBRARY
+from timeseries_project.core import clock
 from timeseries_project.storage.client import Call
+from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
 from timeseries_project.storage.lua import Function
 
 ENTER = LIBRARY.function("datapoints_enter")
 LEAVE = LIBRARY.function("datapoints_leave")
 UNMARK = LIBRARY.function("datapoints_unmark")
+
+#: The entries that a process remembers to have made: how many, and for how many seconds.
+REMEMBERED, REMEMBERED_SECONDS = 50_000, 300
+#: How many of these are looked at in one exchange.
+LOOKED_AT_ONCE = 1_000
 
 
 class UserIndex:
@@ -22,6 +33,46 @@ class UserIndex:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        #: When an entry was made, of which device and user.
+        self._made: deque[tuple[float, str, str]] = deque(maxlen=REMEMBERED)
+        self._moves, self._mending = layout.storage.moves, Lock()
+
+    def enter(self, entries: Sequence[tuple[str, str, bytes]]) -> None:
+        """Make entries (user, device, token) of series that will be created, and remember them for a while."""
+        self.change(ENTER, entries)
+        now = clock.elapsed()
+        self._made.extend((now, device, user) for user, device, _ in entries)
+
+    def mend(self) -> None:
+        """If a server took over since, make entries anew that it lacks, of those remembered whose series exist.
+
+        A server that takes over may not have received the last writes of the one before it. Does nothing in nearly all
+        cases; else two exchanges for each thousand remembered, and it is tried again after a failure.
+        """
+        moves = self._layout.storage.moves
+        if moves == self._moves or not self._mending.acquire(blocking=False):
+            return
+        try:
+            with suppress(StorageUnavailableError, StorageFullError):
+                since = clock.elapsed() - REMEMBERED_SECONDS
+                pairs = [(device, user) for made, device, user in self._made.copy() if made >= since]
+                for begin in range(0, len(pairs), LOOKED_AT_ONCE):
+                    self._enter_missing(pairs[begin : begin + LOOKED_AT_ONCE])
+                self._moves = moves
+        finally:
+            self._mending.release()
+
+    def _enter_missing(self, pairs: Sequence[tuple[str, str]]) -> None:
+        series = self._layout.look("d", pairs)
+        entries = self._layout.look("u", [(user, device) for device, user in pairs])
+        missing = []
+        for (device, user), of_device, of_user in zip(pairs, series, entries, strict=True):
+            figures = Figures.read(of_device[user])
+            token = figures and pack("<d", figures.epoch)
+            if token and of_user[device] != token:
+                missing.append((user, device, token))
+        if missing:
+            self.change(ENTER, missing)
 
     def change(self, function: Function, entries: Sequence[tuple[str, str, bytes]]) -> None:
         """Enter or remove entries (user, device, token), each under its user's base."""

@@ -78,6 +78,8 @@ class Storage:
         self._looking = Lock()
         self._nodes = {address: self._node(address) for address in self.location.addresses}
         self._slots: list[Node | None] = []
+        #: How often a slot was found to have another server than before.
+        self.moves = 0
         self._is_doubted = False  # whether a replica may have taken over since
         self._looked = 0.0
 
@@ -304,6 +306,7 @@ class Storage:
         serving = set(slots)
         for node in nodes.values():
             node.serves = node in serving
+        self.moves += bool(self._slots) and slots != self._slots
         self._nodes, self._slots = nodes, slots
         return slots
 

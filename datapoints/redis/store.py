@@ -153,7 +153,7 @@ class RedisStore(Unversioned):
         found: list[int] = []
         series = 0
         while groups:
-            calls = [Call(CHECK, [group.base], [*group.arguments()], read_only=True) for group in groups]
+            calls = [Call(CHECK, [group.base], [*group.arguments()]) for group in groups]
             unseen = []
             for group, (pairs, stop, new, *_) in zip(groups, self._storage.calls(calls), strict=True):
                 found += group.rows_of(pairs)

@@ -12,7 +12,7 @@ from datapoints.redis.store import RedisStore
 from datapoints.tests.points import add, another, spread
 from datapoints.tests.redis_check import check, clients, dumps
 from timeseries_project.storage.client import Storage
-from timeseries_project.storage.errors import StorageFullError
+from timeseries_project.storage.errors import StorageFullError, StorageUnavailableError
 from timeseries_project.storage.location import parse_location
 from timeseries_project.tests.redis_servers import RedisServer
 
@@ -145,6 +145,25 @@ def test_old_points_go_in_steps(storage: Storage) -> None:
     assert store.keys("user", oldest=200 * QUARTER_HOUR) == []
     assert store.totals(oldest=200 * QUARTER_HOUR)[:4] == (0, 0, 0, 0)
     check(storage)
+
+
+@pytest.mark.parametrize("refusal", [("maxmemory", 1), ("min-replicas-to-write", 1)])
+def test_a_batch_of_several_nodes_leaves_no_trace_if_one_refuses(
+    cluster_storage: Storage, refusal: tuple[str, int]
+) -> None:
+    cluster_storage.each_node("FLUSHALL")
+    store = RedisStore(cluster_storage)
+    devices, users = [f"d{i}" for i in range(60)], ["u"] * 60
+    add(store, [1] * 60, devices, users)
+    before = dumps(cluster_storage)
+    for node in clients(cluster_storage):
+        node.config_set(*refusal)
+        for skip in (True, False):
+            with pytest.raises((StorageFullError, StorageUnavailableError)):
+                add(store, [2] * 60, devices, users, skip=skip)
+        node.config_set(refusal[0], 0)
+        assert dumps(cluster_storage) == before
+    assert add(store, [2] * 60, devices, users) == 60
 
 
 @shared

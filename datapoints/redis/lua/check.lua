@@ -9,7 +9,9 @@
 --- @include counters
 --- @include parts
 
-command('datapoints_check', READS, function(keys, args)
+-- As if it wrote: so a server that would refuse the points, because its memory is full or it has too few replicas,
+-- refuses this call already, before others add theirs.
+command('datapoints_check', WRITES, function(keys, args)
   local parts = parts_of(keys[1], args, 1)
   local found, stopped = duplicates(parts, matched)
   local _, more = brought(parts, stopped[1] or #parts)

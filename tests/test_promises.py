@@ -93,6 +93,11 @@ def test_the_weakest_server_of_a_cluster_counts() -> None:
         assert "(appendfsync everysec)" in promised(cluster)
         cluster.servers[2].client.config_set("appendonly", "no")
         assert "(appendonly no, and no save)" in promised(cluster)
+        advice = "; while one server is away, all refuse everything (cluster-require-full-coverage yes; set no)."
+        assert promised(cluster).endswith(advice)
+        for server in cluster.servers:
+            server.client.config_set("cluster-require-full-coverage", "no")
+        assert promised(cluster).endswith("takes them with it (no replica).")
     finally:
         cluster.stop()
 

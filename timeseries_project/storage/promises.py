@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 
 from timeseries_project.storage.client import Storage
 
-_CONFIGURED = ("appendfsync", "min-replicas-to-write", "save")
-_INFO = ("INFO", "replication", "persistence", "memory")
+_CONFIGURED = ("appendfsync", "cluster-require-full-coverage", "min-replicas-to-write", "save")
+_INFO = ("INFO", "replication", "persistence", "memory", "cluster")
 
 
 class Durability(NamedTuple):
@@ -28,13 +28,17 @@ class Durability(NamedTuple):
     min_replicas: int
     #: What is thrown away at the limit of its memory; `noeviction` if nothing, or if there is no limit.
     eviction: str
+    #: Whether it refuses everything while a part of its cluster is away.
+    is_all_or_none: bool
 
     @classmethod
     def read(cls, info: bytes, configured: dict[str, str]) -> Durability:
         """Read what INFO tells, and CONFIG GET if that is allowed.
 
-        >>> Durability.read(b"aof_enabled:1\\r\\nconnected_slaves:2\\r\\nmin_slaves_good_slaves:2\\r\\n", {})
-        Durability(appends=True, appendfsync=None, save=None, replicas=2, min_replicas=1, eviction='noeviction')
+        >>> info = b"aof_enabled:1\\r\\nconnected_slaves:2\\r\\nmin_slaves_good_slaves:2\\r\\n"
+        >>> Durability.read(info, {})  # doctest: +NORMALIZE_WHITESPACE
+        Durability(appends=True, appendfsync=None, save=None, replicas=2, min_replicas=1, eviction='noeviction',
+            is_all_or_none=False)
         """
         told = dict(re.findall(r"^(\w+):([^\r\n]*)", info.decode(), re.MULTILINE))
         # If CONFIG is forbidden: there is such a line only where replicas are asked for.
@@ -46,6 +50,9 @@ class Durability(NamedTuple):
             replicas=int(told.get("connected_slaves", 0)),
             min_replicas=least,
             eviction=told.get("maxmemory_policy", "noeviction") if told.get("maxmemory", "0") != "0" else "noeviction",
+            is_all_or_none=(
+                told.get("cluster_enabled") == "1" and configured.get("cluster-require-full-coverage") == "yes"
+            ),
         )
 
     @property
@@ -122,4 +129,6 @@ def promise(nodes: Sequence[Durability | None]) -> str:
     text = f"Of acknowledged writes, {restart.restart}; {takeover.takeover}"
     if evicting := [node.eviction for node in known if node.eviction != "noeviction"]:
         text += f"; AND A FULL MEMORY THROWS DATA AWAY (maxmemory-policy {evicting[0]}; set noeviction)"
+    if any(node.is_all_or_none for node in known):
+        text += "; while one server is away, all refuse everything (cluster-require-full-coverage yes; set no)"
     return f"{text}."

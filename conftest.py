@@ -22,7 +22,7 @@ from timeseries_project.core import clock, timestamps
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
 from timeseries_project.tests import drawn
-from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
+from timeseries_project.tests.redis_servers import RedisCluster, RedisServer, running
 from transactions import services as transactions
 from transactions.redis.window import RedisWindow
 
@@ -103,6 +103,13 @@ def cluster_storage() -> Iterator[Storage]:
     cluster = RedisCluster()
     yield Storage(parse_location(cluster.url), timeout=30)
     cluster.stop()
+
+
+@pytest.fixture(scope="module", params=["redis", "valkey", "cluster"])
+def any_server(request: pytest.FixtureRequest) -> Iterator[RedisServer | RedisCluster]:
+    """Servers of each kind in turn, for a module whose tests may do with them what they like."""
+    with running(request.param) as started:
+        yield started
 
 
 @pytest.fixture(autouse=True)

@@ -66,7 +66,7 @@ class Trial:
     def run(self, name: str, fault: Fault) -> None:
         """Make one fault under load, and print its row."""
         before = self._counts()
-        everyone = [*self.writers, self.reader]
+        everyone: list[Writer | Reader] = [*self.writers, self.reader]
         for one in everyone:
             one.samples = []
         load = Load(self.server.port, everyone)
@@ -113,10 +113,10 @@ class Trial:
             self.faults += [f"{name}: {error}" for error in sorted(set(one.errors))[:5]]
             one.errors.clear()
 
-    def _failed(self, writer: Writer, begin: float) -> set[int]:
+    def _failed(self, client: Writer | Reader, begin: float) -> set[int]:
         """Return the seconds since the fault began in which requests were due that failed."""
-        good = range(200, 300) if writer is not self.reader else (200, 404)
-        return {int(s.due - begin) for s in writer.samples if s.due >= begin - 1 and s.status not in good}
+        good = range(200, 300) if client is not self.reader else (200, 404)
+        return {int(s.due - begin) for s in client.samples if s.due >= begin - 1 and s.status not in good}
 
     def _counts(self) -> Counter[str]:
         return Counter(

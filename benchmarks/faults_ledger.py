@@ -13,8 +13,9 @@ import json
 import select
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.client import HTTPConnection, HTTPException
@@ -91,38 +92,45 @@ class Stored:
     differing: list[str] = field(default_factory=list)
 
 
-class Writer:
-    """Makes batches of numbered items, and knows the state of each."""
+class Client(ABC):
+    """Sends numbered requests at a rate, and keeps what became of them."""
 
     name = path = ""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.numbers = itertools.count()
+        self.samples: list[Sample] = []
+        self.errors: list[str] = []
+
+    @abstractmethod
+    def note(self, number: int, status: int, answer: Any) -> None:
+        """Write down what a request was answered."""
+
+
+class Writer(Client):
+    """Makes batches of numbered items, and knows the state of each."""
+
     size = 10
     #: Whether a batch takes several calls of the storage, some of which may be carried out and others not.
     divisible = False
 
     def __init__(self, rate: float) -> None:
-        self.rate = rate
-        self.numbers = itertools.count()
+        super().__init__(rate)
         self.states: dict[int, str] = {}
-        self.samples: list[Sample] = []
-        self.errors: list[str] = []
         self.lost: dict[int, int] = {}
         self.twice: Counter[int] = Counter()
         self.differing: set[str] = set()
 
+    @abstractmethod
     def batch(self, due: float) -> tuple[int, list[dict[str, Any]]] | None:
-        """Return the next batch and its number."""
-        number = next(self.numbers)
-        return number, self.items(number)
+        """Return the next batch and its number; None if there is none at this time."""
 
-    def items(self, number: int) -> list[dict[str, Any]]:
-        raise NotImplementedError
-
+    @abstractmethod
     def stored(self, connection: Connection) -> Stored:
         """Read back what is stored."""
-        raise NotImplementedError
 
     def note(self, number: int, status: int, answer: Any) -> None:
-        """Write down what a batch was answered."""
         if 200 <= status < 300:
             self.states[number] = ACKNOWLEDGED
             return
@@ -172,7 +180,19 @@ def seconds_of(text: str | int) -> int:
     return text if isinstance(text, int) else int(datetime.fromisoformat(text).timestamp())
 
 
-class Datapoints(Writer):
+class Numbered(Writer):
+    """A writer whose batches follow from their numbers."""
+
+    def batch(self, due: float) -> tuple[int, list[dict[str, Any]]]:
+        number = next(self.numbers)
+        return number, self.items(number)
+
+    @abstractmethod
+    def items(self, number: int) -> list[dict[str, Any]]:
+        """Return the items of a batch."""
+
+
+class Datapoints(Numbered):
     """Batches over many devices and users, in all stripes. Each creates a device."""
 
     name, path, size, divisible = "datapoints", "/datapoints", 20, True
@@ -208,7 +228,7 @@ class Datapoints(Writer):
         return found
 
 
-class Bandwidth(Writer):
+class Bandwidth(Numbered):
     """Batches of one device, so each is one call."""
 
     name, path = "bandwidth", "/api/bandwidth"
@@ -283,8 +303,8 @@ class Payments(Writer):
         return self._seconds[number] >= self._remembered
 
 
-class Reader(Writer):
-    """Asks this and that; it stores nothing."""
+class Reader(Client):
+    """Asks this and that."""
 
     name = "reads"
     paths = (
@@ -304,16 +324,16 @@ class Reader(Writer):
 class Load:
     """All writers and readers at their rates, from its start to its end."""
 
-    def __init__(self, port: int, writers: list[Writer]) -> None:
+    def __init__(self, port: int, clients: Sequence[Writer | Reader]) -> None:
         self._port = port
         self._stopped = threading.Event()
         self._unknown: dict[int, Datapoints] = {}
         self.begin = time.monotonic() + 0.1
         self._threads = [threading.Thread(target=self._repeat)]
-        for writer in writers:
+        for client in clients:
             turns = itertools.count()
-            for _ in range(int(writer.rate * UNDER_WAY_SECONDS) + 2):
-                self._threads.append(threading.Thread(target=self._run, args=(writer, turns)))
+            for _ in range(int(client.rate * UNDER_WAY_SECONDS) + 2):
+                self._threads.append(threading.Thread(target=self._run, args=(client, turns)))
         for thread in self._threads:
             thread.start()
 
@@ -323,25 +343,25 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def _run(self, writer: Writer, turns: Iterator[int]) -> None:
+    def _run(self, client: Writer | Reader, turns: Iterator[int]) -> None:
         connection = Connection(self._port)
         while True:
-            due = self.begin + next(turns) / writer.rate
+            due = self.begin + next(turns) / client.rate
             if self._stopped.wait(max(due - time.monotonic(), 0)):
                 return
-            if isinstance(writer, Reader):
-                number = next(writer.numbers)
-                status, answer = connection.ask("GET", writer.paths[number % len(writer.paths)])
+            if isinstance(client, Reader):
+                number = next(client.numbers)
+                status, answer = connection.ask("GET", client.paths[number % len(client.paths)])
             else:
-                batch = writer.batch(due)
+                batch = client.batch(due)
                 if batch is None:
                     continue
                 number, items = batch
-                status, answer = connection.ask("POST", writer.path, items)
-            writer.samples.append(Sample(due, time.monotonic() - due, status))
-            writer.note(number, status, answer)
-            if isinstance(writer, Datapoints) and number % 2 and writer.states[number] == UNKNOWN:
-                self._unknown[number] = writer
+                status, answer = connection.ask("POST", client.path, items)
+            client.samples.append(Sample(due, time.monotonic() - due, status))
+            client.note(number, status, answer)
+            if isinstance(client, Datapoints) and number % 2 and client.states[number] == UNKNOWN:
+                self._unknown[number] = client
 
     def _repeat(self) -> None:
         """Repeat batches of datapoints that are unknown."""

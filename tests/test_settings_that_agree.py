@@ -13,20 +13,14 @@ from tests.served import Served
 from timeseries_project.storage.agreement import ALIVE_SECONDS, MEMBERS, SETTINGS, Agreement, Difference
 from timeseries_project.storage.client import Storage
 from timeseries_project.storage.location import parse_location
-from timeseries_project.tests.redis_servers import RedisCluster, RedisServer, running
-
-
-@pytest.fixture(scope="module", params=["redis", "valkey", "cluster"])
-def server(request: pytest.FixtureRequest) -> Iterator[RedisServer | RedisCluster]:
-    with running(request.param) as started:
-        yield started
+from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
 
 
 @pytest.fixture
-def storage(server: RedisServer | RedisCluster) -> Storage:
-    for each in server.servers if isinstance(server, RedisCluster) else [server]:
+def storage(any_server: RedisServer | RedisCluster) -> Storage:
+    for each in any_server.servers if isinstance(any_server, RedisCluster) else [any_server]:
         each.client.flushall()
-    return Storage(parse_location(server.url), timeout=10)
+    return Storage(parse_location(any_server.url), timeout=10)
 
 
 def agreement(storage: Storage, name: str, skew: int = 5, limit: int = 10) -> Agreement:
@@ -60,10 +54,10 @@ def test_of_loose_settings_the_last_start_decides_and_all_are_told(storage: Stor
     assert agreement(storage, "a", limit=20).join() == []
 
 
-def test_a_server_that_says_nothing_counts_no_longer(server: RedisServer | RedisCluster, storage: Storage) -> None:
+def test_a_server_that_says_nothing_counts_no_longer(any_server: RedisServer | RedisCluster, storage: Storage) -> None:
     agreement(storage, "a").join()
     counted = 0
-    for each in server.servers if isinstance(server, RedisCluster) else [server]:
+    for each in any_server.servers if isinstance(any_server, RedisCluster) else [any_server]:
         client = each.client
         with suppress(MovedError):  # another node has it
             [(member, until)] = client.zrange(MEMBERS, 0, -1, withscores=True)

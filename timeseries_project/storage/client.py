@@ -59,6 +59,11 @@ class Call(NamedTuple):
         return (verb, self.function.name, len(self.keys), *self.keys, *self.arguments)
 
 
+def upgrading_call(library: Library, key: bytes) -> Call:
+    """Return the call that does a portion of upgrading the stripe of a key, and tells the layout that it then has."""
+    return Call(library.function(library.name + UPGRADE), [key])
+
+
 class Storage:
     """One node or a cluster. It connects at the first call, and threads may share it.
 
@@ -231,7 +236,7 @@ class Storage:
     def _upgrade(self, call: Call, found: str, until: float) -> None:
         """Bring the stripe of a call to the layout that its function expects; raise if it has a newer one."""
         library = call.function.library
-        portion = Call(library.function(library.name + UPGRADE), call.keys[:1])
+        portion = upgrading_call(library, call.keys[0])
         while is_behind(library, found):
             if clock.elapsed() > until:
                 raise StorageUnavailableError("the storage's layout is still being upgraded")

@@ -10,9 +10,9 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from timeseries_project.core import clock
-from timeseries_project.storage.client import Call, Storage
+from timeseries_project.storage.client import Call, Storage, upgrading_call
 from timeseries_project.storage.errors import StorageUnavailableError
-from timeseries_project.storage.layouts import LAYOUT, UPGRADE, Versioned, is_behind
+from timeseries_project.storage.layouts import LAYOUT, Versioned, is_behind
 from timeseries_project.storage.lua import Library
 from timeseries_project.storage.nodes import time_limit
 
@@ -27,7 +27,7 @@ def behind(storage: Storage, layouts: Sequence[Versioned]) -> list[tuple[Library
 
     Changes nothing. One exchange.
     """
-    stripes = [(one.library, key) for one in layouts for key in one.stripes(storage.one_node)]
+    stripes = _stripes(storage, layouts)
     calls = [Call(library.function(library.name + LAYOUT), [key], read_only=True) for library, key in stripes]
     found = zip(stripes, storage.calls(calls), strict=True)
     # All are judged, so that nothing is begun where any is of a newer release.
@@ -56,8 +56,7 @@ def prepare(storage: Storage, layouts: Sequence[Versioned]) -> None:
     done = sum(1 for _ in portions(storage, earlier))
     if is_told:
         logger.warning("The storage was upgraded, in %d portions.", done)
-    stripes = [(one.library, key) for one in layouts for key in one.stripes(storage.one_node)]
-    storage.calls([_portion(*stripe) for stripe in stripes])
+    storage.calls([upgrading_call(*stripe) for stripe in _stripes(storage, layouts)])
 
 
 def portions(storage: Storage, stripes: Sequence[tuple[Library, bytes]]) -> Iterator[str]:
@@ -68,10 +67,10 @@ def portions(storage: Storage, stripes: Sequence[tuple[Library, bytes]]) -> Iter
     for library, key in stripes:
         is_earlier = True
         while is_earlier:
-            layout: str = storage.call(_portion(library, key)).decode()
+            layout: str = storage.call(upgrading_call(library, key)).decode()
             is_earlier = is_behind(library, layout)
             yield layout
 
 
-def _portion(library: Library, key: bytes) -> Call:
-    return Call(library.function(library.name + UPGRADE), [key])
+def _stripes(storage: Storage, layouts: Sequence[Versioned]) -> list[tuple[Library, bytes]]:
+    return [(one.library, key) for one in layouts for key in one.stripes(storage.one_node)]

@@ -20,7 +20,7 @@ from timeseries_project.storage.location import parse_location
 from timeseries_project.storage.lua import Library
 from timeseries_project.storage.nodes import deadline
 from timeseries_project.storage.upgrading import behind, portions, prepare, upgrade
-from timeseries_project.tests.redis_servers import RedisCluster, RedisServer, running
+from timeseries_project.tests.redis_servers import RedisCluster, RedisServer
 
 PUT = """--- @include command
 command('shop_put', WRITES, function(keys, args)
@@ -78,16 +78,10 @@ def release(tmp_path: Path) -> Release:
     return lambda layout: Versioned(library(tmp_path, layout), lambda one_node: TAGS)
 
 
-@pytest.fixture(scope="module", params=["redis", "valkey", "cluster"])
-def server(request: pytest.FixtureRequest) -> Iterator[RedisServer | RedisCluster]:
-    with running(request.param) as started:
-        yield started
-
-
 @pytest.fixture
-def storage(server: RedisServer | RedisCluster) -> Storage:
+def storage(any_server: RedisServer | RedisCluster) -> Storage:
     """An empty storage."""
-    storage = another(server)
+    storage = another(any_server)
     storage.each_node("FLUSHALL")
     return storage
 
@@ -146,13 +140,13 @@ def test_each_portion_is_done_once_wherever_a_process_is_cut_off(
 
 
 def test_many_processes_may_do_it_at_once(
-    storage: Storage, server: RedisServer | RedisCluster, release: Release
+    storage: Storage, any_server: RedisServer | RedisCluster, release: Release
 ) -> None:
     put(storage, release(1))
     shop, start, failures = release(3), threading.Barrier(4), []
 
     def run() -> None:
-        own = another(server)
+        own = another(any_server)
         start.wait()
         try:
             prepare(own, [shop])
